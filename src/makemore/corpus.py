@@ -1,0 +1,363 @@
+"""Corpus: the lines of a text, cleaned and counted, copies known; and its split.
+
+All lines lie in one array of code points, one after another, with the offset at which each starts;
+Python strings are made on demand. Ten million names are two arrays and no list of strings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.errors import DataError, visible
+from makemore.settings import TextOptions
+
+MAX_BYTES = 2 * 2**30  # of a file: a log that grows or /dev/zero ends here
+MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound before it is read
+CHUNK = 8 * 2**20
+FEWEST_TO_SPLIT = 50  # distinct lines under which all of them train
+
+_SPACES = np.array([c for c in range(0x3001) if chr(c).isspace()], dtype=np.uint32)
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "a PNG picture"),
+    (b"%PDF", "a PDF"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What cleaning a text did: lines read, and lines left out by reason."""
+
+    read: int = 0
+    blank: int = 0
+    too_long: int = 0
+    copies: int = 0  # second and later occurrences, whether they were dropped or kept
+    control: int = 0  # lines with control characters, which are kept
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, k) + getattr(other, k) for k in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Lines of text.
+
+    codes: (n_symbols,) code points of all lines, one after another
+    offsets: (n_lines + 1,) where each line starts; the last is n_symbols
+    labels: (n_lines,) the number of each line's label, or None
+    """
+
+    codes: NDArray[Any]
+    offsets: NDArray[np.int64]
+    counts: Counts = field(default_factory=Counts)
+    labels: NDArray[np.int64] | None = None
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], options: TextOptions | None = None) -> Corpus:
+        """The lines of a file (``-`` is standard input). Raises DataError, which names the place."""
+        options = options or TextOptions()
+        name = visible(os.fspath(path), 200)
+        try:
+            if os.fspath(path) == "-":
+                corpus = cls._from_stream(sys.stdin.buffer, "standard input", options)
+            else:
+                with open(path, "rb") as stream:
+                    corpus = cls._from_stream(stream, name, options)
+        except (OSError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DataError(f"cannot read {name!r}", reason, "give a text file") from None
+        return corpus._finished(name, options)
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str], options: TextOptions | None = None) -> Corpus:
+        """The given strings, cleaned like the lines of a file. Raises DataError."""
+        options, pieces = options or TextOptions(), []
+        for number, line in enumerate(lines, 1):
+            if not isinstance(line, str):
+                raise DataError(f"line {number} is no string but {type(line).__name__}", "lines")
+            if "\n" in line:
+                raise DataError(f"line {number} holds a line feed", "lines", "split it first")
+            pieces.append(line)
+        try:
+            codes = _code_points("\n".join(pieces) + "\n" * bool(pieces))
+        except UnicodeEncodeError as error:
+            number = "\n".join(pieces)[: error.start].count("\n") + 1
+            raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
+        return _clean(codes, options)._finished("lines", options)
+
+    @classmethod
+    def _from_stream(cls, stream: BinaryIO, name: str, options: TextOptions) -> Corpus:
+        parts, line_number = [], 1
+        for block in _whole_lines(stream, name, options):
+            codes = _code_points(_decode(block, name, line_number, options))
+            if line_number == 1 and not (codes == 10).any() and (codes[:-1] == 13).any():
+                raise DataError(
+                    "the only line ends are lone CR, as on an old Mac", name,
+                    "turn them into LF: tr '\\r' '\\n' < FILE",
+                )  # fmt: skip
+            parts.append(_clean(codes, options))
+            line_number += int((codes == 10).sum())
+        return concatenate(parts)
+
+    def _finished(self, name: str, options: TextOptions) -> Corpus:
+        """Copies counted and, unless they are to be kept, dropped; the limits of a text held."""
+        if len(self) == 0:
+            counts = self.counts
+            reason = f"{counts.blank} blank, {counts.too_long} longer than {options.max_line}"
+            raise DataError("no lines to learn from", f"{name}: {reason}", "give one thing a line")
+        first = self.first_of_each()
+        corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
+        if not options.keep_copies:
+            corpus = corpus.take(first)
+        vocabulary = len(np.unique(corpus.codes))
+        if vocabulary > options.max_vocab:
+            raise DataError(
+                f"{vocabulary} different symbols, more than {options.max_vocab}", name,
+                "raise --max-vocab if that is what you want",
+            )  # fmt: skip
+        return corpus
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> str:
+        return _text(self.codes[self.offsets[row] : self.offsets[row + 1]])
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), 2**16):  # decoding many lines at once is 20 times faster
+            yield from self.take(slice(start, start + 2**16)).text().split("\n")[:-1]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n_lines,) symbols in each line."""
+        return np.diff(self.offsets)
+
+    @property
+    def longest(self) -> int:
+        return int(self.lengths.max()) if len(self) else 0
+
+    def text(self) -> str:
+        """All lines, each ended by a line feed."""
+        ended = np.full(len(self.codes) + len(self), 10, dtype=self.codes.dtype)
+        rows = np.repeat(np.arange(len(self)), self.lengths)
+        ended[np.arange(len(self.codes)) + rows] = self.codes
+        return _text(ended)
+
+    def take(self, rows: NDArray[Any] | slice) -> Corpus:
+        """The corpus of these lines, in this order."""
+        picked = np.arange(len(self))[rows]
+        lengths = self.lengths[picked]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        shift = np.repeat(self.offsets[picked] - offsets[:-1], lengths)
+        labels = None if self.labels is None else self.labels[picked]
+        codes = self.codes[np.arange(offsets[-1]) + shift]
+        return Corpus(codes, offsets, self.counts, labels)
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """(n_lines,) a 64-bit hash of each line's text, the same on every machine and run."""
+        lengths = self.lengths
+        position = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], lengths)
+        mixed = _mix(self.codes.astype(np.uint64) + (position.astype(np.uint64) << np.uint64(32)))
+        sums = np.zeros(len(self), dtype=np.uint64)
+        filled = lengths > 0
+        if filled.any():  # reduceat would give an empty line the first symbol of the next
+            sums[filled] = np.add.reduceat(mixed, self.offsets[:-1][filled])
+        return _mix(sums + lengths.astype(np.uint64))
+
+    def first_of_each(self) -> NDArray[np.int64]:
+        """The rows of the first occurrence of every distinct line, ascending."""
+        hashes = self.hashes()
+        _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+        leader = first[inverse]
+        other = np.flatnonzero(leader != np.arange(len(self)))
+        # Equal hashes are compared symbol by symbol: a collision must not drop a line.
+        same = self.take(other).equal_lines(self.take(leader[other]))
+        copies = np.zeros(len(self), dtype=bool)
+        copies[other[same]] = True
+        return np.flatnonzero(~copies)
+
+    def equal_lines(self, other: Corpus) -> NDArray[np.bool_]:
+        """(n_lines,) whether each line equals the line of `other` in the same row."""
+        same = self.lengths == other.lengths
+        both, theirs = self.take(same), other.take(same)
+        differs = np.zeros(len(both) + 1, dtype=np.int64)
+        rows = np.repeat(np.arange(len(both)), both.lengths)
+        np.add.at(differs, rows[both.codes != theirs.codes], 1)
+        same[same] = differs[:-1] == 0
+        return same
+
+    def digest(self) -> str:
+        """sha256 of the lines as UTF-8, each ended by a line feed."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Split:
+    """The three parts of a corpus: to learn from, to choose by, to report once."""
+
+    train: Corpus
+    val: Corpus
+    test: Corpus
+
+    def __iter__(self) -> Iterator[tuple[str, Corpus]]:
+        return iter((("train", self.train), ("val", self.val), ("test", self.test)))
+
+    def digest(self) -> str:
+        """sha256 over the digests of the three parts."""
+        return hashlib.sha256("".join(part.digest() for _, part in self).encode()).hexdigest()
+
+
+def split(corpus: Corpus) -> Split:
+    """train / val / test, 80 / 10 / 10, by a hash of each line's text under a constant key.
+
+    Where a line goes depends on its text alone: neither order, growth of the file nor copies move
+    it. Under 50 distinct lines all of them train.
+    """
+    hashes = corpus.hashes()
+    if len(np.unique(hashes)) < FEWEST_TO_SPLIT:
+        nothing = corpus.take(slice(0))
+        return Split(corpus, nothing, nothing)
+    share = _mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
+    tenth = share * np.uint64(10) >> np.uint64(32)
+    return Split(*(corpus.take(part) for part in (tenth < 8, tenth == 8, tenth == 9)))
+
+
+def concatenate(parts: Iterable[Corpus]) -> Corpus:
+    """One corpus of all lines, in order."""
+    parts = list(parts)
+    if not parts:
+        return Corpus(np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    codes = np.concatenate([part.codes for part in parts])
+    lengths = np.concatenate([part.lengths for part in parts])
+    labelled = all(part.labels is not None for part in parts)
+    return Corpus(
+        codes,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        sum((part.counts for part in parts), Counts()),
+        np.concatenate([part.labels for part in parts if part.labels is not None])
+        if labelled
+        else None,
+    )
+
+
+def is_clean(text: str) -> bool:
+    """Whether reading `text` as a line of a file would give it back unchanged."""
+    return bool(text) and text == text.strip() and "\n" not in text
+
+
+def _whole_lines(stream: BinaryIO, name: str, options: TextOptions) -> Iterator[bytes]:
+    """Blocks of the stream that end where a line does, never more than the bounds in memory."""
+    utf8 = options.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig", "ascii")
+    rest, total, started = b"", 0, False
+    while chunk := stream.read(CHUNK):
+        if not started:
+            started = True
+            chunk = _checked_start(chunk, name, options.encoding, utf8)
+        if utf8 and b"\0" in chunk:
+            raise DataError("the file looks binary (it holds NUL bytes)", name, "give a text file")
+        total += len(chunk)
+        if total > MAX_BYTES:
+            raise DataError(f"more than {MAX_BYTES} bytes", name, "give a smaller file")
+        cut = chunk.rfind(b"\n") + 1 if utf8 else 0
+        if cut:
+            yield rest + chunk[:cut]
+            rest = chunk[cut:]
+        else:
+            rest += chunk
+            if utf8 and len(rest) > MAX_LINE_BYTES:
+                raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes", name)
+    if rest:
+        yield rest
+
+
+def _checked_start(chunk: bytes, name: str, encoding: str, utf8: bool) -> bytes:
+    for magic, kind in _MAGIC:
+        if chunk.startswith(magic):
+            raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
+    if not utf8:
+        return chunk
+    for magic, kind in ((b"\xff\xfe\0\0", 32), (b"\0\0\xfe\xff", 32), (b"\xff\xfe", 16), (b"\xfe\xff", 16)):  # fmt: skip
+        if chunk.startswith(magic):
+            raise DataError(f"the file looks like UTF-{kind}", name, f"use --encoding utf-{kind}")
+    # Without a mark, UTF-16 of Latin text shows by NULs in every second place.
+    even, odd = chunk[0:400:2].count(0), chunk[1:400:2].count(0)
+    if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
+        order = "le" if odd else "be"
+        raise DataError("the file looks like UTF-16", name, f"use --encoding utf-16-{order}")
+    return chunk.removeprefix(b"\xef\xbb\xbf")
+
+
+def _decode(block: bytes, name: str, line_number: int, options: TextOptions) -> str:
+    try:
+        text = block.decode(options.encoding, options.errors)
+    except UnicodeDecodeError as error:
+        before = block[: error.start]
+        line = line_number + before.count(b"\n")
+        byte = error.start - (before.rfind(b"\n") + 1) + 1
+        raise DataError(
+            f"the bytes are no {options.encoding}", f"{name}:{line}:{byte}: {error.reason}",
+            "name what they are (--encoding latin-1) or use --errors replace",
+        ) from None  # fmt: skip
+    except LookupError:
+        raise DataError(
+            f"unknown encoding {visible(options.encoding, 40)!r}", None, "use utf-8, latin-1, ..."
+        ) from None
+    return text.removeprefix("\ufeff")
+
+
+def _code_points(text: str) -> NDArray[Any]:
+    """(len(text),) the code points, in the smallest type that holds them."""
+    wide = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    largest = int(wide.max()) if len(wide) else 0
+    return wide.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)
+
+
+def _text(codes: NDArray[Any]) -> str:
+    return codes.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def _clean(codes: NDArray[Any], options: TextOptions) -> Corpus:
+    """Lines ended by LF: white space at their ends removed; blank and too long ones left out."""
+    ends = np.flatnonzero(codes == 10)
+    if len(codes) and codes[-1] != 10:
+        ends = np.append(ends, len(codes))
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    solid = np.flatnonzero(~np.isin(codes, _SPACES))
+    first = np.searchsorted(solid, starts)
+    last = np.searchsorted(solid, ends)
+    filled = last > first
+    begin, end = solid[first[filled]], solid[last[filled] - 1] + 1
+    short = end - begin <= options.max_line
+    begin, end = begin[short], end[short]
+    offsets = np.concatenate([[0], np.cumsum(end - begin)]).astype(np.int64)
+    where = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], end - begin)
+    kept = codes[where]
+    control = np.unique(
+        np.searchsorted(offsets, np.flatnonzero((kept < 32) | ((kept >= 127) & (kept < 160))), "right")
+    )
+    counts = Counts(
+        read=len(starts), blank=int((~filled).sum()), too_long=int((~short).sum()), control=len(control)
+    )
+    return Corpus(kept, offsets, counts)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014): every bit reaches every other."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def write_lines(corpus: Corpus, path: Path) -> None:
+    """`corpus` as a text file that Corpus.read gives back."""
+    path.write_bytes(corpus.text().encode())

@@ -1,0 +1,71 @@
+"""The tree of errors. Each kind has its exit code; each message says what, where, and what to do."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Bidirectional controls can reorder what a terminal shows, so they count as control characters here.
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}  # they shape letters and emoji, and reorder nothing
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """`text` with control characters escaped (``\\x1b``), cut to `limit` characters."""
+    shown = "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in _HIDDEN and char not in _JOINERS
+        else char
+        for char in text[: limit + 1 if limit else None]
+    )
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+class MakemoreError(Exception):
+    """An error a person can act on: `what` went wrong, `where`, and what `to_do` about it."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, where: str | None = None, to_do: str | None = None) -> None:
+        self.what, self.where, self.to_do = what, where, to_do
+        message = visible(what, 400)
+        if where:
+            message += f" ({visible(where, 200)})"
+        if to_do:
+            message += f": {visible(to_do, 400)}"
+        super().__init__(message)
+
+
+class UsageError(MakemoreError, ValueError):
+    """A command or parameter that cannot be right."""
+
+    exit_code = 2
+
+
+class DataError(MakemoreError, ValueError):
+    """The text that was given cannot be read or used."""
+
+    exit_code = 3
+
+
+class RunError(MakemoreError):
+    """A run directory that is damaged, foreign, hostile or empty."""
+
+    exit_code = 4
+
+
+class SystemFault(MakemoreError):
+    """The machine says no: disk, permission to write, lock, memory, port."""
+
+    exit_code = 5
+
+
+class Diverged(MakemoreError):
+    """Training came to a loss or gradient that is not a number."""
+
+    exit_code = 6
+
+
+class Unsatisfiable(MakemoreError):
+    """What was asked for does not exist, or was not found within the bound that the message names."""
+
+    exit_code = 7

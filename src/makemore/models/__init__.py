@@ -1,0 +1,1 @@
+"""One model a file, all with one interface (base.py)."""

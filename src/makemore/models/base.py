@@ -1,0 +1,156 @@
+"""The interface of a model, its State, and the register. No torch.
+
+A model maps ids to logits and does nothing else: no loss, no prints, no files, no device. It is one
+file in this folder; its name, flags, checkpoint, docs row and tests follow from that file alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import makemore.models
+from makemore.errors import UsageError
+from makemore.options import unknown_key
+
+State = Any  # nested tuples of arrays, batch first; `take` is all that is ever done to one
+Arrays = dict[str, NDArray[Any]]
+
+LONGEST_CONTEXT = 256
+_INTERFACE = ("base", "neural")
+
+
+def take(state: State, rows: NDArray[np.int64]) -> State:
+    """The state of these rows of a batch, in this order; a row may be taken more than once."""
+    if isinstance(state, tuple):
+        return tuple(take(part, rows) for part in state)
+    return state[rows]
+
+
+class Model(ABC):
+    """What every model is, whether it counts or learns by gradients.
+
+    vocab_size: V, symbols and the boundary
+    block_size: inputs that a forward pass may have (a window's width, a sequence's longest)
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[Literal["window", "sequence"]]
+    limited: ClassVar[bool] = True  # forward refuses more than block_size inputs
+    recipe: ClassVar[Mapping[str, Any]] = {}
+    Options: ClassVar[type]
+
+    vocab_size: int
+    block_size: int
+    options: Any
+
+    @classmethod
+    def context_for(cls, options: Any, longest: int) -> int:
+        """block_size for a text whose longest line has `longest` symbols."""
+        if cls.reads == "window":
+            return int(options.block_size)
+        return min(longest + 1, LONGEST_CONTEXT)
+
+    @property
+    @abstractmethod
+    def n_parameters(self) -> int:
+        """Numbers that were learned or counted."""
+
+    @abstractmethod
+    def initial_state(self, batch: int) -> State:
+        """The state before the first step, whose ids are all the boundary."""
+
+    @abstractmethod
+    def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
+        """ids (B,) -> logits (B, V) for the symbol after them, and the state to go on from."""
+
+    @abstractmethod
+    def tensors(self) -> Arrays:
+        """All that was learned, by name, as arrays."""
+
+    @abstractmethod
+    def load_tensors(self, tensors: Arrays) -> None:
+        """Take over what `tensors` gave. Raises RunError for a wrong name, shape or type."""
+
+
+class CountModel(Model):
+    """A model that counts instead of following gradients."""
+
+    @abstractmethod
+    def fit_counts(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> None:
+        """Count lines: their ids (n_symbols,), one line after another, and (n_lines + 1,) offsets."""
+
+    @abstractmethod
+    def forward(self, inputs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """inputs (N, block_size) -> log-probabilities (N, V)."""
+
+
+M = TypeVar("M", bound=type[Model])
+_register: dict[str, type[Model]] = {}
+
+
+def register(name: str) -> Callable[[M], M]:
+    """Class decorator: makes a model known by `name` to every command."""
+
+    def enter(model: M) -> M:
+        known = _register.get(name)
+        if known is not None and known.__qualname__ != model.__qualname__:
+            raise UsageError(f"two models are called {name!r}", None, "rename one of them")
+        model.name = name
+        _register[name] = model
+        return model
+
+    return enter
+
+
+def names() -> list[str]:
+    """Names of all models: those of this folder, of installed packages, and of plugins."""
+    here = (m.name for m in pkgutil.iter_modules(makemore.models.__path__))
+    installed = (entry.name for entry in importlib.metadata.entry_points(group="makemore.models"))
+    return sorted({*here, *installed, *_register} - {*_INTERFACE})
+
+
+def find(name: str) -> type[Model]:
+    """The model class of that name, its file imported now. Raises UsageError if there is none."""
+    if name not in _register:
+        if name not in names():
+            raise unknown_key(name, names())
+        for entry in importlib.metadata.entry_points(group="makemore.models", name=name):
+            entry.load()
+        if name not in _register:
+            importlib.import_module(f"makemore.models.{name}")
+    return _register[name]
+
+
+def load_plugin(path: str) -> None:
+    """Run a Python file that registers models. It is code: load only what you trust."""
+    file = Path(path)
+    spec = importlib.util.spec_from_file_location(f"makemore_plugin_{file.stem}", file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise UsageError(f"no plugin at {path}", "--plugin", "give a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(f"the plugin {path} does not run", "--plugin", reason) from error
+
+
+def about(model: type[Model]) -> tuple[str, str]:
+    """The first line and the `Paper:` line of the docstring of a model's file."""
+    text = inspect.getdoc(sys.modules[model.__module__]) or inspect.getdoc(model) or ""
+    lines = text.splitlines() or [""]
+    paper = next((line[6:].strip() for line in lines if line.startswith("Paper:")), "")
+    return lines[0].rstrip("."), paper

@@ -1,0 +1,54 @@
+"""Deep MLP: many thin layers, kept alive by their initialisation and by BatchNorm.
+
+The one idea: a deep stack of tanh learns only if every layer's values keep a deviation near 1 on
+the way forward and their gradients on the way back. BatchNorm makes that so at every step.
+
+Paper: Ioffe and Szegedy 2015, Batch Normalization (makemore part 3)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from makemore.models.base import register
+from makemore.models.neural import NeuralModel
+from makemore.options import option
+
+
+@register("deep_mlp")
+class DeepMLP(NeuralModel):
+    @dataclass(frozen=True)
+    class Options:
+        block_size: int = option(3, "symbols of context", minimum=1, maximum=256)
+        n_embd: int = option(10, "size of a symbol's embedding", minimum=1, maximum=4096)
+        n_hidden: int = option(100, "neurons in a hidden layer", minimum=1, maximum=65536)
+        n_layer: int = option(5, "hidden layers", minimum=1, maximum=64)
+
+    reads = "window"
+    recipe = {"optimizer": "muon", "learning_rate": 0.01, "batch_size": 1024}
+
+    def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
+        super().__init__(vocab_size, block_size, options)
+        widths = [block_size * options.n_embd] + [options.n_hidden] * options.n_layer
+        self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        # No biases: BatchNorm subtracts the mean and adds its own.
+        self.layers = nn.ModuleList(
+            nn.Linear(fan_in, fan_out, bias=False)
+            for fan_in, fan_out in zip(widths, widths[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
+        self.head = nn.Linear(options.n_hidden, vocab_size, bias=False)
+        self.head_norm = nn.BatchNorm1d(vocab_size)
+        for layer in self.layers:
+            nn.init.normal_(layer.weight, std=5 / 3 / layer.in_features**0.5)
+        nn.init.normal_(self.head.weight, std=options.n_hidden**-0.5)
+        nn.init.constant_(self.head_norm.weight, 0.1)  # near uniform at first: not confidently wrong
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = self.embedding(inputs).flatten(1)  # (N, block * n_embd)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = torch.tanh(norm(layer(x)))  # (N, n_hidden)
+        return self.head_norm(self.head(x))  # (N, V)

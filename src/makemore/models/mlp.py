@@ -1,0 +1,52 @@
+"""MLP: symbols become points in a learned space, and a hidden layer reads a window of them.
+
+The one idea: what is learned about a context also serves contexts that look alike, because their
+symbols lie near each other in the embedding. A table of counts has to see each context itself.
+
+Paper: Bengio et al. 2003, A Neural Probabilistic Language Model (makemore parts 2 and 3)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from makemore.models.base import register
+from makemore.models.neural import NeuralModel
+from makemore.options import option
+
+
+@register("mlp")
+class MLP(NeuralModel):
+    @dataclass(frozen=True)
+    class Options:
+        block_size: int = option(3, "symbols of context", minimum=1, maximum=256)
+        n_embd: int = option(10, "size of a symbol's embedding", minimum=1, maximum=4096)
+        n_hidden: int = option(200, "neurons in the hidden layer", minimum=1, maximum=65536)
+        batch_norm: bool = option(False, "BatchNorm before the tanh")
+        dropout: float = option(0.0, "share of hidden values dropped", minimum=0.0, maximum=0.95)
+
+    reads = "window"
+    recipe = {"optimizer": "adamw", "learning_rate": 0.01, "batch_size": 1024}
+
+    def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
+        super().__init__(vocab_size, block_size, options)
+        fan_in = block_size * options.n_embd
+        self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        # BatchNorm subtracts the mean, and with it any bias of the layer before.
+        self.hidden = nn.Linear(fan_in, options.n_hidden, bias=not options.batch_norm)
+        self.norm = nn.BatchNorm1d(options.n_hidden) if options.batch_norm else nn.Identity()
+        self.dropout = nn.Dropout(options.dropout)
+        self.head = nn.Linear(options.n_hidden, vocab_size)
+        # Kaiming: gain 5/3 for tanh keeps its inputs at a deviation near 1, neither dead nor linear.
+        nn.init.normal_(self.hidden.weight, std=5 / 3 / fan_in**0.5)
+        # A small head starts near uniform, not confidently wrong: the first loss is near log V.
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = self.embedding(inputs).flatten(1)  # (N, block * n_embd)
+        x = torch.tanh(self.norm(self.hidden(x)))  # (N, n_hidden)
+        return self.head(self.dropout(x))  # (N, V)

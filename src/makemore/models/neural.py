@@ -1,0 +1,99 @@
+"""nn.Module's side of the interface: parameters as arrays, and `step` with numpy at its border."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from makemore.errors import RunError
+from makemore.models.base import Arrays, Model, State
+
+NumpyStep = Callable[[Any, NDArray[np.int64], State], tuple[NDArray[Any], State]]
+
+
+def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> NumpyStep:
+    """Decorator: a `step` written in torch, called with numpy; evaluation mode, no gradients."""
+
+    @functools.wraps(step)
+    def wrapped(self: NeuralModel, ids: NDArray[np.int64], state: State) -> tuple[Any, State]:
+        was_training = self.training
+        if was_training:
+            self.eval()
+        try:
+            with torch.no_grad():
+                logits, state = step(self, torch.as_tensor(ids, device=self.device), state)
+        finally:
+            if was_training:
+                self.train()
+        return logits.float().cpu().numpy(), state
+
+    return wrapped
+
+
+class NeuralModel(nn.Module, Model):
+    """A model that learns by gradients.
+
+    A subclass that reads windows has to define only `__init__` and `forward`; one that reads
+    sequences also `initial_state` and `step`.
+    """
+
+    def __init__(self, vocab_size: int, block_size: int, options: Any) -> None:
+        super().__init__()
+        self.vocab_size, self.block_size, self.options = vocab_size, block_size, options
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def matrices(self) -> set[str]:
+        """Names of the hidden matrices, which Muon may learn: neither embeddings nor the head."""
+        tables = {
+            f"{name}.weight" for name, part in self.named_modules() if isinstance(part, nn.Embedding)
+        }
+        return {
+            name
+            for name, parameter in self.named_parameters()
+            if parameter.ndim == 2 and name not in tables and not name.startswith("head.")
+        }
+
+    def initial_state(self, batch: int) -> State:
+        """A window model's state is its last block_size inputs, boundaries at first."""
+        return torch.zeros(batch, self.block_size, dtype=torch.long, device=self.device)  # (B, block)
+
+    @numpy_step
+    def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        window = torch.cat([state[:, 1:], ids[:, None]], dim=1)  # (B, block)
+        return self(window), window
+
+    def tensors(self) -> Arrays:
+        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
+
+    def load_tensors(self, tensors: Arrays) -> None:
+        own = self.state_dict()
+        for name in sorted(own.keys() ^ tensors.keys()):
+            kind = "lacks" if name in own else "holds an unknown"
+            raise RunError(f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?")
+        for name, value in own.items():
+            found, expected = tensors[name], value.detach().cpu().numpy()
+            if found.shape != expected.shape or found.dtype != expected.dtype:
+                raise RunError(
+                    f"tensor {name!r} is {found.dtype}{list(found.shape)}, "
+                    f"expected {expected.dtype}{list(expected.shape)}",
+                    "weights",
+                )
+        self.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in tensors.items()})
+
+    def check_length(self, inputs: Tensor) -> None:
+        """Raise ValueError if a sequence has more inputs than positions were learned."""
+        if inputs.shape[1] > self.block_size:
+            raise ValueError(f"{inputs.shape[1]} inputs are more than block_size {self.block_size}")

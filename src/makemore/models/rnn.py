@@ -1,0 +1,59 @@
+"""RNN: one hidden state, passed on from symbol to symbol.
+
+The one idea: a context of any length, read with the same weights at every step.
+
+Paper: Mikolov et al. 2010, Recurrent Neural Network Based Language Model
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from makemore.models.base import State, register
+from makemore.models.neural import NeuralModel, numpy_step
+from makemore.options import option
+
+
+@register("rnn")
+class RNN(NeuralModel):
+    @dataclass(frozen=True)
+    class Options:
+        n_embd: int = option(64, "size of a symbol's embedding", minimum=1, maximum=4096)
+        n_hidden: int = option(128, "size of the hidden state", minimum=1, maximum=4096)
+        n_layer: int = option(1, "layers of cells", minimum=1, maximum=32)
+        dropout: float = option(0.2, "share of values dropped around the cells", minimum=0.0, maximum=0.95)
+
+    reads = "sequence"
+    limited = False
+    recipe = {"optimizer": "adamw", "learning_rate": 0.005}
+
+    def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
+        super().__init__(vocab_size, block_size, options)
+        self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        self.cells = nn.RNN(options.n_embd, options.n_hidden, options.n_layer, batch_first=True)
+        # An own start: what the state is before anything was read is learned, too.
+        self.start = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
+        self.dropout = nn.Dropout(options.dropout)
+        self.head = nn.Linear(options.n_hidden, vocab_size)
+        nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.read(inputs, self.initial_state(len(inputs)))[0]  # (B, T, V)
+
+    def read(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """inputs (B, T) from a state (B, n_layer, n_hidden) -> logits (B, T, V) and the state after."""
+        x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
+        x, last = self.cells(x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
+        return self.head(self.dropout(x)), last.transpose(0, 1)
+
+    def initial_state(self, batch: int) -> State:
+        return self.start.expand(batch, -1, -1)  # (B, n_layer, n_hidden)
+
+    @numpy_step
+    def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        logits, state = self.read(ids[:, None], state)
+        return logits[:, 0], state  # (B, V)

@@ -1,0 +1,113 @@
+"""Transformer: every symbol asks all earlier ones what they hold, and takes what answers.
+
+The one idea: attention. Where an MLP reads fixed places and an RNN a summary, a head compares its
+query with the key of each earlier symbol and averages their values by how well they match.
+
+Paper: Vaswani et al. 2017, Attention Is All You Need (the block as in GPT-2, Radford et al. 2019)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from makemore.errors import UsageError
+from makemore.models.base import State, register
+from makemore.models.neural import NeuralModel, numpy_step
+from makemore.options import option
+
+
+class Block(nn.Module):
+    """Attention mixes between symbols, the MLP works within each; both add to the stream."""
+
+    def __init__(self, n_embd: int, n_head: int, dropout: float) -> None:
+        super().__init__()
+        self.n_head = n_head
+        self.norm_1 = nn.LayerNorm(n_embd)
+        self.attend = nn.Linear(n_embd, 3 * n_embd)
+        self.project = nn.Linear(n_embd, n_embd)
+        self.norm_2 = nn.LayerNorm(n_embd)
+        self.widen = nn.Linear(n_embd, 4 * n_embd)
+        self.narrow = nn.Linear(4 * n_embd, n_embd)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, State]:
+        """x (B, T, n_embd) after the inputs whose keys and values are cached -> x, the cache after."""
+        B, T, C = x.shape
+        heads = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, C // self.n_head)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # (B, n_head, T, C / n_head) each
+        if cache is not None:
+            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1)  # (B, n_head, T, C / n_head)
+        x = x + self.dropout(self.project(y.transpose(1, 2).reshape(B, T, C)))
+        hidden = F.gelu(self.widen(self.norm_2(x)), approximate="tanh")  # (B, T, 4 * n_embd)
+        return x + self.dropout(self.narrow(hidden)), (k, v)
+
+
+@register("transformer")
+class Transformer(NeuralModel):
+    @dataclass(frozen=True)
+    class Options:
+        n_layer: int = option(4, "blocks", minimum=1, maximum=64)
+        n_head: int = option(4, "attention heads in a block", minimum=1, maximum=256)
+        n_embd: int = option(64, "width of the stream", minimum=1, maximum=4096)
+        dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
+
+    reads = "sequence"
+    recipe = {"optimizer": "muon", "learning_rate": 0.005}
+
+    def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
+        super().__init__(vocab_size, block_size, options)
+        width, depth = options.n_embd, options.n_layer
+        if width % options.n_head:
+            raise UsageError(
+                f"n_embd {width} cannot be divided among n_head {options.n_head}",
+                "--n-head", f"give a divisor of {width}",
+            )  # fmt: skip
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.position = nn.Embedding(block_size, width)
+        self.dropout = nn.Dropout(options.dropout)
+        self.blocks = nn.ModuleList(
+            Block(width, options.n_head, options.dropout) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, vocab_size, bias=False)  # untied, without bias
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif parameter.ndim == 2:
+                # What adds to the stream is scaled down by the number of additions (GPT-2).
+                adds = name.endswith(("project.weight", "narrow.weight"))
+                nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
+
+    def read(self, inputs: Tensor, caches: State) -> tuple[Tensor, State]:
+        """inputs (B, T) after what the caches hold, one a block -> logits (B, T, V), caches after."""
+        past = caches[0][0].shape[2] if caches else 0
+        place = torch.arange(past, past + inputs.shape[1], device=inputs.device)
+        x = self.dropout(self.embedding(inputs) + self.position(place))  # (B, T, n_embd)
+        after = []
+        for number, block in enumerate(self.blocks):
+            x, cache = block(x, caches[number] if caches else None)
+            after.append(cache)
+        return self.head(self.norm(x)), tuple(after)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.check_length(inputs)
+        return self.read(inputs, ())[0]  # (B, T, V)
+
+    def initial_state(self, batch: int) -> State:
+        seen = torch.zeros(batch, 0, dtype=torch.long, device=self.device)
+        return seen, ()  # inputs so far (B, T), keys and values of each block
+
+    @numpy_step
+    def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        seen, caches = state
+        inputs = ids[:, None]  # (B, 1)
+        if seen.shape[1] == self.block_size:  # no position is left: start again from the last half
+            seen = seen[:, self.block_size - self.block_size // 2 :]
+            inputs, caches = torch.cat([seen, inputs], dim=1), ()
+        logits, caches = self.read(inputs, caches)
+        return logits[:, -1], (torch.cat([seen, ids[:, None]], dim=1), caches)  # (B, V)

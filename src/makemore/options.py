@@ -1,0 +1,131 @@
+"""A knob is declared once, as a field of a frozen dataclass, and everything else follows from that.
+
+    @dataclass(frozen=True)
+    class Options:
+        n_embd: int = option(64, "size of a symbol's embedding", minimum=1)
+
+From that field follow the flag ``--n-embd``, the config key ``n_embd``, the estimator's parameter
+and the row in the docs. Unknown keys are errors that name the nearest known one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from makemore.errors import UsageError, visible
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a field declares beside its default: help, limits, and whether it names the run."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    optional: bool  # None is allowed, and means "off" or "from the data"
+    minimum: float | None
+    above: float | None
+    maximum: float | None
+    choices: tuple[str, ...] | None
+    names_run: bool  # two runs that differ in it are two runs (threads or a save interval are not)
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    def check(self, value: Any) -> Any:
+        """`value` as the knob's type and within its limits, or a UsageError that names the limit."""
+        if value is None and self.optional:
+            return None
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value) if abs(value) < 2**1023 else math.inf
+        if type(value) is not self.type:
+            kind = {int: "a whole number", float: "a number", bool: "true or false"}
+            raise self._bad(value, f"give {kind.get(self.type, 'a text')}")
+        if self.type is float and not math.isfinite(value):
+            raise self._bad(value, "give a finite number")
+        if self.minimum is not None and value < self.minimum:
+            raise self._bad(value, f"give {self.minimum} or more")
+        if self.above is not None and value <= self.above:
+            raise self._bad(value, f"give more than {self.above}")
+        if self.maximum is not None and value > self.maximum:
+            raise self._bad(value, f"give {self.maximum} or less")
+        if self.choices is not None and value not in self.choices:
+            raise self._bad(value, "choose one of " + ", ".join(self.choices))
+        return value
+
+    def _bad(self, value: Any, to_do: str) -> UsageError:
+        return UsageError(f"{self.name} cannot be {value!r}", self.flag, to_do)
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    choices: Iterable[str] | None = None,
+    names_run: bool = True,
+) -> Any:
+    """Declare a knob: limits are inclusive (`minimum`, `maximum`) or exclusive (`above`)."""
+    declared = {
+        "help": help,
+        "minimum": minimum,
+        "above": above,
+        "maximum": maximum,
+        "choices": None if choices is None else tuple(choices),
+        "names_run": names_run,
+    }
+    return dataclasses.field(default=default, metadata={"knob": declared})
+
+
+def knobs(options: type) -> dict[str, Knob]:
+    """The knobs of a frozen dataclass by name, in the order of their declaration."""
+    hints = typing.get_type_hints(options)
+    found = {}
+    for field in dataclasses.fields(options):
+        if "knob" not in field.metadata:
+            continue
+        union = typing.get_origin(hints[field.name]) in (types.UnionType, typing.Union)
+        members = typing.get_args(hints[field.name]) if union else (hints[field.name],)
+        kind = next(member for member in members if member is not types.NoneType)
+        found[field.name] = Knob(
+            name=field.name,
+            type=kind,
+            default=field.default,
+            optional=types.NoneType in members,
+            **field.metadata["knob"],
+        )
+    return found
+
+
+def make(options: type[T], values: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> T:
+    """An `options` object of `values` over `defaults`, every value checked.
+
+    Raises UsageError for an unknown key (naming the nearest one) or a value out of its range.
+    """
+    known = knobs(options)
+    for key in values:
+        if key not in known:
+            raise unknown_key(key, known)
+    merged = {**(defaults or {}), **values}
+    return options(**{key: known[key].check(value) for key, value in merged.items()})
+
+
+def unknown_key(key: str, known: Iterable[str]) -> UsageError:
+    """The error for a key that nobody declared, with the nearest name that somebody did."""
+    known = list(known)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    to_do = f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)
+    return UsageError(f"unknown option {visible(key, 60)!r}", None, to_do)
