@@ -1,0 +1,109 @@
+"""Tensors on the device: windows (N, block_size) or sequences (B, T), without wasted padding.
+
+All lines of a part lie in one flat tensor, boundaries between them; a batch is gathered from it by
+index, so there is no data loader and nothing is copied from the host while training.
+
+    windows, block_size 3:   . . . e m m a . . . o l ...    [. . .] -> e   [. . e] -> m   ...
+    sequences:               . e m m a . o l i v i a .      [. e m m a] -> [e m m a .]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+POOL = 16  # batches whose lines are sorted by length together, so that one batch has like lengths
+IGNORED = -1  # target of a padded place
+
+
+class Lines:
+    """Encoded lines of one part on a device.
+
+    ids: (n_symbols,) one line after another; offsets: (n_lines + 1,). A window model's lines are
+    preceded by block_size boundaries, a sequence's by one.
+    """
+
+    def __init__(
+        self,
+        ids: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        reads: str,
+        block_size: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.reads, self.block_size, self.device = reads, block_size, torch.device(device)
+        self.lengths: NDArray[np.int64] = np.diff(offsets)
+        margin = max(block_size, 1) if reads == "window" else 1
+        self.first = offsets[:-1] + margin * np.arange(1, len(offsets))  # of each line's first symbol
+        flat = np.zeros(len(ids) + margin * len(self) + 1, dtype=np.int64)
+        flat[np.arange(len(ids)) + np.repeat(self.first - offsets[:-1], self.lengths)] = ids
+        self.flat = torch.from_numpy(flat).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def windows(self, ends: Tensor) -> tuple[Tensor, Tensor]:
+        """Places of targets (N,) -> inputs (N, block_size), targets (N,)."""
+        reach = torch.arange(-self.block_size, 0, device=self.device)
+        return self.flat[ends[:, None] + reach], self.flat[ends]
+
+    def sequences(self, rows: NDArray[np.int64], longest: int) -> tuple[Tensor, Tensor]:
+        """Rows (B,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
+
+        T is the longest of these lines and their end, at most `longest`: of a longer line the first
+        `longest` symbols are targets, and its end is not.
+        """
+        counts = np.minimum(self.lengths[rows] + 1, longest)
+        place = torch.arange(int(counts.max()), device=self.device)  # (T,)
+        inside = place < torch.from_numpy(counts).to(self.device)[:, None]  # (B, T)
+        first = torch.from_numpy(self.first[rows]).to(self.device)
+        targets = torch.where(inside, first[:, None] + place, 0)  # as places in flat
+        inputs = self.flat[torch.where(inside, targets - 1, 0)]
+        return inputs, torch.where(inside, self.flat[targets], IGNORED)
+
+    def ends(self) -> NDArray[np.int64]:
+        """(n_symbols + n_lines,) the place of every target: each line's symbols and its end."""
+        counts = self.lengths + 1
+        start = np.cumsum(counts) - counts
+        return np.arange(counts.sum()) + np.repeat(self.first - start, counts)
+
+
+class Batches:
+    """Training batches: batch number `step` is a function of (seed, step) alone.
+
+    An epoch is one permutation of all lines (or windows), cut into batches of like size. Sequences
+    are sorted by length within a pool of 16 batches and cut where the symbols are equally many.
+    """
+
+    def __init__(self, lines: Lines, batch_size: int, seed: int) -> None:
+        self.lines, self.seed, self._epoch = lines, seed, -1
+        self._ends = lines.ends() if lines.reads == "window" else np.zeros(0, dtype=np.int64)
+        self.items = len(self._ends) if lines.reads == "window" else len(lines)
+        self.per_epoch = max(1, round(self.items / batch_size))
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        epoch, number = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._parts = epoch, self._cut(epoch)
+        part = self._parts[number]
+        if self.lines.reads == "window":
+            return self.lines.windows(torch.from_numpy(part).to(self.lines.device))
+        return self.lines.sequences(part, self.lines.block_size)
+
+    def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
+        random = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], np.uint64)))
+        order = random.permutation(self.items)
+        if self.lines.reads == "window":
+            return np.array_split(self._ends[order], self.per_epoch)
+        batches: list[NDArray[np.int64]] = []
+        pools = -(-self.per_epoch // POOL)
+        sizes = [len(share) for share in np.array_split(np.arange(self.per_epoch), pools)]
+        for pool, size in zip(np.array_split(order, pools), sizes, strict=True):
+            pool = pool[np.argsort(self.lines.lengths[pool], kind="stable")]
+            symbols = np.cumsum(np.minimum(self.lines.lengths[pool] + 1, self.lines.block_size))
+            cuts = np.searchsorted(symbols, symbols[-1] * np.arange(1, size) / size) + 1
+            parts = [part for part in np.split(pool, cuts) if len(part)]
+            batches += [parts[i % len(parts)] for i in random.permutation(size)]
+        return batches

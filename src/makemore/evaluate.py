@@ -1,0 +1,169 @@
+"""nll, the loss; and what a model makes of lines: surprisal by symbol, nll by line and by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from makemore.batches import IGNORED, Batches, Lines
+from makemore.corpus import Corpus
+from makemore.models.base import CountModel, Model
+from makemore.models.neural import NeuralModel
+from makemore.vocabulary import UNKNOWN, Vocabulary
+
+CHUNK = 2**14  # symbols in a forward pass
+FAR = 4096  # inputs that a model without a limit is given at once
+
+
+def nll(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean negative log-likelihood, nats a symbol, over targets that are not -1.
+
+    logits (..., V), targets (...). The sum of -log p(target) by the softmax of the logits.
+    """
+    return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
+
+
+@contextmanager
+def evaluating(model: Model) -> Iterator[None]:
+    """Evaluation mode and no gradients inside; the mode that was before is given back."""
+    was_training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        if isinstance(model, nn.Module):
+            model.train(was_training)
+
+
+def surprisals(model: Model, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[Any]:
+    """(n_symbols + n_lines,) -log p of each line's symbols and of its end, in nats.
+
+    ids (n_symbols,) one line after another, all known to the model; offsets (n_lines + 1,).
+    """
+    device = model.device if isinstance(model, NeuralModel) else "cpu"
+    lines = Lines(ids, offsets, model.reads, model.block_size, device)
+    out = np.zeros(len(ids) + len(lines))
+    with evaluating(model):
+        if model.reads == "window":
+            _by_window(model, lines, out)
+        else:
+            _by_sequence(model, lines, out)
+    return out
+
+
+def _by_window(model: Any, lines: Lines, out: NDArray[Any]) -> None:
+    ends = lines.ends()
+    for start in range(0, len(ends), CHUNK):
+        part = torch.from_numpy(ends[start : start + CHUNK]).to(lines.device)
+        inputs, targets = lines.windows(part)
+        if isinstance(model, CountModel):
+            logits = torch.from_numpy(model.forward(inputs.numpy()))
+        else:
+            logits = model(inputs)
+        loss = F.cross_entropy(logits, targets, reduction="none")
+        out[start : start + CHUNK] = loss.double().cpu().numpy()
+
+
+def _by_sequence(model: Any, lines: Lines, out: NDArray[Any]) -> None:
+    counts = lines.lengths + 1
+    starts = np.cumsum(counts) - counts
+    limit = model.block_size if model.limited else max(FAR, model.block_size)
+    order = np.argsort(counts, kind="stable")
+    fits = order[counts[order] <= limit]
+    for rows in _chunks(fits, counts):
+        inputs, targets = lines.sequences(rows, limit)
+        logits = model(inputs)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        inside = (targets != IGNORED).cpu().numpy()
+        place = starts[rows][:, None] + np.arange(inside.shape[1])
+        out[place[inside]] = loss.view_as(targets).double().cpu().numpy()[inside]
+    flat = lines.flat.cpu().numpy()
+    for row in order[counts[order] > limit]:  # step knows how to go on past block_size
+        state = model.initial_state(1)
+        for place in range(counts[row]):
+            at = lines.first[row] + place
+            logits, state = model.step(flat[at - 1 : at], state)
+            out[starts[row] + place] = -_log_softmax(logits[0])[flat[at]]
+
+
+def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Rows in the given order (by length), so many at a time that rows x longest is at most CHUNK."""
+    start = 0
+    while start < len(rows):
+        size = max(1, CHUNK // int(counts[rows[start]]))
+        size = max(1, CHUNK // int(counts[rows[min(start + size, len(rows)) - 1]]))
+        yield rows[start : start + size]
+        start += size
+
+
+def _log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    shifted = logits.astype(np.float64) - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model makes of the lines of a corpus.
+
+    nll: (n_lines,) nats of each whole line, end included; inf where a symbol is unknown
+    symbols: (n_lines,) symbols of each line, its end included
+    """
+
+    nll: NDArray[np.float64]
+    symbols: NDArray[np.int64]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.nll)
+
+    def mean(self, rows: NDArray[np.bool_] | None = None) -> float | None:
+        """Nats a symbol over these lines (all), lines with unknown symbols left out."""
+        chosen = self.known if rows is None else self.known & rows
+        symbols = int(self.symbols[chosen].sum())
+        return float(self.nll[chosen].sum() / symbols) if symbols else None
+
+
+def score(model: Model, vocabulary: Vocabulary, corpus: Corpus) -> Scores:
+    """The nll of every line of a corpus, exact."""
+    ids = vocabulary.encode(corpus)
+    rows = np.repeat(np.arange(len(corpus)), corpus.lengths)
+    known = np.ones(len(corpus), dtype=bool)
+    known[rows[ids == UNKNOWN]] = False
+    kept = corpus.take(known)
+    each = surprisals(model, ids[known[rows]], kept.offsets)
+    result = np.full(len(corpus), np.inf)
+    starts = kept.offsets[:-1] + np.arange(len(kept))
+    result[known] = np.add.reduceat(each, starts) if len(kept) else 0.0
+    return Scores(result, corpus.lengths + 1)
+
+
+def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
+    """Set each BatchNorm's running statistics to those of one whole epoch (makemore part 3).
+
+    The running ones lag behind weights that still move; both agree to about 1e-3 at the end.
+    """
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm1d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    was_training = model.training
+    model.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+    with torch.no_grad():
+        for number in range(batches.per_epoch):
+            model(batches(number)[0])
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.train(was_training)

@@ -1,0 +1,108 @@
+"""Optimizers and learning-rate schedules."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from makemore.models.neural import NeuralModel
+from makemore.settings import Recipe
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose every update is made orthogonal: all directions of a matrix learn alike.
+
+    Paper: Jordan et al. 2024, Muon. Matrices of one shape are made orthogonal in one batch.
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:  # fmt: skip
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    shapes[parameter.shape].append(parameter)
+            for alike in shapes.values():
+                self._step_alike(alike, group)
+
+    def _step_alike(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        grads = [parameter.grad for parameter in parameters]
+        for parameter in parameters:
+            if "momentum" not in self.state[parameter]:
+                self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+        buffers = [self.state[parameter]["momentum"] for parameter in parameters]
+        torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(grads, buffers, group["momentum"])  # Nesterov
+        updates = orthogonal(torch.stack(ahead))  # (matrices, rows, columns)
+        rows, columns = updates.shape[1:]
+        rate = group["lr"] * max(1.0, rows / columns) ** 0.5
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, list(updates.unbind()), alpha=-rate)
+
+
+def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """(n, rows, columns) -> the nearest matrices with singular values near 1.
+
+    Newton-Schulz iteration with the quintic coefficients of Jordan et al. 2024.
+    """
+    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x
+    for _ in range(iterations):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return x.mT if tall else x
+
+
+def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """The recipe's optimizers for a model; each group's peak learning rate stands in "peak".
+
+    Only matrices decay: biases, norms and embeddings do not.
+    """
+    named = dict(model.named_parameters())
+    hidden = model.matrices() if recipe.optimizer == "muon" else set()
+    decays = {name for name, part in named.items() if part.ndim >= 2 and name not in _tables(model)}
+    groups = [
+        {"params": [named[n] for n in named if n in decays - hidden], "weight_decay": recipe.weight_decay},
+        {"params": [named[n] for n in named if n not in decays | hidden], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    optimizers: list[torch.optim.Optimizer] = []
+    if groups and recipe.optimizer == "sgd":
+        optimizers.append(torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum))
+    elif groups:
+        fused = next(iter(named.values())).device.type in ("cpu", "cuda")
+        optimizers.append(torch.optim.AdamW(groups, recipe.learning_rate, (0.9, 0.99), fused=fused))
+    if hidden:
+        matrices = [named[n] for n in named if n in hidden]
+        optimizers.append(Muon(matrices, recipe.muon_learning_rate, weight_decay=recipe.weight_decay))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+def _tables(model: nn.Module) -> set[str]:
+    return {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Embedding)}
+
+
+def rate(recipe: Recipe, step: int, max_steps: int) -> float:
+    """The learning rate in step 0.. as a share of its peak."""
+    if step < recipe.warmup_steps:
+        return (step + 1) / recipe.warmup_steps
+    done = (step - recipe.warmup_steps) / max(1, max_steps - recipe.warmup_steps)
+    if recipe.schedule == "linear":
+        return 1 - done
+    if recipe.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    if recipe.schedule == "step":
+        return 0.1 if done >= recipe.decay_at else 1.0
+    return 1.0

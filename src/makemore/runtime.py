@@ -1,0 +1,55 @@
+"""Device, threads and seeds: everything about the machine that a training has to fix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from makemore.errors import UsageError
+
+MOST_THREADS = 8  # the matrices of these models are too small to feed more
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is cuda where there is one, else cpu. Raises UsageError for what is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UsageError(f"no device {name!r} here", "--device", "use --device cpu") from None
+    return device
+
+
+def default_threads() -> int:
+    """The cores this process may run on, at most 8."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        cores = os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
+
+
+def use_threads(number: int) -> None:
+    """Set torch's threads. The same number gives the same bits again, so a run records it."""
+    if torch.get_num_threads() != number:
+        torch.set_num_threads(number)
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """torch's global generator set by these numbers inside, and as it was again outside.
+
+    What is random in step t is a function of (seed, t) and of nothing before it. So a checkpoint
+    holds no generator, and a training that was killed goes on exactly where it was.
+    """
+    entropy = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(entropy) >> 1)
+        yield

@@ -1,0 +1,91 @@
+"""What every test stands on: one thread for torch, hypothesis without chance, and the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Tiny steps on two threads wait for each other, 2 to 40 times as long beside another load. Read by
+# torch when it is first imported, and inherited by the commands that the tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# Derandomized: a test that passed does not fail on the next machine. No deadline: the first call
+# of a test may be the one that imports torch.
+settings.register_profile(
+    "makemore",
+    derandomize=True,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("makemore")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Back to one thread, whatever the test before has set."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def names_file() -> Path:
+    """The 32,033 names of the lectures; the test skips where they are absent."""
+    path = os.environ.get("MAKEMORE_NAMES")
+    if not path or not Path(path).is_file():
+        pytest.skip("needs the lectures' names.txt: set MAKEMORE_NAMES to its path")
+    return Path(path)
+
+
+class Cli(Protocol):
+    def __call__(
+        self,
+        *args: str | Path,
+        cwd: Path | None = None,
+        input: str | None = None,
+        env: Mapping[str, str | None] | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Runs the installed `makemore` as a process of its own, in `tmp_path` unless `cwd` is given.
+
+    `env` is laid over the environment; None takes a variable out.
+    """
+    script = Path(sys.executable).parent / "makemore"
+
+    def run(
+        *args: str | Path,
+        cwd: Path | None = None,
+        input: str | None = None,
+        env: Mapping[str, str | None] | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        # A person's shell has neither of the two; they change speed and when output is flushed.
+        changes = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONUNBUFFERED": None, **(env or {})}
+        around = {key: value for key, value in os.environ.items() if key not in changes}
+        around |= {key: value for key, value in changes.items() if value is not None}
+        done = subprocess.run(
+            [script, *args],
+            cwd=cwd or tmp_path,
+            input=(input or "").encode("utf-8"),
+            env=around,
+            timeout=timeout,
+            capture_output=True,
+        )
+        # Decoded here, not by text=True, which would turn a sampled carriage return into a newline.
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+        )
+
+    return run
