@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-POOL = 16  # batches whose lines are sorted by length together, so that one batch has like lengths
+MOST_GROUPS = 4  # of lines of like length in a batch of sequences
+FEWEST_SYMBOLS = 512  # in a group: smaller ones cost more in calls than they save in padding
 IGNORED = -1  # target of a padded place
 
 
@@ -73,8 +74,9 @@ class Lines:
 class Batches:
     """Training batches: batch number `step` is a function of (seed, step) alone.
 
-    An epoch is one permutation of all lines (or windows), cut into batches of like size. Sequences
-    are sorted by length within a pool of 16 batches and cut where the symbols are equally many.
+    An epoch is one permutation of all lines (or windows), cut into batches of like size. A batch is
+    a list of (inputs, targets): one for windows; for sequences up to 4 groups of lines of like
+    length, which together hold a third of the padding that one group would.
     """
 
     def __init__(self, lines: Lines, batch_size: int, seed: int) -> None:
@@ -83,27 +85,22 @@ class Batches:
         self.items = len(self._ends) if lines.reads == "window" else len(lines)
         self.per_epoch = max(1, round(self.items / batch_size))
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, step: int) -> list[tuple[Tensor, Tensor]]:
         epoch, number = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            self._epoch, self._parts = epoch, self._cut(epoch)
+            key = np.array([self.seed, epoch], dtype=np.uint64)
+            order = np.random.Generator(np.random.Philox(key=key)).permutation(self.items)
+            self._epoch, self._parts = epoch, np.array_split(order, self.per_epoch)
         part = self._parts[number]
         if self.lines.reads == "window":
-            return self.lines.windows(torch.from_numpy(part).to(self.lines.device))
-        return self.lines.sequences(part, self.lines.block_size)
+            return [self.lines.windows(torch.from_numpy(self._ends[part]).to(self.lines.device))]
+        longest = self.lines.block_size
+        return [self.lines.sequences(rows, longest) for rows in self._groups(part)]
 
-    def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
-        random = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], np.uint64)))
-        order = random.permutation(self.items)
-        if self.lines.reads == "window":
-            return np.array_split(self._ends[order], self.per_epoch)
-        batches: list[NDArray[np.int64]] = []
-        pools = -(-self.per_epoch // POOL)
-        sizes = [len(share) for share in np.array_split(np.arange(self.per_epoch), pools)]
-        for pool, size in zip(np.array_split(order, pools), sizes, strict=True):
-            pool = pool[np.argsort(self.lines.lengths[pool], kind="stable")]
-            symbols = np.cumsum(np.minimum(self.lines.lengths[pool] + 1, self.lines.block_size))
-            cuts = np.searchsorted(symbols, symbols[-1] * np.arange(1, size) / size) + 1
-            parts = [part for part in np.split(pool, cuts) if len(part)]
-            batches += [parts[i % len(parts)] for i in random.permutation(size)]
-        return batches
+    def _groups(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows sorted by length and cut where each group holds as many symbols as the others."""
+        rows = rows[np.argsort(self.lines.lengths[rows], kind="stable")]
+        symbols = np.cumsum(np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size))
+        groups = min(MOST_GROUPS, max(1, int(symbols[-1]) // FEWEST_SYMBOLS))
+        cuts = np.searchsorted(symbols, symbols[-1] * np.arange(1, groups) / groups) + 1
+        return [group for group in np.split(rows, cuts) if len(group)]

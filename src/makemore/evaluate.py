@@ -163,7 +163,8 @@ def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
         norm.momentum = None  # the plain mean of all batches
     with torch.no_grad():
         for number in range(batches.per_epoch):
-            model(batches(number)[0])
+            for inputs, _ in batches(number):
+                model(inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.train(was_training)

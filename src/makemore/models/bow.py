@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from makemore.models.base import State, register
-from makemore.models.neural import NeuralModel, numpy_step
+from makemore.models.neural import Dropout, NeuralModel, numpy_step
 from makemore.options import option
 
 
@@ -35,7 +35,7 @@ class BagOfWords(NeuralModel):
         self.position = nn.Embedding(block_size, options.n_embd)
         self.hidden = nn.Linear(options.n_embd, options.n_hidden)
         self.project = nn.Linear(options.n_hidden, options.n_embd)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_embd, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V
         nn.init.zeros_(self.head.bias)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from makemore.models.base import State, register
-from makemore.models.neural import NeuralModel, numpy_step
+from makemore.models.neural import Dropout, NeuralModel, numpy_step
 from makemore.options import option
 
 
@@ -37,7 +37,7 @@ class GRU(NeuralModel):
         self.cells = nn.GRU(options.n_embd, options.n_hidden, options.n_layer, batch_first=True)
         # An own start: what the state is before anything was read is learned, too.
         self.start = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V
         nn.init.zeros_(self.head.bias)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from makemore.models.base import register
-from makemore.models.neural import NeuralModel
+from makemore.models.neural import Dropout, NeuralModel
 from makemore.options import option
 
 
@@ -38,7 +38,7 @@ class MLP(NeuralModel):
         # BatchNorm subtracts the mean, and with it any bias of the layer before.
         self.hidden = nn.Linear(fan_in, options.n_hidden, bias=not options.batch_norm)
         self.norm = nn.BatchNorm1d(options.n_hidden) if options.batch_norm else nn.Identity()
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
         # Kaiming: gain 5/3 for tanh keeps its inputs at a deviation near 1, neither dead nor linear.
         nn.init.normal_(self.hidden.weight, std=5 / 3 / fan_in**0.5)

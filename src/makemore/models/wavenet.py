@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from makemore.models.base import State, register
-from makemore.models.neural import NeuralModel, numpy_step
+from makemore.models.neural import Dropout, NeuralModel, numpy_step
 from makemore.options import option
 
 
@@ -55,7 +55,7 @@ class WaveNet(NeuralModel):
         while 1 + sum(dilations) < block_size:  # see back to the start of the longest line
             dilations.append(2 * dilations[-1])
         self.layers = nn.ModuleList(Layer(options.n_embd, options.n_skip, d) for d in dilations)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.hidden = nn.Linear(options.n_skip, options.n_skip)
         self.head = nn.Linear(options.n_skip, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V

@@ -1,0 +1,237 @@
+"""N-gram: counts of what followed the last symbols, smoothed by what followed fewer of them.
+
+The one idea: a long context says much but was seldom seen, a short one says less but is reliable.
+Modified Kneser-Ney takes a little off every count (a discount) and gives it to the distribution of
+the context that is one symbol shorter. There a symbol counts by how many different symbols its
+n-gram came after, not by how often: what only ever follows one context should not be expected in
+new ones. Order 2 with add-1 is the bigram of counts.
+
+Paper: Chen and Goodman 1998, An Empirical Study of Smoothing Techniques for Language Modeling
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.errors import RunError
+from makemore.models.base import Arrays, CountModel, State, register
+from makemore.options import option
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CHUNK = 2**22  # numbers in a block of dense rows: memory stays bounded for any vocabulary
+FALLBACK = (0.5, 1.0, 1.5)  # discounts where too little was counted to estimate them, as in KenLM
+
+
+@register("ngram")
+class NGram(CountModel):
+    @dataclass(frozen=True)
+    class Options:
+        order: int = option(6, "symbols of an n-gram: context and the next", minimum=1, maximum=64)
+        smoothing: str = option(
+            "kneser-ney", "how counts become probabilities", choices=("kneser-ney", "add-k")
+        )
+        k: float = option(1.0, "add-k: what is added to each count", minimum=0.0)
+
+    reads = "window"
+    recipe = {}
+
+    @classmethod
+    def context_for(cls, options: Any, longest: int) -> int:
+        return int(options.order) - 1
+
+    def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
+        self.vocab_size, self.block_size, self.options = vocab_size, block_size, options
+        nothing = np.zeros(0, dtype=np.int64)
+        self.hold(nothing, nothing, nothing)  # nothing counted: uniform
+
+    def fit_counts(self, ids: Ints, offsets: Ints) -> None:
+        """Count by levels: a context is the number of its one shorter suffix and the symbol before.
+
+        So a context of any length is one number, and a level costs two sorts. A context ends where
+        its line starts (one boundary before the first symbol, as KenLM has it): what is before a
+        line adds nothing, and every such context has already all the history that there is.
+        """
+        V, order = self.vocab_size, self.options.order
+        next_ids = np.insert(ids, offsets[1:], 0)  # (T,) targets: all symbols and the ends
+        starts = offsets[:-1] + np.arange(len(offsets) - 1)
+        place = np.arange(len(next_ids)) - np.repeat(
+            starts, np.diff(offsets) + 1
+        )  # (T,) in its line
+        at = np.arange(len(next_ids))  # targets whose history is long enough for this level
+        context = np.zeros_like(at)  # the number of each one's context
+        contexts, ngrams, counts, n_contexts = [], [], [], 1
+        for length in range(order):
+            if length > 0:
+                longer = place[at] >= length - 1
+                at, context = at[longer], context[longer]
+                # Before a line stands the end of the line before (or, by index -1, the last end):
+                # a boundary, whose id is 0 just like the start's.
+                codes, number = np.unique(context * V + next_ids[at - length], return_inverse=True)
+                context = n_contexts + number
+                n_contexts += len(codes)
+                contexts.append(codes)
+            codes, count = np.unique(context * V + next_ids[at], return_counts=True)
+            ngrams.append(codes)
+            counts.append(count)
+        known = np.concatenate([*contexts, np.zeros(0, dtype=np.int64)])
+        self.hold(known, *self.adjust(known, np.concatenate(ngrams), np.concatenate(counts)))
+
+    def adjust(self, contexts: Ints, ngrams: Ints, counts: Ints) -> tuple[Ints, Ints]:
+        """The n-grams and counts that smoothing goes by.
+
+        A context is whole if nothing longer was counted: it has order - 1 symbols or starts a line.
+        Its n-grams keep their counts; others count the distinct symbols that they came after.
+        """
+        V = self.vocab_size
+        whole = self.lengths(contexts) == self.options.order - 1  # (n_contexts,)
+        whole[1:] |= contexts % V == 0
+        kept = whole[ngrams // V]
+        if self.options.smoothing == "add-k":
+            return ngrams[kept], counts[kept]
+        longer = ngrams[ngrams >= V]  # each of them is one symbol before the n-gram that it ends in
+        suffix = contexts[longer // V - 1] // V * V + longer % V
+        continued = np.bincount(np.searchsorted(ngrams, suffix), minlength=len(ngrams))
+        return ngrams, np.where(kept, counts, continued)
+
+    def lengths(self, contexts: Ints) -> Ints:
+        """(n_contexts,) symbols in each context; short if the codes are no tree of this order."""
+        bounds = [0, 1]  # where the contexts of each length start; number 0 is the empty one
+        for _ in range(1, self.options.order):
+            shorter = int(np.searchsorted(contexts, bounds[-1] * self.vocab_size))
+            bounds.append(1 + shorter)
+        return np.repeat(np.arange(self.options.order), np.diff(bounds))
+
+    def hold(self, contexts: Ints, ngrams: Ints, counts: Ints) -> None:
+        """Take over counts, and work out the weights that `rows` adds up.
+
+        contexts: context i + 1 is (number of its suffix) * V + the symbol before that; sorted
+        ngrams: (number of the context) * V + the next symbol; sorted
+        """
+        V, n_contexts = self.vocab_size, len(contexts) + 1
+        self.contexts, self.ngrams, self.counts = contexts, ngrams, counts
+        # A context that was never seen has the number n_contexts, and then no n-grams.
+        self.starts = np.searchsorted(ngrams, np.arange(n_contexts + 2) * V)
+        context, self.symbols = np.divmod(ngrams, V)
+        totals = np.bincount(context, counts, minlength=n_contexts + 1)
+        self.backoff = np.ones(n_contexts + 1)  # the weight of the shorter context's distribution
+        if self.options.smoothing == "add-k":
+            # (count + k) / (total + k V) is count / total mixed with the uniform distribution.
+            k, each = self.options.k, totals / V
+            np.divide(k, k + each, out=self.backoff, where=totals > 0)
+            self.weights = counts / V / (k + each[context])
+        else:
+            length = self.lengths(contexts)[context]
+            taken = discounts(length, counts, self.options.order)[length, np.minimum(counts, 3)]
+            given = np.bincount(context, taken, minlength=n_contexts + 1)
+            np.divide(given, totals, out=self.backoff, where=totals > 0)
+            self.weights = (counts - taken) / totals[context]
+
+    def forward(self, inputs: Ints) -> Floats:
+        logits = np.empty((len(inputs), self.vocab_size))  # (N, V)
+        size = max(1, CHUNK // (self.vocab_size + inputs.shape[1]))
+        for start in range(0, len(inputs), size):
+            path, longest = self.find(inputs[start : start + size])
+            _, first, row = np.unique(longest, return_index=True, return_inverse=True)
+            with np.errstate(divide="ignore"):  # log 0 is -inf: unseen, and nothing was added
+                rows = np.log(self.rows([contexts[first] for contexts in path]))
+            np.take(rows, row, axis=0, out=logits[start : start + size])
+        return logits
+
+    def find(self, inputs: Ints) -> tuple[list[Ints], Ints]:
+        """inputs (N, block) -> contexts (N,) for each length, and the longest that was seen (N,)."""
+        V, unseen = self.vocab_size, len(self.contexts) + 1
+        if inputs.size and not 0 <= inputs.min() <= inputs.max() < V:
+            raise IndexError(f"ids of inputs are 0 to {V - 1}")
+        codes = np.append(self.contexts, -1)
+        longest = np.zeros(len(inputs), dtype=np.int64)
+        path = [longest]
+        for back in range(1, min(self.options.order, inputs.shape[1] + 1)):
+            wanted = path[-1] * V + inputs[:, -back]
+            place = np.searchsorted(self.contexts, wanted)
+            found = codes[place] == wanted
+            path.append(np.where(found, place + 1, unseen))
+            longest = np.where(found, place + 1, longest)
+        return path, longest
+
+    def rows(self, path: list[Ints]) -> Floats:
+        """Probabilities (N, V) along contexts (N,) that grow longer, from the uniform distribution."""
+        rows = np.full((len(path[0]), self.vocab_size), 1 / self.vocab_size)
+        for context in path:
+            rows *= self.backoff[context][:, None]
+            start = self.starts[context]
+            length = self.starts[context + 1] - start
+            row = np.repeat(np.arange(len(context)), length)  # (n-grams of these contexts,)
+            ngram = np.arange(len(row)) + np.repeat(start - np.cumsum(length) + length, length)
+            rows[row, self.symbols[ngram]] += self.weights[ngram]
+        return rows
+
+    def initial_state(self, batch: int) -> State:
+        return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)
+
+    def step(self, ids: Ints, state: State) -> tuple[Floats, State]:
+        window = np.concatenate([state, ids[:, None]], axis=1)[:, 1:]  # (B, block)
+        return self.forward(window), window
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.ngrams)
+
+    def tensors(self) -> Arrays:
+        held = {"contexts": self.contexts, "ngrams": self.ngrams, "counts": self.counts}
+        return {
+            name: value.astype(np.min_scalar_type(int(value.max(initial=0))))
+            for name, value in held.items()
+        }
+
+    def load_tensors(self, tensors: Arrays) -> None:
+        held = {"contexts", "ngrams", "counts"}
+        for name in sorted(held ^ tensors.keys()):
+            kind = "lacks" if name in held else "holds an unknown"
+            raise RunError(
+                f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?"
+            )
+        n_codes = (
+            (len(tensors["contexts"]) + 1) * self.vocab_size if tensors["contexts"].ndim else 0
+        )
+        contexts = whole_numbers("contexts", tensors, n_codes)
+        ngrams = whole_numbers("ngrams", tensors, n_codes)
+        counts = whole_numbers("counts", tensors, 2**53)  # up to which a float holds them all
+        for name, codes in (("contexts", contexts), ("ngrams", ngrams)):
+            if not (codes[1:] > codes[:-1]).all():
+                raise RunError(f"tensor {name!r} is not sorted", "weights")
+        if len(self.lengths(contexts)) != len(contexts) + 1:
+            raise RunError(f"tensor 'contexts' is no tree of order {self.options.order}", "weights")
+        if len(counts) != len(ngrams) or not counts.all():
+            raise RunError("tensor 'counts' is not one count, 1 or more, an n-gram", "weights")
+        self.hold(contexts, ngrams, counts)
+
+
+def discounts(length: Ints, counts: Ints, order: int) -> Floats:
+    """(order, 4): what is taken off a count of 1, 2, 3 or more, by the length of the context."""
+    shape = (order, 6)  # how many n-grams of each length have which count, 5 for all above
+    of_counts = np.bincount(length * 6 + np.minimum(counts, 5), minlength=order * 6).reshape(shape)
+    n = of_counts[:, 1:5]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = n[:, :1] / (n[:, :1] + 2 * n[:, 1:2])
+        times = np.arange(1, 4)
+        estimate = times - (times + 1) * scale * n[:, 1:] / n[:, :-1]  # (order, 3)
+    # Each is then above 0 and at most the count: no probability is 0, and none is negative.
+    usable = (n > 0).all(axis=1) & (estimate > 0).all(axis=1)
+    return np.column_stack([np.zeros(order), np.where(usable[:, None], estimate, FALLBACK)])
+
+
+def whole_numbers(name: str, tensors: Arrays, limit: int) -> Ints:
+    """That tensor (n,) as int64. Raises RunError if it is not unsigned numbers under `limit`."""
+    found = tensors[name]
+    if found.ndim != 1 or found.dtype.kind != "u":
+        shape = list(found.shape)
+        raise RunError(f"tensor {name!r} is {found.dtype}{shape}, expected uint[n]", "weights")
+    if int(found.max(initial=0)) >= max(limit, 1):
+        raise RunError(f"tensor {name!r} holds a number of {limit} or more", "weights")
+    return found.astype(np.int64)
