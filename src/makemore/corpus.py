@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -94,6 +94,16 @@ class Corpus:
             number = "\n".join(pieces)[: error.start].count("\n") + 1
             raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
         return _clean(codes, options)._finished("lines", options)
+
+    @classmethod
+    def exactly(cls, lines: Sequence[str]) -> Corpus:
+        """The given strings as they are: nothing cleaned, nothing dropped. Raises DataError."""
+        try:
+            codes = _code_points("".join(lines))
+        except UnicodeEncodeError:
+            raise DataError("a line holds half a surrogate pair", "lines") from None
+        lengths = np.array([len(line) for line in lines], dtype=np.int64)
+        return cls(codes, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     @classmethod
     def _from_stream(cls, stream: BinaryIO, name: str, options: TextOptions) -> Corpus:

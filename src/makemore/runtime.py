@@ -35,10 +35,20 @@ def default_threads() -> int:
     return min(cores, MOST_THREADS)
 
 
-def use_threads(number: int) -> None:
-    """Set torch's threads. The same number gives the same bits again, so a run records it."""
-    if torch.get_num_threads() != number:
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """torch's threads set to this number inside, and as they were again outside.
+
+    The last bits of a sum depend on it, so a run records its number and is always used with it.
+    """
+    before = torch.get_num_threads()
+    if before != number:
         torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        if before != number:
+            torch.set_num_threads(before)
 
 
 @contextmanager

@@ -63,6 +63,9 @@ class Recipe:
     patience: int | None = option(
         None, "stop after this many evaluations without a better validation loss", minimum=1
     )
+    calibrate: bool = option(
+        False, "BatchNorm: statistics of one whole epoch before each evaluation, not running ones"
+    )
     seed: int = option(3407, "of initial weights, data order and dropout", minimum=0, maximum=2**63 - 1)
     save_interval: float = option(
         10.0, "seconds between checkpoints", minimum=0.0, names_run=False

@@ -59,10 +59,8 @@ class NGram(CountModel):
         """
         V, order = self.vocab_size, self.options.order
         next_ids = np.insert(ids, offsets[1:], 0)  # (T,) targets: all symbols and the ends
-        starts = offsets[:-1] + np.arange(len(offsets) - 1)
-        place = np.arange(len(next_ids)) - np.repeat(
-            starts, np.diff(offsets) + 1
-        )  # (T,) in its line
+        first = offsets[:-1] + np.arange(len(offsets) - 1)  # (n_lines,) where each line's start
+        place = np.arange(len(next_ids)) - first.repeat(np.diff(offsets) + 1)  # (T,) in its line
         at = np.arange(len(next_ids))  # targets whose history is long enough for this level
         context = np.zeros_like(at)  # the number of each one's context
         contexts, ngrams, counts, n_contexts = [], [], [], 1
@@ -108,13 +106,14 @@ class NGram(CountModel):
         return np.repeat(np.arange(self.options.order), np.diff(bounds))
 
     def hold(self, contexts: Ints, ngrams: Ints, counts: Ints) -> None:
-        """Take over counts, and work out the weights that `rows` adds up.
+        """Take over counts, and work out the weights that `extend` adds up.
 
         contexts: context i + 1 is (number of its suffix) * V + the symbol before that; sorted
         ngrams: (number of the context) * V + the next symbol; sorted
         """
         V, n_contexts = self.vocab_size, len(contexts) + 1
         self.contexts, self.ngrams, self.counts = contexts, ngrams, counts
+        self.padded = np.append(contexts, -1)  # looked up past the last: no context
         # A context that was never seen has the number n_contexts, and then no n-grams.
         self.starts = np.searchsorted(ngrams, np.arange(n_contexts + 2) * V)
         context, self.symbols = np.divmod(ngrams, V)
@@ -131,45 +130,47 @@ class NGram(CountModel):
             given = np.bincount(context, taken, minlength=n_contexts + 1)
             np.divide(given, totals, out=self.backoff, where=totals > 0)
             self.weights = (counts - taken) / totals[context]
+        self.no_context = np.full((1, V), 1 / V)  # the distribution after no symbol at all
+        self.extend(self.no_context, np.zeros(1, dtype=np.int64))
 
     def forward(self, inputs: Ints) -> Floats:
         logits = np.empty((len(inputs), self.vocab_size))  # (N, V)
         size = max(1, CHUNK // (self.vocab_size + inputs.shape[1]))
         for start in range(0, len(inputs), size):
             path, longest = self.find(inputs[start : start + size])
-            _, first, row = np.unique(longest, return_index=True, return_inverse=True)
+            # Windows that end in the same longest seen context have the same row.
+            _, first, number = np.unique(longest, return_index=True, return_inverse=True)
+            rows = self.no_context.repeat(len(first), axis=0)
+            for contexts in path:
+                self.extend(rows, contexts[first])
             with np.errstate(divide="ignore"):  # log 0 is -inf: unseen, and nothing was added
-                rows = np.log(self.rows([contexts[first] for contexts in path]))
-            np.take(rows, row, axis=0, out=logits[start : start + size])
+                np.take(np.log(rows), number, axis=0, out=logits[start : start + size])
         return logits
 
     def find(self, inputs: Ints) -> tuple[list[Ints], Ints]:
-        """inputs (N, block) -> contexts (N,) for each length, and the longest that was seen (N,)."""
+        """inputs (N, block) -> contexts (N,) of each length from 1; and the longest seen (N,)."""
         V, unseen = self.vocab_size, len(self.contexts) + 1
         if inputs.size and not 0 <= inputs.min() <= inputs.max() < V:
-            raise IndexError(f"ids of inputs are 0 to {V - 1}")
-        codes = np.append(self.contexts, -1)
-        longest = np.zeros(len(inputs), dtype=np.int64)
-        path = [longest]
-        for back in range(1, min(self.options.order, inputs.shape[1] + 1)):
-            wanted = path[-1] * V + inputs[:, -back]
-            place = np.searchsorted(self.contexts, wanted)
-            found = codes[place] == wanted
-            path.append(np.where(found, place + 1, unseen))
-            longest = np.where(found, place + 1, longest)
+            raise IndexError(f"the ids of inputs are 0 to {V - 1}")
+        context = longest = np.zeros(len(inputs), dtype=np.int64)
+        path = []
+        for length in range(1, inputs.shape[1] + 1):
+            code = context * V + inputs[:, -length]
+            place = np.searchsorted(self.contexts, code)
+            found = self.padded[place] == code
+            context = np.where(found, place + 1, unseen)
+            longest = np.where(found, context, longest)
+            path.append(context)
         return path, longest
 
-    def rows(self, path: list[Ints]) -> Floats:
-        """Probabilities (N, V) along contexts (N,) that grow longer, from the uniform distribution."""
-        rows = np.full((len(path[0]), self.vocab_size), 1 / self.vocab_size)
-        for context in path:
-            rows *= self.backoff[context][:, None]
-            start = self.starts[context]
-            length = self.starts[context + 1] - start
-            row = np.repeat(np.arange(len(context)), length)  # (n-grams of these contexts,)
-            ngram = np.arange(len(row)) + np.repeat(start - np.cumsum(length) + length, length)
-            rows[row, self.symbols[ngram]] += self.weights[ngram]
-        return rows
+    def extend(self, rows: Floats, contexts: Ints) -> None:
+        """Turn rows (N, V), probabilities after shorter contexts, into those after `contexts`."""
+        rows *= self.backoff[contexts][:, None]
+        start = self.starts[contexts]
+        length = self.starts[contexts + 1] - start
+        row = np.arange(len(contexts)).repeat(length)  # (all n-grams of these contexts,)
+        ngram = np.arange(len(row)) + (start - length.cumsum() + length).repeat(length)
+        rows[row, self.symbols[ngram]] += self.weights[ngram]
 
     def initial_state(self, batch: int) -> State:
         return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)
@@ -190,48 +191,47 @@ class NGram(CountModel):
         }
 
     def load_tensors(self, tensors: Arrays) -> None:
-        held = {"contexts", "ngrams", "counts"}
-        for name in sorted(held ^ tensors.keys()):
+        held = ("contexts", "ngrams", "counts")
+        for name in sorted(set(held) ^ tensors.keys()):
             kind = "lacks" if name in held else "holds an unknown"
             raise RunError(
                 f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?"
             )
-        n_codes = (
-            (len(tensors["contexts"]) + 1) * self.vocab_size if tensors["contexts"].ndim else 0
-        )
-        contexts = whole_numbers("contexts", tensors, n_codes)
-        ngrams = whole_numbers("ngrams", tensors, n_codes)
-        counts = whole_numbers("counts", tensors, 2**53)  # up to which a float holds them all
+        contexts, ngrams, counts = (unsigned(name, tensors[name]) for name in held)
         for name, codes in (("contexts", contexts), ("ngrams", ngrams)):
             if not (codes[1:] > codes[:-1]).all():
                 raise RunError(f"tensor {name!r} is not sorted", "weights")
-        if len(self.lengths(contexts)) != len(contexts) + 1:
+        n_contexts = len(contexts) + 1
+        if len(self.lengths(contexts)) != n_contexts:
             raise RunError(f"tensor 'contexts' is no tree of order {self.options.order}", "weights")
+        if ngrams.max(initial=0) >= n_contexts * self.vocab_size:
+            raise RunError("tensor 'ngrams' holds an unknown context", "weights")
         if len(counts) != len(ngrams) or not counts.all():
             raise RunError("tensor 'counts' is not one count, 1 or more, an n-gram", "weights")
         self.hold(contexts, ngrams, counts)
 
 
+def unsigned(name: str, found: NDArray[Any]) -> Ints:
+    """A tensor (n,) of unsigned numbers as int64. Raises RunError if it is anything else."""
+    if found.ndim != 1 or found.dtype.kind != "u":
+        shape = list(found.shape)
+        raise RunError(f"tensor {name!r} is {found.dtype}{shape}, expected uint[n]", "weights")
+    if int(found.max(initial=0)) > 2**53:  # up to there a float is exact
+        raise RunError(f"tensor {name!r} holds a number above 2**53", "weights")
+    return found.astype(np.int64)
+
+
 def discounts(length: Ints, counts: Ints, order: int) -> Floats:
-    """(order, 4): what is taken off a count of 1, 2, 3 or more, by the length of the context."""
-    shape = (order, 6)  # how many n-grams of each length have which count, 5 for all above
-    of_counts = np.bincount(length * 6 + np.minimum(counts, 5), minlength=order * 6).reshape(shape)
-    n = of_counts[:, 1:5]
+    """(order, 4): what is taken off a count of 1, 2, 3 or more, by the length of the context.
+
+    Estimated from n1..n4, how many n-grams of that length were counted once to four times.
+    """
+    of_counts = np.bincount(length * 6 + np.minimum(counts, 5), minlength=order * 6)
+    n = of_counts.reshape(order, 6)[:, 1:5]
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = n[:, :1] / (n[:, :1] + 2 * n[:, 1:2])
         times = np.arange(1, 4)
         estimate = times - (times + 1) * scale * n[:, 1:] / n[:, :-1]  # (order, 3)
-    # Each is then above 0 and at most the count: no probability is 0, and none is negative.
-    usable = (n > 0).all(axis=1) & (estimate > 0).all(axis=1)
-    return np.column_stack([np.zeros(order), np.where(usable[:, None], estimate, FALLBACK)])
-
-
-def whole_numbers(name: str, tensors: Arrays, limit: int) -> Ints:
-    """That tensor (n,) as int64. Raises RunError if it is not unsigned numbers under `limit`."""
-    found = tensors[name]
-    if found.ndim != 1 or found.dtype.kind != "u":
-        shape = list(found.shape)
-        raise RunError(f"tensor {name!r} is {found.dtype}{shape}, expected uint[n]", "weights")
-    if int(found.max(initial=0)) >= max(limit, 1):
-        raise RunError(f"tensor {name!r} holds a number of {limit} or more", "weights")
-    return found.astype(np.int64)
+    # Usable ones are above 0 and at most the count: no probability is 0, and none is negative.
+    usable = (np.column_stack([n, estimate]) > 0).all(axis=1, keepdims=True)
+    return np.column_stack([np.zeros(order), np.where(usable, estimate, FALLBACK)])

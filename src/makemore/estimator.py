@@ -1,0 +1,423 @@
+"""MakeMore: from lines to a trained model, and from a model to new lines and scores.
+
+The commands, Python and the web server all go through here. torch is imported late, so that a
+model of counts is loaded and sampled without it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore import __version__, generate
+from makemore.corpus import Corpus, Split, split
+from makemore.errors import MakemoreError, RunError, UsageError
+from makemore.models import base
+from makemore.models.base import CountModel, Model
+from makemore.options import knobs, make, unknown_key
+from makemore.run import Config, Run, RunWriter
+from makemore.settings import Recipe, Sampling, TextOptions
+from makemore.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from makemore.train import Event
+
+REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
+MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
+MOST_TRAIN = 2_000  # lines of train whose loss is shown beside it
+DEFAULT_MODEL = "transformer"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a training depends on, resolved before its first step."""
+
+    kind: type[Model]
+    options: Any
+    recipe: Recipe
+    config: Config
+    vocabulary: Vocabulary
+    split: Split
+
+    @classmethod
+    def make(cls, model: str, asked: Mapping[str, Any], parts: Split, name: str) -> Plan:
+        """Resolve what was asked for, for this text. Raises UsageError, before anything is written."""
+        kind = base.find(model)
+        options, recipe, text = options_of(kind, asked)
+        vocabulary = Vocabulary.of(part for _, part in parts)
+        block_size = kind.context_for(options, max(part.longest for _, part in parts))
+        recipe = resolved(kind, recipe, asked, parts.train, block_size)
+        named = {key: value for key, value in asked.items() if _names_run(kind, key)}
+        config = Config(
+            model=model,
+            asked=named,
+            resolved={**asdict(options), **asdict(recipe), **asdict(text)},
+            vocab_size=len(vocabulary),
+            block_size=block_size,
+            data={"name": name, "digest": parts.digest()},
+            threads=recipe.threads or 1,
+            round_size=generate.ROUND,
+            version=__version__,
+        )
+        return cls(kind, options, recipe, config, vocabulary, parts)
+
+    @classmethod
+    def of(cls, run: Run) -> Plan:
+        """The plan that a run directory records. Raises RunError if this program does not know it."""
+        config = run.config
+        try:
+            kind = base.find(config.model)
+        except UsageError:
+            raise RunError(
+                f"the run's model {config.model!r} is not known here", str(run.path),
+                "give its file with --plugin",
+            ) from None  # fmt: skip
+        try:
+            options, recipe, _ = options_of(kind, config.resolved)
+        except UsageError as error:
+            raise RunError(f"config.json: {error.what}", str(run.path)) from None
+        return cls(kind, options, recipe, config, run.vocabulary, run.split)
+
+    def build(self) -> Model:
+        """The model with its initial weights, on the CPU."""
+        new = self.kind(len(self.vocabulary), self.config.block_size, self.options)  # type: ignore[call-arg]
+        return new
+
+    def build_seeded(self) -> Model:
+        """The model with the initial weights of the recipe's seed."""
+        if issubclass(self.kind, CountModel):
+            return self.build()
+        from makemore.runtime import seeded
+
+        with seeded(self.recipe.seed):
+            return self.build()
+
+
+def options_of(kind: type[Model], values: Mapping[str, Any]) -> tuple[Any, Recipe, TextOptions]:
+    """Model options, recipe and text options of flat values. Raises UsageError for an unknown key."""
+    groups: tuple[type[Any], ...] = (kind.Options, Recipe, TextOptions)
+    names = [set(knobs(group)) for group in groups]
+    for key in values:
+        if not any(key in known for known in names):
+            raise unknown_key(key, sorted(set().union(*names)))
+    chosen = [
+        make(group, {k: v for k, v in values.items() if k in known}, kind.recipe if group is Recipe else None)
+        for group, known in zip(groups, names, strict=True)
+    ]
+    return chosen[0], chosen[1], chosen[2]
+
+
+def resolved(
+    kind: type[Model], recipe: Recipe, asked: Mapping[str, Any], train: Corpus, block_size: int
+) -> Recipe:
+    """The recipe with every None that depends on the text or the machine replaced by its value."""
+    items = int(train.lengths.sum()) + len(train) if kind.reads == "window" else len(train)
+    batch, steps = recipe.batch_size, recipe.max_steps or 1000
+    if asked.get("batch_size") is not None and batch > items:
+        raise UsageError(
+            f"a batch of {batch} is more than the {items} there are to learn from", "--batch-size",
+            f"give at most {items}",
+        )  # fmt: skip
+    if asked.get("max_steps") is None:  # the recipe's steps are those for a text like names.txt
+        steps = max(1, round(steps * min(2.0, max(0.3, len(train) / REFERENCE_LINES))))
+    if issubclass(kind, CountModel):
+        steps = 1
+    every = recipe.eval_interval or max(1, steps // 20)
+    return dataclasses.replace(
+        recipe, max_steps=steps, batch_size=min(batch, items), eval_interval=every,
+        threads=recipe.threads or _threads(kind),
+    )  # fmt: skip
+
+
+def _threads(kind: type[Model]) -> int:
+    if issubclass(kind, CountModel):
+        return 1
+    from makemore.runtime import default_threads
+
+    return default_threads()
+
+
+def _names_run(kind: type[Model], key: str) -> bool:
+    every = {**knobs(kind.Options), **knobs(Recipe), **knobs(TextOptions)}
+    return every[key].names_run
+
+
+class MakeMore:
+    """Learns what lines look like; makes more of them, and says how likely lines are.
+
+    model: a name that `makemore models` lists. random_state: the seed of weights, data order and
+    dropout. Every other option is one of that model's, of the training or of the text, by the name
+    that the command line has (n_layer, max_steps, learning_rate, keep_copies, ...).
+
+        maker = MakeMore(model="gru", max_steps=2000, random_state=0).fit(lines)
+        maker.sample(20)
+    """
+
+    def __init__(self, model: str = DEFAULT_MODEL, *, random_state: int | None = None, **options: Any) -> None:  # fmt: skip
+        self.model, self.random_state, self.options = model, random_state, options
+        self.plan_: Plan | None = None
+        self.model_: Model | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, as scikit-learn asks for them."""
+        return {"model": self.model, "random_state": self.random_state, **self.options}
+
+    def set_params(self, **params: Any) -> MakeMore:
+        """Change arguments of the constructor; the model has to be fitted again."""
+        self.model = params.pop("model", self.model)
+        self.random_state = params.pop("random_state", self.random_state)
+        self.options.update(params)
+        return self
+
+    def __repr__(self) -> str:
+        given = {k: v for k, v in self.get_params().items() if v is not None}
+        return f"MakeMore({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+
+    # -- learning ---------------------------------------------------------------------------------
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        seed = {} if self.random_state is None else {"seed": self.random_state}
+        return {**self.options, **seed}
+
+    def fit(self, lines: Iterable[str], y: None = None, *, val: Iterable[str] | None = None) -> MakeMore:
+        """Learn from strings, one thing each; `val` replaces the part that the split would choose.
+
+        Raises DataError for lines that cannot be used, UsageError for options, Diverged.
+        """
+        _, _, text = options_of(base.find(self.model), self.asked)
+        corpus = Corpus.from_lines(lines, text)
+        parts = split(corpus)
+        if val is not None:
+            keep = dataclasses.replace(text, keep_copies=True)
+            parts = Split(corpus, Corpus.from_lines(val, keep), corpus.take(slice(0)))
+        for _ in self.training(Plan.make(self.model, self.asked, parts, "lines")):
+            pass
+        return self
+
+    def training(
+        self,
+        plan: Plan,
+        writer: RunWriter | None = None,
+        run: Run | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Train as planned, or go on with `run`; yields what happens. The generator is the training.
+
+        With a writer, the run directory is made, or the run in it goes on.
+        """
+        self.plan_, self.model_ = plan, plan.build_seeded()
+        if writer is not None and run is None:
+            writer.create(plan.config, plan.vocabulary, plan.split)
+        if isinstance(self.model_, CountModel):
+            yield from self._count(self.model_, writer)
+        else:
+            with self._threads():
+                yield from self._learn(plan, writer, run, stop)
+
+    def _learn(
+        self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
+    ) -> Iterator[Event]:
+        from makemore.batches import Batches, Lines
+        from makemore.models.neural import NeuralModel
+        from makemore.runtime import choose_device
+        from makemore.train import Training, fit
+
+        model, train = self.model_, plan.split.train
+        assert isinstance(model, NeuralModel)  # noqa: S101 (what is no CountModel is one)
+        model.to(choose_device(plan.recipe.device))
+        ids = plan.vocabulary.encode(train)
+        lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
+        batches = Batches(lines, plan.recipe.batch_size, plan.recipe.seed)
+        training = Training(model, plan.recipe)
+        if run is not None:
+            if run.state is None:
+                raise RunError("the run holds no state to go on from", str(run.path), "use --fresh")
+            training.restore(run.progress, run.weights, run.state)
+        yield from fit(training, batches, self._losses, writer, stop)
+
+    def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
+        from makemore.train import Evaluated, Progress, Saved
+
+        train, vocabulary = self._plan.split.train, self._plan.vocabulary
+        model.fit_counts(vocabulary.encode(train), train.offsets)
+        loss, val = self._losses()
+        yield Evaluated(1, loss, val, True)
+        if writer is not None:
+            writer.save(asdict(Progress(1, 1, val, 0, finished=True)), model.tensors())
+            yield Saved(1)
+
+    def _losses(self) -> tuple[float, float | None]:
+        from makemore.evaluate import score
+
+        parts, vocabulary = self._plan.split, self._plan.vocabulary
+        few = [_lowest(part, most) for part, most in ((parts.train, MOST_TRAIN), (parts.val, MOST_VAL))]
+        means = [score(self._model, vocabulary, part).mean() for part in few]
+        return math.inf if means[0] is None else means[0], means[1]
+
+    # -- using ------------------------------------------------------------------------------------
+
+    @property
+    def _plan(self) -> Plan:
+        if self.plan_ is None:
+            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+        return self.plan_
+
+    @property
+    def _model(self) -> Model:
+        if self.model_ is None:
+            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+        return self.model_
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """The run's own number of threads: the last bits of a sum depend on it."""
+        if isinstance(self._model, CountModel):
+            return nullcontext()
+        from makemore.runtime import threads
+
+        return threads(self._plan.config.threads)
+
+    def samples(
+        self, n: int = 20, random_state: int | None = None, avoid: Corpus | None = None, **sampling: Any
+    ) -> Iterator[generate.Sample]:
+        """n lines with their origin and nll, as they are drawn. See `sample`."""
+        options = make(Sampling, sampling)
+        if n < 0:
+            raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
+        seed = fresh_seed() if random_state is None else check_seed(random_state)
+        known = generate.Known(self._plan.split, avoid)
+        lines = generate.sample(
+            self._model, self._plan.vocabulary, known, options, n, seed,
+            self._plan.config.round_size, self._plan.split.train.longest,
+        )  # fmt: skip
+        with self._threads():
+            yield from lines
+
+    def sample(self, n: int = 20, random_state: int | None = None, **sampling: Any) -> list[str]:
+        """n lines that stand nowhere in the text, each once (`all=True`: any line).
+
+        sampling: temperature, top_k, top_p, min_p, prefix, min_length, max_length, all. The same
+        random_state gives the same lines, here and on the command line.
+        Raises Unsatisfiable if there are no more such lines to be found.
+        """
+        return [line.text for line in self.samples(n, random_state, **sampling)]
+
+    def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
+        """(n,) log-likelihood of each line in nats, its end included; -inf with an unknown symbol."""
+        return -self.scores(as_given(lines)).nll
+
+    def score(self, lines: Iterable[str], y: None = None) -> float:
+        """Mean log-likelihood of the lines in nats; those with unknown symbols are left out."""
+        each = self.score_samples(lines)
+        known = each[np.isfinite(each)]
+        return float(known.mean()) if len(known) else -math.inf
+
+    def scores(self, corpus: Corpus) -> Any:
+        """evaluate.Scores of a corpus: nll and symbols of every line."""
+        from makemore.evaluate import score
+
+        with self._threads():
+            return score(self._model, self._plan.vocabulary, corpus)
+
+    def report(self, name: str) -> dict[str, Any]:
+        """Exact losses of one part (train, val, test) over all of its lines.
+
+        nll and bits are a symbol's; nll_unseen is over the lines that are not in train, where the
+        part has copies of such lines, else None.
+        """
+        part = dict(self._plan.split)[name]
+        scores = self.scores(part)
+        unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
+        copies = name != "train" and not unseen.all()
+        nll = scores.mean()
+        return {
+            "split": name,
+            "nll": nll,
+            "nll_unseen": scores.mean(unseen) if copies else None,
+            "bits": None if nll is None else nll / math.log(2),
+            "perplexity": None if nll is None else math.exp(min(nll, 700.0)),
+            "lines": len(part),
+            "unknown": int((~scores.known).sum()),
+        }
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that the model learned or counted."""
+        return self._model.n_parameters
+
+    @property
+    def split(self) -> Split:
+        """The parts of the text that was learned."""
+        return self._plan.split
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols of the text that was learned."""
+        return self._plan.vocabulary
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a run directory that every command can use. Raises RunError, SystemFault."""
+        from makemore.train import Progress
+
+        plan, steps = self._plan, self._plan.recipe.max_steps or 1
+        with RunWriter(folder) as writer:
+            if writer.manifest is not None:
+                raise RunError("there is a run already", str(folder), "give another directory")
+            writer.create(plan.config, plan.vocabulary, plan.split)
+            writer.save(asdict(Progress(steps, steps, finished=True)), self._model.tensors())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> MakeMore:
+        """The maker of a run directory. Raises RunError if it is none or damaged."""
+        return cls.of_run(Run.load(folder))
+
+    @classmethod
+    def of_run(cls, run: Run) -> MakeMore:
+        """The maker of a run that was read, with its best weights."""
+        plan = Plan.of(run)
+        maker = cls(plan.config.model)
+        asked = dict(plan.config.asked)
+        maker.random_state, maker.options = asked.pop("seed", None), asked
+        maker.plan_ = plan
+        try:
+            maker.model_ = plan.build()
+            maker.model_.load_tensors(run.weights)
+        except RunError as error:
+            raise RunError(error.what, str(Path(run.path)), error.to_do) from None
+        except MakemoreError as error:
+            raise RunError(f"config.json: {error.what}", str(run.path)) from None
+        return maker
+
+
+def _lowest(part: Corpus, most: int) -> Corpus:
+    """At most `most` lines, those of the lowest hashes: the same ones however the file is ordered."""
+    if len(part) <= most:
+        return part
+    return part.take(np.sort(np.argsort(part.hashes(), kind="stable")[:most]))
+
+
+def as_given(lines: Iterable[str]) -> Corpus:
+    """Strings as they are, nothing cleaned: one score comes back for each, in order."""
+    return Corpus.exactly(list(lines))
+
+
+def fresh_seed() -> int:
+    """A seed that nobody chose, short enough to be typed again."""
+    return secrets.randbelow(2**31)
+
+
+def check_seed(seed: int) -> int:
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise UsageError(f"{seed!r} is no seed", "--seed", "give a whole number from 0 to 2^63 - 1")
+    return int(seed)

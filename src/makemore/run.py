@@ -1,0 +1,546 @@
+"""The run directory: everything needed to sample again, nothing executable, every part readable.
+
+    config.json  vocabulary.json  split/{train,val,test}.txt        written once
+    weights-<step>.safetensors                                      the best by validation
+    state-<step>.safetensors, state-<step>.json                     the latest, to go on from
+    metrics.jsonl  samples.txt                                      logs, committed up to a length
+    checkpoint.json                                                 the one commit point
+    lock                                                            held by flock while training
+
+A save writes new files beside the old ones, each under a temporary name, fsync, rename, and then
+replaces checkpoint.json the same way. So there is one whole generation on the disk at any moment,
+whatever was killed when; the one before it stays too. There is no pickle and no fallback.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from makemore.corpus import Corpus, Split
+from makemore.errors import DataError, RunError, SystemFault, UsageError, visible
+from makemore.models.base import Arrays
+from makemore.settings import TextOptions
+from makemore.vocabulary import Vocabulary
+
+T = TypeVar("T")
+
+FORMAT = 1
+PARTS = ("train", "val", "test")
+LOGS = ("metrics.jsonl", "samples.txt")
+GROWING = ("looks.jsonl",)  # outside the digests: they grow after the training is done
+MAX_JSON = 16 * 2**20
+MAX_HEADER = 2**20
+MAX_TENSORS = 10_000
+READ_TRIES = 50
+
+_OURS = re.compile(
+    r"(config|vocabulary|checkpoint)\.json|lock|split|metrics\.jsonl|samples\.txt|looks\.jsonl"
+    r"|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
+)
+_GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run was asked for and what came of it. `resolved` is all that a run depends on."""
+
+    model: str
+    asked: dict[str, Any]
+    resolved: dict[str, Any]
+    vocab_size: int
+    block_size: int
+    data: dict[str, Any]  # name, digest
+    threads: int
+    round_size: int  # draws that are sampled together: part of what a seed means
+    version: str
+    format: int = FORMAT
+
+
+_CONFIG_KINDS: dict[str, type] = {
+    "model": str, "asked": dict, "resolved": dict, "vocab_size": int, "block_size": int,
+    "data": dict, "threads": int, "round_size": int, "version": str, "format": int,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One whole generation of a run directory, read and verified."""
+
+    path: Path
+    config: Config
+    vocabulary: Vocabulary
+    split: Split
+    progress: dict[str, Any]
+    weights: Arrays
+    state: Arrays | None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], state: bool = False) -> Run:
+        """Read a run directory. Raises RunError if it is none, damaged, foreign or hostile.
+
+        A training may be writing to it: if a file is gone, a newer generation is there and is read.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        for _ in range(READ_TRIES):
+            try:
+                return cls._read(folder, manifest, state)
+            except FileNotFoundError as error:
+                newer = read_manifest(folder)
+                if newer == manifest:
+                    name = Path(str(error.filename)).name
+                    raise damaged(folder, f"{name} is missing", manifest) from None
+                manifest = newer
+        raise RunError("the run changes too fast to be read", str(folder), "try again")
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: dict[str, Any], state: bool) -> Run:
+        def read(name: str) -> bytes:
+            return _read_verified(folder, name, manifest)
+
+        config = _parse_config(read("config.json"), folder)
+        vocabulary = _parse_vocabulary(read("vocabulary.json"), folder)
+        if len(vocabulary) != config.vocab_size:
+            raise RunError("vocabulary.json does not fit config.json", str(folder))
+        parts = [_parse_lines(read(f"split/{part}.txt"), folder, part) for part in PARTS]
+        progress = _parse_progress(read(manifest["state"] + ".json"), folder)
+        tensors = parse_tensors(read(manifest["weights"]), manifest["weights"], folder)
+        name = manifest["state"] + ".safetensors"
+        latest = parse_tensors(read(name), name, folder) if state and name in manifest["files"] else None
+        return cls(folder, config, vocabulary, Split(*parts), progress, tensors, latest)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """checkpoint.json, checked against its own digest."""
+    if not folder.is_dir():
+        raise RunError(f"no run directory at {str(folder)!r}", None, "makemore train FILE -o DIR makes one")
+    try:
+        body = _read_plain(folder / "checkpoint.json", MAX_JSON)
+    except FileNotFoundError:
+        raise RunError(
+            "no run here (no checkpoint.json)", str(folder), "makemore train FILE -o DIR makes one"
+        ) from None
+    manifest = parse_json(body, "checkpoint.json", folder)
+    known = manifest.get("format") if isinstance(manifest, dict) else None
+    if isinstance(known, int) and known > FORMAT:
+        raise RunError(
+            f"made by format {known}, this program knows up to {FORMAT}", str(folder),
+            "use a newer makemore",
+        )  # fmt: skip
+    if not isinstance(manifest, dict) or manifest.get("sha256") != _digest_of(manifest):
+        raise damaged(folder, "checkpoint.json does not match its own digest", None)
+    if not _is_generation(manifest) or known != FORMAT:
+        raise RunError("checkpoint.json has another shape than makemore's", str(folder))
+    return manifest
+
+
+def damaged(folder: Path, what: str, manifest: dict[str, Any] | None) -> RunError:
+    """The error for a file that is not what was written, with the way back if there is one."""
+    offer = "the files were changed or the disk failed: train again, or take a copy of the run"
+    if manifest and manifest.get("previous"):
+        offer = f"makemore verify {folder} --restore goes back to the checkpoint before"
+    return RunError(f"the run is damaged: {what}", str(folder), offer)
+
+
+def _is_generation(manifest: dict[str, Any]) -> bool:
+    files, logs = manifest.get("files"), manifest.get("logs")
+    names = (manifest.get("weights"), str(manifest.get("state")) + ".json", "config.json")
+    return (
+        isinstance(files, dict)
+        and isinstance(logs, dict)
+        and all(type(n) is int and n >= 0 for n in logs.values())
+        and all(name in files for name in (*names, "vocabulary.json", *(f"split/{p}.txt" for p in PARTS)))
+        and all(_OURS.fullmatch(name.removeprefix("split/").replace(".txt", ".json")) or name in
+                {f"split/{p}.txt" for p in PARTS} for name in files)
+        and all(
+            isinstance(entry, dict)
+            and type(entry.get("size")) is int
+            and isinstance(entry.get("sha256"), str)
+            for entry in files.values()
+        )
+    )  # fmt: skip
+
+
+def _digest_of(manifest: dict[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _read_plain(path: Path, limit: int) -> bytes:
+    """A regular file's bytes, never through a link, a pipe or a device, never more than `limit`."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = "it is a link" if error.errno == 40 else error.strerror
+        raise RunError(f"cannot read {path.name}", f"{path.parent}: {reason}") from None
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise RunError(f"{path.name} is no regular file", str(path.parent))
+        if status.st_size > limit:
+            raise RunError(f"{path.name} is larger than {limit} bytes", str(path.parent))
+        try:
+            return stream.read(limit + 1)
+        except OSError as error:
+            raise RunError(f"cannot read {path.name}", f"{path.parent}: {error.strerror}") from None
+
+
+def _read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
+    entry = manifest["files"].get(name)
+    if entry is None:
+        raise damaged(folder, f"checkpoint.json does not list {name}", manifest)
+    if name.startswith("split/") and (folder / "split").is_symlink():
+        raise RunError("split is a link", str(folder))
+    body = _read_plain(folder / name, max(entry["size"], 2**10))
+    if len(body) != entry["size"] or hashlib.sha256(body).hexdigest() != entry["sha256"]:
+        raise damaged(folder, f"{name} is not what was saved", manifest)
+    return body
+
+
+def parse_json(body: bytes, name: str, folder: Path) -> Any:
+    """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded; RunError for anything else."""
+
+    def no_copies(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise ValueError("a key stands twice")
+        return dict(pairs)
+
+    def refuse(word: str) -> Any:
+        raise ValueError(f"{word} is no JSON")
+
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=no_copies, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{name} is no valid JSON", f"{folder}: {visible(str(error), 80)}") from None
+
+
+def _parse_config(body: bytes, folder: Path) -> Config:
+    raw = parse_json(body, "config.json", folder)
+    if not isinstance(raw, dict) or raw.keys() != _CONFIG_KINDS.keys():
+        raise RunError("config.json has other keys than makemore's", str(folder))
+    for key, kind in _CONFIG_KINDS.items():
+        if type(raw[key]) is not kind:
+            raise RunError(f"config.json: {key} is no {kind.__name__}", str(folder))
+    for key, most in (("vocab_size", 2**21), ("block_size", 2**16), ("threads", 1024), ("round_size", 2**16)):
+        if not 0 <= raw[key] <= most or (key != "block_size" and raw[key] == 0):
+            raise RunError(f"config.json: {key} is {raw[key]}", str(folder))
+    return Config(**raw)
+
+
+def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
+    raw = parse_json(body, "vocabulary.json", folder)
+    symbols = raw.get("symbols") if isinstance(raw, dict) else None
+    if not isinstance(symbols, list) or not all(isinstance(s, str) and len(s) == 1 for s in symbols):
+        raise RunError("vocabulary.json is no list of single symbols", str(folder))
+    bad = [s for s in symbols if s == "\n" or 0xD800 <= ord(s) < 0xE000]
+    if bad or symbols != sorted(set(symbols)) or not symbols:
+        raise RunError("vocabulary.json is not sorted, or holds a symbol that no line can", str(folder))
+    return Vocabulary(symbols)
+
+
+def _parse_lines(body: bytes, folder: Path, part: str) -> Corpus:
+    if not body:
+        return Corpus(np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    try:
+        keep = TextOptions(keep_copies=True, max_line=1_000_000, max_vocab=1_114_112)
+        return Corpus.from_lines(body.decode("utf-8").removesuffix("\n").split("\n"), keep)
+    except (DataError, UnicodeDecodeError):
+        raise RunError(f"split/{part}.txt holds no clean lines", str(folder)) from None
+
+
+def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
+    raw = parse_json(body, "state", folder)
+    kinds: dict[str, tuple[type, ...]] = {
+        "step": (int,), "best_step": (int,), "best_val": (float, type(None)), "waited": (int,),
+        "finished": (bool,),
+    }  # fmt: skip
+    if not isinstance(raw, dict) or raw.keys() != kinds.keys():
+        raise RunError("the state has other keys than makemore's", str(folder))
+    if not all(type(raw[key]) in kind for key, kind in kinds.items()):
+        raise RunError("the state has values of another type", str(folder))
+    return raw
+
+
+def parse_tensors(body: bytes, name: str, folder: Path) -> Arrays:
+    """The arrays of a safetensors file; RunError for anything that is not whole and finite."""
+    import safetensors.numpy
+
+    header = int.from_bytes(body[:8], "little")
+    if len(body) < 8 or header > min(MAX_HEADER, len(body) - 8):
+        raise RunError(f"{name} is no safetensors file", f"{folder}: its header is too long")
+    listed = parse_json(body[8 : 8 + header], name, folder)
+    if not isinstance(listed, dict) or len(listed) > MAX_TENSORS:
+        raise RunError(f"{name} lists more than {MAX_TENSORS} tensors", str(folder))
+    try:
+        arrays: Arrays = safetensors.numpy.load(body)
+    except Exception as error:  # safetensors raises its own kind, KeyError or ValueError
+        raise RunError(f"{name} cannot be read", f"{folder}: {visible(str(error), 120)}") from None
+    for key, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise RunError(f"tensor {visible(key, 80)!r} holds values that are no numbers", f"{folder}/{name}")
+    return arrays
+
+
+def _on_disk(error: OSError, folder: Path) -> SystemFault:
+    if not folder.is_dir():
+        return SystemFault("the run directory has gone", str(folder), "put it back, or train again")
+    reason = (error.strerror or str(error)).lower()
+    return SystemFault(f"cannot write: {reason}", str(folder), "mend that and give the same command again")
+
+
+def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
+    """Write folder/name whole or not at all; gives its size and sha256 for the manifest."""
+    target = folder / name
+    temporary = target.parent / f".tmp-{target.name}"
+    try:
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(body)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _on_disk(error, folder) from None
+    return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def append(folder: Path, name: str, line: str) -> None:
+    """Add a line to a log that grows outside the digests."""
+    with _appending(folder / name) as handle:
+        os.write(handle, (line + "\n").encode())
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[int]:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _on_disk(error, path.parent) from None
+
+
+class RunWriter:
+    """The one process that may write to a run directory, by a lock that dies with it."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """Take the directory, made where it is missing. Raises SystemFault, RunError (foreign)."""
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if isinstance(error, FileExistsError):
+                raise RunError("no directory", str(self.folder), "give another -o") from None
+            raise SystemFault(f"cannot make {self.folder}", error.strerror, "give another -o") from None
+        foreign = [entry for entry in os.listdir(self.folder) if not _OURS.fullmatch(entry)]
+        entries = set(os.listdir(self.folder))
+        if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
+            raise RunError(
+                "the directory is not empty and no run", str(self.folder), "give another -o"
+            )
+        self._lock = self._take_lock()
+        self._clear(".tmp-")
+        self.manifest: dict[str, Any] | None = None
+        if "checkpoint.json" in entries:
+            self.manifest = read_manifest(self.folder)
+
+    def _take_lock(self) -> int:
+        path = self.folder / "lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise _on_disk(error, self.folder) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
+            holder = visible(os.pread(handle, 20, 0).decode("ascii", "replace").strip(), 20)
+            os.close(handle)
+            raise SystemFault(
+                f"process {holder} is training here", str(self.folder), "wait for it, or give another -o"
+            ) from None
+        except OSError as error:
+            os.close(handle)
+            raise _on_disk(error, self.folder) from None
+        return handle
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def clear(self) -> None:
+        """Remove what makemore wrote here, and nothing else; the commit point goes first."""
+        (self.folder / "checkpoint.json").unlink(missing_ok=True)
+        self._clear("")
+        self.manifest = None
+
+    def _clear(self, prefix: str) -> None:
+        for folder in (self.folder, self.folder / "split"):
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            for entry in os.listdir(folder):
+                ours = _OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
+                if ours and entry.startswith(prefix) and entry not in ("lock", "split"):
+                    (folder / entry).unlink(missing_ok=True)
+
+    def create(self, config: Config, vocabulary: Vocabulary, split: Split) -> None:
+        """Write what stays the same for the whole run. Nothing counts before the first save."""
+        self.clear()
+        try:
+            if (self.folder / "split").is_symlink():
+                (self.folder / "split").unlink()
+            (self.folder / "split").mkdir(exist_ok=True)
+        except OSError as error:
+            raise _on_disk(error, self.folder) from None
+        self._files = {
+            "config.json": write_atomically(self.folder, "config.json", _json(asdict(config))),
+            "vocabulary.json": write_atomically(
+                self.folder, "vocabulary.json", _json({"symbols": list(vocabulary.symbols)})
+            ),
+        }
+        for name, part in split:
+            body = part.text().encode()
+            self._files[f"split/{name}.txt"] = write_atomically(self.folder, f"split/{name}.txt", body)
+
+    def resume(self) -> Run:
+        """The run to go on with; its logs are cut to what the checkpoint committed."""
+        run = Run.load(self.folder, state=True)
+        manifest = self.manifest = read_manifest(self.folder)
+        self._files = {k: v for k, v in manifest["files"].items() if not _GENERATED.fullmatch(k)}
+        for name in LOGS:
+            length = manifest["logs"].get(name, 0)
+            with _appending(self.folder / name) as handle:
+                if os.fstat(handle).st_size > length:
+                    os.ftruncate(handle, length)
+        return run
+
+    def log(self, name: str, line: str) -> None:
+        """Add a line to metrics.jsonl or samples.txt; it counts once the next save commits it."""
+        append(self.folder, name, line)
+
+    def save(self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None) -> None:
+        """Commit a new generation: best weights, progress, and the state to go on from."""
+        import safetensors.numpy
+
+        before = self.manifest
+        files = dict(self._files)
+
+        def put(name: str, body: Callable[[], bytes]) -> None:
+            # What the commit point names is never written again: the same step, the same bytes.
+            known = before["files"].get(name) if before else None
+            files[name] = known or write_atomically(self.folder, name, body())
+
+        best, latest = f"weights-{progress['best_step']}.safetensors", f"state-{progress['step']}"
+        put(best, lambda: safetensors.numpy.save(weights))
+        put(latest + ".json", lambda: _json(progress))
+        if state is not None:
+            put(latest + ".safetensors", lambda: safetensors.numpy.save(state))
+        self._commit(files, best, latest)
+
+    def _commit(self, files: dict[str, Any], best: str, latest: str) -> None:
+        before = self.manifest
+        logs = {}
+        for name in LOGS:
+            with _appending(self.folder / name) as handle:
+                os.fsync(handle)
+                logs[name] = os.fstat(handle).st_size
+        manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "generation": before["generation"] + 1 if before else 0,
+            "weights": best,
+            "state": latest,
+            "files": files,
+            "logs": logs,
+            "previous": before and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
+        }
+        self._replace_manifest(manifest)
+
+    def _replace_manifest(self, manifest: dict[str, Any]) -> None:
+        manifest["sha256"] = _digest_of(manifest)
+        write_atomically(self.folder, "checkpoint.json", _json(manifest))
+        self.manifest = manifest
+        kept = {*manifest["files"], *((manifest["previous"] or {}).get("files", ()))}
+        for entry in os.listdir(self.folder):
+            if _GENERATED.fullmatch(entry) and entry not in kept:
+                (self.folder / entry).unlink(missing_ok=True)
+
+    def restore(self) -> None:
+        """Make the checkpoint before this one the current one. Raises RunError without one."""
+        previous = (self.manifest or {}).get("previous")
+        if not previous:
+            raise RunError("there is no checkpoint before this one", str(self.folder))
+        self._replace_manifest({**previous, "previous": None})
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with the files of this generation and the one before, in words; [] if nothing."""
+    manifest = read_manifest(folder)
+    wrong = []
+    for generation in filter(None, (manifest, manifest["previous"])):
+        for name in generation["files"]:
+            try:
+                body = _read_verified(folder, name, generation)
+                if name.endswith(".safetensors"):
+                    parse_tensors(body, name, folder)
+            except (RunError, FileNotFoundError) as error:
+                what = "missing" if isinstance(error, FileNotFoundError) else "not what was saved"
+                wrong.append(f"{name}: {what}")
+    return sorted(set(wrong))
+
+
+def same_command(config: Config, asked: Mapping[str, Any], digest: str | None) -> None:
+    """Raise UsageError if a run was started with other options or other data."""
+    for key in sorted({*config.asked, *asked}):
+        was, now = config.asked.get(key), asked.get(key)
+        if was != now:
+            raise UsageError(
+                f"this run was started with {key} = {was!r}, not {now!r}", None,
+                "give the same options to go on, another -o, or --fresh to start over",
+            )  # fmt: skip
+    if digest is not None and digest != config.data["digest"]:
+        raise UsageError(
+            f"this run learned other data (sha256 {config.data['digest'][:12]}, now {digest[:12]})", None,
+            "give the same file to go on, another -o, or --fresh to start over",
+        )  # fmt: skip

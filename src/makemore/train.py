@@ -1,0 +1,233 @@
+"""Training: train_steps(), the loop, and fit(), which evaluates, saves and stops. Both generators.
+
+Whoever wants to see a training consumes it: the bar, the plots, early stop and the tests all read
+the same events. Nothing here prints, knows a file name or asks what the time is but for saving.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from makemore.batches import IGNORED, Batches
+from makemore.errors import Diverged
+from makemore.evaluate import calibrate_batch_norm, nll
+from makemore.models.base import Arrays
+from makemore.models.neural import NeuralModel
+from makemore.optim import make_optimizers, rate
+from makemore.runtime import seeded
+from makemore.settings import Recipe
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step was taken. `step` counts from 1; `loss` is the batch's nll before the step."""
+
+    step: int
+    loss: Tensor
+    learning_rate: float
+    symbols: int
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Losses by part, in nats a symbol; val is None where there is no such part."""
+
+    step: int
+    train: float
+    val: float | None
+    best: bool  # the lowest validation loss so far (or no validation part)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint of this step is on the disk, whole."""
+
+    step: int
+
+
+Event = Step | Evaluated | Saved
+
+
+def train_steps(
+    model: NeuralModel,
+    optimizers: list[torch.optim.Optimizer],
+    batches: Callable[[int], list[tuple[Tensor, Tensor]]],
+    recipe: Recipe,
+    start: int = 0,
+) -> Iterator[Step]:
+    """The loop. The gradients of a step stay on the model until the next step is asked for."""
+    steps = recipe.max_steps or 1
+    model.train()
+    for step in range(start, steps):
+        share = rate(recipe, step, steps)
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = group["peak"] * share
+        model.zero_grad(set_to_none=True)
+        groups = batches(step)
+        counts = [int((targets != IGNORED).sum()) for _, targets in groups]
+        loss = torch.zeros((), device=model.device)
+        with seeded(recipe.seed, step):
+            for (inputs, targets), count in zip(groups, counts, strict=True):
+                # Weighted by symbols, the groups' gradients add up to that of the whole batch.
+                part = nll(model(inputs), targets) * (count / sum(counts))
+                part.backward()  # type: ignore[no-untyped-call]
+                loss += part.detach()
+        if recipe.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
+        for optimizer in optimizers:
+            optimizer.step()
+        yield Step(step + 1, loss, recipe.learning_rate * share, sum(counts))
+
+
+@dataclass
+class Progress:
+    """Where a training stands, beside its tensors."""
+
+    step: int = 0
+    best_step: int = 0
+    best_val: float | None = None
+    waited: int = 0  # evaluations since the best
+    finished: bool = False
+
+
+class Writer(Protocol):
+    """Whoever keeps checkpoints (run.py): best weights, and the state to go on from."""
+
+    def save(
+        self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None
+    ) -> None: ...
+
+
+class Training:
+    """A model in training: its optimizers, its best weights, and where it stands."""
+
+    def __init__(self, model: NeuralModel, recipe: Recipe) -> None:
+        self.model, self.recipe, self.progress = model, recipe, Progress()
+        self.optimizers = make_optimizers(model, recipe)
+        self.best = model.tensors()
+        self.resumed = False
+
+    def state(self) -> Arrays:
+        """Weights and all that the optimizers remember, by name, as arrays."""
+        arrays = {f"model.{name}": array for name, array in self.model.tensors().items()}
+        for name, key, value in self._memories():
+            arrays[f"optimizer.{key}.{name}"] = value.detach().cpu().numpy().copy()
+        return arrays
+
+    def restore(self, progress: dict[str, Any], best: Arrays, arrays: Arrays) -> None:
+        """Go on from what `state` gave. Raises RunError if it is not this model's."""
+        weights = {k.removeprefix("model."): v for k, v in arrays.items() if k.startswith("model.")}
+        self.model.load_tensors(weights)
+        self.best, self.progress, self.resumed = best, Progress(**progress), True
+        named = {parameter: name for name, parameter in self.model.named_parameters()}
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    ending = "." + named[parameter]
+                    for key, value in arrays.items():
+                        if key.startswith("optimizer.") and key.endswith(ending):
+                            kind = key[len("optimizer.") : -len(ending)]
+                            if "." not in kind:
+                                tensor = torch.from_numpy(value.copy()).to(parameter.device)
+                                optimizer.state[parameter][kind] = tensor
+
+    def _memories(self) -> Iterator[tuple[str, str, Tensor]]:
+        for name, parameter in self.model.named_parameters():
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        yield name, key, value
+
+    def check_finite(self, arrays: Arrays) -> None:
+        """Raise Diverged rather than keep weights that are no numbers."""
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise self.diverged(f"{name} is not finite")
+
+    def diverged(self, what: str) -> Diverged:
+        step, recipe = self.progress.step, self.recipe
+        share = rate(recipe, max(0, step - 1), recipe.max_steps or 1)
+        return Diverged(
+            f"training diverged: {what}",
+            f"step {step}, learning rate {recipe.learning_rate * share:g}",
+            "give a smaller --learning-rate; the last finite checkpoint is kept",
+        )
+
+
+def fit(
+    training: Training,
+    batches: Batches,
+    losses: Callable[[], tuple[float, float | None]],
+    writer: Writer | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Event]:
+    """Train to the recipe's end: evaluate, keep the best weights, save, stop early.
+
+    losses: gives the nll of the train part (or of a sample of it) and of val, or None without one.
+    stop: once set, the current step is the last; it is saved, and the training can be resumed.
+    Raises Diverged at the first loss or weight that is not finite.
+    """
+    model, recipe, progress = training.model, training.recipe, training.progress
+    steps, every = recipe.max_steps or 1, recipe.eval_interval or 1
+    saved_at = time.monotonic()
+    if not training.resumed:
+        yield _evaluate(training, batches, losses)
+        yield from _save(training, writer)
+    for event in train_steps(model, training.optimizers, batches, recipe, progress.step):
+        progress.step = event.step
+        if not math.isfinite(float(event.loss)):
+            raise training.diverged("the loss is not finite")
+        yield event
+        if event.step % every == 0 or event.step == steps:
+            yield _evaluate(training, batches, losses)
+        early = recipe.patience is not None and progress.waited >= recipe.patience
+        if event.step == steps or early:
+            break
+        if stop is not None and stop.is_set():
+            yield from _save(training, writer)
+            return
+        if writer is not None and time.monotonic() - saved_at >= recipe.save_interval:
+            yield from _save(training, writer)
+            saved_at = time.monotonic()
+    progress.finished = True
+    yield from _save(training, writer)
+    model.load_tensors(training.best)
+
+
+def _evaluate(
+    training: Training, batches: Batches, losses: Callable[[], tuple[float, float | None]]
+) -> Evaluated:
+    progress = training.progress
+    if training.recipe.calibrate:
+        calibrate_batch_norm(training.model, batches)
+    train, val = losses()
+    if not math.isfinite(train if val is None else val):
+        raise training.diverged("the validation loss is not finite")
+    best = val is None or progress.best_val is None or val < progress.best_val
+    progress.waited = 0 if best else progress.waited + 1
+    if best:
+        progress.best_step, progress.best_val = progress.step, val
+        training.best = training.model.tensors()
+    return Evaluated(progress.step, train, val, best)
+
+
+def _save(training: Training, writer: Writer | None) -> Iterator[Saved]:
+    if writer is None:
+        return
+    state = training.state()
+    training.check_finite(state)
+    if training.progress.best_val is None and training.progress.step:
+        # No validation part: the last weights are the best.
+        training.best = training.model.tensors()
+        training.progress.best_step = training.progress.step
+    writer.save(asdict(training.progress), training.best, state)
+    yield Saved(training.progress.step)
