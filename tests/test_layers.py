@@ -43,6 +43,7 @@ SPINE = (
     "constraints",
     "generate",
     "search",
+    "files",
     "run",
     "runtime",
     "batches",

@@ -37,7 +37,9 @@ class Lines:
         self.reads, self.block_size, self.device = reads, block_size, torch.device(device)
         self.lengths: NDArray[np.int64] = np.diff(offsets)
         margin = max(block_size, 1) if reads == "window" else 1
-        self.first = offsets[:-1] + margin * np.arange(1, len(offsets))  # of each line's first symbol
+        self.first = offsets[:-1] + margin * np.arange(
+            1, len(offsets)
+        )  # of each line's first symbol
         flat = np.zeros(len(ids) + margin * len(self) + 1, dtype=np.int64)
         flat[np.arange(len(ids)) + np.repeat(self.first - offsets[:-1], self.lengths)] = ids
         self.flat = torch.from_numpy(flat).to(self.device)

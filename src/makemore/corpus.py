@@ -31,6 +31,11 @@ _MAGIC = (
     (b"%PDF", "a PDF"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
 )  # fmt: skip
 
+_MARKS = (
+    (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -62,7 +67,7 @@ class Corpus:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], options: TextOptions | None = None) -> Corpus:
-        """The lines of a file (``-`` is standard input). Raises DataError, which names the place."""
+        """The lines of a file (``-`` is standard input). Raises DataError, naming the place."""
         options = options or TextOptions()
         name = visible(os.fspath(path), 200)
         try:
@@ -296,9 +301,9 @@ def _checked_start(chunk: bytes, name: str, encoding: str, utf8: bool) -> bytes:
             raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
     if not utf8:
         return chunk
-    for magic, kind in ((b"\xff\xfe\0\0", 32), (b"\0\0\xfe\xff", 32), (b"\xff\xfe", 16), (b"\xfe\xff", 16)):  # fmt: skip
+    for magic, kind in _MARKS:
         if chunk.startswith(magic):
-            raise DataError(f"the file looks like UTF-{kind}", name, f"use --encoding utf-{kind}")
+            raise DataError(f"the file looks like {kind}", name, f"use --encoding {kind.lower()}")
     # Without a mark, UTF-16 of Latin text shows by NULs in every second place.
     even, odd = chunk[0:400:2].count(0), chunk[1:400:2].count(0)
     if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
@@ -353,10 +358,15 @@ def _clean(codes: NDArray[Any], options: TextOptions) -> Corpus:
     where = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], end - begin)
     kept = codes[where]
     control = np.unique(
-        np.searchsorted(offsets, np.flatnonzero((kept < 32) | ((kept >= 127) & (kept < 160))), "right")
+        np.searchsorted(
+            offsets, np.flatnonzero((kept < 32) | ((kept >= 127) & (kept < 160))), "right"
+        )
     )
     counts = Counts(
-        read=len(starts), blank=int((~filled).sum()), too_long=int((~short).sum()), control=len(control)
+        read=len(starts),
+        blank=int((~filled).sum()),
+        too_long=int((~short).sum()),
+        control=len(control),
     )
     return Corpus(kept, offsets, counts)
 

@@ -32,7 +32,9 @@ def fetch(url: str, sha256: str, target: Path, timeout: float = 30.0) -> Path:
             body = response.read(MAX_DOWNLOAD + 1)
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = str(getattr(error, "reason", error))
-        raise SystemFault(f"cannot download {url}", reason, "check the network, or download it by hand") from None
+        raise SystemFault(
+            f"cannot download {url}", reason, "check the network, or download it by hand"
+        ) from None
     found = hashlib.sha256(body).hexdigest()
     if found != sha256:
         raise DataError(f"what came has sha256 {found}, not {sha256}", url, "nothing was written")

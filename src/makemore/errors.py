@@ -1,10 +1,10 @@
-"""The tree of errors. Each kind has its exit code; each message says what, where, and what to do."""
+"""The tree of errors. Each has its exit code; each message says what, where and what to do."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Bidirectional controls can reorder what a terminal shows, so they count as control characters here.
+# Bidirectional controls can reorder what a terminal shows, so they count as control characters.
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}  # they shape letters and emoji, and reorder nothing
 
@@ -66,6 +66,6 @@ class Diverged(MakemoreError):
 
 
 class Unsatisfiable(MakemoreError):
-    """What was asked for does not exist, or was not found within the bound that the message names."""
+    """What was asked for does not exist, or was not found within the bound that is named."""
 
     exit_code = 7

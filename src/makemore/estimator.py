@@ -52,7 +52,7 @@ class Plan:
 
     @classmethod
     def make(cls, model: str, asked: Mapping[str, Any], parts: Split, name: str) -> Plan:
-        """Resolve what was asked for, for this text. Raises UsageError, before anything is written."""
+        """Resolve what was asked for, for this text. Raises UsageError; nothing is written."""
         kind = base.find(model)
         options, recipe, text = options_of(kind, asked)
         vocabulary = Vocabulary.of(part for _, part in parts)
@@ -74,7 +74,7 @@ class Plan:
 
     @classmethod
     def of(cls, run: Run) -> Plan:
-        """The plan that a run directory records. Raises RunError if this program does not know it."""
+        """The plan that a run directory records. Raises RunError if it is not known here."""
         config = run.config
         try:
             kind = base.find(config.model)
@@ -105,14 +105,18 @@ class Plan:
 
 
 def options_of(kind: type[Model], values: Mapping[str, Any]) -> tuple[Any, Recipe, TextOptions]:
-    """Model options, recipe and text options of flat values. Raises UsageError for an unknown key."""
+    """Model options, recipe and text options of flat values. UsageError for an unknown key."""
     groups: tuple[type[Any], ...] = (kind.Options, Recipe, TextOptions)
     names = [set(knobs(group)) for group in groups]
     for key in values:
         if not any(key in known for known in names):
             raise unknown_key(key, sorted(set().union(*names)))
     chosen = [
-        make(group, {k: v for k, v in values.items() if k in known}, kind.recipe if group is Recipe else None)
+        make(
+            group,
+            {k: v for k, v in values.items() if k in known},
+            kind.recipe if group is Recipe else None,
+        )
         for group, known in zip(groups, names, strict=True)
     ]
     return chosen[0], chosen[1], chosen[2]
@@ -133,7 +137,7 @@ def resolved(
         steps = max(1, round(steps * min(2.0, max(0.3, len(train) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):
         steps = 1
-    every = recipe.eval_interval or max(1, steps // 20)
+    every = recipe.eval_interval or max(10, steps // 20)
     return dataclasses.replace(
         recipe, max_steps=steps, batch_size=min(batch, items), eval_interval=every,
         threads=recipe.threads or _threads(kind),
@@ -164,7 +168,9 @@ class MakeMore:
         maker.sample(20)
     """
 
-    def __init__(self, model: str = DEFAULT_MODEL, *, random_state: int | None = None, **options: Any) -> None:  # fmt: skip
+    def __init__(
+        self, model: str = DEFAULT_MODEL, *, random_state: int | None = None, **options: Any
+    ) -> None:
         self.model, self.random_state, self.options = model, random_state, options
         self.plan_: Plan | None = None
         self.model_: Model | None = None
@@ -191,7 +197,9 @@ class MakeMore:
         seed = {} if self.random_state is None else {"seed": self.random_state}
         return {**self.options, **seed}
 
-    def fit(self, lines: Iterable[str], y: None = None, *, val: Iterable[str] | None = None) -> MakeMore:
+    def fit(
+        self, lines: Iterable[str], y: None = None, *, val: Iterable[str] | None = None
+    ) -> MakeMore:
         """Learn from strings, one thing each; `val` replaces the part that the split would choose.
 
         Raises DataError for lines that cannot be used, UsageError for options, Diverged.
@@ -202,29 +210,32 @@ class MakeMore:
         if val is not None:
             keep = dataclasses.replace(text, keep_copies=True)
             parts = Split(corpus, Corpus.from_lines(val, keep), corpus.take(slice(0)))
-        for _ in self.training(Plan.make(self.model, self.asked, parts, "lines")):
+        self.begin(Plan.make(self.model, self.asked, parts, "lines"))
+        for _ in self.training():
             pass
         return self
 
+    def begin(self, plan: Plan) -> None:
+        """Make the model as planned. Raises UsageError for options that do not go together."""
+        self.plan_, self.model_ = plan, plan.build_seeded()
+
     def training(
         self,
-        plan: Plan,
         writer: RunWriter | None = None,
         run: Run | None = None,
         stop: threading.Event | None = None,
     ) -> Iterator[Event]:
-        """Train as planned, or go on with `run`; yields what happens. The generator is the training.
+        """Train as begun, or go on with `run`; yields what happens. The generator is the training.
 
         With a writer, the run directory is made, or the run in it goes on.
         """
-        self.plan_, self.model_ = plan, plan.build_seeded()
+        plan = self._plan
         if writer is not None and run is None:
             writer.create(plan.config, plan.vocabulary, plan.split)
-        if isinstance(self.model_, CountModel):
-            yield from self._count(self.model_, writer)
+        if isinstance(self._model, CountModel):
+            yield from self._count(self._model, writer)
         else:
-            with self._threads():
-                yield from self._learn(plan, writer, run, stop)
+            yield from self._learn(plan, writer, run, stop)
 
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
@@ -245,7 +256,8 @@ class MakeMore:
             if run.state is None:
                 raise RunError("the run holds no state to go on from", str(run.path), "use --fresh")
             training.restore(run.progress, run.weights, run.state)
-        yield from fit(training, batches, self._losses, writer, stop)
+        with self._threads():
+            yield from fit(training, batches, self._losses, writer, stop)
 
     def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
         from makemore.train import Evaluated, Progress, Saved
@@ -262,7 +274,9 @@ class MakeMore:
         from makemore.evaluate import score
 
         parts, vocabulary = self._plan.split, self._plan.vocabulary
-        few = [_lowest(part, most) for part, most in ((parts.train, MOST_TRAIN), (parts.val, MOST_VAL))]
+        few = [
+            _lowest(part, most) for part, most in ((parts.train, MOST_TRAIN), (parts.val, MOST_VAL))
+        ]
         means = [score(self._model, vocabulary, part).mean() for part in few]
         return math.inf if means[0] is None else means[0], means[1]
 
@@ -289,7 +303,11 @@ class MakeMore:
         return threads(self._plan.config.threads)
 
     def samples(
-        self, n: int = 20, random_state: int | None = None, avoid: Corpus | None = None, **sampling: Any
+        self,
+        n: int = 20,
+        random_state: int | None = None,
+        avoid: Corpus | None = None,
+        **sampling: Any,
     ) -> Iterator[generate.Sample]:
         """n lines with their origin and nll, as they are drawn. See `sample`."""
         options = make(Sampling, sampling)
@@ -314,7 +332,7 @@ class MakeMore:
         return [line.text for line in self.samples(n, random_state, **sampling)]
 
     def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """(n,) log-likelihood of each line in nats, its end included; -inf with an unknown symbol."""
+        """(n,) log-likelihood of each line in nats, end included; -inf with an unknown symbol."""
         return -self.scores(as_given(lines)).nll
 
     def score(self, lines: Iterable[str], y: None = None) -> float:
@@ -401,7 +419,7 @@ class MakeMore:
 
 
 def _lowest(part: Corpus, most: int) -> Corpus:
-    """At most `most` lines, those of the lowest hashes: the same ones however the file is ordered."""
+    """At most `most` lines, of the lowest hashes: the same ones however the file is ordered."""
     if len(part) <= most:
         return part
     return part.take(np.sort(np.argsort(part.hashes(), kind="stable")[:most]))

@@ -83,21 +83,23 @@ def _by_sequence(model: Any, lines: Lines, out: NDArray[Any]) -> None:
     for rows in _chunks(fits, counts):
         inputs, targets = lines.sequences(rows, limit)
         logits = model(inputs)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        loss = F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+        )
         inside = (targets != IGNORED).cpu().numpy()
         place = starts[rows][:, None] + np.arange(inside.shape[1])
         out[place[inside]] = loss.view_as(targets).double().cpu().numpy()[inside]
     flat = lines.flat.cpu().numpy()
-    for row in order[counts[order] > limit]:  # step knows how to go on past block_size
-        state = model.initial_state(1)
-        for place in range(counts[row]):
-            at = lines.first[row] + place
+    for row in map(int, order[counts[order] > limit]):  # step knows how to go on past block_size
+        state, first = model.initial_state(1), int(lines.first[row])
+        for number in range(int(counts[row])):
+            at = first + number
             logits, state = model.step(flat[at - 1 : at], state)
-            out[starts[row] + place] = -_log_softmax(logits[0])[flat[at]]
+            out[starts[row] + number] = -_log_softmax(logits[0])[flat[at]]
 
 
 def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Rows in the given order (by length), so many at a time that rows x longest is at most CHUNK."""
+    """Rows in the given order (by length), at most CHUNK symbols with padding at a time."""
     start = 0
     while start < len(rows):
         size = max(1, CHUNK // int(counts[rows[start]]))

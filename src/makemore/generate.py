@@ -81,7 +81,9 @@ def choose(logits: NDArray[Any], options: Sampling, uniform: NDArray[np.float64]
         cut = np.take_along_axis(weights, order, axis=1) * (before < options.top_p)
         np.put_along_axis(weights, order, cut, axis=1)
     if options.min_p is not None:
-        weights = np.where(weights >= options.min_p * weights.max(axis=1, keepdims=True), weights, 0.0)
+        weights = np.where(
+            weights >= options.min_p * weights.max(axis=1, keepdims=True), weights, 0.0
+        )
     totals = np.cumsum(weights, axis=1)
     return (totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1)
 
@@ -106,7 +108,8 @@ def rounds(
     number = 0
     while True:
         key = np.array([seed, 0], dtype=np.uint64)
-        yield _round(model, vocabulary, options, (take(state, first), logits[first], start), cap, (key, number), prefix)  # fmt: skip
+        begun = (take(state, first), logits[first], start)
+        yield _round(model, vocabulary, options, begun, cap, (key, number), prefix)
         number += 1
 
 
@@ -147,7 +150,9 @@ def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
     ids = vocabulary.encode_line(prefix)
     if (ids == UNKNOWN).any():
         unknown = " ".join(repr(symbol) for symbol in vocabulary.unknown_in(prefix))
-        raise UsageError(f"the model does not know {unknown}", "--prefix", "use symbols of the text")
+        raise UsageError(
+            f"the model does not know {unknown}", "--prefix", "use symbols of the text"
+        )
     if prefix != prefix.lstrip():
         raise UsageError("no line starts with white space", "--prefix", "leave it out")
     return [int(number) for number in ids]
@@ -179,7 +184,9 @@ def sample(
         origins = known.origins(hashes)
         drawn, idle = drawn + round_size, idle + round_size
         for row, text in enumerate(draws.lines):
-            line = Sample(text, ORIGINS[origins[row]], float(draws.nll[row]), bool(draws.capped[row]))
+            line = Sample(
+                text, ORIGINS[origins[row]], float(draws.nll[row]), bool(draws.capped[row])
+            )
             if len(text) < (options.min_length or 0) or found >= n:
                 continue
             if not options.all:

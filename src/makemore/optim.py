@@ -20,7 +20,13 @@ class Muon(torch.optim.Optimizer):
     Paper: Jordan et al. 2024, Muon. Matrices of one shape are made orthogonal in one batch.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -34,7 +40,7 @@ class Muon(torch.optim.Optimizer):
                 self._step_alike(alike, group)
 
     def _step_alike(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        grads = [parameter.grad for parameter in parameters]
+        grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
@@ -58,7 +64,9 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     x = x.mT if tall else x
     for _ in range(iterations):
         gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+        x = torch.baddbmm(
+            x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445
+        )
     return x.mT if tall else x
 
 
@@ -71,7 +79,10 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
     hidden = model.matrices() if recipe.optimizer == "muon" else set()
     decays = {name for name, part in named.items() if part.ndim >= 2 and name not in _tables(model)}
     groups = [
-        {"params": [named[n] for n in named if n in decays - hidden], "weight_decay": recipe.weight_decay},
+        {
+            "params": [named[n] for n in named if n in decays - hidden],
+            "weight_decay": recipe.weight_decay,
+        },
         {"params": [named[n] for n in named if n not in decays | hidden], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
@@ -83,7 +94,9 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
         optimizers.append(torch.optim.AdamW(groups, recipe.learning_rate, (0.9, 0.99), fused=fused))
     if hidden:
         matrices = [named[n] for n in named if n in hidden]
-        optimizers.append(Muon(matrices, recipe.muon_learning_rate, weight_decay=recipe.weight_decay))
+        optimizers.append(
+            Muon(matrices, recipe.muon_learning_rate, weight_decay=recipe.weight_decay)
+        )
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
@@ -91,7 +104,9 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
 
 
 def _tables(model: nn.Module) -> set[str]:
-    return {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Embedding)}
+    return {
+        f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Embedding)
+    }
 
 
 def rate(recipe: Recipe, step: int, max_steps: int) -> float:

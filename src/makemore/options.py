@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -44,12 +45,16 @@ class Knob:
         return "--" + self.name.replace("_", "-")
 
     def check(self, value: Any) -> Any:
-        """`value` as the knob's type and within its limits, or a UsageError that names the limit."""
+        """`value` as the knob's type and within its limits, or a UsageError naming the limit."""
         if value is None and self.optional:
             return None
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value) if abs(value) < 2**1023 else math.inf
-        if type(value) is not self.type:
+        number = None if isinstance(value, bool) else value
+        if self.type is float and isinstance(number, numbers.Real):  # numpy's and whole ones, too
+            value = _float(number)
+        elif self.type is int and isinstance(number, numbers.Integral):
+            value = int(number)
+        kinds: Any = type(value)
+        if kinds is not self.type:
             kind = {int: "a whole number", float: "a number", bool: "true or false"}
             raise self._bad(value, f"give {kind.get(self.type, 'a text')}")
         if self.type is float and not math.isfinite(value):
@@ -66,6 +71,13 @@ class Knob:
 
     def _bad(self, value: Any, to_do: str) -> UsageError:
         return UsageError(f"{self.name} cannot be {value!r}", self.flag, to_do)
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def option(
@@ -110,7 +122,9 @@ def knobs(options: type) -> dict[str, Knob]:
     return found
 
 
-def make(options: type[T], values: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> T:
+def make(
+    options: type[T], values: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> T:
     """An `options` object of `values` over `defaults`, every value checked.
 
     Raises UsageError for an unknown key (naming the nearest one) or a value out of its range.

@@ -19,9 +19,7 @@ import hashlib
 import json
 import os
 import re
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +28,17 @@ import numpy as np
 
 from makemore.corpus import Corpus, Split
 from makemore.errors import DataError, RunError, SystemFault, UsageError, visible
+from makemore.files import (
+    MAX_JSON,
+    append,
+    appending,
+    on_disk,
+    parse_json,
+    parse_tensors,
+    read_plain,
+    to_json,
+    write_atomically,
+)
 from makemore.models.base import Arrays
 from makemore.settings import TextOptions
 from makemore.vocabulary import Vocabulary
@@ -38,11 +47,9 @@ T = TypeVar("T")
 
 FORMAT = 1
 PARTS = ("train", "val", "test")
+FIXED = ("config.json", "vocabulary.json", *(f"split/{part}.txt" for part in PARTS))
 LOGS = ("metrics.jsonl", "samples.txt")
 GROWING = ("looks.jsonl",)  # outside the digests: they grow after the training is done
-MAX_JSON = 16 * 2**20
-MAX_HEADER = 2**20
-MAX_TENSORS = 10_000
 READ_TRIES = 50
 
 _OURS = re.compile(
@@ -118,16 +125,20 @@ class Run:
         progress = _parse_progress(read(manifest["state"] + ".json"), folder)
         tensors = parse_tensors(read(manifest["weights"]), manifest["weights"], folder)
         name = manifest["state"] + ".safetensors"
-        latest = parse_tensors(read(name), name, folder) if state and name in manifest["files"] else None
+        latest = (
+            parse_tensors(read(name), name, folder) if state and name in manifest["files"] else None
+        )
         return cls(folder, config, vocabulary, Split(*parts), progress, tensors, latest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """checkpoint.json, checked against its own digest."""
     if not folder.is_dir():
-        raise RunError(f"no run directory at {str(folder)!r}", None, "makemore train FILE -o DIR makes one")
+        raise RunError(
+            f"no run directory at {str(folder)!r}", None, "makemore train FILE -o DIR makes one"
+        )
     try:
-        body = _read_plain(folder / "checkpoint.json", MAX_JSON)
+        body = read_plain(folder / "checkpoint.json", MAX_JSON)
     except FileNotFoundError:
         raise RunError(
             "no run here (no checkpoint.json)", str(folder), "makemore train FILE -o DIR makes one"
@@ -156,47 +167,23 @@ def damaged(folder: Path, what: str, manifest: dict[str, Any] | None) -> RunErro
 
 def _is_generation(manifest: dict[str, Any]) -> bool:
     files, logs = manifest.get("files"), manifest.get("logs")
-    names = (manifest.get("weights"), str(manifest.get("state")) + ".json", "config.json")
-    return (
-        isinstance(files, dict)
-        and isinstance(logs, dict)
-        and all(type(n) is int and n >= 0 for n in logs.values())
-        and all(name in files for name in (*names, "vocabulary.json", *(f"split/{p}.txt" for p in PARTS)))
-        and all(_OURS.fullmatch(name.removeprefix("split/").replace(".txt", ".json")) or name in
-                {f"split/{p}.txt" for p in PARTS} for name in files)
-        and all(
-            isinstance(entry, dict)
-            and type(entry.get("size")) is int
-            and isinstance(entry.get("sha256"), str)
-            for entry in files.values()
-        )
-    )  # fmt: skip
+    if not isinstance(files, dict) or not isinstance(logs, dict):
+        return False
+    needed = {*FIXED, str(manifest.get("weights")), str(manifest.get("state")) + ".json"}
+    allowed = (name in FIXED or _GENERATED.fullmatch(name) for name in files)
+    entries = (
+        isinstance(entry, dict)
+        and type(entry.get("size")) is int
+        and isinstance(entry.get("sha256"), str)
+        for entry in files.values()
+    )
+    lengths = (type(length) is int and length >= 0 for length in logs.values())
+    return needed <= files.keys() and all(allowed) and all(entries) and all(lengths)
 
 
 def _digest_of(manifest: dict[str, Any]) -> str:
     rest = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _read_plain(path: Path, limit: int) -> bytes:
-    """A regular file's bytes, never through a link, a pipe or a device, never more than `limit`."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        reason = "it is a link" if error.errno == 40 else error.strerror
-        raise RunError(f"cannot read {path.name}", f"{path.parent}: {reason}") from None
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise RunError(f"{path.name} is no regular file", str(path.parent))
-        if status.st_size > limit:
-            raise RunError(f"{path.name} is larger than {limit} bytes", str(path.parent))
-        try:
-            return stream.read(limit + 1)
-        except OSError as error:
-            raise RunError(f"cannot read {path.name}", f"{path.parent}: {error.strerror}") from None
 
 
 def _read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
@@ -205,27 +192,10 @@ def _read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
         raise damaged(folder, f"checkpoint.json does not list {name}", manifest)
     if name.startswith("split/") and (folder / "split").is_symlink():
         raise RunError("split is a link", str(folder))
-    body = _read_plain(folder / name, max(entry["size"], 2**10))
+    body = read_plain(folder / name, max(entry["size"], 2**10))
     if len(body) != entry["size"] or hashlib.sha256(body).hexdigest() != entry["sha256"]:
         raise damaged(folder, f"{name} is not what was saved", manifest)
     return body
-
-
-def parse_json(body: bytes, name: str, folder: Path) -> Any:
-    """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded; RunError for anything else."""
-
-    def no_copies(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
-
-    def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is no JSON")
-
-    try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=no_copies, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{name} is no valid JSON", f"{folder}: {visible(str(error), 80)}") from None
 
 
 def _parse_config(body: bytes, folder: Path) -> Config:
@@ -235,7 +205,12 @@ def _parse_config(body: bytes, folder: Path) -> Config:
     for key, kind in _CONFIG_KINDS.items():
         if type(raw[key]) is not kind:
             raise RunError(f"config.json: {key} is no {kind.__name__}", str(folder))
-    for key, most in (("vocab_size", 2**21), ("block_size", 2**16), ("threads", 1024), ("round_size", 2**16)):
+    for key, most in (
+        ("vocab_size", 2**21),
+        ("block_size", 2**16),
+        ("threads", 1024),
+        ("round_size", 2**16),
+    ):
         if not 0 <= raw[key] <= most or (key != "block_size" and raw[key] == 0):
             raise RunError(f"config.json: {key} is {raw[key]}", str(folder))
     return Config(**raw)
@@ -244,11 +219,15 @@ def _parse_config(body: bytes, folder: Path) -> Config:
 def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
     raw = parse_json(body, "vocabulary.json", folder)
     symbols = raw.get("symbols") if isinstance(raw, dict) else None
-    if not isinstance(symbols, list) or not all(isinstance(s, str) and len(s) == 1 for s in symbols):
+    if not isinstance(symbols, list) or not all(
+        isinstance(s, str) and len(s) == 1 for s in symbols
+    ):
         raise RunError("vocabulary.json is no list of single symbols", str(folder))
     bad = [s for s in symbols if s == "\n" or 0xD800 <= ord(s) < 0xE000]
     if bad or symbols != sorted(set(symbols)) or not symbols:
-        raise RunError("vocabulary.json is not sorted, or holds a symbol that no line can", str(folder))
+        raise RunError(
+            "vocabulary.json is not sorted, or holds a symbol that no line can", str(folder)
+        )
     return Vocabulary(symbols)
 
 
@@ -275,85 +254,6 @@ def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
     return raw
 
 
-def parse_tensors(body: bytes, name: str, folder: Path) -> Arrays:
-    """The arrays of a safetensors file; RunError for anything that is not whole and finite."""
-    import safetensors.numpy
-
-    header = int.from_bytes(body[:8], "little")
-    if len(body) < 8 or header > min(MAX_HEADER, len(body) - 8):
-        raise RunError(f"{name} is no safetensors file", f"{folder}: its header is too long")
-    listed = parse_json(body[8 : 8 + header], name, folder)
-    if not isinstance(listed, dict) or len(listed) > MAX_TENSORS:
-        raise RunError(f"{name} lists more than {MAX_TENSORS} tensors", str(folder))
-    try:
-        arrays: Arrays = safetensors.numpy.load(body)
-    except Exception as error:  # safetensors raises its own kind, KeyError or ValueError
-        raise RunError(f"{name} cannot be read", f"{folder}: {visible(str(error), 120)}") from None
-    for key, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise RunError(f"tensor {visible(key, 80)!r} holds values that are no numbers", f"{folder}/{name}")
-    return arrays
-
-
-def _on_disk(error: OSError, folder: Path) -> SystemFault:
-    if not folder.is_dir():
-        return SystemFault("the run directory has gone", str(folder), "put it back, or train again")
-    reason = (error.strerror or str(error)).lower()
-    return SystemFault(f"cannot write: {reason}", str(folder), "mend that and give the same command again")
-
-
-def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
-    """Write folder/name whole or not at all; gives its size and sha256 for the manifest."""
-    target = folder / name
-    temporary = target.parent / f".tmp-{target.name}"
-    try:
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(body)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-    except OSError as error:
-        raise _on_disk(error, folder) from None
-    return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def append(folder: Path, name: str, line: str) -> None:
-    """Add a line to a log that grows outside the digests."""
-    with _appending(folder / name) as handle:
-        os.write(handle, (line + "\n").encode())
-
-
-@contextmanager
-def _appending(path: Path) -> Iterator[int]:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
-        try:
-            yield handle
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise _on_disk(error, path.parent) from None
-
-
 class RunWriter:
     """The one process that may write to a run directory, by a lock that dies with it."""
 
@@ -365,7 +265,9 @@ class RunWriter:
         except OSError as error:
             if isinstance(error, FileExistsError):
                 raise RunError("no directory", str(self.folder), "give another -o") from None
-            raise SystemFault(f"cannot make {self.folder}", error.strerror, "give another -o") from None
+            raise SystemFault(
+                f"cannot make {self.folder}", error.strerror, "give another -o"
+            ) from None
         foreign = [entry for entry in os.listdir(self.folder) if not _OURS.fullmatch(entry)]
         entries = set(os.listdir(self.folder))
         if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
@@ -383,7 +285,7 @@ class RunWriter:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise _on_disk(error, self.folder) from None
+            raise on_disk(error, self.folder) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(handle, 0)
@@ -392,11 +294,13 @@ class RunWriter:
             holder = visible(os.pread(handle, 20, 0).decode("ascii", "replace").strip(), 20)
             os.close(handle)
             raise SystemFault(
-                f"process {holder} is training here", str(self.folder), "wait for it, or give another -o"
+                f"process {holder} is training here",
+                str(self.folder),
+                "wait for it, or give another -o",
             ) from None
         except OSError as error:
             os.close(handle)
-            raise _on_disk(error, self.folder) from None
+            raise on_disk(error, self.folder) from None
         return handle
 
     def close(self) -> None:
@@ -433,16 +337,18 @@ class RunWriter:
                 (self.folder / "split").unlink()
             (self.folder / "split").mkdir(exist_ok=True)
         except OSError as error:
-            raise _on_disk(error, self.folder) from None
+            raise on_disk(error, self.folder) from None
         self._files = {
-            "config.json": write_atomically(self.folder, "config.json", _json(asdict(config))),
+            "config.json": write_atomically(self.folder, "config.json", to_json(asdict(config))),
             "vocabulary.json": write_atomically(
-                self.folder, "vocabulary.json", _json({"symbols": list(vocabulary.symbols)})
+                self.folder, "vocabulary.json", to_json({"symbols": list(vocabulary.symbols)})
             ),
         }
         for name, part in split:
             body = part.text().encode()
-            self._files[f"split/{name}.txt"] = write_atomically(self.folder, f"split/{name}.txt", body)
+            self._files[f"split/{name}.txt"] = write_atomically(
+                self.folder, f"split/{name}.txt", body
+            )
 
     def resume(self) -> Run:
         """The run to go on with; its logs are cut to what the checkpoint committed."""
@@ -451,7 +357,7 @@ class RunWriter:
         self._files = {k: v for k, v in manifest["files"].items() if not _GENERATED.fullmatch(k)}
         for name in LOGS:
             length = manifest["logs"].get(name, 0)
-            with _appending(self.folder / name) as handle:
+            with appending(self.folder / name) as handle:
                 if os.fstat(handle).st_size > length:
                     os.ftruncate(handle, length)
         return run
@@ -474,7 +380,7 @@ class RunWriter:
 
         best, latest = f"weights-{progress['best_step']}.safetensors", f"state-{progress['step']}"
         put(best, lambda: safetensors.numpy.save(weights))
-        put(latest + ".json", lambda: _json(progress))
+        put(latest + ".json", lambda: to_json(progress))
         if state is not None:
             put(latest + ".safetensors", lambda: safetensors.numpy.save(state))
         self._commit(files, best, latest)
@@ -483,7 +389,7 @@ class RunWriter:
         before = self.manifest
         logs = {}
         for name in LOGS:
-            with _appending(self.folder / name) as handle:
+            with appending(self.folder / name) as handle:
                 os.fsync(handle)
                 logs[name] = os.fstat(handle).st_size
         manifest: dict[str, Any] = {
@@ -493,13 +399,14 @@ class RunWriter:
             "state": latest,
             "files": files,
             "logs": logs,
-            "previous": before and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
+            "previous": before
+            and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
         }
         self._replace_manifest(manifest)
 
     def _replace_manifest(self, manifest: dict[str, Any]) -> None:
         manifest["sha256"] = _digest_of(manifest)
-        write_atomically(self.folder, "checkpoint.json", _json(manifest))
+        write_atomically(self.folder, "checkpoint.json", to_json(manifest))
         self.manifest = manifest
         kept = {*manifest["files"], *((manifest["previous"] or {}).get("files", ()))}
         for entry in os.listdir(self.folder):
@@ -515,7 +422,7 @@ class RunWriter:
 
 
 def verify(folder: Path) -> list[str]:
-    """What is wrong with the files of this generation and the one before, in words; [] if nothing."""
+    """What is wrong with the files of this generation and the one before; [] if nothing."""
     manifest = read_manifest(folder)
     wrong = []
     for generation in filter(None, (manifest, manifest["previous"])):
@@ -541,6 +448,7 @@ def same_command(config: Config, asked: Mapping[str, Any], digest: str | None) -
             )  # fmt: skip
     if digest is not None and digest != config.data["digest"]:
         raise UsageError(
-            f"this run learned other data (sha256 {config.data['digest'][:12]}, now {digest[:12]})", None,
+            f"this run learned other data (sha256 {config.data['digest'][:12]}, now {digest[:12]})",
+            None,
             "give the same file to go on, another -o, or --fresh to start over",
         )  # fmt: skip

@@ -59,7 +59,7 @@ def seeded(*numbers: int) -> Iterator[None]:
     holds no generator, and a training that was killed goes on exactly where it was.
     """
     entropy = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(entropy) >> 1)
         yield

@@ -66,10 +66,10 @@ class Recipe:
     calibrate: bool = option(
         False, "BatchNorm: statistics of one whole epoch before each evaluation, not running ones"
     )
-    seed: int = option(3407, "of initial weights, data order and dropout", minimum=0, maximum=2**63 - 1)
-    save_interval: float = option(
-        10.0, "seconds between checkpoints", minimum=0.0, names_run=False
+    seed: int = option(
+        3407, "of initial weights, data order and dropout", minimum=0, maximum=2**63 - 1
     )
+    save_interval: float = option(10.0, "seconds between checkpoints", minimum=0.0, names_run=False)
     log_interval: int = option(10, "steps between lines of the log", minimum=1, names_run=False)
     threads: int | None = option(
         None, "CPU threads (default: chosen once and recorded)", minimum=1, maximum=1024,
@@ -78,6 +78,7 @@ class Recipe:
     device: str = option(
         "auto", "auto (cuda if there is one, else cpu), cpu, cuda or mps", names_run=False
     )
+
 
 @dataclass(frozen=True)
 class Sampling:

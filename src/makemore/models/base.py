@@ -89,7 +89,7 @@ class CountModel(Model):
 
     @abstractmethod
     def fit_counts(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> None:
-        """Count lines: their ids (n_symbols,), one line after another, and (n_lines + 1,) offsets."""
+        """Count lines: ids (n_symbols,), one line after another, and offsets (n_lines + 1,)."""
 
     @abstractmethod
     def forward(self, inputs: NDArray[np.int64]) -> NDArray[np.float64]:

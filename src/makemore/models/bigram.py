@@ -1,7 +1,7 @@
 """Bigram: a table of logits, one row for each symbol, learned by gradients.
 
-The one idea: the row that a symbol picks is the model. Learned, the table comes to the logarithm of
-the counts (ngram.py with order 2), which is the best that any model of one symbol of context can do.
+The one idea: the row that a symbol picks is the model. Learned, the table comes to the logarithm
+of the counts (ngram.py with order 2): the best that a model of one symbol of context can do.
 
 Paper: Shannon 1948, A Mathematical Theory of Communication (makemore part 1)
 """
@@ -24,7 +24,7 @@ class Bigram(NeuralModel):
 
     reads = "sequence"
     limited = False
-    recipe = {"optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.0}
+    recipe = {"max_steps": 500, "optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.0}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)

@@ -28,7 +28,7 @@ class DeepMLP(NeuralModel):
         n_layer: int = option(5, "hidden layers", minimum=1, maximum=64)
 
     reads = "window"
-    recipe = {"optimizer": "muon", "learning_rate": 0.01, "batch_size": 1024}
+    recipe = {"max_steps": 6_000, "learning_rate": 0.01, "batch_size": 1024}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
@@ -42,10 +42,12 @@ class DeepMLP(NeuralModel):
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
         self.head = nn.Linear(options.n_hidden, vocab_size, bias=False)
         self.head_norm = nn.BatchNorm1d(vocab_size)
-        for layer in self.layers:
-            nn.init.normal_(layer.weight, std=5 / 3 / layer.in_features**0.5)
+        for layer, fan_in in zip(self.layers, widths, strict=False):
+            nn.init.normal_(layer.get_parameter("weight"), std=5 / 3 / fan_in**0.5)
         nn.init.normal_(self.head.weight, std=options.n_hidden**-0.5)
-        nn.init.constant_(self.head_norm.weight, 0.1)  # near uniform at first: not confidently wrong
+        nn.init.constant_(
+            self.head_norm.weight, 0.1
+        )  # near uniform at first: not confidently wrong
 
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.embedding(inputs).flatten(1)  # (N, block * n_embd)

@@ -25,11 +25,13 @@ class GRU(NeuralModel):
         n_embd: int = option(64, "size of a symbol's embedding", minimum=1, maximum=4096)
         n_hidden: int = option(128, "size of the hidden state", minimum=1, maximum=4096)
         n_layer: int = option(1, "layers of cells", minimum=1, maximum=32)
-        dropout: float = option(0.2, "share of values dropped around the cells", minimum=0.0, maximum=0.95)
+        dropout: float = option(
+            0.2, "share of values dropped around the cells", minimum=0.0, maximum=0.95
+        )
 
     reads = "sequence"
     limited = False
-    recipe = {"optimizer": "adamw", "learning_rate": 0.005}
+    recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
@@ -46,7 +48,7 @@ class GRU(NeuralModel):
         return self.read(inputs, self.initial_state(len(inputs)))[0]  # (B, T, V)
 
     def read(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """inputs (B, T) from a state (B, n_layer, n_hidden) -> logits (B, T, V) and the state after."""
+        """inputs (B, T), state (B, n_layer, n_hidden) -> logits (B, T, V), the state after."""
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
         x, last = self.cells(x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
         return self.head(self.dropout(x)), last.transpose(0, 1)

@@ -24,11 +24,13 @@ class LSTM(NeuralModel):
         n_embd: int = option(64, "size of a symbol's embedding", minimum=1, maximum=4096)
         n_hidden: int = option(128, "size of the hidden state", minimum=1, maximum=4096)
         n_layer: int = option(1, "layers of cells", minimum=1, maximum=32)
-        dropout: float = option(0.2, "share of values dropped around the cells", minimum=0.0, maximum=0.95)
+        dropout: float = option(
+            0.2, "share of values dropped around the cells", minimum=0.0, maximum=0.95
+        )
 
     reads = "sequence"
     limited = False
-    recipe = {"optimizer": "adamw", "learning_rate": 0.005}
+    recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
@@ -46,7 +48,7 @@ class LSTM(NeuralModel):
         return self.read(inputs, self.initial_state(len(inputs)))[0]  # (B, T, V)
 
     def read(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """inputs (B, T) from two states (B, n_layer, n_hidden) -> logits (B, T, V) and those after."""
+        """inputs (B, T), states (B, n_layer, n_hidden) -> logits (B, T, V), the states after."""
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
         hidden, cell = (part.transpose(0, 1).contiguous() for part in state)
         x, (hidden, cell) = self.cells(x, (hidden, cell))  # (B, T, n_hidden)

@@ -80,7 +80,9 @@ class NeuralModel(nn.Module, Model):
     def matrices(self) -> set[str]:
         """Names of the hidden matrices, which Muon may learn: neither embeddings nor the head."""
         tables = {
-            f"{name}.weight" for name, part in self.named_modules() if isinstance(part, nn.Embedding)
+            f"{name}.weight"
+            for name, part in self.named_modules()
+            if isinstance(part, nn.Embedding)
         }
         return {
             name
@@ -90,7 +92,9 @@ class NeuralModel(nn.Module, Model):
 
     def initial_state(self, batch: int) -> State:
         """A window model's state is its last block_size inputs, boundaries at first."""
-        return torch.zeros(batch, self.block_size, dtype=torch.long, device=self.device)  # (B, block)
+        return torch.zeros(
+            batch, self.block_size, dtype=torch.long, device=self.device
+        )  # (B, block)
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -98,13 +102,17 @@ class NeuralModel(nn.Module, Model):
         return self(window), window
 
     def tensors(self) -> Arrays:
-        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
+        return {
+            name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()
+        }
 
     def load_tensors(self, tensors: Arrays) -> None:
         own = self.state_dict()
         for name in sorted(own.keys() ^ tensors.keys()):
             kind = "lacks" if name in own else "holds an unknown"
-            raise RunError(f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?")
+            raise RunError(
+                f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?"
+            )
         for name, value in own.items():
             found, expected = tensors[name], value.detach().cpu().numpy()
             if found.shape != expected.shape or found.dtype != expected.dtype:
@@ -113,7 +121,9 @@ class NeuralModel(nn.Module, Model):
                     f"expected {expected.dtype}{list(expected.shape)}",
                     "weights",
                 )
-        self.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in tensors.items()})
+        self.load_state_dict(
+            {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}
+        )
 
     def check_length(self, inputs: Tensor) -> None:
         """Raise ValueError if a sequence has more inputs than positions were learned."""

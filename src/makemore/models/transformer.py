@@ -31,7 +31,9 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     future = torch.ones(T, S, dtype=torch.bool, device=q.device).triu(S - T + 1)
     hidden = torch.zeros(T, S, dtype=q.dtype, device=q.device).masked_fill(future, -torch.inf)
     flat_q, flat_k, flat_v = (part.reshape(B * n_head, -1, D) for part in (q, k, v))
-    weights = torch.baddbmm(hidden, flat_q, flat_k.mT, alpha=D**-0.5).softmax(-1)  # (B * n_head, T, S)
+    weights = torch.baddbmm(hidden, flat_q, flat_k.mT, alpha=D**-0.5).softmax(
+        -1
+    )  # (B * n_head, T, S)
     return torch.bmm(weights, flat_v).view(B, n_head, T, D)
 
 
@@ -50,7 +52,7 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, State]:
-        """x (B, T, n_embd) after the inputs whose keys and values are cached -> x, the cache after."""
+        """x (B, T, n_embd), keys and values of what came before -> x, the cache after."""
         B, T, C = x.shape
         heads = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, C // self.n_head)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # (B, n_head, T, C / n_head) each
@@ -72,7 +74,7 @@ class Transformer(NeuralModel):
         dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
 
     reads = "sequence"
-    recipe = {"optimizer": "muon", "learning_rate": 0.005}
+    recipe = {"max_steps": 800, "learning_rate": 0.005, "weight_decay": 0.05}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
@@ -99,7 +101,7 @@ class Transformer(NeuralModel):
                 nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
 
     def read(self, inputs: Tensor, caches: State) -> tuple[Tensor, State]:
-        """inputs (B, T) after what the caches hold, one a block -> logits (B, T, V), caches after."""
+        """inputs (B, T), one cache a block -> logits (B, T, V), the caches after."""
         past = caches[0][0].shape[2] if caches else 0
         place = torch.arange(past, past + inputs.shape[1], device=inputs.device)
         x = self.dropout(self.embedding(inputs) + self.position(place))  # (B, T, n_embd)

@@ -22,15 +22,14 @@ from makemore.options import option
 class Layer(nn.Module):
     """One gated, dilated convolution of width 2, with a residual and a skip output."""
 
-    def __init__(self, n_embd: int, n_skip: int, dilation: int) -> None:
+    def __init__(self, n_embd: int, n_skip: int) -> None:
         super().__init__()
-        self.dilation = dilation
         self.gated = nn.Linear(2 * n_embd, 2 * n_embd)  # width 2: the past value and this one
         self.residual = nn.Linear(n_embd, n_embd)
         self.skip = nn.Linear(n_embd, n_skip)
 
     def forward(self, past: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """past, x (..., n_embd), `dilation` steps apart -> next x, skip (..., n_skip)."""
+        """past and x (..., n_embd), a dilation apart -> next x, skip (..., n_skip)."""
         value, gate = self.gated(torch.cat([past, x], dim=-1)).chunk(2, dim=-1)
         z = torch.tanh(value) * torch.sigmoid(gate)  # (..., n_embd)
         return x + self.residual(z), self.skip(z)
@@ -46,7 +45,7 @@ class WaveNet(NeuralModel):
 
     reads = "sequence"
     limited = False
-    recipe = {"optimizer": "muon", "learning_rate": 0.005}
+    recipe = {"max_steps": 700, "learning_rate": 0.005}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
@@ -54,7 +53,8 @@ class WaveNet(NeuralModel):
         dilations = [1]
         while 1 + sum(dilations) < block_size:  # see back to the start of the longest line
             dilations.append(2 * dilations[-1])
-        self.layers = nn.ModuleList(Layer(options.n_embd, options.n_skip, d) for d in dilations)
+        self.dilations = dilations
+        self.layers = nn.ModuleList(Layer(options.n_embd, options.n_skip) for _ in dilations)
         self.dropout = Dropout(options.dropout)
         self.hidden = nn.Linear(options.n_skip, options.n_skip)
         self.head = nn.Linear(options.n_skip, vocab_size)
@@ -68,8 +68,8 @@ class WaveNet(NeuralModel):
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
         skips = []
-        for layer in self.layers:
-            past = F.pad(x, (0, 0, layer.dilation, 0))[:, : x.shape[1]]  # zeros before the start
+        for layer, dilation in zip(self.layers, self.dilations, strict=True):
+            past = F.pad(x, (0, 0, dilation, 0))[:, : x.shape[1]]  # zeros before the start
             x, skip = layer(past, x)
             skips.append(skip)
         return self.read_out(skips)  # (B, T, V)
@@ -77,7 +77,7 @@ class WaveNet(NeuralModel):
     def initial_state(self, batch: int) -> State:
         width, device = self.options.n_embd, self.device
         # One queue a layer, as long as its dilation: constant work a step, whatever came before.
-        return tuple(torch.zeros(batch, layer.dilation, width, device=device) for layer in self.layers)
+        return tuple(torch.zeros(batch, d, width, device=device) for d in self.dilations)
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:

@@ -1,0 +1,112 @@
+"""The entry point: finds the command, and turns what it raises into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+import makemore.commands
+from makemore import __version__
+from makemore.commands import note
+from makemore.errors import MakemoreError, SystemFault
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(makemore.commands.__path__))
+HIDDEN = "original"  # the command line of the original makemore.py has no name of its own
+
+HELP = """Give it a text file, one thing a line: it learns what lines look like, and makes new ones.
+
+\b
+  makemore names.txt                 train and show 20 new names
+  makemore sample runs/NAME -n 50    more of them
+  makemore train --help              everything else about training
+"""
+
+
+class Commands(click.Group):
+    """Finds commands by the names of their files, and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in NAMES if name != HIDDEN]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in NAMES:
+            return None
+        command: click.Command = importlib.import_module(f"makemore.commands.{name}").command
+        return command
+
+
+@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="makemore")
+def group() -> None:
+    pass
+
+
+def with_command(arguments: list[str]) -> list[str]:
+    """The first word that is no command is FILE; one with a dash is the original's command line."""
+    first = arguments[0] if arguments else "--help"
+    if first in NAMES or first in ("-h", "--help", "--version"):
+        return arguments or ["--help"]
+    return [HIDDEN if first.startswith("-") and first != "-" else "train", *arguments]
+
+
+def main() -> None:
+    """Run a command; the process ends here, with design.md's exit codes."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # the lines are UTF-8 wherever the locale is not
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    try:
+        code = run(arguments, debug)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def run(arguments: list[str], debug: bool = False) -> int:
+    """The exit code of a command line. An error is one line on stderr."""
+    try:
+        return int(group.main(with_command(arguments), "makemore", standalone_mode=False) or 0)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        fault = _known(error)
+        if fault is None:
+            note(f"makemore: error: {type(error).__name__}: {error} (our bug): --debug shows where")
+            return 1
+        note(f"makemore: error: {fault[0]}")
+        return fault[1]
+
+
+def _known(error: Exception) -> tuple[str, int] | None:
+    """The message and exit code of an error that is not a bug of ours."""
+    if isinstance(error, MakemoreError):
+        return str(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        where: Any = getattr(error, "ctx", None)
+        path = where.command_path if where else "makemore"
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        return f"{message}: see {path} --help", 2
+    if (
+        isinstance(error, MemoryError)
+        or "allocate memory" in str(error)
+        or "out of memory" in str(error)
+    ):
+        fault = SystemFault("not enough memory", None, "use a smaller model, batch or text")
+        return str(fault), fault.exit_code
+    return None

@@ -1,0 +1,92 @@
+"""makemore eval: exact losses of a run by part, and what its samples are."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from makemore.commands import note, result, result_json
+
+DRAWS = 1000
+DRAWS_SEED = 0  # the same draws each time, so that two runs are compared by the same luck
+
+
+def evaluate(**values: Any) -> int:
+    """Exact losses of the run in DIR by part: nats and bits a symbol, perplexity.
+
+    And the shares of 1,000 draws that are new, repeated, or copied from the text. The test part is
+    for the end: --test scores it, and each look is counted in looks.jsonl.
+    """
+    from makemore.estimator import MakeMore
+    from makemore.models.base import load_plugin
+
+    if values["plugin"]:
+        load_plugin(values["plugin"])
+    maker = MakeMore.load(values["dir"])
+    names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]
+    reports = [maker.report(name) for name in names]
+    if values["test"]:
+        note_look(Path(values["dir"]), reports)
+    shares = sample_shares(maker)
+    if values["json"]:
+        for report in reports:
+            result_json(report)
+        result_json({"samples": DRAWS, **shares})
+        return 0
+    result("part      nll    unseen   bits   perplexity   lines")
+    for report in reports:
+        numbers = (report["nll"], report["nll_unseen"], report["bits"], report["perplexity"])
+        cells = ["-" if number is None else f"{number:.4f}" for number in numbers]
+        result(
+            "{:6} {:>8} {:>8} {:>8} {:>10} {:>8,}".format(report["split"], *cells, report["lines"])
+        )
+        if report["unknown"]:
+            left_out = f"{report['unknown']} lines of {report['split']} left out"
+            note(f"makemore: {left_out}: they hold unknown symbols")
+    told = ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares.items())
+    result(f"of {DRAWS:,} draws: {told}")
+    return 0
+
+
+def note_look(folder: Path, reports: list[dict[str, Any]]) -> None:
+    from makemore.files import append, count_lines
+
+    nll = next((report["nll"] for report in reports if report["split"] == "test"), None)
+    append(folder, "looks.jsonl", json.dumps({"time": round(time.time()), "nll": nll}))
+    looks = count_lines(folder, "looks.jsonl")
+    note(f"makemore: look {looks} at the test part; choose by val, report test once")
+
+
+def sample_shares(maker: Any) -> dict[str, float]:
+    """Shares of 1,000 draws: new, repeated (drawn before), copied (in the text), cut or empty."""
+    seen: set[str] = set()
+    counts = {"new": 0, "repeated": 0, "copied": 0, "cut or empty": 0}
+    for line in maker.samples(DRAWS, DRAWS_SEED, all=True):
+        if line.capped or not line.text:
+            kind = "cut or empty"
+        elif line.origin != "new":
+            kind = "copied"
+        else:
+            kind = "repeated" if line.text in seen else "new"
+        seen.add(line.text)
+        counts[kind] += 1
+    return {kind: number / DRAWS for kind, number in counts.items()}
+
+
+command = click.Command(
+    "eval",
+    callback=evaluate,
+    help=evaluate.__doc__,
+    params=[
+        click.Argument(["dir"]),
+        click.Option(
+            ["--test"], is_flag=True, help="score the test part, too; the look is counted"
+        ),
+        click.Option(["--json"], is_flag=True, help="one object a part"),
+        click.Option(["--plugin"], metavar="FILE.py", help="the file of the run's own model"),
+    ],
+)

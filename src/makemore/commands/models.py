@@ -1,0 +1,42 @@
+"""makemore models: every model with its paper and its own options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from makemore.commands import result, result_json
+
+
+def models(**values: Any) -> int:
+    """List the models: what each is, where it comes from, and its own options."""
+    from makemore.models.base import about, find, load_plugin, names
+    from makemore.options import knobs
+
+    if values["plugin"]:
+        load_plugin(values["plugin"])
+    for name in names():
+        kind = find(name)
+        idea, paper = about(kind)
+        options = {knob.flag: knob for knob in knobs(kind.Options).values()}
+        if values["json"]:
+            defaults = {flag: knob.default for flag, knob in options.items()}
+            result_json({"model": name, "idea": idea, "paper": paper, "options": defaults})
+            continue
+        result(f"{name:12} {idea}")
+        result(f"{'':12} {paper}")
+        for flag, knob in options.items():
+            result(f"{'':14} {flag:16} {knob.help}  [{knob.default}]")
+    return 0
+
+
+command = click.Command(
+    "models",
+    callback=models,
+    help=models.__doc__,
+    params=[
+        click.Option(["--json"], is_flag=True, help="one object a model"),
+        click.Option(["--plugin"], metavar="FILE.py", help="list the models of this file, too"),
+    ],
+)

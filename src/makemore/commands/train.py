@@ -1,0 +1,376 @@
+"""makemore train: learn from a file, and show new lines. Given again, it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from makemore.commands import knob_options, note, result, typed
+from makemore.errors import MakemoreError, UsageError, visible
+from makemore.settings import Recipe, TextOptions
+
+if TYPE_CHECKING:
+    from makemore.corpus import Split
+    from makemore.estimator import MakeMore
+    from makemore.run import Run, RunWriter
+
+SHOWN = 20  # new lines at the end
+GLIMPSE = 8  # new lines at each evaluation
+
+
+class TrainCommand(click.Command):
+    """`train`, with the flags of the model that --model names: only those are read or shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        plugin, model = value_of("--plugin", args), value_of("--model", args)
+        if plugin:
+            from makemore.models.base import load_plugin
+
+            load_plugin(plugin)
+        asks_help = bool({"-h", "--help"} & set(args))
+        if model or not asks_help:
+            from makemore.models.base import find
+
+            kind = find(model or existing_model(args) or "transformer")
+            self.params = self.params[: len(BASE)] + knob_options(kind.Options)
+        return super().parse_args(ctx, args)
+
+
+def value_of(flag: str, arguments: list[str]) -> str | None:
+    """The value of a flag that has to be known before the others are."""
+    for number, argument in enumerate(arguments):
+        if argument == flag and number + 1 < len(arguments):
+            return arguments[number + 1]
+        if argument.startswith(flag + "="):
+            return argument[len(flag) + 1 :]
+    return None
+
+
+def existing_model(arguments: list[str]) -> str | None:
+    """The model of the run that -o names, if there is one: it need not be typed again."""
+    folder = value_of("-o", arguments) or value_of("--out", arguments)
+    if folder is None or not (Path(folder) / "config.json").is_file():
+        return None
+    from makemore.run import Run
+
+    with contextlib.suppress(MakemoreError):
+        return Run.load(folder).config.model
+    return None
+
+
+BASE: list[click.Parameter] = [
+    click.Argument(["file"], required=False, metavar="[FILE]"),
+    click.Option(["-o", "--out"], metavar="DIR", help="run directory  [default: runs/FILE-MODEL]"),
+    click.Option(["--model"], metavar="NAME", help="one that `makemore models` lists; "
+                 "--model NAME --help shows its own options  [default: transformer]"),
+    click.Option(["--val"], metavar="FILE", help="lines to choose by, instead of a tenth of FILE"),
+    click.Option(["--test"], metavar="FILE", help="lines to report on, instead of a tenth of FILE"),
+    click.Option(["--plugin"], metavar="FILE.py", help="a Python file with a model of your own"),
+    click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
+    *knob_options(TextOptions),
+    *knob_options(Recipe),
+]  # fmt: skip
+
+
+def train(**values: Any) -> int:
+    """Learn what the lines of FILE look like, and show 20 new ones.
+
+    Without FILE it learns English given names, which come with makemore. Killed or stopped, the
+    same command goes on where it was; finished, it shows 20 more.
+    """
+    from makemore.estimator import options_of
+    from makemore.models.base import find
+
+    folder = values["out"] and Path(values["out"])
+    model = (
+        values["model"] or existing_model(["-o", str(folder)] if folder else []) or "transformer"
+    )
+    kind = find(model)
+    asked = {**typed(TextOptions, values), **typed(Recipe, values), **typed(kind.Options, values)}
+    options_of(kind, asked)
+    folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
+    return train_in(folder, values["file"], model, asked, values)
+
+
+def stem(file: str | None) -> str:
+    return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
+
+
+def train_in(
+    folder: Path, file: str | None, model: str, asked: dict[str, Any], values: Mapping[str, Any]
+) -> int:
+    """Start or go on with the run in a folder. Gives the exit code."""
+    from makemore.estimator import MakeMore, Plan
+    from makemore.run import RunWriter, same_command
+
+    stop = StopSignals()
+    goes_on = (folder / "checkpoint.json").exists() and not values.get("fresh")
+    parts = None
+    if file is not None or not goes_on:
+        parts = read_split(file, asked, values.get("val"), values.get("test"))
+    maker = MakeMore(model)
+    if not goes_on and parts is not None:
+        maker.begin(Plan.make(model, asked, parts, stem(file)))
+    with stop, RunWriter(folder) as writer:
+        run = None
+        if goes_on:
+            run = writer.resume()
+            if run.config.model != model:
+                raise UsageError(
+                    f"this run's model is {run.config.model!r}, not {model!r}", "--model",
+                    "give the same to go on, another -o, or --fresh to start over",
+                )  # fmt: skip
+            plan = Plan.of(run)
+            # Options that do not name the run may change from one call to the next.
+            named = Plan.make(model, asked, run.split, "").config.asked
+            same_command(run.config, named, parts.digest() if parts else None)
+            if run.progress["finished"]:
+                return finished(MakeMore.of_run(run), folder)
+            maker.begin(with_typed(plan, asked))
+            note(f"makemore: going on from step {run.progress['step']} in {folder}")
+        follow(maker, writer, run, stop)
+        if stop.number is not None:
+            note(f"makemore: stopped and saved in {folder}; the same command goes on")
+            return 128 + stop.number
+    show_new(maker, folder)
+    return 0
+
+
+def with_typed(plan: Any, asked: Mapping[str, Any]) -> Any:
+    """The run's plan with what may differ from call to call: device, threads, intervals."""
+    free = {k: asked[k] for k in ("device", "save_interval", "log_interval") if k in asked}
+    config = plan.config
+    if asked.get("threads") not in (None, config.threads):
+        note(f"makemore: warning: the run had {config.threads} threads; its bits will differ now")
+        config = dataclasses.replace(config, threads=asked["threads"])
+    if free.get("device", plan.recipe.device) != plan.recipe.device:
+        note(f"makemore: warning: the run was on {plan.recipe.device}; its bits will differ now")
+    return dataclasses.replace(plan, config=config, recipe=dataclasses.replace(plan.recipe, **free))
+
+
+def read_split(
+    file: str | None, asked: Mapping[str, Any], val: str | None = None, test: str | None = None
+) -> Split:
+    """The parts of FILE (the built-in names without one), with given files as val and test."""
+    from makemore.corpus import Corpus, Split, split
+    from makemore.datasets import builtin_names
+    from makemore.options import knobs, make
+
+    text = make(TextOptions, {k: v for k, v in asked.items() if k in knobs(TextOptions)})
+    corpus = Corpus.from_lines(builtin_names(), text) if file is None else Corpus.read(file, text)
+    told = [f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"]
+    counts = corpus.counts
+    kept = "kept" if text.keep_copies else "dropped"
+    reasons = {
+        "copies " + kept: counts.copies,
+        "blank": counts.blank,
+        "too long": counts.too_long,
+        "with control characters": counts.control,
+    }
+    told += [f"{number:,} {reason}" for reason, number in reasons.items() if number]
+    note(f"makemore: {', '.join(told)}")
+    distinct = len(corpus.first_of_each())
+    if distinct == 1:
+        note("makemore: warning: 1 distinct line: there is little to learn")
+    parts = split(corpus)
+    given = dataclasses.replace(text, keep_copies=True)
+    if val is not None or test is not None:
+        nothing = corpus.take(slice(0))
+        parts = Split(corpus, *(Corpus.read(f, given) if f else nothing for f in (val, test)))
+        for name, part in list(parts)[1:]:
+            from numpy import isin
+
+            overlap = int(isin(part.hashes(), corpus.hashes()).sum())
+            if overlap:
+                note(
+                    f"makemore: {overlap} of {len(part)} lines of {name} stand in the training text"
+                )
+    elif not len(parts.val):
+        note("makemore: too few lines to hold some back: all train, and the last weights count")
+    return parts
+
+
+class StopSignals:
+    """SIGINT, SIGTERM or SIGHUP asks training to stop and save; a second SIGINT ends it at once."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._asked)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _asked(self, number: int, frame: object) -> None:
+        if self.event.is_set() and number == signal.SIGINT:
+            sys.stderr.flush()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            raise KeyboardInterrupt
+        self.number = number
+        self.event.set()
+
+
+def follow(maker: MakeMore, writer: RunWriter, run: Run | None, stop: StopSignals) -> None:
+    """Consume the training's events: the logs, and what a person sees of them."""
+    from makemore.train import Evaluated, Step
+
+    steps = maker.plan_.recipe.max_steps or 1 if maker.plan_ else 1
+    every = maker.plan_.recipe.log_interval if maker.plan_ else 1
+    began, symbols = time.monotonic(), 0
+    view = View(steps, maker)
+    with view:
+        for event in maker.training(writer, run, stop.event):
+            seconds = round(time.monotonic() - began, 3)
+            if isinstance(event, Step):
+                symbols += event.symbols
+                view.step(event, symbols / max(seconds, 1e-9))
+                if event.step % every == 0:
+                    log(
+                        writer,
+                        event.step,
+                        "batch",
+                        float(event.loss),
+                        event.learning_rate,
+                        symbols,
+                        seconds,
+                    )
+            elif isinstance(event, Evaluated):
+                log(writer, event.step, "train", event.train, None, symbols, seconds)
+                if event.val is not None:
+                    log(writer, event.step, "val", event.val, None, symbols, seconds)
+                lines = glimpse(maker, event.step)
+                for line in lines:
+                    writer.log("samples.txt", f"{event.step}\t{line}")
+                view.evaluated(event, lines)
+
+
+def log(
+    writer: RunWriter,
+    step: int,
+    kind: str,
+    nll: float,
+    rate: float | None,
+    symbols: int,
+    seconds: float,
+) -> None:
+    entry = {
+        "step": step, "kind": kind, "nll": nll if math.isfinite(nll) else None, "lr": rate,
+        "symbols": symbols, "seconds": seconds,
+    }  # fmt: skip
+    writer.log("metrics.jsonl", json.dumps(entry, allow_nan=False))
+
+
+def glimpse(maker: MakeMore, step: int) -> list[str]:
+    """Up to 8 new lines from the first draws of the model as it is now."""
+    from makemore import generate
+    from makemore.settings import Sampling
+
+    assert maker.plan_ is not None and maker.model_ is not None  # noqa: S101 (it is in training)
+    longest, parts = maker.split.train.longest, generate.Known(maker.split)
+    rounds = generate.rounds(
+        maker.model_, maker.vocabulary, Sampling(), step, 4 * GLIMPSE, 2 * longest
+    )
+    drawn = next(rounds).lines
+    new = parts.origins(drawn.hashes()) == 0
+    return [text for text, is_new in zip(drawn, new, strict=True) if is_new and text.strip()][
+        :GLIMPSE
+    ]
+
+
+class View:
+    """What a person sees of a training: a live bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, steps: int, maker: MakeMore) -> None:
+        self.steps, self.maker, self.speed, self.began = steps, maker, 0.0, time.monotonic()
+        self.first: int | None = None
+        self.bar: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self.bar = Progress(
+                TextColumn("step {task.completed:.0f}/{task.total:.0f}"), BarColumn(),
+                TextColumn("{task.fields[losses]}"), TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self.task = self.bar.add_task("", total=steps, losses="", speed="")
+
+    def __enter__(self) -> View:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def step(self, event: Any, speed: float) -> None:
+        self.speed = speed
+        self.first = event.step - 1 if self.first is None else self.first
+        if self.bar:
+            loss = f"loss {float(event.loss):.3f}"
+            shown = f"{speed:,.0f} symbols/s"
+            self.bar.update(self.task, completed=event.step, losses=loss, speed=shown)
+
+    def evaluated(self, event: Any, lines: list[str]) -> None:
+        done = event.step - (self.first or 0)
+        left = (time.monotonic() - self.began) / done * (self.steps - event.step) if done > 0 else 0
+        val = "" if event.val is None else f"  val {event.val:.4f}{' (best)' if event.best else ''}"
+        speed = (
+            f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if done > 0 and left >= 1 else ""
+        )
+        self.say(f"step {event.step}/{self.steps}  train {event.train:.4f}{val}{speed}")
+        if lines:
+            self.say("  " + "  ".join(lines))
+        loss = event.train if event.val is None else event.val
+        if event.step and loss > 1.5 * math.log(len(self.maker.vocabulary)):
+            self.say("makemore: warning: worse than guessing; try a smaller --learning-rate")
+
+    def say(self, text: str) -> None:
+        if self.bar:
+            self.bar.console.print(visible(text), markup=False, highlight=False)
+        else:
+            note(text)
+
+
+def finished(maker: MakeMore, folder: Path) -> int:
+    note(f"makemore: this run is finished; {SHOWN} more from it")
+    show_new(maker, folder)
+    return 0
+
+
+def show_new(maker: MakeMore, folder: Path) -> None:
+    """20 new lines, and what to type next."""
+    from makemore.estimator import fresh_seed
+
+    seed = fresh_seed()
+    note(f"makemore: {SHOWN} new lines (--seed {seed}):")
+    for line in maker.samples(SHOWN, seed):
+        result(line.text)
+    sys.stdout.flush()
+    start = maker.split.train[0][0]
+    note("makemore: what you can type next:")
+    note(f"  makemore sample {folder} -n 50        more of them")
+    note(f"  makemore sample {folder} --prefix {shlex.quote(start)}    that start with {start}")
+    note(f"  makemore eval {folder}                how good the model is")
+
+
+command = TrainCommand("train", callback=train, params=list(BASE), help=train.__doc__)

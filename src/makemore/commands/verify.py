@@ -1,0 +1,55 @@
+"""makemore verify: whether a run directory is what was saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from makemore.commands import note, result
+
+
+def verify(**values: Any) -> int:
+    """Read every file of the run in DIR and compare it with its digest; load the model.
+
+    --restore goes back to the checkpoint before the current one, where that one is whole.
+    """
+    from makemore.errors import RunError
+    from makemore.estimator import MakeMore
+    from makemore.models.base import load_plugin
+    from makemore.run import RunWriter
+    from makemore.run import verify as problems_of
+
+    folder = Path(values["dir"])
+    if values["plugin"]:
+        load_plugin(values["plugin"])
+    if values["restore"]:
+        problems_of(folder)  # no run, no lock taken
+        with RunWriter(folder) as writer:
+            writer.restore()
+        note("makemore: went back to the checkpoint before")
+    wrong = problems_of(folder)
+    for line in wrong:
+        result(line)
+    if wrong:
+        raise RunError(
+            f"{len(wrong)} files are damaged",
+            str(folder),
+            "makemore verify DIR --restore, or train again",
+        )
+    maker = MakeMore.load(folder)
+    result(f"whole: {maker.model}, {maker.n_parameters:,} parameters")
+    return 0
+
+
+command = click.Command(
+    "verify",
+    callback=verify,
+    help=verify.__doc__,
+    params=[
+        click.Argument(["dir"]),
+        click.Option(["--restore"], is_flag=True, help="go back to the checkpoint before"),
+        click.Option(["--plugin"], metavar="FILE.py", help="the file of the run's own model"),
+    ],
+)
