@@ -92,8 +92,8 @@ def page(found: list[dict[str, Any]]) -> str:
     return (
         "# Every model on names.txt\n\n"
         "Nats a symbol, end of line included; lower is better. Each model by its own recipe, on\n"
-        "the CPU; `val` chose the weights, `test` was scored once. The lecture split has copies of\n"
-        "names on both sides; the last column leaves out test lines that stand in train.\n"
+        "the CPU; `val` chose the weights, `test` was scored once. The lecture split has copies\n"
+        "of names on both sides; the last column leaves out test lines that stand in train.\n"
         "distinct-42 has no copies. Written by `python bench/models.py --names names.txt`.\n\n"
         f"{today}, {machine}.\n\n{table(found)}\n"
     )

@@ -216,8 +216,14 @@ class MakeMore:
         return self
 
     def begin(self, plan: Plan) -> None:
-        """Make the model as planned. Raises UsageError for options that do not go together."""
+        """Make the model as planned, on its device. UsageError for options that clash."""
         self.plan_, self.model_ = plan, plan.build_seeded()
+        if not isinstance(self.model_, CountModel):
+            from makemore.models.neural import NeuralModel
+            from makemore.runtime import choose_device
+
+            assert isinstance(self.model_, NeuralModel)  # noqa: S101 (what does not count learns)
+            self.model_.to(choose_device(plan.recipe.device))
 
     def training(
         self,
@@ -242,12 +248,10 @@ class MakeMore:
     ) -> Iterator[Event]:
         from makemore.batches import Batches, Lines
         from makemore.models.neural import NeuralModel
-        from makemore.runtime import choose_device
         from makemore.train import Training, fit
 
         model, train = self.model_, plan.split.train
-        assert isinstance(model, NeuralModel)  # noqa: S101 (what is no CountModel is one)
-        model.to(choose_device(plan.recipe.device))
+        assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
         ids = plan.vocabulary.encode(train)
         lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
         batches = Batches(lines, plan.recipe.batch_size, plan.recipe.seed)

@@ -137,9 +137,9 @@ def make(
     return options(**{key: known[key].check(value) for key, value in merged.items()})
 
 
-def unknown_key(key: str, known: Iterable[str]) -> UsageError:
+def unknown_key(key: str, known: Iterable[str], kind: str = "option") -> UsageError:
     """The error for a key that nobody declared, with the nearest name that somebody did."""
     known = list(known)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     to_do = f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)
-    return UsageError(f"unknown option {visible(key, 60)!r}", None, to_do)
+    return UsageError(f"unknown {kind} {visible(key, 60)!r}", None, to_do)

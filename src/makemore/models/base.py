@@ -125,7 +125,7 @@ def find(name: str) -> type[Model]:
     """The model class of that name, its file imported now. Raises UsageError if there is none."""
     if name not in _register:
         if name not in names():
-            raise unknown_key(name, names())
+            raise unknown_key(name, names(), "model")
         for entry in importlib.metadata.entry_points(group="makemore.models", name=name):
             entry.load()
         if name not in _register:
