@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check size bench clean
+.PHONY: help demo test test-slow test-all check docs size bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +29,15 @@ test-slow: $(INSTALLED)  ## only the slow tests
 test-all: $(INSTALLED)  ## every test
 	$(PYTEST) -m ""
 
-# test_docs.py stands as a wildcard because the rest of the check has its use without it.
 check: $(INSTALLED)  ## lint, format, types, layers, and docs that say what the code does
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/test_layers.py $(wildcard tests/test_docs.py)
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/pytest -q tests/test_layers.py tests/test_docs.py
+
+docs: $(INSTALLED)  ## fill the generated blocks of README.md
+	$(BIN)/python docs/generate.py
 
 size: $(INSTALLED)  ## lines of each file, of spine and leaves; functions over 40 lines
 	@$(BIN)/python bench/size.py

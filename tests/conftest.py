@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from warm import Warm
 
 # Tiny steps on two threads wait for each other, 2 to 40 times as long beside another load. Read by
 # torch when it is first imported, and inherited by the commands that the tests start.
@@ -26,6 +29,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("makemore")
+
+pytest.register_assert_rewrite("battery")  # its asserts say what was compared, as a test's do
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +48,39 @@ def names_file() -> Path:
     if not path or not Path(path).is_file():
         pytest.skip("needs the lectures' names.txt: set MAKEMORE_NAMES to its path")
     return Path(path)
+
+
+class Call(Protocol):
+    def __call__(
+        self, *args: str | Path, input: bytes | None = None
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    """Runs a command line in this process, in `tmp_path`: for what needs no process of its own."""
+    from makemore.cli import run
+
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*args: str | Path, input: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input or b"")))
+        capsys.readouterr()
+        arguments = [str(argument) for argument in args]
+        code = run(arguments)
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Runs commands that need torch as processes of their own, without waiting for its import."""
+    started = Warm()
+    yield started
+    started.close()
 
 
 class Cli(Protocol):

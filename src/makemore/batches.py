@@ -78,14 +78,16 @@ class Batches:
 
     An epoch is one permutation of all lines (or windows), cut into batches of like size. A batch is
     a list of (inputs, targets): one for windows; for sequences up to 4 groups of lines of like
-    length, which together hold a third of the padding that one group would.
+    length, which together hold a sixth of the padding that one group of names would.
     """
 
     def __init__(self, lines: Lines, batch_size: int, seed: int) -> None:
         self.lines, self.seed, self._epoch = lines, seed, -1
         self._ends = lines.ends() if lines.reads == "window" else np.zeros(0, dtype=np.int64)
         self.items = len(self._ends) if lines.reads == "window" else len(lines)
-        self.per_epoch = max(1, round(self.items / batch_size))
+        # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
+        most = self.items if batch_size == 1 else self.items // 2
+        self.per_epoch = max(1, min(most, round(self.items / batch_size)))
 
     def __call__(self, step: int) -> list[tuple[Tensor, Tensor]]:
         epoch, number = divmod(step, self.per_epoch)

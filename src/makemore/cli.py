@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -59,38 +60,46 @@ def main() -> None:
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # the lines are UTF-8 wherever the locale is not
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    code = run(arguments, debug)
     try:
-        code = run(arguments, debug)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it closes stdout.
+    except OSError:  # said already, and Python would say it once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     sys.exit(code)
 
 
 def run(arguments: list[str], debug: bool = False) -> int:
     """The exit code of a command line. An error is one line on stderr."""
+    streams = sys.stdout, sys.stderr
     try:
-        return int(group.main(with_command(arguments), "makemore", standalone_mode=False) or 0)
+        code = int(group.main(with_command(arguments), "makemore", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
+    except SystemExit:
+        if sys.stdout is streams[0]:
+            raise
+        sys.stdout, sys.stderr = streams  # click has replaced them: the reader of one has gone
+        return 141
+    except BrokenPipeError:
+        return 141
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        raise
     except Exception as error:
         if debug:
             raise
-        fault = _known(error)
-        if fault is None:
-            note(f"makemore: error: {type(error).__name__}: {error} (our bug): --debug shows where")
-            return 1
-        note(f"makemore: error: {fault[0]}")
-        return fault[1]
+        bug = f"{type(error).__name__}: {error} (our bug): --debug shows where"
+        message, code = _known(error) or (bug, 1)
+        with contextlib.suppress(BrokenPipeError):  # nobody is there to read it
+            note(f"makemore: error: {message}")
+        return code
 
 
 def _known(error: Exception) -> tuple[str, int] | None:
@@ -99,7 +108,7 @@ def _known(error: Exception) -> tuple[str, int] | None:
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
         where: Any = getattr(error, "ctx", None)
-        path = where.command_path if where else "makemore"
+        path = where.command_path.removesuffix(f" {HIDDEN}") if where else "makemore"
         message = error.format_message().rstrip(".").replace("\n", " ")
         return f"{message}: see {path} --help", 2
     if (
@@ -108,5 +117,8 @@ def _known(error: Exception) -> tuple[str, int] | None:
         or "out of memory" in str(error)
     ):
         fault = SystemFault("not enough memory", None, "use a smaller model, batch or text")
+        return str(fault), fault.exit_code
+    if isinstance(error, OSError) and error.strerror:  # what was read has an error of its own
+        fault = SystemFault(f"cannot read or write: {error.strerror.lower()}", error.filename)
         return str(fault), fault.exit_code
     return None

@@ -69,10 +69,10 @@ class Corpus:
     def read(cls, path: str | os.PathLike[str], options: TextOptions | None = None) -> Corpus:
         """The lines of a file (``-`` is standard input). Raises DataError, naming the place."""
         options = options or TextOptions()
-        name = visible(os.fspath(path), 200)
+        name = "standard input" if os.fspath(path) == "-" else visible(os.fspath(path), 200)
         try:
             if os.fspath(path) == "-":
-                corpus = cls._from_stream(sys.stdin.buffer, "standard input", options)
+                corpus = cls._from_stream(sys.stdin.buffer, name, options)
             else:
                 with open(path, "rb") as stream:
                     corpus = cls._from_stream(stream, name, options)
@@ -80,13 +80,17 @@ class Corpus:
             if isinstance(error, DataError):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
-            raise DataError(f"cannot read {name!r}", reason, "give a text file") from None
+            raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
         return corpus._finished(name, options)
 
     @classmethod
     def from_lines(cls, lines: Iterable[str], options: TextOptions | None = None) -> Corpus:
         """The given strings, cleaned like the lines of a file. Raises DataError."""
         options, pieces = options or TextOptions(), []
+        if isinstance(lines, str):
+            raise DataError(
+                "one string is no list of lines", "lines", "split it: text.splitlines()"
+            )
         for number, line in enumerate(lines, 1):
             if not isinstance(line, str):
                 raise DataError(f"line {number} is no string but {type(line).__name__}", "lines")
@@ -103,6 +107,10 @@ class Corpus:
     @classmethod
     def exactly(cls, lines: Sequence[str]) -> Corpus:
         """The given strings as they are: nothing cleaned, nothing dropped. Raises DataError."""
+        if isinstance(lines, str):
+            raise DataError(
+                "one string is no list of lines", "lines", "split it: text.splitlines()"
+            )
         try:
             codes = _code_points("".join(lines))
         except UnicodeEncodeError:
@@ -272,34 +280,44 @@ def is_clean(text: str) -> bool:
 
 def _whole_lines(stream: BinaryIO, name: str, options: TextOptions) -> Iterator[bytes]:
     """Blocks of the stream that end where a line does, never more than the bounds in memory."""
-    utf8 = options.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig", "ascii")
+    by_line = _ends_lines_with_lf(options.encoding)
     rest, total, started = b"", 0, False
     while chunk := stream.read(CHUNK):
         if not started:
             started = True
-            chunk = _checked_start(chunk, name, options.encoding, utf8)
-        if utf8 and b"\0" in chunk:
+            chunk = _checked_start(chunk, name, by_line)
+        if by_line and b"\0" in chunk:
             raise DataError("the file looks binary (it holds NUL bytes)", name, "give a text file")
         total += len(chunk)
         if total > MAX_BYTES:
             raise DataError(f"more than {MAX_BYTES} bytes", name, "give a smaller file")
-        cut = chunk.rfind(b"\n") + 1 if utf8 else 0
+        cut = chunk.rfind(b"\n") + 1 if by_line else 0
         if cut:
             yield rest + chunk[:cut]
             rest = chunk[cut:]
         else:
             rest += chunk
-            if utf8 and len(rest) > MAX_LINE_BYTES:
+            if by_line and len(rest) > MAX_LINE_BYTES:
                 raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes", name)
     if rest:
         yield rest
 
 
-def _checked_start(chunk: bytes, name: str, encoding: str, utf8: bool) -> bytes:
+def _ends_lines_with_lf(encoding: str) -> bool:
+    """Whether the byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16."""
+    try:
+        return "\n".encode(encoding) == b"\n" or encoding.lower().replace("_", "-") == "utf-8-sig"
+    except LookupError:
+        raise DataError(
+            f"unknown encoding {visible(encoding, 40)!r}", None, "use utf-8, latin-1, ..."
+        ) from None
+
+
+def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
     for magic, kind in _MAGIC:
         if chunk.startswith(magic):
             raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
-    if not utf8:
+    if not by_line:
         return chunk
     for magic, kind in _MARKS:
         if chunk.startswith(magic):
@@ -309,12 +327,13 @@ def _checked_start(chunk: bytes, name: str, encoding: str, utf8: bool) -> bytes:
     if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
         order = "le" if odd else "be"
         raise DataError("the file looks like UTF-16", name, f"use --encoding utf-16-{order}")
-    return chunk.removeprefix(b"\xef\xbb\xbf")
+    return chunk
 
 
 def _decode(block: bytes, name: str, line_number: int, options: TextOptions) -> str:
     try:
-        text = block.decode(options.encoding, options.errors)
+        # utf-8-sig would drop a mark at the start of every block.
+        text = block.decode(options.encoding.replace("_", "-").removesuffix("-sig"), options.errors)
     except UnicodeDecodeError as error:
         before = block[: error.start]
         line = line_number + before.count(b"\n")
@@ -323,11 +342,8 @@ def _decode(block: bytes, name: str, line_number: int, options: TextOptions) -> 
             f"the bytes are no {options.encoding}", f"{name}:{line}:{byte}: {error.reason}",
             "name what they are (--encoding latin-1) or use --errors replace",
         ) from None  # fmt: skip
-    except LookupError:
-        raise DataError(
-            f"unknown encoding {visible(options.encoding, 40)!r}", None, "use utf-8, latin-1, ..."
-        ) from None
-    return text.removeprefix("\ufeff")
+    # A mark is dropped only where the file starts: elsewhere the character is part of a line.
+    return text.removeprefix("\ufeff") if line_number == 1 else text
 
 
 def _code_points(text: str) -> NDArray[Any]:

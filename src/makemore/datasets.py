@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -30,7 +31,9 @@ def fetch(url: str, sha256: str, target: Path, timeout: float = 30.0) -> Path:
     try:
         with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 (https or a test's own server)
             body = response.read(MAX_DOWNLOAD + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the answer, too, and holds the connection
         reason = str(getattr(error, "reason", error))
         raise SystemFault(
             f"cannot download {url}", reason, "check the network, or download it by hand"

@@ -24,7 +24,7 @@ from makemore import __version__, generate
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import base
-from makemore.models.base import CountModel, Model
+from makemore.models.base import Arrays, CountModel, Model
 from makemore.options import knobs, make, unknown_key
 from makemore.run import Config, Run, RunWriter
 from makemore.settings import Recipe, Sampling, TextOptions
@@ -57,8 +57,10 @@ class Plan:
         options, recipe, text = options_of(kind, asked)
         vocabulary = Vocabulary.of(part for _, part in parts)
         block_size = kind.context_for(options, max(part.longest for _, part in parts))
+        # As checked, so that numpy's numbers are JSON's and 1 is 1.0 where a knob is a float.
+        checked = {**asdict(options), **asdict(recipe), **asdict(text)}
+        named = {key: checked[key] for key in asked if _names_run(kind, key)}
         recipe = resolved(kind, recipe, asked, parts.train, block_size)
-        named = {key: value for key, value in asked.items() if _names_run(kind, key)}
         config = Config(
             model=model,
             asked=named,
@@ -85,9 +87,35 @@ class Plan:
             ) from None  # fmt: skip
         try:
             options, recipe, _ = options_of(kind, config.resolved)
+            options_of(kind, config.asked)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
-        return cls(kind, options, recipe, config, run.vocabulary, run.split)
+        if kind.reads == "window" and config.block_size != kind.context_for(options, 0):
+            raise RunError(f"config.json: block_size is {config.block_size}", str(run.path))
+        plan = cls(kind, options, recipe, config, run.vocabulary, run.split)
+        try:
+            plan.check_weights(run.weights)
+        except RunError as error:
+            raise RunError(error.what, str(run.path), error.to_do) from None
+        except UsageError as error:  # options that do not go together
+            raise RunError(f"config.json: {error.what}", str(run.path)) from None
+        return plan
+
+    def check_weights(self, tensors: Arrays) -> None:
+        """Raise RunError if the weights are not this model's; one that is too large is not made."""
+        if issubclass(self.kind, CountModel):
+            return  # what it holds is what the file holds
+        import torch
+
+        from makemore.models.neural import NeuralModel
+
+        try:
+            with torch.device("meta"):  # shapes without memory
+                model = self.build()
+        except (RuntimeError, NotImplementedError):  # a plugin that needs values to be made
+            return
+        if isinstance(model, NeuralModel):
+            model.check_tensors(tensors)
 
     def build(self) -> Model:
         """The model with its initial weights, on the CPU."""
@@ -219,11 +247,16 @@ class MakeMore:
         """Make the model as planned, on its device. UsageError for options that clash."""
         self.plan_, self.model_ = plan, plan.build_seeded()
         if not isinstance(self.model_, CountModel):
+            from makemore.evaluate import has_batch_norm
             from makemore.models.neural import NeuralModel
             from makemore.runtime import choose_device
 
             assert isinstance(self.model_, NeuralModel)  # noqa: S101 (what does not count learns)
             self.model_.to(choose_device(plan.recipe.device))
+            if plan.recipe.batch_size == 1 and has_batch_norm(self.model_):
+                raise UsageError(
+                    "BatchNorm has no variance in a batch of 1", "--batch-size", "give 2"
+                )
 
     def training(
         self,
@@ -259,7 +292,10 @@ class MakeMore:
         if run is not None:
             if run.state is None:
                 raise RunError("the run holds no state to go on from", str(run.path), "use --fresh")
-            training.restore(run.progress, run.weights, run.state)
+            try:
+                training.restore(run.progress, run.weights, run.state)
+            except RunError as error:
+                raise RunError(error.what, str(run.path), error.to_do) from None
         with self._threads():
             yield from fit(training, batches, self._losses, writer, stop)
 
@@ -323,8 +359,12 @@ class MakeMore:
             self._model, self._plan.vocabulary, known, options, n, seed,
             self._plan.config.round_size, self._plan.split.train.longest,
         )  # fmt: skip
-        with self._threads():
-            yield from lines
+        while True:
+            with self._threads():  # given back between two lines: others run there, too
+                line = next(lines, None)
+            if line is None:
+                return
+            yield line
 
     def sample(self, n: int = 20, random_state: int | None = None, **sampling: Any) -> list[str]:
         """n lines that stand nowhere in the text, each once (`all=True`: any line).
@@ -358,7 +398,10 @@ class MakeMore:
         nll and bits are a symbol's; nll_unseen is over the lines that are not in train, where the
         part has copies of such lines, else None.
         """
-        part = dict(self._plan.split)[name]
+        parts = dict(self._plan.split)
+        if name not in parts:
+            raise unknown_key(name, parts, "part")
+        part = parts[name]
         scores = self.scores(part)
         unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
         copies = name != "train" and not unseen.all()
@@ -431,7 +474,7 @@ def _lowest(part: Corpus, most: int) -> Corpus:
 
 def as_given(lines: Iterable[str]) -> Corpus:
     """Strings as they are, nothing cleaned: one score comes back for each, in order."""
-    return Corpus.exactly(list(lines))
+    return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
 
 
 def fresh_seed() -> int:
@@ -440,6 +483,4 @@ def fresh_seed() -> int:
 
 
 def check_seed(seed: int) -> int:
-    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-        raise UsageError(f"{seed!r} is no seed", "--seed", "give a whole number from 0 to 2^63 - 1")
-    return int(seed)
+    return int(knobs(Recipe)["seed"].check(seed))

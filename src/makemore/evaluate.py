@@ -149,6 +149,11 @@ def score(model: Model, vocabulary: Vocabulary, corpus: Corpus) -> Scores:
     return Scores(result, corpus.lengths + 1)
 
 
+def has_batch_norm(model: nn.Module) -> bool:
+    """Whether a model has layers that look at the whole batch."""
+    return any(isinstance(part, nn.BatchNorm1d) for part in model.modules())
+
+
 def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
     """Set each BatchNorm's running statistics to those of one whole epoch (makemore part 3).
 
@@ -159,8 +164,9 @@ def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
         return
     momenta = [norm.momentum for norm in norms]
     was_training = model.training
-    model.train()
+    model.eval()  # dropout has no part in it, nor draws that would hang on what was drawn before
     for norm in norms:
+        norm.train()
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean of all batches
     with torch.no_grad():

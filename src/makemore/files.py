@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -35,16 +36,18 @@ def read_plain(path: Path, limit: int) -> bytes:
     except OSError as error:
         reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise RunError(f"cannot read {path.name}", f"{path.parent}: {reason}") from None
-    with os.fdopen(handle, "rb") as stream:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise RunError(f"{path.name} is no regular file", str(path.parent))
         if status.st_size > limit:
             raise RunError(f"{path.name} is larger than {limit} bytes", str(path.parent))
-        try:
-            return stream.read(limit + 1)
-        except OSError as error:
-            raise RunError(f"cannot read {path.name}", f"{path.parent}: {error.strerror}") from None
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read(status.st_size + 1)
+    except OSError as error:
+        raise RunError(f"cannot read {path.name}", f"{path.parent}: {error.strerror}") from None
+    finally:
+        os.close(handle)
 
 
 def parse_json(body: bytes, name: str, folder: Path) -> Any:
@@ -58,8 +61,16 @@ def parse_json(body: bytes, name: str, folder: Path) -> Any:
     def refuse(word: str) -> Any:
         raise ValueError(f"{word} is no JSON")
 
+    def finite(word: str) -> float:
+        return float(word) if math.isfinite(float(word)) else refuse(word)  # 1e999
+
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=no_copies, parse_constant=refuse)
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=no_copies,
+            parse_constant=refuse,
+            parse_float=finite,
+        )
     except (ValueError, RecursionError) as error:
         raise RunError(f"{name} is no valid JSON", f"{folder}: {visible(str(error), 80)}") from None
 
@@ -86,12 +97,13 @@ def parse_tensors(body: bytes, name: str, folder: Path) -> dict[str, NDArray[Any
     return arrays
 
 
-def on_disk(error: OSError, folder: Path) -> SystemFault:
+def on_disk(error: OSError, folder: Path, name: str) -> SystemFault:
+    """The error for a file of that name that could not be written."""
     if not folder.is_dir():
         return SystemFault("the run directory has gone", str(folder), "put it back, or train again")
     reason = (error.strerror or str(error)).lower()
     return SystemFault(
-        f"cannot write: {reason}", str(folder), "mend that and give the same command again"
+        f"cannot write {name}: {reason}", str(folder), "mend that and give the same command again"
     )
 
 
@@ -113,7 +125,7 @@ def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
             raise
         _sync_folder(target.parent)
     except OSError as error:
-        raise on_disk(error, folder) from None
+        raise on_disk(error, folder, name) from None
     return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
 
 
@@ -125,6 +137,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def remove(path: Path) -> None:
+    """Take a file away if it is there. Raises SystemFault."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise on_disk(error, path.parent, path.name) from None
+
+
 def to_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
@@ -132,19 +152,25 @@ def to_json(value: Any) -> bytes:
 def append(folder: Path, name: str, line: str) -> None:
     """Add a line to a log that grows outside the digests."""
     with appending(folder / name) as handle:
-        os.write(handle, (line + "\n").encode())
+        body = (line + "\n").encode()
+        while body:  # on a full disk a write may take only a part
+            body = body[os.write(handle, body) :]
 
 
 @contextmanager
 def appending(path: Path) -> Iterator[int]:
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        # Not blocking: a pipe that someone put there has no reader.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.open(path, flags | os.O_CLOEXEC, 0o666)
         try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise RunError(f"{path.name} is no regular file", str(path.parent))
             yield handle
         finally:
             os.close(handle)
     except OSError as error:
-        raise on_disk(error, path.parent) from None
+        raise on_disk(error, path.parent, path.name) from None
 
 
 def count_lines(folder: Path, name: str) -> int:

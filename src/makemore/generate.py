@@ -126,7 +126,9 @@ def _round(
     for place in range(len(prefix), most + 1):
         bits = np.random.Philox(key=stream[0], counter=[0, place, stream[1], 0])
         picked = choose(logits, options, np.random.Generator(bits).random(size)[rows])
-        nll[rows] -= np.take_along_axis(log_softmax(logits), picked[:, None], axis=1)[:, 0]
+        # A line that is cut here is scored as the line it is shown as: with an end.
+        counted = picked[:, None] if place < most else np.full((len(rows), 1), BOUNDARY)
+        nll[rows] -= np.take_along_axis(log_softmax(logits), counted, axis=1)[:, 0]
         goes_on = picked != BOUNDARY
         ended[rows[~goes_on]] = True
         rows, picked = rows[goes_on], picked[goes_on]
@@ -178,8 +180,6 @@ def sample(
     given: set[int] = set()
     patience = 1 if options.temperature == 0 else GIVE_UP  # greedy draws are all the same
     for draws in rounds(model, vocabulary, options, seed, round_size, cap):
-        if found >= n:
-            return
         hashes = draws.lines.hashes()
         origins = known.origins(hashes)
         drawn, idle = drawn + round_size, idle + round_size
@@ -196,7 +196,9 @@ def sample(
                 given.add(digest)
             found, idle = found + 1, 0
             yield line
-        if found < n and idle >= patience:
+        if found >= n:
+            return
+        if idle >= patience:
             raise Unsatisfiable(
                 f"found {found} of {n} lines after {drawn} draws", None,
                 "ask for fewer, raise --temperature, loosen the conditions, or use --all",

@@ -73,11 +73,11 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
 def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """The recipe's optimizers for a model; each group's peak learning rate stands in "peak".
 
-    Only matrices decay: biases, norms and embeddings do not.
+    Only matrices decay: biases, norms, embeddings and start states do not.
     """
     named = dict(model.named_parameters())
     hidden = model.matrices() if recipe.optimizer == "muon" else set()
-    decays = {name for name, part in named.items() if part.ndim >= 2 and name not in _tables(model)}
+    decays = {name for name, part in named.items() if part.ndim == 2 and name not in _tables(model)}
     groups = [
         {
             "params": [named[n] for n in named if n in decays - hidden],

@@ -70,7 +70,11 @@ class Knob:
         return value
 
     def _bad(self, value: Any, to_do: str) -> UsageError:
-        return UsageError(f"{self.name} cannot be {value!r}", self.flag, to_do)
+        try:
+            shown = repr(value)
+        except ValueError:  # Python writes no number of more than 4,300 digits
+            shown = f"a number of {value.bit_length()} bits"
+        return UsageError(f"{self.name} cannot be {shown}", self.flag, to_do)
 
 
 def _float(number: Any) -> float:

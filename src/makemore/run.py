@@ -36,6 +36,7 @@ from makemore.files import (
     parse_json,
     parse_tensors,
     read_plain,
+    remove,
     to_json,
     write_atomically,
 )
@@ -108,7 +109,7 @@ class Run:
                 newer = read_manifest(folder)
                 if newer == manifest:
                     name = Path(str(error.filename)).name
-                    raise damaged(folder, f"{name} is missing", manifest) from None
+                    raise damaged(folder, f"{name} is missing", manifest, name) from None
                 manifest = newer
         raise RunError("the run changes too fast to be read", str(folder), "try again")
 
@@ -122,6 +123,8 @@ class Run:
         if len(vocabulary) != config.vocab_size:
             raise RunError("vocabulary.json does not fit config.json", str(folder))
         parts = [_parse_lines(read(f"split/{part}.txt"), folder, part) for part in PARTS]
+        if not len(parts[0]):
+            raise RunError("split/train.txt is empty", str(folder))
         progress = _parse_progress(read(manifest["state"] + ".json"), folder)
         tensors = parse_tensors(read(manifest["weights"]), manifest["weights"], folder)
         name = manifest["state"] + ".safetensors"
@@ -151,25 +154,34 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "use a newer makemore",
         )  # fmt: skip
     if not isinstance(manifest, dict) or manifest.get("sha256") != _digest_of(manifest):
-        raise damaged(folder, "checkpoint.json does not match its own digest", None)
-    if not _is_generation(manifest) or known != FORMAT:
+        raise damaged(folder, "checkpoint.json does not match its own digest")
+    previous = manifest.get("previous")
+    if not _is_generation(manifest) or not (previous is None or _is_generation(previous)):
         raise RunError("checkpoint.json has another shape than makemore's", str(folder))
     return manifest
 
 
-def damaged(folder: Path, what: str, manifest: dict[str, Any] | None) -> RunError:
+def damaged(
+    folder: Path, what: str, manifest: dict[str, Any] | None = None, name: str = ""
+) -> RunError:
     """The error for a file that is not what was written, with the way back if there is one."""
     offer = "the files were changed or the disk failed: train again, or take a copy of the run"
-    if manifest and manifest.get("previous"):
+    previous = (manifest or {}).get("previous")
+    # A file that both checkpoints share is as damaged in the one before.
+    if manifest and previous and previous["files"].get(name) != manifest["files"].get(name):
         offer = f"makemore verify {folder} --restore goes back to the checkpoint before"
     return RunError(f"the run is damaged: {what}", str(folder), offer)
 
 
-def _is_generation(manifest: dict[str, Any]) -> bool:
+def _is_generation(manifest: Any) -> bool:
+    if not isinstance(manifest, dict) or type(manifest.get("generation")) is not int:
+        return False
     files, logs = manifest.get("files"), manifest.get("logs")
     if not isinstance(files, dict) or not isinstance(logs, dict):
         return False
-    needed = {*FIXED, str(manifest.get("weights")), str(manifest.get("state")) + ".json"}
+    named = str(manifest.get("weights")), str(manifest.get("state")) + ".json"
+    if not all(_GENERATED.fullmatch(name) for name in named):
+        return False
     allowed = (name in FIXED or _GENERATED.fullmatch(name) for name in files)
     entries = (
         isinstance(entry, dict)
@@ -178,7 +190,8 @@ def _is_generation(manifest: dict[str, Any]) -> bool:
         for entry in files.values()
     )
     lengths = (type(length) is int and length >= 0 for length in logs.values())
-    return needed <= files.keys() and all(allowed) and all(entries) and all(lengths)
+    whole = {*FIXED, *named} <= files.keys() and all(allowed) and all(entries) and all(lengths)
+    return whole and manifest.get("format") == FORMAT
 
 
 def _digest_of(manifest: dict[str, Any]) -> str:
@@ -189,12 +202,12 @@ def _digest_of(manifest: dict[str, Any]) -> str:
 def _read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
     entry = manifest["files"].get(name)
     if entry is None:
-        raise damaged(folder, f"checkpoint.json does not list {name}", manifest)
+        raise damaged(folder, f"checkpoint.json does not list {name}")
     if name.startswith("split/") and (folder / "split").is_symlink():
         raise RunError("split is a link", str(folder))
     body = read_plain(folder / name, max(entry["size"], 2**10))
     if len(body) != entry["size"] or hashlib.sha256(body).hexdigest() != entry["sha256"]:
-        raise damaged(folder, f"{name} is not what was saved", manifest)
+        raise damaged(folder, f"{name} is not what was saved", manifest, name)
     return body
 
 
@@ -213,6 +226,9 @@ def _parse_config(body: bytes, folder: Path) -> Config:
     ):
         if not 0 <= raw[key] <= most or (key != "block_size" and raw[key] == 0):
             raise RunError(f"config.json: {key} is {raw[key]}", str(folder))
+    data = raw["data"]
+    if data.keys() != {"name", "digest"} or not all(isinstance(v, str) for v in data.values()):
+        raise RunError("config.json: data is no name and digest", str(folder))
     return Config(**raw)
 
 
@@ -251,14 +267,19 @@ def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
         raise RunError("the state has other keys than makemore's", str(folder))
     if not all(type(raw[key]) in kind for key, kind in kinds.items()):
         raise RunError("the state has values of another type", str(folder))
+    if not all(0 <= raw[key] <= 2**53 for key in ("step", "best_step", "waited")):
+        raise RunError("the state has a step out of range", str(folder))
     return raw
 
 
 class RunWriter:
     """The one process that may write to a run directory, by a lock that dies with it."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Take the directory, made where it is missing. Raises SystemFault, RunError (foreign)."""
+    def __init__(self, folder: str | os.PathLike[str], fresh: bool = False) -> None:
+        """Take the directory, made where it is missing. Raises SystemFault, RunError (foreign).
+
+        fresh: the run that is there will not be read, so it may be damaged.
+        """
         self.folder = Path(folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -275,17 +296,21 @@ class RunWriter:
                 "the directory is not empty and no run", str(self.folder), "give another -o"
             )
         self._lock = self._take_lock()
-        self._clear(".tmp-")
         self.manifest: dict[str, Any] | None = None
-        if "checkpoint.json" in entries:
-            self.manifest = read_manifest(self.folder)
+        try:
+            self._clear(".tmp-")
+            if "checkpoint.json" in entries and (foreign or not fresh):
+                self.manifest = read_manifest(self.folder)
+        except BaseException:
+            self.close()
+            raise
 
     def _take_lock(self) -> int:
         path = self.folder / "lock"
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise on_disk(error, self.folder) from None
+            raise on_disk(error, self.folder, "lock") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(handle, 0)
@@ -300,7 +325,7 @@ class RunWriter:
             ) from None
         except OSError as error:
             os.close(handle)
-            raise on_disk(error, self.folder) from None
+            raise on_disk(error, self.folder, "lock") from None
         return handle
 
     def close(self) -> None:
@@ -316,7 +341,7 @@ class RunWriter:
 
     def clear(self) -> None:
         """Remove what makemore wrote here, and nothing else; the commit point goes first."""
-        (self.folder / "checkpoint.json").unlink(missing_ok=True)
+        remove(self.folder / "checkpoint.json")
         self._clear("")
         self.manifest = None
 
@@ -327,7 +352,7 @@ class RunWriter:
             for entry in os.listdir(folder):
                 ours = _OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split"):
-                    (folder / entry).unlink(missing_ok=True)
+                    remove(folder / entry)
 
     def create(self, config: Config, vocabulary: Vocabulary, split: Split) -> None:
         """Write what stays the same for the whole run. Nothing counts before the first save."""
@@ -337,7 +362,7 @@ class RunWriter:
                 (self.folder / "split").unlink()
             (self.folder / "split").mkdir(exist_ok=True)
         except OSError as error:
-            raise on_disk(error, self.folder) from None
+            raise on_disk(error, self.folder, "split") from None
         self._files = {
             "config.json": write_atomically(self.folder, "config.json", to_json(asdict(config))),
             "vocabulary.json": write_atomically(
@@ -411,30 +436,39 @@ class RunWriter:
         kept = {*manifest["files"], *((manifest["previous"] or {}).get("files", ()))}
         for entry in os.listdir(self.folder):
             if _GENERATED.fullmatch(entry) and entry not in kept:
-                (self.folder / entry).unlink(missing_ok=True)
+                remove(self.folder / entry)
 
     def restore(self) -> None:
         """Make the checkpoint before this one the current one. Raises RunError without one."""
         previous = (self.manifest or {}).get("previous")
         if not previous:
             raise RunError("there is no checkpoint before this one", str(self.folder))
+        if wrong := _problems(self.folder, previous):
+            raise RunError(
+                f"the checkpoint before this one is damaged, too: {wrong[0]}", str(self.folder),
+                "train again, or take a copy of the run",
+            )  # fmt: skip
         self._replace_manifest({**previous, "previous": None})
 
 
 def verify(folder: Path) -> list[str]:
     """What is wrong with the files of this generation and the one before; [] if nothing."""
     manifest = read_manifest(folder)
+    generations = filter(None, (manifest, manifest.get("previous")))
+    return sorted({line for generation in generations for line in _problems(folder, generation)})
+
+
+def _problems(folder: Path, generation: dict[str, Any]) -> list[str]:
     wrong = []
-    for generation in filter(None, (manifest, manifest["previous"])):
-        for name in generation["files"]:
-            try:
-                body = _read_verified(folder, name, generation)
-                if name.endswith(".safetensors"):
-                    parse_tensors(body, name, folder)
-            except (RunError, FileNotFoundError) as error:
-                what = "missing" if isinstance(error, FileNotFoundError) else "not what was saved"
-                wrong.append(f"{name}: {what}")
-    return sorted(set(wrong))
+    for name in generation["files"]:
+        try:
+            body = _read_verified(folder, name, generation)
+            if name.endswith(".safetensors"):
+                parse_tensors(body, name, folder)
+        except (RunError, FileNotFoundError) as error:
+            what = "missing" if isinstance(error, FileNotFoundError) else "not what was saved"
+            wrong.append(f"{name}: {what}")
+    return wrong
 
 
 def same_command(config: Config, asked: Mapping[str, Any], digest: str | None) -> None:

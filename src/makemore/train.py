@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from makemore.batches import IGNORED, Batches
-from makemore.errors import Diverged
+from makemore.errors import Diverged, RunError, visible
 from makemore.evaluate import calibrate_batch_norm, nll
 from makemore.models.base import Arrays
 from makemore.models.neural import NeuralModel
@@ -55,6 +55,12 @@ class Saved:
 
 
 Event = Step | Evaluated | Saved
+
+MEMORIES = {  # what an optimizer remembers of each parameter
+    "SGD": ("momentum_buffer",),
+    "AdamW": ("step", "exp_avg", "exp_avg_sq"),
+    "Muon": ("momentum",),
+}
 
 
 def train_steps(
@@ -128,17 +134,24 @@ class Training:
         weights = {k.removeprefix("model."): v for k, v in arrays.items() if k.startswith("model.")}
         self.model.load_tensors(weights)
         self.best, self.progress, self.resumed = best, Progress(**progress), True
+        found = {k: v for k, v in arrays.items() if not k.startswith("model.")}
         named = {parameter: name for name, parameter in self.model.named_parameters()}
         for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    ending = "." + named[parameter]
-                    for key, value in arrays.items():
-                        if key.startswith("optimizer.") and key.endswith(ending):
-                            kind = key[len("optimizer.") : -len(ending)]
-                            if "." not in kind:
-                                tensor = torch.from_numpy(value.copy()).to(parameter.device)
-                                optimizer.state[parameter][kind] = tensor
+            for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+                name = named[parameter]
+                keys = {f"optimizer.{k}.{name}": k for k in MEMORIES[type(optimizer).__name__]}
+                if not found.keys() & keys.keys():
+                    continue  # no step was taken yet
+                for key, kind in keys.items():
+                    value, like = found.pop(key, None), weights[name]
+                    shape, dtype = ((), np.float32) if kind == "step" else (like.shape, like.dtype)
+                    if value is None or value.shape != shape or value.dtype != dtype:
+                        raise RunError(f"the state's tensor {key!r} is missing or another", "state")
+                    tensor = torch.from_numpy(value.copy()).to(parameter.device)
+                    optimizer.state[parameter][kind] = tensor
+        if found:
+            name = visible(min(found), 80)
+            raise RunError(f"the state holds an unknown tensor {name!r}", "state")
 
     def _memories(self) -> Iterator[tuple[str, str, Tensor]]:
         for name, parameter in self.model.named_parameters():

@@ -122,8 +122,8 @@ def train_in(
         parts = read_split(file, asked, values.get("val"), values.get("test"))
     maker = MakeMore(model)
     if not goes_on and parts is not None:
-        maker.begin(Plan.make(model, asked, parts, stem(file)))
-    with stop, RunWriter(folder) as writer:
+        maker.begin(Plan.make(model, asked, parts, visible(stem(file), 200)))
+    with stop, RunWriter(folder, fresh=bool(values.get("fresh"))) as writer:
         run = None
         if goes_on:
             run = writer.resume()
@@ -137,14 +137,16 @@ def train_in(
             named = Plan.make(model, asked, run.split, "").config.asked
             same_command(run.config, named, parts.digest() if parts else None)
             if run.progress["finished"]:
-                return finished(MakeMore.of_run(run), folder)
+                note(f"makemore: this run is finished; {SHOWN} more from it")
+                show_new(MakeMore.of_run(run), folder, values.get("plugin"))
+                return 0
             maker.begin(with_typed(plan, asked))
             note(f"makemore: going on from step {run.progress['step']} in {folder}")
         follow(maker, writer, run, stop)
         if stop.number is not None:
             note(f"makemore: stopped and saved in {folder}; the same command goes on")
             return 128 + stop.number
-    show_new(maker, folder)
+    show_new(maker, folder, values.get("plugin"))
     return 0
 
 
@@ -212,7 +214,8 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._before[number] = signal.signal(number, self._asked)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or & in a script
+                self._before[number] = signal.signal(number, self._asked)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -351,13 +354,7 @@ class View:
             note(text)
 
 
-def finished(maker: MakeMore, folder: Path) -> int:
-    note(f"makemore: this run is finished; {SHOWN} more from it")
-    show_new(maker, folder)
-    return 0
-
-
-def show_new(maker: MakeMore, folder: Path) -> None:
+def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     """20 new lines, and what to type next."""
     from makemore.estimator import fresh_seed
 
@@ -368,9 +365,15 @@ def show_new(maker: MakeMore, folder: Path) -> None:
     sys.stdout.flush()
     start = maker.split.train[0][0]
     note("makemore: what you can type next:")
-    note(f"  makemore sample {folder} -n 50        more of them")
-    note(f"  makemore sample {folder} --prefix {shlex.quote(start)}    that start with {start}")
-    note(f"  makemore eval {folder}                how good the model is")
+    run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
+    typed_next = {
+        f"makemore sample {run} -n 50": "more of them",
+        f"makemore sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
+        f"makemore eval {run}": "how good the model is",
+    }
+    width = max(map(len, typed_next))
+    for command_line, what in typed_next.items():
+        note(f"  {command_line:{width}}   {what}")
 
 
 command = TrainCommand("train", callback=train, params=list(BASE), help=train.__doc__)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makemore.errors import RunError
+from makemore.errors import RunError, visible
 from makemore.models.base import Arrays, Model, State
 
 NumpyStep = Callable[[Any, NDArray[np.int64], State], tuple[NDArray[Any], State]]
@@ -32,7 +32,8 @@ def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> Nu
         finally:
             if was_training:
                 self.train()
-        return logits.float().cpu().numpy(), state
+        # A view of a weight still asks for gradients: a model may give out its bias as it is.
+        return logits.detach().float().cpu().numpy(), state
 
     return wrapped
 
@@ -106,21 +107,28 @@ class NeuralModel(nn.Module, Model):
             name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()
         }
 
-    def load_tensors(self, tensors: Arrays) -> None:
+    def check_tensors(self, tensors: Arrays) -> None:
+        """Raise RunError for a wrong name, shape or type. The model may be one without memory."""
         own = self.state_dict()
         for name in sorted(own.keys() ^ tensors.keys()):
             kind = "lacks" if name in own else "holds an unknown"
             raise RunError(
-                f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?"
+                f"the weights file {kind} tensor {visible(name, 80)!r}",
+                "weights",
+                "is it this model's?",
             )
         for name, value in own.items():
-            found, expected = tensors[name], value.detach().cpu().numpy()
-            if found.shape != expected.shape or found.dtype != expected.dtype:
+            found, shape = tensors[name], tuple(value.shape)
+            dtype = torch.empty(0, dtype=value.dtype).numpy().dtype
+            if found.shape != shape or found.dtype != dtype:
                 raise RunError(
                     f"tensor {name!r} is {found.dtype}{list(found.shape)}, "
-                    f"expected {expected.dtype}{list(expected.shape)}",
+                    f"expected {dtype}{list(shape)}",
                     "weights",
                 )
+
+    def load_tensors(self, tensors: Arrays) -> None:
+        self.check_tensors(tensors)
         self.load_state_dict(
             {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}
         )

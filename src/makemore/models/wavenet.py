@@ -22,10 +22,11 @@ from makemore.options import option
 class Layer(nn.Module):
     """One gated, dilated convolution of width 2, with a residual and a skip output."""
 
-    def __init__(self, n_embd: int, n_skip: int) -> None:
+    def __init__(self, n_embd: int, n_skip: int, last: bool) -> None:
         super().__init__()
         self.gated = nn.Linear(2 * n_embd, 2 * n_embd)  # width 2: the past value and this one
-        self.residual = nn.Linear(n_embd, n_embd)
+        # Nothing reads the stream after the last layer: weights there would never learn.
+        self.residual = nn.Identity() if last else nn.Linear(n_embd, n_embd)
         self.skip = nn.Linear(n_embd, n_skip)
 
     def forward(self, past: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,11 +42,11 @@ class WaveNet(NeuralModel):
     class Options:
         n_embd: int = option(64, "channels of the residual stream", minimum=1, maximum=4096)
         n_skip: int = option(128, "channels of the skip outputs", minimum=1, maximum=4096)
-        dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
+        dropout: float = option(0.2, "share of values dropped", minimum=0.0, maximum=0.95)
 
     reads = "sequence"
     limited = False
-    recipe = {"max_steps": 700, "learning_rate": 0.005}
+    recipe = {"max_steps": 800, "learning_rate": 0.01}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
@@ -54,7 +55,9 @@ class WaveNet(NeuralModel):
         while 1 + sum(dilations) < block_size:  # see back to the start of the longest line
             dilations.append(2 * dilations[-1])
         self.dilations = dilations
-        self.layers = nn.ModuleList(Layer(options.n_embd, options.n_skip) for _ in dilations)
+        self.layers = nn.ModuleList(
+            Layer(options.n_embd, options.n_skip, last=d == dilations[-1]) for d in dilations
+        )
         self.dropout = Dropout(options.dropout)
         self.hidden = nn.Linear(options.n_skip, options.n_skip)
         self.head = nn.Linear(options.n_skip, vocab_size)

@@ -1,0 +1,248 @@
+"""What is written about makemore is what makemore is: blocks, links, names, codes, commands."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import makemore
+from makemore import errors
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "makemore"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+TERMINAL = ROOT / "docs" / "terminal.svg"
+COMMANDS = sorted(
+    path.stem for path in (PACKAGE / "commands").glob("*.py") if path.stem != "__init__"
+)
+
+
+# -- the generated blocks -------------------------------------------------------------------------
+
+
+def check_of(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """`docs/generate.py --check` over another README, in a tree that is otherwise ours."""
+    for name in ("src", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs").mkdir()
+    script = tmp_path / "docs" / "generate.py"
+    script.write_bytes((ROOT / "docs" / "generate.py").read_bytes())
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    return subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+
+
+# spec: P05
+def test_generated_blocks_are_current():
+    assert GENERATE["filled"](README) == README
+
+
+def test_drift_is_found_and_named(tmp_path):
+    done = check_of(README.replace("| 11,897 |", "| 11,898 |"), tmp_path)
+    assert done.returncode == 1
+    assert "11,898" in done.stderr and "11,897" in done.stderr and "make docs" in done.stderr
+    assert (tmp_path / "README.md").read_text(encoding="utf-8").count("11,898") == 1  # only checked
+
+
+def test_a_block_that_is_gone_is_an_error():
+    with pytest.raises(ValueError, match="models"):
+        GENERATE["filled"](README.replace("<!-- end of models -->", ""))
+
+
+# spec: P03 M25
+def test_the_table_has_a_row_for_each_model_and_the_tree_a_line_for_each_file():
+    models = {path.stem for path in (PACKAGE / "models").glob("*.py")}
+    rows = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
+    assert len(rows) == len(set(rows)) and set(rows) == models - {"__init__", "base", "neural"}
+    counted = {10: "ten", 11: "eleven", 12: "twelve"}[len(rows)]
+    assert f"There are {counted} models" in README
+    listed = re.findall(r"^ +(\w+\.py) ", GENERATE["tree"](), re.MULTILINE)
+    files = [path.name for path in PACKAGE.rglob("*.py")]
+    inside = [path for path in PACKAGE.glob("*/__init__.py")]  # a folder's line is its name
+    assert len(listed) == len(files) - len(inside)
+    assert set(listed) == set(files)
+
+
+# spec: P09 M06 M10
+def test_parameters_are_those_of_the_lectures():
+    table = dict(re.findall(r"^\| `(\w+)` .*\| ([\d,]+) \|$", README, re.MULTILINE))
+    expected = {"bigram": "729", "mlp": "11,897", "deep_mlp": "47,024", "transformer": "204,544"}
+    assert {name: table[name] for name in expected} == expected
+    assert "204,544 parameters" in README and "11,897 parameters" in README  # said in words, too
+
+
+def test_the_table_is_that_of_names_txt(names_file):
+    lines = names_file.read_text(encoding="utf-8").split()
+    assert GENERATE["LONGEST"] == max(map(len, lines))
+    assert GENERATE["VOCABULARY"] == len(set("".join(lines))) + 1
+    assert f"{len(lines):,} names" in README
+
+
+# -- links ----------------------------------------------------------------------------------------
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def broken_links(page: Path, text: str) -> Iterator[str]:
+    """Links to files that are not there, or to headings that a page does not have."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        there = (page.parent / name).resolve() if name else page
+        if not there.is_relative_to(ROOT) or not there.exists():
+            yield link
+        elif anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            known = {re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings}
+            if anchor not in known:
+                yield link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_resolve(page):
+    assert list(broken_links(page, page.read_text(encoding="utf-8"))) == []
+
+
+def test_a_broken_link_is_found():
+    text = "[a](LICENSE) [b](LICENCE) ![c](docs/none.svg) [d](#licence) [e](#none) [f](../x)"
+    found = list(broken_links(ROOT / "README.md", text))
+    assert found == ["LICENCE", "docs/none.svg", "#none", "../x"]
+
+
+def test_pages_link_each_other():
+    assert "](docs/architecture.md)" in README and "](docs/terminal.svg)" in README
+
+
+# -- docstrings and public names ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_every_module_says_what_it_is(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    first, _, rest = text.partition("\n")
+    assert 20 <= len(first) <= 100 and first.endswith(".")
+    assert not rest or rest.startswith("\n")  # the first line stands alone
+
+
+PUBLIC = [
+    "Corpus", "DataError", "Diverged", "MakeMore", "MakemoreError", "RunError", "Split",
+    "SystemFault", "Unsatisfiable", "UsageError", "Vocabulary", "__version__",
+]  # fmt: skip
+
+
+def test_public_names_are_pinned():
+    """Taking one away, or adding one, is a decision: change this list with it."""
+    assert makemore.__all__ == PUBLIC
+    missing = [name for name in PUBLIC if not hasattr(makemore, name)]
+    assert missing == []
+    assert not hasattr(makemore, "Makemore")
+
+
+def test_the_version_is_that_of_the_package():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert re.findall(r'^version = "(.*)"$', text, re.MULTILINE) == [makemore.__version__]
+
+
+# -- commands and exit codes ----------------------------------------------------------------------
+
+
+# spec: P08 P10
+def test_readme_names_every_command():
+    assert len(COMMANDS) >= 8
+    missing = [name for name in COMMANDS if not re.search(rf"makemore {name}\b", README)]
+    assert missing == ["original"]  # it has no name of its own: it is the original's -i
+    assert "makemore -i names.txt -o names" in README
+
+
+def test_exit_codes_are_those_of_the_errors():
+    section = README.partition("## Exit codes")[2]
+    table = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", section, re.MULTILINE))
+    written = {int(code) for row in table for code in row.split(", ")}
+    kinds = [errors.MakemoreError, *errors.MakemoreError.__subclasses__()]
+    ours = {kind.exit_code for kind in kinds}
+    assert ours == set(range(1, 8))
+    assert written == {0, 129, 130, 141, 143} | ours
+    # A row says what its error's name says.
+    words = {1: "bug", 2: "value", 3: "text", 4: "run directory", 5: "machine", 6: "diverged"}
+    for code, word in words.items():
+        assert word in table[str(code)]
+
+
+# -- the picture ----------------------------------------------------------------------------------
+
+
+def lines_of_picture() -> list[str]:
+    """The text of the picture, line by line from the top."""
+    root = ElementTree.fromstring(TERMINAL.read_text(encoding="utf-8"))  # noqa: S314 (our own file)
+    rows: dict[float, list[tuple[float, str]]] = {}
+    for part in root.iter("{http://www.w3.org/2000/svg}text"):
+        if "clip-path" in part.attrib:
+            row = rows.setdefault(float(part.attrib["y"]), [])
+            row.append((float(part.attrib["x"]), part.text or ""))
+    texts = ["".join(text for _, text in sorted(row)) for _, row in sorted(rows.items())]
+    return [text.replace("\xa0", " ").rstrip() for text in texts]
+
+
+# spec: P02 P12 P13
+def test_the_picture_shows_what_the_program_does():
+    """Its commands are those of the script; the names that it gives are in no list."""
+    from makemore.datasets import builtin_names
+
+    recorded = runpy.run_path(str(ROOT / "docs" / "terminal.py"))["COMMANDS"]
+    lines = lines_of_picture()
+    assert [line[2:] for line in lines if line.startswith("$ ")] == list(recorded)
+    known = set(builtin_names())
+    assert f"makemore: {len(known):,} lines" in lines
+    shown = [line for line in lines if re.fullmatch(r"[A-Za-z'-]+", line) and len(line) < 18]
+    begin = next(i for i, line in enumerate(lines) if "20 new lines" in line)
+    new = lines[begin + 1 : begin + 21]
+    assert set(new) <= set(shown) and len(set(new)) == 20 and not known & set(new)
+    last = lines[-5:]
+    assert all(name.startswith("Mar") for name in last) and not known & set(last)
+    assert len(set(last)) == 5
+
+
+def test_the_picture_loads_nothing():
+    text = TERMINAL.read_text(encoding="utf-8")
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
+    assert "@font-face" not in text and "url(http" not in text and "<script" not in text
+
+
+# -- what covers which row of the specification ---------------------------------------------------
+
+SPEC = "spec" + ": "  # in two parts, so that this line is none
+
+
+def spec_marks(text: str) -> Iterator[str]:
+    """The ids of every comment that says which row of the specification stands below it."""
+    for marks in re.findall(rf"#\s*{SPEC}(.*)$", text, re.MULTILINE):
+        yield from re.split(r"[,\s]+", marks.strip())
+
+
+def test_spec_marks_have_the_form_of_ids():
+    found = {}
+    for folder in ("src", "tests", "bench", "docs", "lessons"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for mark in spec_marks(path.read_text(encoding="utf-8")):
+                found.setdefault(mark, path.name)
+    wrong = {k: v for k, v in found.items() if not re.fullmatch(r"[PDMTGEXRW]\d\d", k)}
+    assert wrong == {}
+    assert {"P05", "M25"} <= found.keys()  # the marks of this file are seen
+
+
+def test_a_wrong_mark_is_seen():
+    text = f"# {SPEC}P01, M2\n    # {SPEC}T100 X99\nx = 1"
+    assert list(spec_marks(text)) == ["P01", "M2", "T100", "X99"]

@@ -1,0 +1,353 @@
+"""README's commands and code are run: what a newcomer types first has to work."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.server
+import importlib
+import io
+import json
+import re
+import shlex
+import threading
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import battery
+from makemore import MakeMore, datasets, generate
+from makemore import cli as entry
+from makemore.models import base
+from makemore.optim import rate
+from makemore.options import make
+from makemore.settings import Recipe
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+NAMES = """
+maria marian marta martin mara mary amara tamara anna hanna jana nina lena elena mira amira alina
+lina elin ella bella mela pamela ela lea thea bea rea mia lia julia ulla nelli emil amil jamil karl
+carla ada ida edda frida erna berna verena irene rene andre andrea lars mars tomas toma omar anton
+""".split()
+LINES = NAMES + [name.capitalize() for name in NAMES]
+
+
+def command_lines(language: str) -> list[str]:
+    """The lines of README's blocks of a language; what goes on after a backslash is one line."""
+    text = "".join(body for name, body in BLOCKS if name == language).replace("\\\n", " ")
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def without_comment(line: str) -> str:
+    return shlex.join(shlex.split(line, comments=True))
+
+
+BASH = [without_comment(line) for line in command_lines("bash")]
+TYPED = [line for line in BASH if line.startswith("makemore ")]
+
+# What each line of README gets beside its own words so that it takes a second, and how it ends.
+FEW = "--max-steps 3 --eval-interval 3 --batch-size 16 --threads 1 --device cpu"
+SMALL = f"{FEW} --n-layer 1 --n-head 2 --n-embd 8"
+OLD = "--max-steps 3 -b 16 --device cpu --n-layer 1 --n-head 2 --n-embd 8"
+QUICK = {
+    "makemore list.txt": SMALL,
+    "makemore sample runs/list-transformer -n 50 --prefix Ma": "",
+    "makemore score runs/list-transformer other.txt": "",
+    "makemore eval runs/list-transformer": "",
+    "makemore fetch names": "--url {url}",
+    "makemore -i names.txt -o names": OLD,
+    "makemore -i names.txt -o names --sample-only": "",
+    "makemore names.txt -o part2 --model mlp --max-steps 200000 --eval-interval 20000 "
+    "--batch-size 32 --optimizer sgd --learning-rate 0.1 --schedule step --weight-decay 0":
+        "--max-steps 40 --eval-interval 20 --threads 1 --device cpu",
+    "makemore eval part2 --test": "",
+    "makemore names.txt --plugin mine.py --model logbilinear": f"{FEW} --n-embd 8",
+    "makemore sample runs/names-logbilinear --plugin mine.py --prefix ma": "",
+    "makemore models --plugin mine.py": "",
+}  # fmt: skip
+
+
+def model_code() -> str:
+    found = [body for language, body in BLOCKS if language == "python" and "@register" in body]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """README's model as a file; it is known by its name until the tests of this file are done."""
+    file = tmp_path_factory.mktemp("plugin") / "mine.py"
+    file.write_text(model_code(), encoding="utf-8")
+    base.load_plugin(str(file))
+    yield file
+    del base._register["logbilinear"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
+    """The folder in which README's commands are typed, one after another."""
+    place = tmp_path_factory.mktemp("readme")
+    (place / "mine.py").write_bytes(plugin.read_bytes())
+    for name in ("list.txt", "names.txt"):
+        (place / name).write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    (place / "other.txt").write_text("Maria\nXqzw\n", encoding="utf-8")
+    return place
+
+
+def run(line: str, place: Path) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command line, in this process to spare torch's import."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(place), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = entry.run(shlex.split(line)[1:])
+    return code, out.getvalue(), err.getvalue()
+
+
+@contextlib.contextmanager
+def serving(body: bytes) -> Iterator[str]:
+    """The address of a server on this machine that answers everything with `body`."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/names.txt"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+# -- the commands ---------------------------------------------------------------------------------
+
+
+def test_every_line_of_readme_has_its_quick_form():
+    assert TYPED == list(QUICK)
+
+
+# spec: P01 P02 P08 P13 P16 R10
+def test_what_readme_types_works(folder, monkeypatch):
+    """All lines in README's order, so that each finds what those before it have made."""
+    said = {}
+    with serving("\n".join(LINES).encode()) as url:
+        for line in TYPED:
+            if line == "makemore fetch names":  # checked by its digest: make ours the right one
+                digest = hashlib.sha256("\n".join(LINES).encode()).hexdigest()
+                monkeypatch.setattr(datasets, "NAMES_SHA256", digest)
+                (folder / "names.txt").unlink()
+            code, out, err = run(f"{line} {QUICK[line].format(url=url)}", folder)
+            # After three steps hardly anything starts with Ma: fewer than 50 is an answer, too.
+            assert code == 0 or (code == 7 and "sample" in line), f"{line}: {err}"
+            said[line] = out
+    known = set(LINES)
+    for line, out in said.items():
+        lines = out.splitlines()
+        if "sample" in line or line == "makemore list.txt":
+            assert len(lines) == len(set(lines)) and not known & set(lines), line
+    assert len(said["makemore list.txt"].splitlines()) == 20
+    assert len(said["makemore -i names.txt -o names --sample-only"].splitlines()) == 50
+    prefixed = said["makemore sample runs/list-transformer -n 50 --prefix Ma"].splitlines()
+    assert len(prefixed) > 10 and all(name.startswith("Ma") for name in prefixed)
+    scores = [row.split("\t") for row in said[TYPED[2]].splitlines()]
+    assert [text for _, text in scores] == ["Maria", "Xqzw"]
+    assert 0 < float(scores[0][0]) < 60 and float(scores[1][0]) == float("inf")
+    assert (folder / "names.txt").read_text(encoding="utf-8") == "\n".join(LINES)
+    rows = [row.split()[0] for row in said["makemore eval part2 --test"].splitlines()]
+    assert rows == ["part", "train", "val", "test", "of"]
+    assert "logbilinear  " in said["makemore models --plugin mine.py"]
+
+
+# spec: P16 M06
+def test_what_replaces_part_2_is_part_2():
+    """200,000 steps, progress each 20,000, batches of 32, SGD at 0.1 and then 0.01, 11,897."""
+    line = next(line for line in TYPED if "part2 --model mlp" in line)
+    words = shlex.split(line)
+    typed = {flag: words[i + 1] for i, flag in enumerate(words) if flag.startswith("--")}
+    recipe = make(Recipe, {
+        "max_steps": int(typed["--max-steps"]), "eval_interval": int(typed["--eval-interval"]),
+        "batch_size": int(typed["--batch-size"]), "optimizer": typed["--optimizer"],
+        "learning_rate": float(typed["--learning-rate"]), "schedule": typed["--schedule"],
+        "weight_decay": float(typed["--weight-decay"]),
+    }, base.find("mlp").recipe)  # fmt: skip
+    assert (recipe.max_steps, recipe.eval_interval, recipe.batch_size) == (200_000, 20_000, 32)
+    assert recipe.optimizer == "sgd" and recipe.momentum == 0 and recipe.weight_decay == 0
+    rates = [recipe.learning_rate * rate(recipe, step, 200_000) for step in (0, 99_999, 100_000)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01])
+    kind = base.find("mlp")
+    model = kind(27, 3, kind.Options())  # type: ignore[call-arg]
+    assert model.n_parameters == 11_897
+
+
+def test_a_command_in_the_text_is_one_that_there_is():
+    """`makemore X` between backquotes: X is a command, a file or a flag."""
+    found = re.findall(r"`(?:uv run )?makemore ([^`]+)`", README)
+    assert len(found) > 5
+    for words in found:
+        first = words.split()[0]
+        file_or_flag = first.startswith("-") or first.endswith(".txt") or first == "COMMAND"
+        assert first in entry.NAMES or file_or_flag, words
+
+
+def test_flags_in_the_text_are_flags_that_there_are():
+    """Every `--flag` of the text belongs to some command or model."""
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", " ".join(re.findall(r"`[^`]+`", prose))))
+    known = {"--help", "--debug", "--group"}  # --group is uv's
+    for name in entry.NAMES:
+        command = importlib.import_module(f"makemore.commands.{name}").command
+        known |= {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+    for name in base.names():
+        known |= {"--" + key.replace("_", "-") for key in vars(base.find(name).Options())}
+    assert len(named) > 10 and named - known == set()
+
+
+def test_exit_code_7_is_what_readme_says(folder):
+    """Fewer than were asked for: those found are printed, and the message counts them."""
+    assert f"{generate.GIVE_UP:,} draws in a row" in README
+    code, out, err = run("makemore train list.txt -o few --model ngram", folder)
+    assert code == 0
+    many = "makemore sample few -n 1000 --prefix Ma --max-length 4 --seed 1 --temperature 0.5"
+    code, out, err = run(many, folder)
+    found = out.splitlines()
+    assert code == 7 and 0 < len(found) < 1000
+    assert f"found {len(found)} of 1000 lines" in err
+    assert all(name.startswith("Ma") and len(name) <= 4 for name in found)
+    assert not set(LINES) & set(found)
+
+
+def test_the_same_command_goes_on_and_another_is_refused(folder):
+    train = f"makemore list.txt -o again {SMALL}"
+    assert run(train, folder)[0] == 0
+    code, out, err = run(train, folder)
+    assert code == 0 and len(out.splitlines()) == 20 and "this run is finished" in err
+    code, _, err = run(f"{train} --n-embd 16", folder)
+    assert code == 2 and "n_embd" in err and "--fresh" in err
+    assert run(f"{train.replace('list.txt', 'other.txt')}", folder)[0] == 2
+    assert run(f"{train} --n-embd 16 --fresh", folder)[0] == 0
+
+
+# -- setting up -----------------------------------------------------------------------------------
+
+
+# spec: P06 R10
+def test_setting_up_is_what_the_project_says():
+    """Lines that install are not run here: what they name has to be there."""
+    rest = [line for line in BASH if not line.startswith("makemore ")]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    for line in rest:
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert words[1:] and words[1] in targets
+        elif words[0] == "uv" and words[1] == "sync":
+            assert words[2:] == ["--group", "dev"] and "dev" in PYPROJECT["dependency-groups"]
+        elif words[0].endswith("pip") and "." in words:
+            assert (ROOT / words[words.index("-c") + 1]).is_file()
+        elif words[-2:] == ["makemore", "--help"] or words[0].endswith("/makemore"):
+            assert PYPROJECT["project"]["scripts"] == {"makemore": "makemore.cli:main"}
+        else:
+            assert line in ("python3 -m venv .venv", ".venv/bin/pip install -U pip")
+    assert {"make demo", "make test", "uv sync --group dev"} <= set(rest)
+    assert re.search(r"^demo:.*\n\t@?\$\(BIN\)/makemore train -o runs/demo$", makefile, re.M)
+
+
+def test_pip_and_uv_take_the_same_torch():
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    for pin in PYPROJECT["tool"]["uv"]["constraint-dependencies"]:
+        assert pin in pins
+    names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins if pin and pin[0] != "#"}
+    group = PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]
+    wanted = {re.split(r"[=<>]", each)[0].lower() for each in group}
+    assert wanted - names == set()
+
+
+# -- the code -------------------------------------------------------------------------------------
+
+
+def test_the_python_of_readme_runs(folder, capsys):
+    [code] = [body for name, body in BLOCKS if name == "python" and "@register" not in body]
+    small = "max_steps=3, n_embd=8, n_hidden=8, batch_size=16, threads=1, device='cpu'"
+    assert code.count("max_steps=2000") == 1
+    with contextlib.chdir(folder):
+        scope: dict[str, Any] = {}
+        exec(compile(code.replace("max_steps=2000", small), "README.md", "exec"), scope)  # noqa: S102
+    first, five, scores, again = capsys.readouterr().out.splitlines()
+    first, five, again = (json.loads(text.replace("'", '"')) for text in (first, five, again))
+    assert [len(first), len(five), len(again)] == [20, 5, 5]
+    assert not set(LINES) & {*first, *five, *again}
+    assert all(name.startswith("Ma") for name in five)
+    numbers = [float(number) for number in scores.strip("[]").split()]
+    assert -60 < numbers[0] < 0 and numbers[1] == float("-inf")
+    assert (folder / "runs" / "mine" / "checkpoint.json").is_file()
+    assert run("makemore verify runs/mine", folder)[0] == 0
+
+
+class TestModelOfReadme:
+    """It is held to all that our own models are held to."""
+
+    # spec: P04
+    @pytest.mark.parametrize("number", range(len(battery.CHECKS + battery.GRADIENT_CHECKS)))
+    def test_battery(self, plugin, number):
+        kind = base.find("logbilinear")
+        checks = battery.checks(kind)
+        assert len(checks) == len(battery.CHECKS + battery.GRADIENT_CHECKS)
+        checks[number](kind)
+
+    def test_it_is_none_of_ours(self):
+        ours = Path(base.__file__).parent
+        assert "logbilinear" not in {path.stem for path in ours.glob("*.py")}
+
+    def test_it_is_the_log_bilinear_model(self, plugin):
+        """Mnih and Hinton 2007, equation 3: the point is a sum over places of matrix times row."""
+        model = battery.shaken(base.find("logbilinear"), V=5, block_size=3)
+        weights = {name: value.numpy() for name, value in model.state_dict().items()}
+        table, n_embd = weights["embedding.weight"], model.options.n_embd
+        window = [4, 0, 2]
+        point = weights["predict.bias"].copy()
+        for place, symbol in enumerate(window):
+            matrix = weights["predict.weight"][:, place * n_embd : (place + 1) * n_embd]
+            point += matrix @ table[symbol]
+        expected = [point @ row + bias for row, bias in zip(table, weights["bias"], strict=True)]
+        with torch.no_grad():
+            found = model(torch.tensor([window]))[0].numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    def test_it_learns(self, plugin):
+        """As it stands in README, with its own recipe: below what a table of pairs can do."""
+        options = {"max_steps": 150, "batch_size": 128, "threads": 1, "device": "cpu"}
+        maker = MakeMore("logbilinear", random_state=1, **options).fit(NAMES)
+        pairs = MakeMore("ngram", order=2, smoothing="add-k", k=0.001).fit(NAMES)
+        losses = [each.report("train")["nll"] for each in (maker, pairs)]
+        assert losses[0] < losses[1] - 0.1
+
+    def test_it_works_from_the_command_line(self, plugin, tmp_path, cli):
+        """A process that has never seen the file before, and one that is not given it."""
+        (tmp_path / "names.txt").write_text("\n".join(LINES), encoding="utf-8")
+        named = ["--plugin", plugin, "--model", "logbilinear"]
+        done = cli("names.txt", *named, *FEW.split(), "--block-size", "4", timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert len(set(done.stdout.splitlines()) - set(LINES)) == 20
+        config = json.loads((tmp_path / "runs/names-logbilinear/config.json").read_text())
+        assert (config["model"], config["block_size"]) == ("logbilinear", 4)
+        again = cli("sample", "runs/names-logbilinear", "-n", "3", "--plugin", plugin)
+        assert again.returncode == 0 and len(again.stdout.splitlines()) == 3
+        alone = cli("sample", "runs/names-logbilinear")
+        assert alone.returncode == 4 and "--plugin" in alone.stderr and not alone.stdout

@@ -1,0 +1,121 @@
+"""runtime.py: generators and threads that are given back, and devices that are there or not."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from makemore.errors import UsageError
+from makemore.runtime import MOST_THREADS, choose_device, default_threads, seeded, threads
+
+
+def draw(*numbers: int) -> list[float]:
+    with seeded(*numbers):
+        return torch.rand(4).tolist()
+
+
+# -- seeds ----------------------------------------------------------------------------------------
+
+
+def test_seeded_is_a_function_of_its_numbers() -> None:  # spec: P19 E19
+    once = draw(3407, 5)
+    torch.rand(7)
+    torch.manual_seed(1)
+    assert draw(3407, 5) == once
+    others = [draw(*numbers) for numbers in ((3407, 6), (3408, 5), (5, 3407), (3407,), (0, 5))]
+    assert len({tuple(drawn) for drawn in [once, *others]}) == 6
+
+
+def test_great_seeds() -> None:
+    assert draw(2**63 - 1) != draw(2**63 - 2)
+    assert draw(2**63 - 1, 10**9) == draw(2**63 - 1, 10**9)
+
+
+def test_seeded_gives_the_generator_back() -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    with seeded(1):
+        torch.rand(100)
+    with pytest.raises(KeyError), seeded(2):
+        raise KeyError
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_seeded_in_seeded() -> None:
+    with seeded(1):
+        first, second = torch.rand(2), torch.rand(2)
+    with seeded(1):
+        before = torch.rand(2)
+        draw(2)
+        after = torch.rand(2)
+    assert torch.equal(before, first) and torch.equal(after, second)
+
+
+def test_seeded_is_the_same_everywhere() -> None:
+    """Pinned: another mapping of numbers to draws would change every training there was."""
+    assert draw(3407, 5) == pytest.approx([0.135844, 0.105181, 0.052898, 0.262801], abs=1e-6)
+
+
+# -- threads --------------------------------------------------------------------------------------
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        with threads(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == before + 1
+    with pytest.raises(KeyError), threads(before + 2):
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_threads_that_are_right_already_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    with threads(torch.get_num_threads()):
+        pass
+    assert not calls
+
+
+def test_default_threads_are_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= default_threads() <= MOST_THREADS
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)), raising=False)
+    assert default_threads() == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(96)), raising=False)
+    assert default_threads() == 8
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert default_threads() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert default_threads() == 1
+
+
+# -- devices --------------------------------------------------------------------------------------
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:  # spec: T19
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "gpu", "CPU ", "cuda:99", "mps:7", "xpu", "meta", "cpu:x", "opencl", "hpu", "vulkan"],
+)
+def test_a_device_that_is_not_there(name: str) -> None:
+    with pytest.raises(UsageError, match="no device .* here") as caught:
+        choose_device(name)
+    assert caught.value.exit_code == 2 and "use --device cpu" in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device")
+def test_cuda_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="no device 'cuda' here"):
+        choose_device("cuda")
