@@ -254,9 +254,7 @@ class MakeMore:
             assert isinstance(self.model_, NeuralModel)  # noqa: S101 (what does not count learns)
             self.model_.to(choose_device(plan.recipe.device))
             if plan.recipe.batch_size == 1 and has_batch_norm(self.model_):
-                raise UsageError(
-                    "BatchNorm has no variance in a batch of 1", "--batch-size", "give 2"
-                )
+                raise UsageError("BatchNorm needs batches of 2 or more", "--batch-size", "give 2")
 
     def training(
         self,
