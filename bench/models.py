@@ -24,8 +24,8 @@ import torch
 from makemore import MakeMore
 from makemore.corpus import Split
 from makemore.datasets import builtin_names
-from makemore.estimator import Plan
 from makemore.models.base import CountModel, find, names
+from makemore.plan import Plan
 from splits import SPLITS, names_path, read_words
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -23,12 +23,13 @@ from conftest import Cli
 from makemore import MakeMore
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import DataError, RunError, UsageError
-from makemore.estimator import MOST_VAL, REFERENCE_LINES, Plan, _lowest, options_of, resolved
+from makemore.estimator import MOST_VAL, _lowest
 from makemore.models import base
 from makemore.models.gru import GRU
 from makemore.models.mlp import MLP
 from makemore.models.ngram import NGram
 from makemore.options import knobs
+from makemore.plan import REFERENCE_LINES, Plan, options_of, resolved
 from makemore.run import Run
 from makemore.settings import Recipe
 
@@ -560,11 +561,11 @@ def test_steps_go_by_the_size_of_the_text(lines: int, share: float) -> None:
     train = Corpus.exactly(["ab"] * lines)
     _, recipe, _ = options_of(MLP, {})
     assert recipe.max_steps is not None
-    steps = resolved(MLP, recipe, {}, train, 3).max_steps
+    steps = resolved(MLP, recipe, {}, train).max_steps
     assert steps == round(recipe.max_steps * share)
     # But what was asked for is done.
     _, recipe, _ = options_of(MLP, {"max_steps": 77})
-    assert resolved(MLP, recipe, {"max_steps": 77}, train, 3).max_steps == 77
+    assert resolved(MLP, recipe, {"max_steps": 77}, train).max_steps == 77
 
 
 def test_an_evaluation_comes_twenty_times_and_at_most_every_ten_steps() -> None:

@@ -50,6 +50,7 @@ SPINE = (
     "evaluate",
     "optim",
     "train",
+    "plan",
     "estimator",
 )
 LEAVES = (
@@ -74,7 +75,7 @@ PACKAGES = ("models", *FOLDERS)
 # without it; nor are the commands, whose --help must not wait for it.
 TORCH_AT_THE_TOP = frozenset(
     SPINE[SPINE.index("models.neural") : SPINE.index("constraints")]
-    + SPINE[SPINE.index("runtime") : SPINE.index("estimator")]
+    + SPINE[SPINE.index("runtime") : SPINE.index("plan")]
     + LEAVES
 )
 TORCH = ("torch", "safetensors.torch")

@@ -1276,7 +1276,7 @@ def test_a_window_that_its_options_do_not_have_is_refused(trained: Trained, tmp_
 
 def resumable(folder: Path) -> Path:
     """A run of a tiny transformer that was stopped after two of four steps."""
-    from makemore.estimator import Plan
+    from makemore.plan import Plan
     from makemore.train import Saved
 
     options = {**TINY["transformer"], "max_steps": 4, "save_interval": 0.0, "threads": 1}
@@ -1292,7 +1292,7 @@ def resumable(folder: Path) -> Path:
 
 
 def resume(folder: Path) -> None:
-    from makemore.estimator import Plan
+    from makemore.plan import Plan
 
     with RunWriter(folder) as writer:
         found = writer.resume()

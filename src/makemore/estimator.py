@@ -11,178 +11,32 @@ import math
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore import __version__, generate
+from makemore import generate
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import base
-from makemore.models.base import Arrays, CountModel, Model
+from makemore.models.base import CountModel, Model
 from makemore.options import knobs, make, unknown_key
-from makemore.run import Config, Run, RunWriter
-from makemore.settings import Recipe, Sampling, TextOptions
+from makemore.plan import Plan, options_of
+from makemore.run import Run, RunWriter
+from makemore.settings import Recipe, Sampling
 from makemore.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from makemore.train import Event
 
-REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
 MOST_TRAIN = 2_000  # lines of train whose loss is shown beside it
 DEFAULT_MODEL = "transformer"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that a training depends on, resolved before its first step."""
-
-    kind: type[Model]
-    options: Any
-    recipe: Recipe
-    config: Config
-    vocabulary: Vocabulary
-    split: Split
-
-    @classmethod
-    def make(cls, model: str, asked: Mapping[str, Any], parts: Split, name: str) -> Plan:
-        """Resolve what was asked for, for this text. Raises UsageError; nothing is written."""
-        kind = base.find(model)
-        options, recipe, text = options_of(kind, asked)
-        vocabulary = Vocabulary.of(part for _, part in parts)
-        block_size = kind.context_for(options, max(part.longest for _, part in parts))
-        # As checked, so that numpy's numbers are JSON's and 1 is 1.0 where a knob is a float.
-        checked = {**asdict(options), **asdict(recipe), **asdict(text)}
-        named = {key: checked[key] for key in asked if _names_run(kind, key)}
-        recipe = resolved(kind, recipe, asked, parts.train, block_size)
-        config = Config(
-            model=model,
-            asked=named,
-            resolved={**asdict(options), **asdict(recipe), **asdict(text)},
-            vocab_size=len(vocabulary),
-            block_size=block_size,
-            data={"name": name, "digest": parts.digest()},
-            threads=recipe.threads or 1,
-            round_size=generate.ROUND,
-            version=__version__,
-        )
-        return cls(kind, options, recipe, config, vocabulary, parts)
-
-    @classmethod
-    def of(cls, run: Run) -> Plan:
-        """The plan that a run directory records. Raises RunError if it is not known here."""
-        config = run.config
-        try:
-            kind = base.find(config.model)
-        except UsageError:
-            raise RunError(
-                f"the run's model {config.model!r} is not known here", str(run.path),
-                "give its file with --plugin",
-            ) from None  # fmt: skip
-        try:
-            options, recipe, _ = options_of(kind, config.resolved)
-            options_of(kind, config.asked)
-        except UsageError as error:
-            raise RunError(f"config.json: {error.what}", str(run.path)) from None
-        if kind.reads == "window" and config.block_size != kind.context_for(options, 0):
-            raise RunError(f"config.json: block_size is {config.block_size}", str(run.path))
-        plan = cls(kind, options, recipe, config, run.vocabulary, run.split)
-        try:
-            plan.check_weights(run.weights)
-        except RunError as error:
-            raise RunError(error.what, str(run.path), error.to_do) from None
-        except UsageError as error:  # options that do not go together
-            raise RunError(f"config.json: {error.what}", str(run.path)) from None
-        return plan
-
-    def check_weights(self, tensors: Arrays) -> None:
-        """Raise RunError if the weights are not this model's; one that is too large is not made."""
-        if issubclass(self.kind, CountModel):
-            return  # what it holds is what the file holds
-        import torch
-
-        from makemore.models.neural import NeuralModel
-
-        try:
-            with torch.device("meta"):  # shapes without memory
-                model = self.build()
-        except (RuntimeError, NotImplementedError):  # a plugin that needs values to be made
-            return
-        if isinstance(model, NeuralModel):
-            model.check_tensors(tensors)
-
-    def build(self) -> Model:
-        """The model with its initial weights, on the CPU."""
-        new = self.kind(len(self.vocabulary), self.config.block_size, self.options)  # type: ignore[call-arg]
-        return new
-
-    def build_seeded(self) -> Model:
-        """The model with the initial weights of the recipe's seed."""
-        if issubclass(self.kind, CountModel):
-            return self.build()
-        from makemore.runtime import seeded
-
-        with seeded(self.recipe.seed):
-            return self.build()
-
-
-def options_of(kind: type[Model], values: Mapping[str, Any]) -> tuple[Any, Recipe, TextOptions]:
-    """Model options, recipe and text options of flat values. UsageError for an unknown key."""
-    groups: tuple[type[Any], ...] = (kind.Options, Recipe, TextOptions)
-    names = [set(knobs(group)) for group in groups]
-    for key in values:
-        if not any(key in known for known in names):
-            raise unknown_key(key, sorted(set().union(*names)))
-    chosen = [
-        make(
-            group,
-            {k: v for k, v in values.items() if k in known},
-            kind.recipe if group is Recipe else None,
-        )
-        for group, known in zip(groups, names, strict=True)
-    ]
-    return chosen[0], chosen[1], chosen[2]
-
-
-def resolved(
-    kind: type[Model], recipe: Recipe, asked: Mapping[str, Any], train: Corpus, block_size: int
-) -> Recipe:
-    """The recipe with every None that depends on the text or the machine replaced by its value."""
-    items = int(train.lengths.sum()) + len(train) if kind.reads == "window" else len(train)
-    batch, steps = recipe.batch_size, recipe.max_steps or 1000
-    if asked.get("batch_size") is not None and batch > items:
-        raise UsageError(
-            f"a batch of {batch} is more than the {items} there are to learn from", "--batch-size",
-            f"give at most {items}",
-        )  # fmt: skip
-    if asked.get("max_steps") is None:  # the recipe's steps are those for a text like names.txt
-        steps = max(1, round(steps * min(2.0, max(0.3, len(train) / REFERENCE_LINES))))
-    if issubclass(kind, CountModel):
-        steps = 1
-    every = recipe.eval_interval or max(10, steps // 20)
-    return dataclasses.replace(
-        recipe, max_steps=steps, batch_size=min(batch, items), eval_interval=every,
-        threads=recipe.threads or _threads(kind),
-    )  # fmt: skip
-
-
-def _threads(kind: type[Model]) -> int:
-    if issubclass(kind, CountModel):
-        return 1
-    from makemore.runtime import default_threads
-
-    return default_threads()
-
-
-def _names_run(kind: type[Model], key: str) -> bool:
-    every = {**knobs(kind.Options), **knobs(Recipe), **knobs(TextOptions)}
-    return every[key].names_run
 
 
 class MakeMore:

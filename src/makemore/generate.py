@@ -7,6 +7,7 @@ model's `step` takes and returns numpy.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -105,12 +106,10 @@ def rounds(
             start -= log_softmax(logits)[0, symbol]
         logits, state = model.step(np.array([symbol]), state)
     first = np.zeros(round_size, dtype=np.int64)
-    number = 0
-    while True:
-        key = np.array([seed, 0], dtype=np.uint64)
-        begun = (take(state, first), logits[first], start)
+    begun = (take(state, first), logits[first], start)
+    key = np.array([seed, 0], dtype=np.uint64)
+    for number in itertools.count():
         yield _round(model, vocabulary, options, begun, cap, (key, number), prefix)
-        number += 1
 
 
 def _round(
@@ -176,30 +175,33 @@ def sample(
             "--max-length", "give a greater one",
         )  # fmt: skip
     cap = 2 * max(longest, least, 1)
-    found, drawn, idle = 0, 0, 0
+    found, idle = 0, 0
     given: set[int] = set()
     patience = 1 if options.temperature == 0 else GIVE_UP  # greedy draws are all the same
-    for draws in rounds(model, vocabulary, options, seed, round_size, cap):
-        hashes = draws.lines.hashes()
-        origins = known.origins(hashes)
-        drawn, idle = drawn + round_size, idle + round_size
-        for row, text in enumerate(draws.lines):
-            line = Sample(
-                text, ORIGINS[origins[row]], float(draws.nll[row]), bool(draws.capped[row])
-            )
-            if len(text) < (options.min_length or 0) or found >= n:
-                continue
-            if not options.all:
-                digest = int(hashes[row])
-                if line.origin != "new" or line.capped or digest in given or not is_clean(text):
-                    continue
-                given.add(digest)
+    for number, draws in enumerate(rounds(model, vocabulary, options, seed, round_size, cap), 1):
+        idle += round_size
+        for line in itertools.islice(_accepted(draws, known, options, given), n - found):
             found, idle = found + 1, 0
             yield line
-        if found >= n:
+        if found == n:
             return
         if idle >= patience:
             raise Unsatisfiable(
-                f"found {found} of {n} lines after {drawn} draws", None,
+                f"found {found} of {n} lines after {number * round_size} draws", None,
                 "ask for fewer, raise --temperature, loosen the conditions, or use --all",
             )  # fmt: skip
+
+
+def _accepted(draws: Draws, known: Known, options: Sampling, given: set[int]) -> Iterator[Sample]:
+    """The lines of a round that are not refused; `given` holds the hashes of those before."""
+    hashes = draws.lines.hashes()
+    origins = known.origins(hashes)
+    for row, text in enumerate(draws.lines):
+        origin, capped = ORIGINS[origins[row]], bool(draws.capped[row])
+        if len(text) < (options.min_length or 0):
+            continue
+        if not options.all:
+            if origin != "new" or capped or int(hashes[row]) in given or not is_clean(text):
+                continue
+            given.add(int(hashes[row]))
+        yield Sample(text, origin, float(draws.nll[row]), capped)

@@ -90,8 +90,8 @@ def train(**values: Any) -> int:
     Without FILE it learns English given names, which come with makemore. Killed or stopped, the
     same command goes on where it was; finished, it shows 20 more.
     """
-    from makemore.estimator import options_of
     from makemore.models.base import find
+    from makemore.plan import options_of
 
     folder = values["out"] and Path(values["out"])
     model = (
@@ -112,7 +112,8 @@ def train_in(
     folder: Path, file: str | None, model: str, asked: dict[str, Any], values: Mapping[str, Any]
 ) -> int:
     """Start or go on with the run in a folder. Gives the exit code."""
-    from makemore.estimator import MakeMore, Plan
+    from makemore.estimator import MakeMore
+    from makemore.plan import Plan
     from makemore.run import RunWriter, same_command
 
     stop = StopSignals()
