@@ -144,16 +144,15 @@ def test_files_that_hold_the_same_lines_are_the_same_data(
     found = Run.load("run")
     assert lines_of() == NAMES and "".join(found.vocabulary.symbols) == "abcehilmoprstv"
     Path("plain.txt").write_bytes(PLAIN)
-    assert call("train", "plain.txt", *NGRAM, *options).returncode in (0, 2, 3)
-    if not options:
-        assert "finished" in call("train", "plain.txt", *NGRAM).stderr  # the same digest
+    assert call("train", "plain.txt", "-o", "plain", "--model", "ngram").returncode == 0
+    assert found.config.data["digest"] == Run.load("plain").config.data["digest"]
     if row.startswith("15"):
         assert "1 too long" in ended.stderr
 
 
 def test_2_few_lines_all_train(call: Call) -> None:
-    for number in (2, 3, 9):
-        Path("lines.txt").write_text("\n".join((NAMES * 2)[:8][:number]))
+    for number in (2, 9):
+        Path("lines.txt").write_text("\n".join((NAMES * 2)[:number]))
         ended = call("train", "lines.txt", *TINY, "--max-steps", "2", "--fresh")
         assert ended.returncode == 0 and len(ended.stdout.splitlines()) == 20
         assert "too few lines to hold some back" in ended.stderr
@@ -202,7 +201,7 @@ def test_10_only_line_feeds_end_a_line(call: Call) -> None:
 
 UNUSUAL = {
     "11 combining": ["e\u0301mile", "\u00e9mile", "n\u0303o", "\u1e9b\u0323", "z\u0335\u0321"],
-    "11 emoji": ["\U0001f469\u200d\U0001f680", "\U0001f1e9\U0001f1ea", "\u2764\ufe0f", "a\U0001f600"],
+    "11 emoji": ["\U0001f469\u200d\U0001f4bb", "\U0001f1e9\U0001f1ea", "\u2764\ufe0f", "\u263a"],
     "11 right to left": ["\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627", "a\u200fb"],
     "11 bidi controls": ["\u202eevil", "a\u2066b\u2069", "\u061cx", "x\u202dy\u202c"],
     "12 specials": [".", "..", "<START>", "<|endoftext|>", "\\n", "%s", "{0}", "$(id)", "\\x00"],
@@ -247,11 +246,11 @@ def test_15_one_long_line_does_not_make_a_wide_model(call: Call) -> None:
 
 
 def test_16_a_long_line_takes_little_memory(call: Call) -> None:
-    Path("lines.txt").write_bytes(b"a" * 200_000_000)
+    Path("lines.txt").write_bytes(b"a" * 100_000_000)
     tracemalloc.start()
     try:
         failed(call("train", "lines.txt", *NGRAM), 3, "a line is longer")
-        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+        assert tracemalloc.get_traced_memory()[1] < 60 * 2**20
     finally:
         tracemalloc.stop()
 
@@ -452,18 +451,18 @@ def test_26_options_out_of_range_write_nothing(option: str, call: Call) -> None:
 def test_27_to_29_a_signal_between_steps_saves_the_current_step(
     number: int, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of_view = train.View.step
+    of_view, sent = train.View.step, list[float]()
 
     def signalled(view: train.View, event: Any, speed: float) -> None:
         of_view(view, event, speed)
         if event.step == 4:
+            sent.append(time.monotonic())
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(train.View, "step", signalled)
     Path("lines.txt").write_bytes(PLAIN)
-    began = time.monotonic()
     ended = call("train", "lines.txt", *TINY, "--max-steps", "100000")
-    assert ended.returncode == 128 + number and time.monotonic() - began < 3 + 10
+    assert ended.returncode == 128 + number and time.monotonic() - sent[0] < 3
     assert Run.load("run").progress["step"] == 4
     assert "the same command goes on" in ended.stderr
 
@@ -636,7 +635,7 @@ def test_82_every_line_has_its_score_in_order(
     model: str, call: Call, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(model)
-    lines = ["emma", "", "zoe7", "ava" * 700, "\u00e9\x1b", "emma", "mia"]
+    lines = ["emma", "", "zoe7", "ava" * 100, "\u00e9\x1b", "emma", "mia"]
     ended = call("score", folder, "--json", input="\n".join(lines).encode())
     scored = [json.loads(line) for line in ended.stdout.split("\n")[:-1]]
     assert ended.returncode == 0 and [entry["text"] for entry in scored] == lines

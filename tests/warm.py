@@ -10,6 +10,7 @@ session, working directory and streams, and can be killed like any other:
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -72,10 +73,9 @@ class Warm:
 
 
 def serve() -> None:
-    import makemore.commands.train
-    import makemore.estimator
-    import makemore.train  # noqa: F401 (torch and all else that a command may ask for)
-
+    # Torch and all else that a command asks for, what only the first optimizer imports included.
+    for name in ("torch._dynamo", "safetensors.numpy", "makemore.estimator", "makemore.train"):
+        importlib.import_module(name)
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         child = os.fork()
