@@ -27,7 +27,8 @@ from makemore import MakeMore, __version__, datasets, runtime
 from makemore.cli import NAMES, run
 from makemore.commands import train
 from makemore.models import base
-from makemore.run import Run, RunWriter
+from makemore.run import Run
+from makemore.run_writer import RunWriter
 from warm import Warm
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -766,7 +767,7 @@ def test_a_folder_that_is_no_run_is_said_so(command: str, call: Call, tmp_path: 
 
 
 def test_a_file_that_is_missing_is_the_datas_fault(call: Call, tmp_path: Path) -> None:
-    for line in ("missing.txt", "train missing.txt", "smaple", "-i missing.txt -o run"):
+    for line in ("missing.txt", "train missing.txt", "-i missing.txt -o run"):
         failed(call(*line.split()), 3, "No such file")
     assert os.listdir(tmp_path) == []
 
@@ -1082,3 +1083,29 @@ def test_modules_that_were_planted_in_a_run_are_not_imported(cli: Cli, ngram: Pa
     ended = cli("sample", ".", "-n", "3", "--seed", "1", cwd=ngram)
     assert ended.returncode == 0 and len(ended.stdout.splitlines()) == 3
     assert cli("verify", ".", cwd=ngram).returncode == 0
+
+
+def test_a_misspelt_command_is_named(call, tmp_path):
+    done = call("smaple", tmp_path / "run")
+    assert done.returncode == 3
+    assert "did you mean sample?" in done.stderr
+
+
+def test_val_without_file_is_no_way_to_change_a_run(call, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("emma\nava\nolivia\n")
+    run = tmp_path / "run"
+    assert call("train", names, "-o", run, "--model", "ngram").returncode == 0
+    done = call("train", "-o", run, "--val", names)
+    assert done.returncode == 2
+    assert "come with FILE" in done.stderr
+
+
+def test_fresh_starts_with_the_default_model_unless_one_is_named(call, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("emma\nava\nolivia\n")
+    run = tmp_path / "run"
+    assert call("train", names, "-o", run, "--model", "ngram").returncode == 0
+    again = call("train", names, "-o", run, "--fresh", "--max-steps", "1", "--n-embd", "8")
+    assert again.returncode == 0, again.stderr
+    assert Run.load(run).config.model == "transformer"

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from makemore.run import Run, RunWriter, verify
+from makemore.run import Run, verify
+from makemore.run_writer import RunWriter
 from warm import Started, Warm
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]

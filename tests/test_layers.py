@@ -45,6 +45,7 @@ SPINE = (
     "search",
     "files",
     "run",
+    "run_writer",
     "runtime",
     "batches",
     "evaluate",

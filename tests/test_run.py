@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 from makemore import MakeMore, run
 from makemore.corpus import Corpus, Split
 from makemore.errors import RunError, SystemFault, UsageError
-from makemore.run import FORMAT, Config, Run, RunWriter, same_command, verify
+from makemore.run import FORMAT, Config, Run, same_command, verify
+from makemore.run_writer import RunWriter
 from makemore.vocabulary import Vocabulary
 
 NAMES = ["emma", "olivia", "ava", "isabella", "sophia", "charlotte"]
@@ -572,7 +573,8 @@ PLANTED: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("kind", PLANTED)
 @pytest.mark.parametrize(
-    "name", ["checkpoint.json", "config.json", "vocabulary.json", "split/train.txt", *SECOND]
+    "name",
+    ["checkpoint.json", "config.json", "vocabulary.json", "split/train.txt", *sorted(SECOND)],
 )
 def test_what_is_no_file_is_refused_within_a_second(name: str, kind: str, folder: Path) -> None:
     (folder / name).unlink()
@@ -776,7 +778,7 @@ def test_the_umask_decides_who_may_read_a_run(
 
 HOLD = """
 import sys, time
-from makemore.run import RunWriter
+from makemore.run_writer import RunWriter
 with RunWriter(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import pkgutil
@@ -14,9 +15,10 @@ import click
 import makemore.commands
 from makemore import __version__
 from makemore.commands import note
-from makemore.errors import MakemoreError, SystemFault
+from makemore.errors import DataError, MakemoreError, SystemFault
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(makemore.commands.__path__))
+FILES = (module.name for module in pkgutil.iter_modules(makemore.commands.__path__))
+NAMES = sorted(name for name in FILES if not name.startswith("_"))
 HIDDEN = "original"  # the command line of the original makemore.py has no name of its own
 
 HELP = """Give it a text file, one thing a line: it learns what lines look like, and makes new ones.
@@ -52,6 +54,9 @@ def with_command(arguments: list[str]) -> list[str]:
     first = arguments[0] if arguments else "--help"
     if first in NAMES or first in ("-h", "--help", "--version"):
         return arguments or ["--help"]
+    near = difflib.get_close_matches(first, NAMES, n=1, cutoff=0.7)
+    if near and not os.path.lexists(first):
+        raise DataError(f"no command or file {first!r}", None, f"did you mean {near[0]}?")
     return [HIDDEN if first.startswith("-") and first != "-" else "train", *arguments]
 
 

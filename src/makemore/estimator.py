@@ -27,7 +27,8 @@ from makemore.models import base
 from makemore.models.base import CountModel, Model
 from makemore.options import knobs, make, unknown_key
 from makemore.plan import Plan, options_of
-from makemore.run import Run, RunWriter
+from makemore.run import Run
+from makemore.run_writer import RunWriter
 from makemore.settings import Recipe, Sampling
 from makemore.vocabulary import Vocabulary
 

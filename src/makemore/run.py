@@ -14,31 +14,24 @@ whatever was killed when; the one before it stays too. There is no pickle and no
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from makemore.corpus import Corpus, Split
-from makemore.errors import DataError, RunError, SystemFault, UsageError, visible
+from makemore.errors import DataError, RunError, UsageError
 from makemore.files import (
     MAX_JSON,
-    append,
-    appending,
-    on_disk,
     parse_json,
     parse_tensors,
     read_plain,
-    remove,
-    to_json,
-    write_atomically,
 )
 from makemore.models.base import Arrays
 from makemore.settings import TextOptions
@@ -53,11 +46,11 @@ LOGS = ("metrics.jsonl", "samples.txt")
 GROWING = ("looks.jsonl",)  # outside the digests: they grow after the training is done
 READ_TRIES = 50
 
-_OURS = re.compile(
+OURS = re.compile(
     r"(config|vocabulary|checkpoint)\.json|lock|split|metrics\.jsonl|samples\.txt|looks\.jsonl"
     r"|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
 )
-_GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
+GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 
 
 @dataclass(frozen=True)
@@ -153,7 +146,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"made by format {known}, this program knows up to {FORMAT}", str(folder),
             "use a newer makemore",
         )  # fmt: skip
-    if not isinstance(manifest, dict) or manifest.get("sha256") != _digest_of(manifest):
+    if not isinstance(manifest, dict) or manifest.get("sha256") != digest_of(manifest):
         raise damaged(folder, "checkpoint.json does not match its own digest")
     previous = manifest.get("previous")
     if not _is_generation(manifest) or not (previous is None or _is_generation(previous)):
@@ -180,9 +173,9 @@ def _is_generation(manifest: Any) -> bool:
     if not isinstance(files, dict) or not isinstance(logs, dict):
         return False
     named = str(manifest.get("weights")), str(manifest.get("state")) + ".json"
-    if not all(_GENERATED.fullmatch(name) for name in named):
+    if not all(GENERATED.fullmatch(name) for name in named):
         return False
-    allowed = (name in FIXED or _GENERATED.fullmatch(name) for name in files)
+    allowed = (name in FIXED or GENERATED.fullmatch(name) for name in files)
     entries = (
         isinstance(entry, dict)
         and type(entry.get("size")) is int
@@ -194,7 +187,8 @@ def _is_generation(manifest: Any) -> bool:
     return whole and manifest.get("format") == FORMAT
 
 
-def _digest_of(manifest: dict[str, Any]) -> str:
+def digest_of(manifest: dict[str, Any]) -> str:
+    """sha256 of a manifest without its own."""
     rest = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -272,193 +266,15 @@ def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
     return raw
 
 
-class RunWriter:
-    """The one process that may write to a run directory, by a lock that dies with it."""
-
-    def __init__(self, folder: str | os.PathLike[str], fresh: bool = False) -> None:
-        """Take the directory, made where it is missing. Raises SystemFault, RunError (foreign).
-
-        fresh: the run that is there will not be read, so it may be damaged.
-        """
-        self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if isinstance(error, FileExistsError):
-                raise RunError("no directory", str(self.folder), "give another -o") from None
-            raise SystemFault(
-                f"cannot make {self.folder}", error.strerror, "give another -o"
-            ) from None
-        foreign = [entry for entry in os.listdir(self.folder) if not _OURS.fullmatch(entry)]
-        entries = set(os.listdir(self.folder))
-        if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
-            raise RunError(
-                "the directory is not empty and no run", str(self.folder), "give another -o"
-            )
-        self._lock = self._take_lock()
-        self.manifest: dict[str, Any] | None = None
-        try:
-            self._clear(".tmp-")
-            if "checkpoint.json" in entries and (foreign or not fresh):
-                self.manifest = read_manifest(self.folder)
-        except BaseException:
-            self.close()
-            raise
-
-    def _take_lock(self) -> int:
-        path = self.folder / "lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise on_disk(error, self.folder, "lock") from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(handle, 0)
-            os.write(handle, f"{os.getpid()}\n".encode())
-        except BlockingIOError:
-            holder = visible(os.pread(handle, 20, 0).decode("ascii", "replace").strip(), 20)
-            os.close(handle)
-            raise SystemFault(
-                f"process {holder} is training here",
-                str(self.folder),
-                "wait for it, or give another -o",
-            ) from None
-        except OSError as error:
-            os.close(handle)
-            raise on_disk(error, self.folder, "lock") from None
-        return handle
-
-    def close(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def __enter__(self) -> RunWriter:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def clear(self) -> None:
-        """Remove what makemore wrote here, and nothing else; the commit point goes first."""
-        remove(self.folder / "checkpoint.json")
-        self._clear("")
-        self.manifest = None
-
-    def _clear(self, prefix: str) -> None:
-        for folder in (self.folder, self.folder / "split"):
-            if folder.is_symlink() or not folder.is_dir():
-                continue
-            for entry in os.listdir(folder):
-                ours = _OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
-                if ours and entry.startswith(prefix) and entry not in ("lock", "split"):
-                    remove(folder / entry)
-
-    def create(self, config: Config, vocabulary: Vocabulary, split: Split) -> None:
-        """Write what stays the same for the whole run. Nothing counts before the first save."""
-        self.clear()
-        try:
-            if (self.folder / "split").is_symlink():
-                (self.folder / "split").unlink()
-            (self.folder / "split").mkdir(exist_ok=True)
-        except OSError as error:
-            raise on_disk(error, self.folder, "split") from None
-        self._files = {
-            "config.json": write_atomically(self.folder, "config.json", to_json(asdict(config))),
-            "vocabulary.json": write_atomically(
-                self.folder, "vocabulary.json", to_json({"symbols": list(vocabulary.symbols)})
-            ),
-        }
-        for name, part in split:
-            body = part.text().encode()
-            self._files[f"split/{name}.txt"] = write_atomically(
-                self.folder, f"split/{name}.txt", body
-            )
-
-    def resume(self) -> Run:
-        """The run to go on with; its logs are cut to what the checkpoint committed."""
-        run = Run.load(self.folder, state=True)
-        manifest = self.manifest = read_manifest(self.folder)
-        self._files = {k: v for k, v in manifest["files"].items() if not _GENERATED.fullmatch(k)}
-        for name in LOGS:
-            length = manifest["logs"].get(name, 0)
-            with appending(self.folder / name) as handle:
-                if os.fstat(handle).st_size > length:
-                    os.ftruncate(handle, length)
-        return run
-
-    def log(self, name: str, line: str) -> None:
-        """Add a line to metrics.jsonl or samples.txt; it counts once the next save commits it."""
-        append(self.folder, name, line)
-
-    def save(self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None) -> None:
-        """Commit a new generation: best weights, progress, and the state to go on from."""
-        import safetensors.numpy
-
-        before = self.manifest
-        files = dict(self._files)
-
-        def put(name: str, body: Callable[[], bytes]) -> None:
-            # What the commit point names is never written again: the same step, the same bytes.
-            known = before["files"].get(name) if before else None
-            files[name] = known or write_atomically(self.folder, name, body())
-
-        best, latest = f"weights-{progress['best_step']}.safetensors", f"state-{progress['step']}"
-        put(best, lambda: safetensors.numpy.save(weights))
-        put(latest + ".json", lambda: to_json(progress))
-        if state is not None:
-            put(latest + ".safetensors", lambda: safetensors.numpy.save(state))
-        self._commit(files, best, latest)
-
-    def _commit(self, files: dict[str, Any], best: str, latest: str) -> None:
-        before = self.manifest
-        logs = {}
-        for name in LOGS:
-            with appending(self.folder / name) as handle:
-                os.fsync(handle)
-                logs[name] = os.fstat(handle).st_size
-        manifest: dict[str, Any] = {
-            "format": FORMAT,
-            "generation": before["generation"] + 1 if before else 0,
-            "weights": best,
-            "state": latest,
-            "files": files,
-            "logs": logs,
-            "previous": before
-            and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
-        }
-        self._replace_manifest(manifest)
-
-    def _replace_manifest(self, manifest: dict[str, Any]) -> None:
-        manifest["sha256"] = _digest_of(manifest)
-        write_atomically(self.folder, "checkpoint.json", to_json(manifest))
-        self.manifest = manifest
-        kept = {*manifest["files"], *((manifest["previous"] or {}).get("files", ()))}
-        for entry in os.listdir(self.folder):
-            if _GENERATED.fullmatch(entry) and entry not in kept:
-                remove(self.folder / entry)
-
-    def restore(self) -> None:
-        """Make the checkpoint before this one the current one. Raises RunError without one."""
-        previous = (self.manifest or {}).get("previous")
-        if not previous:
-            raise RunError("there is no checkpoint before this one", str(self.folder))
-        if wrong := _problems(self.folder, previous):
-            raise RunError(
-                f"the checkpoint before this one is damaged, too: {wrong[0]}", str(self.folder),
-                "train again, or take a copy of the run",
-            )  # fmt: skip
-        self._replace_manifest({**previous, "previous": None})
-
-
 def verify(folder: Path) -> list[str]:
     """What is wrong with the files of this generation and the one before; [] if nothing."""
     manifest = read_manifest(folder)
     generations = filter(None, (manifest, manifest.get("previous")))
-    return sorted({line for generation in generations for line in _problems(folder, generation)})
+    return sorted({line for generation in generations for line in problems(folder, generation)})
 
 
-def _problems(folder: Path, generation: dict[str, Any]) -> list[str]:
+def problems(folder: Path, generation: dict[str, Any]) -> list[str]:
+    """What is wrong with the files of one generation; [] if nothing."""
     wrong = []
     for name in generation["files"]:
         try:

@@ -81,7 +81,7 @@ def train_steps(
         groups = batches(step)
         counts = [int((targets != IGNORED).sum()) for _, targets in groups]
         loss = torch.zeros((), device=model.device)
-        with seeded(recipe.seed, step):
+        with seeded(recipe.seed, step + 1):  # 0 is the stream of the initial weights
             for (inputs, targets), count in zip(groups, counts, strict=True):
                 # Weighted by symbols, the groups' gradients add up to that of the whole batch.
                 part = nll(model(inputs), targets) * (count / sum(counts))

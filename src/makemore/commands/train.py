@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makemore.commands import knob_options, note, result, typed
+from makemore.commands._view import View
 from makemore.errors import MakemoreError, UsageError, visible
 from makemore.settings import Recipe, TextOptions
 
 if TYPE_CHECKING:
     from makemore.corpus import Split
     from makemore.estimator import MakeMore
-    from makemore.run import Run, RunWriter
+    from makemore.run import Run
+    from makemore.run_writer import RunWriter
 
 SHOWN = 20  # new lines at the end
 GLIMPSE = 8  # new lines at each evaluation
+DEFAULT_MODEL = "transformer"
 
 
 class TrainCommand(click.Command):
@@ -43,7 +46,7 @@ class TrainCommand(click.Command):
         if model or not asks_help:
             from makemore.models.base import find
 
-            kind = find(model or existing_model(args) or "transformer")
+            kind = find(model or existing_model(args) or DEFAULT_MODEL)
             self.params = self.params[: len(BASE)] + knob_options(kind.Options)
         return super().parse_args(ctx, args)
 
@@ -61,7 +64,7 @@ def value_of(flag: str, arguments: list[str]) -> str | None:
 def existing_model(arguments: list[str]) -> str | None:
     """The model of the run that -o names, if there is one: it need not be typed again."""
     folder = value_of("-o", arguments) or value_of("--out", arguments)
-    if folder is None or not (Path(folder) / "config.json").is_file():
+    if folder is None or "--fresh" in arguments or not (Path(folder) / "config.json").is_file():
         return None
     from makemore.run import Run
 
@@ -94,9 +97,8 @@ def train(**values: Any) -> int:
     from makemore.plan import options_of
 
     folder = values["out"] and Path(values["out"])
-    model = (
-        values["model"] or existing_model(["-o", str(folder)] if folder else []) or "transformer"
-    )
+    there = ["-o", str(folder)] if folder and not values["fresh"] else []
+    model = values["model"] or existing_model(there) or DEFAULT_MODEL
     kind = find(model)
     asked = {**typed(TextOptions, values), **typed(Recipe, values), **typed(kind.Options, values)}
     options_of(kind, asked)
@@ -114,11 +116,14 @@ def train_in(
     """Start or go on with the run in a folder. Gives the exit code."""
     from makemore.estimator import MakeMore
     from makemore.plan import Plan
-    from makemore.run import RunWriter, same_command
+    from makemore.run import same_command
+    from makemore.run_writer import RunWriter
 
     stop = StopSignals()
     goes_on = (folder / "checkpoint.json").exists() and not values.get("fresh")
     parts = None
+    if goes_on and file is None and (values.get("val") or values.get("test")):
+        raise UsageError("--val and --test come with FILE", None, "give the run's FILE, too")
     if file is not None or not goes_on:
         parts = read_split(file, asked, values.get("val"), values.get("test"))
     maker = MakeMore(model)
@@ -297,62 +302,6 @@ def glimpse(maker: MakeMore, step: int) -> list[str]:
     return [text for text, is_new in zip(drawn, new, strict=True) if is_new and text.strip()][
         :GLIMPSE
     ]
-
-
-class View:
-    """What a person sees of a training: a live bar on a terminal, plain lines elsewhere."""
-
-    def __init__(self, steps: int, maker: MakeMore) -> None:
-        self.steps, self.maker, self.speed, self.began = steps, maker, 0.0, time.monotonic()
-        self.first: int | None = None
-        self.bar: Any = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self.bar = Progress(
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"), BarColumn(),
-                TextColumn("{task.fields[losses]}"), TextColumn("{task.fields[speed]}"),
-                TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-            )  # fmt: skip
-            self.task = self.bar.add_task("", total=steps, losses="", speed="")
-
-    def __enter__(self) -> View:
-        if self.bar:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.bar:
-            self.bar.stop()
-
-    def step(self, event: Any, speed: float) -> None:
-        self.speed = speed
-        self.first = event.step - 1 if self.first is None else self.first
-        if self.bar:
-            loss = f"loss {float(event.loss):.3f}"
-            shown = f"{speed:,.0f} symbols/s"
-            self.bar.update(self.task, completed=event.step, losses=loss, speed=shown)
-
-    def evaluated(self, event: Any, lines: list[str]) -> None:
-        done = event.step - (self.first or 0)
-        left = (time.monotonic() - self.began) / done * (self.steps - event.step) if done > 0 else 0
-        val = "" if event.val is None else f"  val {event.val:.4f}{' (best)' if event.best else ''}"
-        speed = (
-            f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if done > 0 and left >= 1 else ""
-        )
-        self.say(f"step {event.step}/{self.steps}  train {event.train:.4f}{val}{speed}")
-        if lines:
-            self.say("  " + "  ".join(lines))
-        loss = event.train if event.val is None else event.val
-        if event.step and loss > 1.5 * math.log(len(self.maker.vocabulary)):
-            self.say("makemore: warning: worse than guessing; try a smaller --learning-rate")
-
-    def say(self, text: str) -> None:
-        if self.bar:
-            self.bar.console.print(visible(text), markup=False, highlight=False)
-        else:
-            note(text)
 
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:

@@ -18,8 +18,8 @@ def verify(**values: Any) -> int:
     from makemore.errors import RunError
     from makemore.estimator import MakeMore
     from makemore.models.base import load_plugin
-    from makemore.run import RunWriter
     from makemore.run import verify as problems_of
+    from makemore.run_writer import RunWriter
 
     folder = Path(values["dir"])
     if values["plugin"]:
