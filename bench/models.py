@@ -1,6 +1,7 @@
 """Every model on the lecture split and on distinct-42, with nothing set: its own recipe.
 
-    python bench/models.py --names names.txt             all models, writes docs/models.md
+    python bench/models.py --names names.txt             all models; writes docs/models.md
+    python bench/models.py --models gru --names names.txt     measures its rows again
     python bench/models.py --short                       a few steps of each, writes nothing
 
 val chooses the weights within a training; test is scored once, at the end.
@@ -99,6 +100,12 @@ def page(found: list[dict[str, Any]]) -> str:
     )
 
 
+def merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of before, those measured again replaced, by split and model."""
+    rows = {(entry["split"], entry["model"]): entry for entry in [*before, *now]}
+    return [rows[key] for key in sorted(rows, key=lambda key: (list(SPLITS).index(key[0]), key[1]))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--names", help="path of names.txt (default: MAKEMORE_NAMES)")
@@ -118,9 +125,10 @@ def main() -> None:
         found.append(entry)
         print(json.dumps(entry), flush=True)
     print(table(found), file=sys.stderr)
-    if not options.short and not options.models and not options.seeds:
-        PAGE.write_text(page(found), encoding="utf-8")
-        ROWS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if not options.short and not options.seeds:
+        kept = merged(json.loads(ROWS.read_text(encoding="utf-8")) if ROWS.exists() else [], found)
+        PAGE.write_text(page(kept), encoding="utf-8")
+        ROWS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 MOST_GROUPS = 4  # of lines of like length in a batch of sequences
-FEWEST_SYMBOLS = 512  # in a group: smaller ones cost more in calls than they save in padding
+FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
 IGNORED = -1  # target of a padded place
 
 

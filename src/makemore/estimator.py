@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from makemore.train import Event
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
-MOST_TRAIN = 2_000  # lines of train whose loss is shown beside it
+MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 DEFAULT_MODEL = "transformer"
 
 

@@ -71,10 +71,10 @@ class Transformer(NeuralModel):
         n_layer: int = option(4, "blocks", minimum=1, maximum=64)
         n_head: int = option(4, "attention heads in a block", minimum=1, maximum=256)
         n_embd: int = option(64, "width of the stream", minimum=1, maximum=4096)
-        dropout: float = option(0.15, "share of values dropped", minimum=0.0, maximum=0.95)
+        dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
 
     reads = "sequence"
-    recipe = {"max_steps": 1500, "learning_rate": 0.01, "batch_size": 256}
+    recipe = {"max_steps": 1150, "learning_rate": 0.01, "batch_size": 256}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
