@@ -8,6 +8,7 @@ drawn names differ each time.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -43,8 +44,14 @@ def said(command: str, folder: Path) -> str:
     """What a command says on both of its streams, in the order of a terminal."""
     makemore = Path(sys.executable).parent / "makemore"
     arguments = [makemore, *shlex.split(command)[1:]]
+    path = f"{makemore.parent}{os.pathsep}{os.environ['PATH']}"  # as where it is installed
     done = subprocess.run(  # noqa: S603 (our own commands, written above)
-        arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True
+        arguments,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     return done.stdout.decode("utf-8")
 

@@ -1109,3 +1109,14 @@ def test_fresh_starts_with_the_default_model_unless_one_is_named(call, tmp_path)
     again = call("train", names, "-o", run, "--fresh", "--max-steps", "1", "--n-embd", "8")
     assert again.returncode == 0, again.stderr
     assert Run.load(run).config.model == "transformer"
+
+
+def test_the_next_lines_are_what_this_shell_would_find(cli, tmp_path):
+    (tmp_path / "names.txt").write_text("emma\nava\nolivia\n")
+    arguments = ("train", "names.txt", "-o", "run", "--model", "ngram")
+    beside = str(Path(sys.executable).parent)
+    # where the shell finds makemore by its name, and where it does not
+    named = cli(*arguments, env={"PATH": beside})
+    assert "  makemore sample run -n 50" in named.stderr
+    unnamed = cli(*arguments, env={"PATH": "/nonexistent"})
+    assert f"  {beside}/makemore sample run -n 50" in unnamed.stderr

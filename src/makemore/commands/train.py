@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -316,14 +317,23 @@ def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     start = maker.split.train[0][0]
     note("makemore: what you can type next:")
     run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
+    name = program()
     typed_next = {
-        f"makemore sample {run} -n 50": "more of them",
-        f"makemore sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
-        f"makemore eval {run}": "how good the model is",
+        f"{name} sample {run} -n 50": "more of them",
+        f"{name} sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
+        f"{name} eval {run}": "how good the model is",
     }
     width = max(map(len, typed_next))
     for command_line, what in typed_next.items():
         note(f"  {command_line:{width}}   {what}")
+
+
+def program() -> str:
+    """What to type to get makemore: its name where the shell finds it, else the path as typed."""
+    typed_as = sys.argv[0]
+    found = shutil.which("makemore")
+    elsewhere = found is None or Path(found).resolve() != Path(typed_as).resolve()
+    return shlex.quote(typed_as) if elsewhere and Path(typed_as).stem == "makemore" else "makemore"
 
 
 command = TrainCommand("train", callback=train, params=list(BASE), help=train.__doc__)
