@@ -1067,8 +1067,8 @@ def test_another_command_names_what_differs() -> None:
     same_command(CONFIG, {"order": 2}, None)
     for asked, words in (
         ({"order": 3}, "order = 2, not 3"),
-        ({}, "order = 2, not None"),
-        ({"order": 2, "seed": 5}, "seed = None, not 5"),
+        ({}, "with order = 2, not without it"),
+        ({"order": 2, "seed": 5}, "without seed, not 5"),
     ):
         with pytest.raises(UsageError, match=words):
             same_command(CONFIG, asked, None)

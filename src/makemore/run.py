@@ -292,8 +292,10 @@ def same_command(config: Config, asked: Mapping[str, Any], digest: str | None) -
     for key in sorted({*config.asked, *asked}):
         was, now = config.asked.get(key), asked.get(key)
         if was != now:
+            before = f"with {key} = {was!r}" if key in config.asked else f"without {key}"
+            given = f"{now!r}" if key in asked else "without it"
             raise UsageError(
-                f"this run was started with {key} = {was!r}, not {now!r}", None,
+                f"this run was started {before}, not {given}", None,
                 "give the same options to go on, another -o, or --fresh to start over",
             )  # fmt: skip
     if digest is not None and digest != config.data["digest"]:

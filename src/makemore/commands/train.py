@@ -117,7 +117,6 @@ def train_in(
     """Start or go on with the run in a folder. Gives the exit code."""
     from makemore.estimator import MakeMore
     from makemore.plan import Plan
-    from makemore.run import same_command
     from makemore.run_writer import RunWriter
 
     stop = StopSignals()
@@ -131,23 +130,14 @@ def train_in(
     if not goes_on and parts is not None:
         maker.begin(Plan.make(model, asked, parts, visible(stem(file), 200)))
     with stop, RunWriter(folder, fresh=bool(values.get("fresh"))) as writer:
-        run = None
-        if goes_on:
-            run = writer.resume()
-            if run.config.model != model:
-                raise UsageError(
-                    f"this run's model is {run.config.model!r}, not {model!r}", "--model",
-                    "give the same to go on, another -o, or --fresh to start over",
-                )  # fmt: skip
-            plan = Plan.of(run)
-            # Options that do not name the run may change from one call to the next.
-            named = Plan.make(model, asked, run.split, "").config.asked
-            same_command(run.config, named, parts.digest() if parts else None)
+        run = writer.resume() if goes_on else None
+        if run is not None:
+            check_same(run, model, asked, parts)
             if run.progress["finished"]:
                 note(f"makemore: this run is finished; {SHOWN} more from it")
                 show_new(MakeMore.of_run(run), folder, values.get("plugin"))
                 return 0
-            maker.begin(with_typed(plan, asked))
+            maker.begin(with_typed(Plan.of(run), asked))
             note(f"makemore: going on from step {run.progress['step']} in {folder}")
         follow(maker, writer, run, stop)
         if stop.number is not None:
@@ -155,6 +145,21 @@ def train_in(
             return 128 + stop.number
     show_new(maker, folder, values.get("plugin"))
     return 0
+
+
+def check_same(run: Run, model: str, asked: Mapping[str, Any], parts: Split | None) -> None:
+    """Raise UsageError if a run was started by another command than this one."""
+    from makemore.plan import Plan
+    from makemore.run import same_command
+
+    if run.config.model != model:
+        raise UsageError(
+            f"this run's model is {run.config.model!r}, not {model!r}", "--model",
+            "give the same to go on, another -o, or --fresh to start over",
+        )  # fmt: skip
+    # Options that do not name the run may change from one call to the next.
+    named = Plan.make(model, asked, run.split, "").config.asked
+    same_command(run.config, named, parts.digest() if parts else None)
 
 
 def with_typed(plan: Any, asked: Mapping[str, Any]) -> Any:
