@@ -78,7 +78,7 @@ class Batches:
 
     An epoch is one permutation of all lines (or windows), cut into batches of like size. A batch is
     a list of (inputs, targets): one for windows; for sequences up to 4 groups of lines of like
-    length, which together hold a sixth of the padding that one group of names would.
+    length, which hold far less padding than one group would (13 % against 45 % of 512 names).
     """
 
     def __init__(self, lines: Lines, batch_size: int, seed: int) -> None:
