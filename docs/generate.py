@@ -40,7 +40,7 @@ def modules() -> list[str]:
     for entry in LAYERS:
         if path_of(entry).is_file():
             found.append(entry)
-        if entry in ("web", "commands"):
+        if entry in ("plots", "web", "commands"):
             files = sorted((PACKAGE / entry).glob("*.py"))
             found += [f"{entry}.{path.stem}" for path in files if path.stem != "__init__"]
     return found

@@ -56,6 +56,7 @@ SPINE = (
 )
 LEAVES = (
     "autopilot",
+    "trace",
     "diagnostics",
     "lr_finder",
     "sweep",
@@ -69,7 +70,7 @@ SURFACE = ("commands", "cli", "__main__")
 LAYERS = (*SPINE, *LEAVES, *SURFACE)
 
 # Any file may stand in these, and its siblings are as high as it is.
-FOLDERS = ("web", "commands")
+FOLDERS = ("plots", "web", "commands")
 PACKAGES = ("models", *FOLDERS)
 
 # Where torch may be imported at the top. `estimator` is not here, so that MakeMore can be imported

@@ -75,6 +75,19 @@ def knob_options(options: type) -> list[click.Parameter]:
     return made
 
 
+def plugin_option(help: str = "the file of the run's own model") -> click.Option:
+    """--plugin FILE.py: its models are known before anything else of the command line is read."""
+
+    def load(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
+        if path:
+            from makemore.models.base import load_plugin
+
+            load_plugin(path)
+        return path
+
+    return click.Option(["--plugin"], metavar="FILE.py", help=help, is_eager=True, callback=load)
+
+
 def typed(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The knobs of an options class that were typed, with `none` as None."""
     given = {key: values[key] for key in knobs(options) if values.get(key) is not None}

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from makemore.commands import note, result, result_json
+from makemore.commands import note, plugin_option, result, result_json
 
 DRAWS = 1000
 DRAWS_SEED = 0  # the same draws each time, so that two runs are compared by the same luck
@@ -22,10 +22,7 @@ def evaluate(**values: Any) -> int:
     for the end: --test scores it, and each look is counted in looks.jsonl.
     """
     from makemore.estimator import MakeMore
-    from makemore.models.base import load_plugin
 
-    if values["plugin"]:
-        load_plugin(values["plugin"])
     maker = MakeMore.load(values["dir"])
     names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]
     reports = [maker.report(name) for name in names]
@@ -87,6 +84,6 @@ command = click.Command(
             ["--test"], is_flag=True, help="score the test part, too; the look is counted"
         ),
         click.Option(["--json"], is_flag=True, help="one object a part"),
-        click.Option(["--plugin"], metavar="FILE.py", help="the file of the run's own model"),
+        plugin_option(),
     ],
 )

@@ -6,16 +6,14 @@ from typing import Any
 
 import click
 
-from makemore.commands import result, result_json
+from makemore.commands import plugin_option, result, result_json
 
 
 def models(**values: Any) -> int:
     """List the models: what each is, where it comes from, and its own options."""
-    from makemore.models.base import about, find, load_plugin, names
+    from makemore.models.base import about, find, names
     from makemore.options import knobs
 
-    if values["plugin"]:
-        load_plugin(values["plugin"])
     for name in names():
         kind = find(name)
         idea, paper = about(kind)
@@ -37,6 +35,6 @@ command = click.Command(
     help=models.__doc__,
     params=[
         click.Option(["--json"], is_flag=True, help="one object a model"),
-        click.Option(["--plugin"], metavar="FILE.py", help="list the models of this file, too"),
+        plugin_option("list the models of this file, too"),
     ],
 )

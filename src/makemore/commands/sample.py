@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from makemore.commands import knob_options, note, result, result_json, typed
+from makemore.commands import knob_options, note, plugin_option, result, result_json, typed
 from makemore.settings import Sampling
 
 
@@ -19,10 +19,7 @@ def sample(**values: Any) -> int:
     """
     from makemore.corpus import Corpus
     from makemore.estimator import MakeMore, fresh_seed
-    from makemore.models.base import load_plugin
 
-    if values["plugin"]:
-        load_plugin(values["plugin"])
     maker = MakeMore.load(values["dir"])
     avoid = Corpus.read(values["avoid"]) if values["avoid"] else None
     seed = values["seed"]
@@ -53,6 +50,6 @@ command = click.Command(
         *knob_options(Sampling),
         click.Option(["--avoid"], metavar="FILE", help="refuse the lines of this file, too"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, capped"),
-        click.Option(["--plugin"], metavar="FILE.py", help="the file of the run's own model"),
+        plugin_option(),
     ],
 )

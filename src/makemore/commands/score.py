@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from makemore.commands import result, result_json
+from makemore.commands import plugin_option, result, result_json
 from makemore.errors import DataError, visible
 
 TOGETHER = 4096  # lines that are scored at once: memory stays the same however many come
@@ -22,10 +22,7 @@ def score(**values: Any) -> int:
     A line with a symbol that the model does not know has no nll: inf, null in JSON.
     """
     from makemore.estimator import MakeMore, as_given
-    from makemore.models.base import load_plugin
 
-    if values["plugin"]:
-        load_plugin(values["plugin"])
     maker = MakeMore.load(values["dir"])
     name = values["file"]
     lines = read_lines(name)
@@ -75,6 +72,6 @@ command = click.Command(
         click.Option(
             ["--json"], is_flag=True, help="one object a line: text, nll, symbols, unknown"
         ),
-        click.Option(["--plugin"], metavar="FILE.py", help="the file of the run's own model"),
+        plugin_option(),
     ],
 )

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.commands import knob_options, note, result, typed
+from makemore.commands import knob_options, note, plugin_option, result, typed
+from makemore.commands._model import DEFAULT_MODEL, ModelCommand, value_of
+from makemore.commands._text import read_split, stem
 from makemore.commands._view import View
 from makemore.errors import MakemoreError, UsageError, visible
 from makemore.settings import Recipe, TextOptions
@@ -31,35 +33,13 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # new lines at the end
 GLIMPSE = 8  # new lines at each evaluation
-DEFAULT_MODEL = "transformer"
 
 
-class TrainCommand(click.Command):
-    """`train`, with the flags of the model that --model names: only those are read or shown."""
+class TrainCommand(ModelCommand):
+    """`train`: the model of the run that -o names need not be typed again."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        plugin, model = value_of("--plugin", args), value_of("--model", args)
-        if plugin:
-            from makemore.models.base import load_plugin
-
-            load_plugin(plugin)
-        asks_help = bool({"-h", "--help"} & set(args))
-        if model or not asks_help:
-            from makemore.models.base import find
-
-            kind = find(model or existing_model(args) or DEFAULT_MODEL)
-            self.params = self.params[: len(BASE)] + knob_options(kind.Options)
-        return super().parse_args(ctx, args)
-
-
-def value_of(flag: str, arguments: list[str]) -> str | None:
-    """The value of a flag that has to be known before the others are."""
-    for number, argument in enumerate(arguments):
-        if argument == flag and number + 1 < len(arguments):
-            return arguments[number + 1]
-        if argument.startswith(flag + "="):
-            return argument[len(flag) + 1 :]
-    return None
+    def model_of(self, args: list[str]) -> str:
+        return value_of("--model", args) or existing_model(args) or DEFAULT_MODEL
 
 
 def existing_model(arguments: list[str]) -> str | None:
@@ -81,7 +61,7 @@ BASE: list[click.Parameter] = [
                  "--model NAME --help shows its own options  [default: transformer]"),
     click.Option(["--val"], metavar="FILE", help="lines to choose by, instead of a tenth of FILE"),
     click.Option(["--test"], metavar="FILE", help="lines to report on, instead of a tenth of FILE"),
-    click.Option(["--plugin"], metavar="FILE.py", help="a Python file with a model of your own"),
+    plugin_option("a Python file with a model of your own"),
     click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
     *knob_options(TextOptions),
     *knob_options(Recipe),
@@ -105,10 +85,6 @@ def train(**values: Any) -> int:
     options_of(kind, asked)
     folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
     return train_in(folder, values["file"], model, asked, values)
-
-
-def stem(file: str | None) -> str:
-    return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
 
 
 def train_in(
@@ -172,48 +148,6 @@ def with_typed(plan: Any, asked: Mapping[str, Any]) -> Any:
     if free.get("device", plan.recipe.device) != plan.recipe.device:
         note(f"makemore: warning: the run was on {plan.recipe.device}; its bits will differ now")
     return dataclasses.replace(plan, config=config, recipe=dataclasses.replace(plan.recipe, **free))
-
-
-def read_split(
-    file: str | None, asked: Mapping[str, Any], val: str | None = None, test: str | None = None
-) -> Split:
-    """The parts of FILE (the built-in names without one), with given files as val and test."""
-    from makemore.corpus import Corpus, Split, split
-    from makemore.datasets import builtin_names
-    from makemore.options import knobs, make
-
-    text = make(TextOptions, {k: v for k, v in asked.items() if k in knobs(TextOptions)})
-    corpus = Corpus.from_lines(builtin_names(), text) if file is None else Corpus.read(file, text)
-    told = [f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"]
-    counts = corpus.counts
-    kept = "kept" if text.keep_copies else "dropped"
-    reasons = {
-        "copies " + kept: counts.copies,
-        "blank": counts.blank,
-        "too long": counts.too_long,
-        "with control characters": counts.control,
-    }
-    told += [f"{number:,} {reason}" for reason, number in reasons.items() if number]
-    note(f"makemore: {', '.join(told)}")
-    distinct = len(corpus.first_of_each())
-    if distinct == 1:
-        note("makemore: warning: 1 distinct line: there is little to learn")
-    parts = split(corpus)
-    given = dataclasses.replace(text, keep_copies=True)
-    if val is not None or test is not None:
-        nothing = corpus.take(slice(0))
-        parts = Split(corpus, *(Corpus.read(f, given) if f else nothing for f in (val, test)))
-        for name, part in list(parts)[1:]:
-            from numpy import isin
-
-            overlap = int(isin(part.hashes(), corpus.hashes()).sum())
-            if overlap:
-                note(
-                    f"makemore: {overlap} of {len(part)} lines of {name} stand in the training text"
-                )
-    elif not len(parts.val):
-        note("makemore: too few lines to hold some back: all train, and the last weights count")
-    return parts
 
 
 class StopSignals:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from makemore.commands import note, result
+from makemore.commands import note, plugin_option, result
 
 
 def verify(**values: Any) -> int:
@@ -17,13 +17,10 @@ def verify(**values: Any) -> int:
     """
     from makemore.errors import RunError
     from makemore.estimator import MakeMore
-    from makemore.models.base import load_plugin
     from makemore.run import verify as problems_of
     from makemore.run_writer import RunWriter
 
     folder = Path(values["dir"])
-    if values["plugin"]:
-        load_plugin(values["plugin"])
     if values["restore"]:
         problems_of(folder)  # no run, no lock taken
         with RunWriter(folder) as writer:
@@ -50,6 +47,6 @@ command = click.Command(
     params=[
         click.Argument(["dir"]),
         click.Option(["--restore"], is_flag=True, help="go back to the checkpoint before"),
-        click.Option(["--plugin"], metavar="FILE.py", help="the file of the run's own model"),
+        plugin_option(),
     ],
 )

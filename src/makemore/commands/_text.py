@@ -1,0 +1,60 @@
+"""The text that a command is given: FILE as parts, and what a person should know of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from makemore.commands import note
+from makemore.settings import TextOptions
+
+if TYPE_CHECKING:
+    from makemore.corpus import Split
+
+
+def stem(file: str | None) -> str:
+    return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
+
+
+def read_split(
+    file: str | None, asked: Mapping[str, Any], val: str | None = None, test: str | None = None
+) -> Split:
+    """The parts of FILE (the built-in names without one), with given files as val and test."""
+    from makemore.corpus import Corpus, Split, split
+    from makemore.datasets import builtin_names
+    from makemore.options import knobs, make
+
+    text = make(TextOptions, {k: v for k, v in asked.items() if k in knobs(TextOptions)})
+    corpus = Corpus.from_lines(builtin_names(), text) if file is None else Corpus.read(file, text)
+    told = [f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"]
+    counts = corpus.counts
+    kept = "kept" if text.keep_copies else "dropped"
+    reasons = {
+        "copies " + kept: counts.copies,
+        "blank": counts.blank,
+        "too long": counts.too_long,
+        "with control characters": counts.control,
+    }
+    told += [f"{number:,} {reason}" for reason, number in reasons.items() if number]
+    note(f"makemore: {', '.join(told)}")
+    distinct = len(corpus.first_of_each())
+    if distinct == 1:
+        note("makemore: warning: 1 distinct line: there is little to learn")
+    parts = split(corpus)
+    given = dataclasses.replace(text, keep_copies=True)
+    if val is not None or test is not None:
+        nothing = corpus.take(slice(0))
+        parts = Split(corpus, *(Corpus.read(f, given) if f else nothing for f in (val, test)))
+        for name, part in list(parts)[1:]:
+            from numpy import isin
+
+            overlap = int(isin(part.hashes(), corpus.hashes()).sum())
+            if overlap:
+                note(
+                    f"makemore: {overlap} of {len(part)} lines of {name} stand in the training text"
+                )
+    elif not len(parts.val):
+        note("makemore: too few lines to hold some back: all train, and the last weights count")
+    return parts

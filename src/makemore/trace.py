@@ -1,0 +1,109 @@
+"""Trace: what a forward pass computes on its way from ids to logits, function by function.
+
+A model's file stays as short as its idea: it names no values for others to look at. Whoever wants
+to see inside (saturation, attention maps, the shapes of a pass) runs the model under a Trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+NONLINEAR = ("tanh", "sigmoid", "relu", "gelu", "rnn_tanh", "gru", "lstm")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a torch function. module: dotted name of the innermost module, "" the model's."""
+
+    module: str
+    function: str
+    output: Tensor
+
+    @property
+    def name(self) -> str:
+        return f"{self.module} {self.function}".strip()
+
+
+class Trace(TorchFunctionMode):
+    """Collects the calls of torch functions inside, with forward hooks that say in which module.
+
+        with Trace(model) as trace:
+            logits = model(inputs)
+        [call for call in trace.calls if call.function == "softmax"]
+
+    The outputs are those of the pass itself, so gradients can be asked of them. It changes no
+    value: a traced pass gives the same logits. Functions inside functions are not listed.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model, self.calls = model, list[Call]()
+        self._inside: list[str] = []
+        self._hooks: list[Any] = []
+
+    def __enter__(self) -> Trace:
+        for name, module in self.model.named_modules():
+            self._hooks.append(module.register_forward_pre_hook(self._entered(name)))
+            self._hooks.append(module.register_forward_hook(self._left, always_call=True))
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__(*exception)  # type: ignore[no-untyped-call]
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+
+    def _entered(self, name: str) -> Callable[..., None]:
+        def enter(*_: Any) -> None:
+            self._inside.append(name)
+
+        return enter
+
+    def _left(self, *_: Any) -> None:
+        self._inside.pop()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        first = result[0] if isinstance(result, tuple) and result else result
+        name = getattr(func, "__name__", "").strip("_")
+        # Properties (shape, device) come here too, as `get`; what is made from nothing is no step.
+        if self._inside and isinstance(first, Tensor) and name != "get" and args:
+            self.calls.append(Call(self._inside[-1], name, first))
+        return result
+
+
+def traced(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Call]]:
+    """A forward pass: its logits, and the calls it made."""
+    with Trace(model) as trace:
+        logits: Tensor = model(inputs)
+    return logits, trace.calls
+
+
+def nonlinearities(calls: list[Call]) -> list[Call]:
+    """The outputs of tanh and the like; those of one module and function are numbered."""
+    found = [call for call in calls if call.function in NONLINEAR]
+    names = [call.name for call in found]
+    numbered = []
+    for place, call in enumerate(found):
+        many = names.count(call.name) > 1
+        number = f" {names[:place].count(call.name) + 1}" if many else ""
+        numbered.append(Call(call.module, call.function + number, call.output))
+    return numbered
+
+
+def attention_weights(calls: list[Call], batch: int) -> list[Tensor]:
+    """(batch, n_head, T, S) of each attention, in the order of the layers."""
+    found = [c.output for c in calls if c.function == "softmax" and c.output.ndim >= 3]
+    return [weights.reshape(batch, -1, *weights.shape[-2:]) for weights in found]
