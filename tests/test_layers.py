@@ -57,6 +57,7 @@ SPINE = (
 LEAVES = (
     "autopilot",
     "trace",
+    "explain",
     "diagnostics",
     "lr_finder",
     "sweep",
