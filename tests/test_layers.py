@@ -57,8 +57,10 @@ SPINE = (
 LEAVES = (
     "autopilot",
     "trace",
+    "forward",
     "explain",
     "diagnostics",
+    "findings",
     "lr_finder",
     "sweep",
     "compare",

@@ -32,6 +32,7 @@ from makemore.vocabulary import Vocabulary
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("mlp", {"batch_norm": True, "dropout": 0.3}),
+    ("deep_mlp", {"batch_norm": False, "head_scale": 0.05}),
     ("ngram", {"smoothing": "add-k", "k": 0.1}),
     ("lstm", {"n_layer": 1, "dropout": 0.0}),
     ("transformer", {"n_layer": 1, "n_head": 1}),

@@ -3,7 +3,7 @@
     config.json  vocabulary.json  split/{train,val,test}.txt        written once
     weights-<step>.safetensors                                      the best by validation
     state-<step>.safetensors, state-<step>.json                     the latest, to go on from
-    metrics.jsonl  samples.txt                                      logs, committed up to a length
+    metrics.jsonl  samples.txt  [diagnostics.jsonl]                 logs, committed up to a length
     checkpoint.json                                                 the one commit point
     lock                                                            held by flock while training
 
@@ -43,12 +43,13 @@ FORMAT = 1
 PARTS = ("train", "val", "test")
 FIXED = ("config.json", "vocabulary.json", *(f"split/{part}.txt" for part in PARTS))
 LOGS = ("metrics.jsonl", "samples.txt")
+WATCHED = ("diagnostics.jsonl",)  # a log that only a watched training has
 GROWING = ("looks.jsonl",)  # outside the digests: they grow after the training is done
 READ_TRIES = 50
 
 OURS = re.compile(
-    r"(config|vocabulary|checkpoint)\.json|lock|split|metrics\.jsonl|samples\.txt|looks\.jsonl"
-    r"|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
+    r"(config|vocabulary|checkpoint)\.json|lock|split|(metrics|looks|diagnostics)\.jsonl"
+    r"|samples\.txt|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
 )
 GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 

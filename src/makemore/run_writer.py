@@ -23,6 +23,7 @@ from makemore.run import (
     LOGS,
     OURS,
     PARTS,
+    WATCHED,
     Config,
     Run,
     digest_of,
@@ -140,15 +141,18 @@ class RunWriter:
         run = Run.load(self.folder, state=True)
         manifest = self.manifest = read_manifest(self.folder)
         self._files = {k: v for k, v in manifest["files"].items() if not GENERATED.fullmatch(k)}
-        for name in LOGS:
+        for name in self._logs():
             length = manifest["logs"].get(name, 0)
             with appending(self.folder / name) as handle:
                 if os.fstat(handle).st_size > length:
                     os.ftruncate(handle, length)
         return run
 
+    def _logs(self) -> list[str]:
+        return [*LOGS, *(name for name in WATCHED if os.path.lexists(self.folder / name))]
+
     def log(self, name: str, line: str) -> None:
-        """Add a line to metrics.jsonl or samples.txt; it counts once the next save commits it."""
+        """Add a line to a log (LOGS, WATCHED); it counts once the next save commits it."""
         append(self.folder, name, line)
 
     def save(self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None) -> None:
@@ -173,7 +177,7 @@ class RunWriter:
     def _commit(self, files: dict[str, Any], best: str, latest: str) -> None:
         before = self.manifest
         logs = {}
-        for name in LOGS:
+        for name in self._logs():
             with appending(self.folder / name) as handle:
                 os.fsync(handle)
                 logs[name] = os.fstat(handle).st_size

@@ -63,7 +63,7 @@ def knob_options(options: type) -> list[click.Parameter]:
     """A flag for each knob of an options class. What is not typed is None."""
     made: list[click.Parameter] = []
     for knob in knobs(options).values():
-        shown = "" if knob.default in (None, "", False) else f"  [default: {knob.default}]"
+        shown = "" if knob.default in (None, "", False) else f"  [default: {default_of(knob)}]"
         if knob.type is bool:
             flag = f"{knob.flag}/--no-{knob.flag[2:]}" if knob.name != "all" else knob.flag
             made.append(click.Option([flag, knob.name], default=None, is_flag=True, help=knob.help))
@@ -73,6 +73,11 @@ def knob_options(options: type) -> list[click.Parameter]:
                 kind = click.Choice(knob.choices)
             made.append(click.Option([knob.flag, knob.name], type=kind, help=knob.help + shown))
     return made
+
+
+def default_of(knob: Knob) -> str:
+    """A knob's default as people write it: 5 / 3 has no 17 digits."""
+    return f"{knob.default:.6g}" if isinstance(knob.default, float) else str(knob.default)
 
 
 def plugin_option(help: str = "the file of the run's own model") -> click.Option:

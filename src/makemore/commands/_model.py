@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from makemore.commands import knob_options
@@ -11,6 +13,10 @@ DEFAULT_MODEL = "transformer"
 
 class ModelCommand(click.Command):
     """Adds the flags of the model that --model names. `params` are those that stand before them."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.shared = self.params
 
     def model_of(self, args: list[str]) -> str:
         return value_of("--model", args) or DEFAULT_MODEL
@@ -25,9 +31,7 @@ class ModelCommand(click.Command):
         if model or not asks_help:
             from makemore.models.base import find
 
-            own = knob_options(find(self.model_of(args)).Options)
-            names = {parameter.name for parameter in own}
-            self.params = [p for p in self.params if p.name not in names] + own
+            self.params = self.shared + knob_options(find(self.model_of(args)).Options)
         return super().parse_args(ctx, args)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from makemore.commands import plugin_option, result, result_json
+from makemore.commands import default_of, plugin_option, result, result_json
 
 
 def models(**values: Any) -> int:
@@ -25,7 +25,7 @@ def models(**values: Any) -> int:
         result(f"{name:12} {idea}")
         result(f"{'':12} {paper}")
         for flag, knob in options.items():
-            result(f"{'':14} {flag:16} {knob.help}  [{knob.default}]")
+            result(f"{'':14} {flag:16} {knob.help}  [{default_of(knob)}]")
     return 0
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # new lines at the end
 GLIMPSE = 8  # new lines at each evaluation
+OVERFIT_STEPS = 500  # for one batch
 
 
 class TrainCommand(ModelCommand):
@@ -63,6 +64,10 @@ BASE: list[click.Parameter] = [
     click.Option(["--test"], metavar="FILE", help="lines to report on, instead of a tenth of FILE"),
     plugin_option("a Python file with a model of your own"),
     click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
+    click.Option(["--watch"], is_flag=True, help="keep activations, gradients and updates, for "
+                 "`makemore inspect DIR`"),
+    click.Option(["--overfit-batch"], is_flag=True, help="only learn one batch of 32 by heart: a "
+                 "quick check of a model and its rate; no run is made"),
     *knob_options(TextOptions),
     *knob_options(Recipe),
 ]  # fmt: skip
@@ -83,6 +88,8 @@ def train(**values: Any) -> int:
     kind = find(model)
     asked = {**typed(TextOptions, values), **typed(Recipe, values), **typed(kind.Options, values)}
     options_of(kind, asked)
+    if values["overfit_batch"]:
+        return overfit(model, asked, values)
     folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
     return train_in(folder, values["file"], model, asked, values)
 
@@ -115,11 +122,30 @@ def train_in(
                 return 0
             maker.begin(with_typed(Plan.of(run), asked))
             note(f"makemore: going on from step {run.progress['step']} in {folder}")
-        follow(maker, writer, run, stop)
+        follow(maker, writer, run, stop, bool(values.get("watch")))
         if stop.number is not None:
             note(f"makemore: stopped and saved in {folder}; the same command goes on")
             return 128 + stop.number
     show_new(maker, folder, values.get("plugin"))
+    return 0
+
+
+def overfit(model: str, asked: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+    """Learn one batch by heart, and say whether that worked."""
+    from makemore.diagnostics import overfit_batch
+    from makemore.estimator import MakeMore
+    from makemore.findings import by_heart_in_words
+    from makemore.plan import Plan
+
+    parts = read_split(values["file"], asked, values["val"], values["test"])
+    maker, steps = MakeMore(model), asked.get("max_steps") or OVERFIT_STEPS
+    maker.begin(Plan.make(model, asked, parts, "one batch"))
+    seen = []
+    for step, loss, lowest in overfit_batch(maker, steps):
+        seen.append((loss, lowest))
+        if step == 1 or step % max(1, steps // 10) == 0:
+            note(f"step {step}/{steps}  loss {loss:.4f}")
+    result(by_heart_in_words(seen[0][0], *seen[-1]))
     return 0
 
 
@@ -177,16 +203,24 @@ class StopSignals:
         self.event.set()
 
 
-def follow(maker: MakeMore, writer: RunWriter, run: Run | None, stop: StopSignals) -> None:
+def follow(
+    maker: MakeMore, writer: RunWriter, run: Run | None, stop: StopSignals, watching: bool
+) -> None:
     """Consume the training's events: the logs, and what a person sees of them."""
+    from makemore.diagnostics import Watch
     from makemore.train import Evaluated, Step
 
     steps = maker.plan_.recipe.max_steps or 1 if maker.plan_ else 1
     every = maker.plan_.recipe.log_interval if maker.plan_ else 1
     began, symbols = time.monotonic(), 0
     view = View(steps, maker)
+    watch = Watch.of(maker) if watching else None
+    if watching and watch is None:
+        note(f"makemore: {maker.model} has nothing to watch: it does not learn by steps")
     with view:
         for event in maker.training(writer, run, stop.event):
+            for entry in watch.see(event) if watch else ():
+                writer.log("diagnostics.jsonl", json.dumps(entry, allow_nan=False))
             seconds = round(time.monotonic() - began, 3)
             if isinstance(event, Step):
                 symbols += event.symbols

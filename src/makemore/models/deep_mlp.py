@@ -26,6 +26,11 @@ class DeepMLP(NeuralModel):
         n_embd: int = option(10, "size of a symbol's embedding", minimum=1, maximum=4096)
         n_hidden: int = option(100, "neurons in a hidden layer", minimum=1, maximum=65536)
         n_layer: int = option(5, "hidden layers", minimum=1, maximum=64)
+        batch_norm: bool = option(True, "BatchNorm before each tanh and after the head")
+        gain: float = option(
+            5 / 3, "a layer's deviation at the start, if its inputs' is 1", minimum=0.0
+        )
+        head_scale: float = option(0.1, "deviation of the logits at the start", minimum=0.0)
 
     reads = "window"
     recipe = {"max_steps": 6_000, "learning_rate": 0.01, "batch_size": 1024}
@@ -34,20 +39,22 @@ class DeepMLP(NeuralModel):
         super().__init__(vocab_size, block_size, options)
         widths = [block_size * options.n_embd] + [options.n_hidden] * options.n_layer
         self.embedding = nn.Embedding(vocab_size, options.n_embd)
-        # No biases: BatchNorm subtracts the mean and adds its own.
+        norm: type[nn.Module] = nn.BatchNorm1d if options.batch_norm else nn.Identity
+        # BatchNorm subtracts the mean, and with it any bias of the layer before.
+        bias = not options.batch_norm
         self.layers = nn.ModuleList(
-            nn.Linear(fan_in, fan_out, bias=False)
+            nn.Linear(fan_in, fan_out, bias=bias)
             for fan_in, fan_out in zip(widths, widths[1:], strict=False)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
-        self.head = nn.Linear(options.n_hidden, vocab_size, bias=False)
-        self.head_norm = nn.BatchNorm1d(vocab_size)
+        self.norms = nn.ModuleList(norm(width) for width in widths[1:])
+        self.head = nn.Linear(options.n_hidden, vocab_size, bias=bias)
+        self.head_norm = norm(vocab_size)
         for layer, fan_in in zip(self.layers, widths, strict=False):
-            nn.init.normal_(layer.get_parameter("weight"), std=5 / 3 / fan_in**0.5)
+            nn.init.normal_(layer.get_parameter("weight"), std=options.gain / fan_in**0.5)
         nn.init.normal_(self.head.weight, std=options.n_hidden**-0.5)
-        nn.init.constant_(
-            self.head_norm.weight, 0.1
-        )  # near uniform at first: not confidently wrong
+        # Near uniform at first, not confidently wrong.
+        last = self.head_norm if options.batch_norm else self.head
+        last.get_parameter("weight").data.mul_(options.head_scale)  # a BatchNorm's is 1 before
 
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.embedding(inputs).flatten(1)  # (N, block * n_embd)

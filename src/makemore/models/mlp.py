@@ -27,6 +27,10 @@ class MLP(NeuralModel):
         n_hidden: int = option(200, "neurons in the hidden layer", minimum=1, maximum=65536)
         batch_norm: bool = option(False, "BatchNorm before the tanh")
         dropout: float = option(0.0, "share of hidden values dropped", minimum=0.0, maximum=0.95)
+        gain: float = option(5 / 3, "deviation of the tanh's inputs at the start", minimum=0.0)
+        head_scale: float = option(
+            0.01, "deviation of the head's weights at the start", minimum=0.0
+        )
 
     reads = "window"
     recipe = {"max_steps": 10_000, "optimizer": "adamw", "learning_rate": 0.01, "batch_size": 1024}
@@ -40,10 +44,10 @@ class MLP(NeuralModel):
         self.norm = nn.BatchNorm1d(options.n_hidden) if options.batch_norm else nn.Identity()
         self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
-        # Kaiming: whatever the window, the inputs of tanh start at a deviation of its gain 5/3.
-        nn.init.normal_(self.hidden.weight, std=5 / 3 / fan_in**0.5)
+        # Kaiming: whatever the window, the inputs of tanh start at a deviation of its gain, 5/3.
+        nn.init.normal_(self.hidden.weight, std=options.gain / fan_in**0.5)
         # A small head starts near uniform, not confidently wrong: the first loss is near log V.
-        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.normal_(self.head.weight, std=options.head_scale)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
