@@ -1,0 +1,114 @@
+"""What every lesson has: its words, its expected numbers beside the measured ones, its pictures.
+
+    python lessons/01_bigram.py                 on names.txt (--names PATH, or names.txt here)
+    python lessons/01_bigram.py --short         a minute at most, on the names of makemore itself
+    python lessons/01_bigram.py --pictures DIR  keep the pictures
+    python lessons/01_bigram.py --record        keep the measured numbers, for docs/lessons.md
+
+Expected numbers stand in expected.json: by lesson and quantity, for the full and the short form,
+with how far off a measured one may be and where the number comes from. A lesson that measures
+something else stops with an AssertionError that says both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+EXPECTED = HERE / "expected.json"
+RECORDED = HERE / "recorded"
+
+
+def value_of(flag: str) -> str | None:
+    """What follows a flag on the command line; a notebook has none."""
+    arguments = sys.argv[1:]
+    return arguments[arguments.index(flag) + 1] if flag in arguments[:-1] else None
+
+
+class Lesson:
+    """One lesson by its file's name, such as Lesson("01_bigram")."""
+
+    def __init__(self, name: str) -> None:
+        import torch
+
+        self.name, self.began = name, time.perf_counter()
+        self.short = "--short" in sys.argv
+        self.expected = json.loads(EXPECTED.read_text(encoding="utf-8"))[name]
+        self.rows: list[dict[str, Any]] = []
+        # One thread: these networks are too small for more, and the last bits stay the same.
+        torch.set_num_threads(1)
+
+    def words(self) -> list[str]:
+        """The 32,033 names of the lectures, in their order; short: 6,800 built-in ones, sorted."""
+        if self.short:
+            from makemore.datasets import builtin_names
+
+            return [name.lower() for name in builtin_names() if name.isascii() and name.isalpha()]
+        path = Path(value_of("--names") or os.environ.get("MAKEMORE_NAMES") or "names.txt")
+        if not path.is_file():
+            sys.exit(f"no names at {path}: makemore fetch names, or run the lesson with --short")
+        return path.read_text(encoding="utf-8").split()
+
+    def check(self, quantity: str, measured: Any) -> None:
+        """Print expected beside measured, and stop if they are further apart than allowed."""
+        entry = self.expected[quantity]
+        wanted = entry.get("short" if self.short else "full")
+        if wanted is None:  # a quantity that the short form does not have
+            return
+        within = entry.get("within", 0)
+        self.rows.append({"quantity": quantity, "expected": wanted, "measured": measured,
+                          "within": within, "source": entry.get("source", "")})  # fmt: skip
+        print(f"{quantity}: expected {shown(wanted)}, measured {shown(measured)}"
+              + (f" (within {within:g})" if within else ""), flush=True)  # fmt: skip
+        assert agrees(wanted, measured, within), (
+            f"{self.name}: {quantity} is {measured!r}, expected {wanted!r} within {within:g}"
+        )
+        self.record()
+
+    def show(self, figure: Any, name: str) -> None:
+        """Keep a matplotlib figure as NAME.png if --pictures was given; a notebook shows it."""
+        folder = value_of("--pictures")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            path = Path(folder) / f"{self.name}-{name}.png"
+            figure.savefig(path, dpi=110, metadata={"Software": None})
+        elif "IPython" in sys.modules:
+            from IPython.display import display
+
+            display(figure)  # type: ignore[no-untyped-call]
+
+    def record(self) -> None:
+        if "--record" not in sys.argv or self.short:
+            return
+        RECORDED.mkdir(exist_ok=True)
+        found = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{os.cpu_count()} cores ({platform.machine()})",
+            "seconds": round(time.perf_counter() - self.began),
+            "rows": self.rows,
+        }
+        text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+        (RECORDED / f"{self.name}.json").write_text(text, encoding="utf-8")
+
+
+def agrees(wanted: Any, measured: Any, within: float) -> bool:
+    """Numbers and lists of numbers may differ by `within`; texts and counts by nothing."""
+    if isinstance(wanted, list):
+        pairs = zip(wanted, measured, strict=True)
+        return len(wanted) == len(measured) and all(agrees(*pair, within) for pair in pairs)
+    if isinstance(wanted, float | int) and not isinstance(wanted, bool):
+        return abs(measured - wanted) <= within
+    return bool(wanted == measured)
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
