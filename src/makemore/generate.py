@@ -64,11 +64,15 @@ class Draws:
     capped: NDArray[np.bool_]
 
 
-def choose(logits: NDArray[Any], options: Sampling, uniform: NDArray[np.float64]) -> NDArray[Any]:
-    """logits (B, V), uniform (B,) in [0, 1) -> ids (B,): temperature, top-k, top-p, min-p, draw."""
+def weigh(logits: NDArray[Any], options: Sampling) -> NDArray[np.float64]:
+    """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
+
+    They do not sum to 1; divided by their sum they are the probabilities of a draw.
+    """
     logits = logits.astype(np.float64)
     if options.temperature == 0:
-        return logits.argmax(axis=1)
+        likeliest = logits.argmax(axis=1)
+        return np.asarray(np.arange(logits.shape[1]) == likeliest[:, None], dtype=np.float64)
     with np.errstate(over="ignore"):  # at a temperature near 0 all but the likeliest go to -inf
         weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / options.temperature)
     if options.top_k is not None and options.top_k < logits.shape[1]:
@@ -85,8 +89,20 @@ def choose(logits: NDArray[Any], options: Sampling, uniform: NDArray[np.float64]
         weights = np.where(
             weights >= options.min_p * weights.max(axis=1, keepdims=True), weights, 0.0
         )
-    totals = np.cumsum(weights, axis=1)
+    return np.asarray(weights)
+
+
+def choose(logits: NDArray[Any], options: Sampling, uniform: NDArray[np.float64]) -> NDArray[Any]:
+    """logits (B, V), uniform (B,) in [0, 1) -> ids (B,): each falls into one symbol's share."""
+    totals = np.cumsum(weigh(logits, options), axis=1)
     return (totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1)
+
+
+def uniforms(seed: int, number: int, place: int, size: int) -> NDArray[np.float64]:
+    """(size,) in [0, 1): what round `number` draws by at this place, one for each of its lines."""
+    key = np.array([seed, 0], dtype=np.uint64)
+    bits = np.random.Philox(key=key, counter=[0, place, number, 0])
+    return np.random.Generator(bits).random(size)
 
 
 def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
@@ -107,14 +123,13 @@ def rounds(
         logits, state = model.step(np.array([symbol]), state)
     first = np.zeros(round_size, dtype=np.int64)
     begun = (take(state, first), logits[first], start)
-    key = np.array([seed, 0], dtype=np.uint64)
     for number in itertools.count():
-        yield _round(model, vocabulary, options, begun, cap, (key, number), prefix)
+        yield _round(model, vocabulary, options, begun, cap, (seed, number), prefix)
 
 
 def _round(
     model: Model, vocabulary: Vocabulary, options: Sampling, begun: tuple[Any, Any, float],
-    cap: int, stream: tuple[Any, int], prefix: list[int],
+    cap: int, stream: tuple[int, int], prefix: list[int],
 ) -> Draws:  # fmt: skip
     state, logits, start = begun
     size, most = len(logits), min(cap, options.max_length or cap)
@@ -123,8 +138,7 @@ def _round(
     lengths, nll = np.full(size, len(prefix)), np.full(size, start)
     ended, rows = np.zeros(size, dtype=bool), np.arange(size)
     for place in range(len(prefix), most + 1):
-        bits = np.random.Philox(key=stream[0], counter=[0, place, stream[1], 0])
-        picked = choose(logits, options, np.random.Generator(bits).random(size)[rows])
+        picked = choose(logits, options, uniforms(*stream, place, size)[rows])
         # A line that is cut here is scored as the line it is shown as: with an end.
         counted = picked[:, None] if place < most else np.full((len(rows), 1), BOUNDARY)
         nll[rows] -= np.take_along_axis(log_softmax(logits), counted, axis=1)[:, 0]

@@ -27,13 +27,17 @@ def numeric(cells: Sequence[Sequence[str]], columns: int) -> list[bool]:
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Lines of a table: the first column and other texts to the left, numbers to the right."""
+    from rich.cells import cell_len  # a Chinese character is two cells wide, an accent none
+
     cells = [[cell(value) for value in row] for row in rows]
     right = numeric(cells, len(header))
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(header, *cells, strict=True)]
     lines = []
     for row in [list(header), *cells]:
         padded = [
-            text.rjust(width) if is_right else text.ljust(width)
+            " " * (width - cell_len(text)) + text
+            if is_right
+            else text + " " * (width - cell_len(text))
             for text, width, is_right in zip(row, widths, right, strict=True)
         ]
         lines.append("  ".join(padded).rstrip())

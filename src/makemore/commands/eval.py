@@ -11,9 +11,6 @@ import click
 
 from makemore.commands import note, plugin_option, result, result_json
 
-DRAWS = 1000
-DRAWS_SEED = 0  # the same draws each time, so that two runs are compared by the same luck
-
 
 def evaluate(**values: Any) -> int:
     """Exact losses of the run in DIR by part: nats and bits a symbol, perplexity.
@@ -21,6 +18,7 @@ def evaluate(**values: Any) -> int:
     And the shares of 1,000 draws that are new, repeated, or copied from the text. The test part is
     for the end: --test scores it, and each look is counted in looks.jsonl.
     """
+    from makemore.compare import DRAWS, sample_shares
     from makemore.estimator import MakeMore
 
     maker = MakeMore.load(values["dir"])
@@ -56,22 +54,6 @@ def note_look(folder: Path, reports: list[dict[str, Any]]) -> None:
     append(folder, "looks.jsonl", json.dumps({"time": round(time.time()), "nll": nll}))
     looks = count_lines(folder, "looks.jsonl")
     note(f"makemore: look {looks} at the test part; choose by val, report test once")
-
-
-def sample_shares(maker: Any) -> dict[str, float]:
-    """Shares of 1,000 draws: new, repeated (drawn before), copied (in the text), cut or empty."""
-    seen: set[str] = set()
-    counts = {"new": 0, "repeated": 0, "copied": 0, "cut or empty": 0}
-    for line in maker.samples(DRAWS, DRAWS_SEED, all=True):
-        if line.capped or not line.text:
-            kind = "cut or empty"
-        elif line.origin != "new":
-            kind = "copied"
-        else:
-            kind = "repeated" if line.text in seen else "new"
-        seen.add(line.text)
-        counts[kind] += 1
-    return {kind: number / DRAWS for kind, number in counts.items()}
 
 
 command = click.Command(

@@ -1,0 +1,299 @@
+"""makemore compare: every model on one text, by one table and one chart."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import shutil
+import string
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from makemore.commands import knob_options, note, plugin_option, result, result_json, typed
+from makemore.commands._text import read_split, stem
+from makemore.errors import UsageError, visible
+from makemore.settings import Recipe, TextOptions
+
+if TYPE_CHECKING:
+    from makemore.compare import Row
+    from makemore.corpus import Split
+    from makemore.ledger import Ledger
+
+KNOBS = ("max_steps", "seed", "threads", "device")  # all else is by each model's own recipe
+SAMPLE_SHOWN = 18  # symbols of a new line in a column
+WIDTH = 100  # of the tables, where there is no terminal
+
+
+def compare(**values: Any) -> int:
+    """Train every model on FILE, each by its own recipe, and compare them.
+
+    The counts (ngram) come first: they are the floor that a neural model must beat. Writes
+    rows.jsonl, table.md, compare.png and compare-dark.png. Stopped, the same command goes on with
+    the models that are missing; more --models may be added to what is there. Without FILE: the
+    names that come with makemore.
+    """
+    from makemore.compare import TABLE, header, opened, ordered
+
+    asked = {**typed(TextOptions, values), **typed(Recipe, {k: values[k] for k in KNOBS})}
+    models = chosen(values["models"])
+    check(asked)
+    parts = read_split(values["file"], asked, values["val"])
+    if values["test"] and not len(parts.test):
+        raise UsageError("there is no test part", "--test", "give more lines, or leave out --val")
+    folder = Path(values["out"] or Path("runs") / f"{stem(values['file'])}-compare")
+    facts = header(visible(stem(values["file"]), 200), parts, asked, values["test"])
+    ledger, rows = opened(folder, facts, values["fresh"])
+    with ledger:
+        missing = [name for name in models if name not in {row.model for row in rows}]
+        if rows:
+            note(f"makemore: finished before: {', '.join(row.model for row in rows)}")
+        try:
+            rows += train(missing, parts, asked, values["test"], ledger)
+        except KeyboardInterrupt:
+            note("makemore: stopped; the same command goes on with the models that are missing")
+            raise
+        write(folder, TABLE, page(rows, ledger.first, command_line(values)))
+        draw(folder, rows, ledger.first["text"])
+    if values["json"]:
+        for row in ordered(rows):
+            result_json(asdict(row))
+    else:
+        show(rows, values["test"])
+    note(f"makemore: {folder / TABLE} and {folder / 'compare.png'}")
+    done = any(row.error is None for row in rows)
+    return 0 if done else max(row.code for row in rows)
+
+
+def chosen(models: str | None) -> list[str]:
+    """The models that --models names, or all. Raises UsageError for one that is not known."""
+    from makemore.models.base import find, names
+
+    wanted = names() if models is None else [name.strip() for name in models.split(",")]
+    for name in wanted:
+        find(name)
+    return wanted
+
+
+def check(asked: Mapping[str, Any]) -> None:
+    """What is wrong for every model is an error, not a row of each."""
+    from makemore.options import knobs, make
+    from makemore.runtime import choose_device
+
+    recipe = make(Recipe, {key: value for key, value in asked.items() if key in knobs(Recipe)})
+    choose_device(recipe.device)
+
+
+def train(
+    models: Sequence[str], parts: Split, asked: Mapping[str, Any], test: bool, ledger: Ledger
+) -> list[Row]:
+    """Train what is missing: one line a model, a live bar on a terminal."""
+    from makemore.commands._view import View
+    from makemore.compare import Row, Started
+    from makemore.compare import compare as compared
+    from makemore.train import Step
+
+    rows, began, symbols = [], 0.0, 0
+    with contextlib.ExitStack() as shown:
+        for event in compared(models, parts, asked, test):
+            if isinstance(event, Started):
+                plan = event.maker.plan_
+                steps = plan.recipe.max_steps or 1 if plan else 1
+                began, symbols = time.monotonic(), 0
+                view = shown.enter_context(View(steps, event.maker))
+                if view.bar:
+                    view.say(f"makemore: {event.model}, {steps:,} steps")
+            elif isinstance(event, Step):
+                symbols += event.symbols
+                view.step(event, symbols / max(time.monotonic() - began, 1e-9))
+            elif isinstance(event, Row):
+                shown.close()  # the bar
+                ledger.append(asdict(event))
+                rows.append(event)
+                note(f"makemore: {told(event)}")
+    return rows
+
+
+def told(row: Row) -> str:
+    if row.error is not None:
+        return f"{row.model} failed: {row.error}"
+    loss = f"train {row.train:.4f}" if row.val is None else f"val {row.val:.4f}"
+    return f"{row.model}: {row.parameters:,} parameters, {row.seconds:,.1f} s, {loss}"
+
+
+# -- what is shown --------------------------------------------------------------------------------
+
+
+def show(rows: Sequence[Row], test: bool) -> None:
+    from makemore.commands._table import aligned
+    from makemore.compare import verdict
+
+    for line in aligned(*columns(rows)):
+        result(line)
+    result("")
+    for sentence in [*verdict(rows), *remarks(rows, test)]:
+        result(sentence)
+    for line in side_by_side(rows):
+        result(line)
+
+
+def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
+    """The table: a column for what at least one model has."""
+    from makemore.compare import ordered
+
+    losses = {"train": "train", "val": "val", "val_unseen": "val, unseen", "test": "test",
+              "test_unseen": "test, unseen", "bits": "bits"}  # fmt: skip
+    kept = [key for key in losses if any(getattr(row, key) is not None for row in rows)]
+    kinds = list(next((row.shares for row in rows if row.shares), {}))
+    cells = [
+        [
+            visible(row.model), row.parameters,
+            None if row.seconds is None else f"{row.seconds:,.1f}",
+            *(getattr(row, key) for key in kept),
+            *(f"{100 * row.shares[kind]:.1f} %" if kind in row.shares else None for kind in kinds),
+        ]
+        for row in ordered(rows)
+    ]  # fmt: skip
+    return ["model", "parameters", "seconds", *(losses[key] for key in kept), *kinds], cells
+
+
+def remarks(rows: Sequence[Row], test: bool) -> list[str]:
+    """What has to be said beside the table."""
+    scored = sum(row.test is not None for row in rows)
+    looks = f"This was a look at the test part for each of {scored} models: it orders nothing; "
+    return [
+        *([looks + "choose by val and report test once."] if test else []),
+        *(f"{row.model} failed: {row.error}" for row in rows if row.error is not None),
+    ]
+
+
+def new_lines(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """The new lines of each model, one model a column."""
+    from itertools import zip_longest
+
+    from makemore.compare import ordered
+
+    finished = [row for row in ordered(rows) if row.error is None]
+    lines = [[visible(text, SAMPLE_SHOWN) for text in row.samples] for row in finished]
+    header = [visible(row.model) for row in finished]
+    return header, [list(line) for line in zip_longest(*lines, fillvalue="")]
+
+
+def side_by_side(rows: Sequence[Row]) -> list[str]:
+    """The new lines in as many columns as fit beside each other, the others below."""
+    from rich.cells import cell_len
+
+    from makemore.commands._table import aligned
+
+    header, lines = new_lines(rows)
+    most = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
+    widths = [2 + max(map(cell_len, column)) for column in zip(header, *lines, strict=True)]
+    shown: list[str] = []
+    start = 0
+    while start < len(header):
+        end = start + 1
+        while end < len(header) and sum(widths[start : end + 1]) <= most:
+            end += 1
+        shown += ["", *aligned(header[start:end], [line[start:end] for line in lines])]
+        start = end
+    return shown
+
+
+# -- what is written ------------------------------------------------------------------------------
+
+
+def page(rows: Sequence[Row], facts: Mapping[str, Any], command_line: str) -> str:
+    """table.md: where it was measured, the table, what it says, and new lines of each model."""
+    from makemore.commands._table import markdown
+    from makemore.compare import verdict
+
+    header, cells = columns(rows)
+    lines = ", ".join(f"{count:,} {part}" for part, count in facts["lines"].items() if count)
+    told = [*verdict(rows), *remarks(rows, facts["test"])]
+    names, samples = new_lines(rows)
+    return "\n".join([
+        f"# Models on {plain(facts['text'])}",
+        "",
+        f"{facts['date']}, {facts['cores']} cores ({plain(facts['machine'])}), "
+        f"torch {plain(facts['torch'])}, Python {facts['python']}, "
+        f"makemore {facts['version']}.  ",
+        f"Text: {plain(facts['text'])}, lines: {lines}; sha256 of its parts {facts['data']}.",
+        "",
+        f"    {visible(command_line)}",
+        "",
+        "Losses in nats a symbol, the end of a line included; bits are those of "
+        f"{'val' if 'val' in header else 'train'}. "
+        "Shares are of 1,000 draws.",
+        "",
+        *markdown(header, [[plain(c) if isinstance(c, str) else c for c in row] for row in cells]),
+        "",
+        *(f"{plain(sentence)}  " for sentence in told),
+        "",
+        "![Loss of each model](compare.png)",
+        "",
+        "New lines of each:",
+        "",
+        *markdown([plain(name) for name in names], [[*map(plain, line)] for line in samples]),
+        "",
+    ])  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Text that Markdown and HTML read as nothing but text."""
+    active = re.escape("".join(set(string.punctuation) - set(" .,;:'()-%/+?_")))
+    # An underscore inside a word is one; at its edge it would slant what follows.
+    return re.sub(
+        rf"[{active}]|(?<![^\W_])_|_(?![^\W_])", lambda at: f"&#{ord(at[0])};", visible(text)
+    )
+
+
+def command_line(values: Mapping[str, Any]) -> str:
+    """The command as it can be typed again."""
+    flags = []
+    for knob in [p for p in command.params if isinstance(p, click.Option)]:
+        value = values.get(knob.name or "")
+        if knob.name in ("fresh", "json") or value is None or value is False:
+            continue
+        flags += [max(knob.opts, key=len)] if value is True else [max(knob.opts, key=len), value]
+    file = [] if values["file"] is None else [values["file"]]
+    return shlex.join(["makemore", "compare", *file, *map(str, flags)])
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    from makemore.files import write_atomically
+
+    write_atomically(folder, name, text.encode())
+
+
+def draw(folder: Path, rows: Sequence[Row], text: str) -> None:
+    from makemore.plots import save
+    from makemore.plots.comparison import losses
+
+    save(folder, "compare", losses, rows, text)
+
+
+command = click.Command(
+    "compare",
+    callback=compare,
+    help=compare.__doc__,
+    params=[
+        click.Argument(["file"], required=False, metavar="[FILE]"),
+        click.Option(["--models"], metavar="A,B,...", help="only these  [default: all]"),
+        click.Option(
+            ["-o", "--out"], metavar="DIR", help="where to write  [default: runs/FILE-compare]"
+        ),
+        click.Option(["--val"], metavar="FILE", help="lines to choose by, not a tenth of FILE"),
+        click.Option(["--test"], is_flag=True, help="score the test part, too; it orders nothing"),
+        *[knob for knob in knob_options(Recipe) if knob.name in KNOBS],
+        *knob_options(TextOptions),
+        click.Option(["--json"], is_flag=True, help="one object a model"),
+        click.Option(["--fresh"], is_flag=True, help="start over: forget the rows in DIR"),
+        plugin_option("a Python file with a model of your own"),
+    ],
+)
