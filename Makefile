@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check docs size bench clean
+.PHONY: help demo test test-slow test-all check docs size bench lessons lessons-short notebooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,16 +34,34 @@ check: $(INSTALLED)  ## lint, format, types, layers, and docs that say what the 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/pages.py --check
+	$(BIN)/python docs/coverage.py --check
 	$(BIN)/pytest -q tests/test_layers.py tests/test_docs.py
 
-docs: $(INSTALLED)  ## fill the generated blocks of README.md
+docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/pages.py
+	$(BIN)/python docs/coverage.py
 
 size: $(INSTALLED)  ## lines of each file, of spine and leaves; functions over 40 lines
 	@$(BIN)/python bench/size.py
 
 bench: $(INSTALLED)  ## speed and quality of the models, the short way
 	$(BIN)/python bench/models.py --short
+
+LESSONS := $(wildcard lessons/0*.py)
+
+lessons: $(INSTALLED)  ## every lesson on names.txt in full (half an hour), its numbers and pictures kept
+	@for lesson in $(LESSONS); do \
+	    $(BIN)/python $$lesson --record --pictures docs/lessons || exit 1; done
+	$(BIN)/python docs/pages.py
+
+lessons-short: $(INSTALLED)  ## every lesson in its short form (three minutes at most)
+	@for lesson in $(LESSONS); do \
+	    echo "== $$lesson"; $(BIN)/python $$lesson --short || exit 1; done
+
+notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks, beside their scripts
+	$(BIN)/jupytext --to ipynb $(LESSONS)
 
 clean:  ## remove what the tools made; .venv and runs stay
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

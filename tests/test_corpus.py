@@ -142,7 +142,7 @@ def test_a_clean_corpus_comes_back_from_its_own_text(lines: list[str], data: st.
     assert corpus.digest() == hashlib.sha256(corpus.text().encode()).hexdigest()
 
 
-# spec: D01
+# spec: D01 P07
 def test_the_names_are_read_as_the_lectures_read_them(names_file: Path) -> None:
     corpus = Corpus.read(names_file, TextOptions(keep_copies=True))
     assert list(corpus.take(slice(8))) == [

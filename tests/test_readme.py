@@ -70,6 +70,13 @@ QUICK = {
     "--batch-size 32 --optimizer sgd --learning-rate 0.1 --schedule step --weight-decay 0":
         "--max-steps 40 --eval-interval 20 --threads 1 --device cpu",
     "makemore eval part2 --test": "",
+    "makemore names.txt -o watched --model deep_mlp --watch": FEW,
+    "makemore inspect watched": "",
+    "makemore explain watched emma": "",
+    "makemore explain watched emma --trace": "",
+    "makemore lr-find names.txt --model mlp": "--steps 20 --batch-size 16 --threads 1 --device cpu",
+    "makemore sweep names.txt --preset context": "--max-steps 3 --workers 1",
+    "makemore compare names.txt": "--models ngram,mlp --max-steps 3 --threads 1 --device cpu",
     "makemore names.txt --plugin mine.py --model logbilinear": f"{FEW} --n-embd 8",
     "makemore sample runs/names-logbilinear --plugin mine.py --prefix ma": "",
     "makemore models --plugin mine.py": "",
@@ -212,7 +219,8 @@ def test_flags_in_the_text_are_flags_that_there_are():
     named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", " ".join(re.findall(r"`[^`]+`", prose))))
     known = {"--help", "--debug", "--group"}  # --group is uv's
     for name in entry.NAMES:
-        command = importlib.import_module(f"makemore.commands.{name}").command
+        file = name.replace("-", "_")
+        command = importlib.import_module(f"makemore.commands.{file}").command
         known |= {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
     for name in base.names():
         known |= {"--" + key.replace("_", "-") for key in vars(base.find(name).Options())}

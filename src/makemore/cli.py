@@ -18,7 +18,8 @@ from makemore.commands import note
 from makemore.errors import DataError, MakemoreError, SystemFault
 
 FILES = (module.name for module in pkgutil.iter_modules(makemore.commands.__path__))
-NAMES = sorted(name for name in FILES if not name.startswith("_"))
+# As they are typed: the file lr_find.py is `lr-find`.
+NAMES = sorted(name.replace("_", "-") for name in FILES if not name.startswith("_"))
 HIDDEN = "original"  # the command line of the original makemore.py has no name of its own
 
 HELP = """Give it a text file, one thing a line: it learns what lines look like, and makes new ones.
@@ -39,7 +40,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in NAMES:
             return None
-        command: click.Command = importlib.import_module(f"makemore.commands.{name}").command
+        file = name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"makemore.commands.{file}").command
         return command
 
 

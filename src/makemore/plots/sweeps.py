@@ -142,7 +142,10 @@ def _bounds(axis: Axes, key: str, trials: Trials, log_v: float, places: Mapping[
 def _ticks(axis: Axes, places: Mapping[Any, Any], kind: str, each: bool) -> None:
     """A tick for each value, where they are few and were chosen by a person."""
     if kind == "log":
+        from matplotlib.ticker import LogLocator
+
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # one decade may be all
         plain_log(axis.xaxis)
     if kind == "category" or (each and len(places) <= 12):
         labels = [written(value) for value in places]

@@ -52,7 +52,7 @@ def smoothed(values: Sequence[float], windows: int = WINDOWS) -> tuple[list[floa
 def _marks(axis: Axes, number: int, many: int) -> dict[str, Any]:
     """Colour, dash and thickness of line `number` of `many`."""
     colours = theme().series
-    dash = DASHES[number // len(colours) % len(DASHES)]
+    dash = DASHES[(number + number // len(colours)) % len(DASHES)]  # neighbours differ in it, too
     return {
         "color": colours[number % len(colours)], "linestyle": dash,
         "linewidth": 1.8 if many <= 4 else 1.2,
