@@ -22,7 +22,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 TERMINAL = ROOT / "docs" / "terminal.svg"
 COMMANDS = sorted(
-    path.stem for path in (PACKAGE / "commands").glob("*.py") if not path.stem.startswith("_")
+    path.stem.replace("_", "-")
+    for path in (PACKAGE / "commands").glob("*.py")
+    if not path.stem.startswith("_")
 )
 
 

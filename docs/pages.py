@@ -1,0 +1,116 @@
+"""Writes the pages of docs/ that are made from the program: commands.md and lessons.md.
+
+    python docs/pages.py            write them
+    python docs/pages.py --check    exit 1, naming the page, if one is not what it would be
+
+commands.md is what `--help` says. lessons.md is what the last full run of each lesson recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from makemore import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+LESSONS = ROOT / "lessons"
+WIDTH = 100
+
+
+def commands() -> str:
+    """Every command with its help, as a terminal of 100 columns shows it."""
+    lines = [
+        "# Commands",
+        "",
+        "Made by `make docs` from the commands themselves. `makemore FILE` is short for",
+        "`makemore train FILE`; `makemore train --model NAME --help` lists that model's options.",
+    ]
+    with click.Context(cli.group, info_name="makemore") as top:
+        for name in cli.group.list_commands(top):
+            command = cli.group.get_command(top, name)
+            assert command is not None
+            arguments = ["--model", "transformer"] if name == "train" else []
+            with click.Context(
+                command, info_name=name, parent=top, terminal_width=WIDTH, max_content_width=WIDTH
+            ) as context:
+                if arguments and isinstance(command, click.Command):
+                    command.parse_args(context, arguments)
+                text = command.get_help(context)
+            lines += ["", f"## makemore {name}", "", "```text", text.rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def title(lesson: Path) -> str:
+    """The heading of a lesson's first cell."""
+    found = re.search(r"^# # (.+)$", lesson.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else lesson.stem
+
+
+def value(number: Any) -> str:
+    if isinstance(number, list):
+        return ", ".join(map(value, number))
+    if isinstance(number, float):
+        return f"{number:.4f}" if abs(number) >= 1e-3 or not number else f"{number:.1e}"
+    return str(number).replace("|", "\\|")
+
+
+def lessons() -> str:
+    """Expected beside measured for each lesson, and its pictures."""
+    lines = [
+        "# The lessons",
+        "",
+        "Each lesson is a script that says what it shows and stops when a number is off:",
+        "`python lessons/01_bigram.py --names names.txt`, or `--short` for a version of seconds.",
+        "`make notebooks` turns them into notebooks. Numbers are nats a symbol unless they say",
+        "otherwise. This page is made by `make lessons`, which runs them all in full.",
+    ]
+    for lesson in sorted(LESSONS.glob("0*.py")):
+        lines += ["", f"## [{title(lesson)}](../lessons/{lesson.name})", ""]
+        recorded = LESSONS / "recorded" / f"{lesson.stem}.json"
+        if not recorded.exists():
+            raise SystemExit(f"{lesson.name} was never run in full: make lessons")
+        found = json.loads(recorded.read_text(encoding="utf-8"))
+        lines += [
+            f"{found['date']}, {found['machine']}, {found['seconds']} seconds.",
+            "",
+            "| what | expected | measured | may differ by | from |",
+            "|---|---|---|---|---|",
+        ]
+        for row in found["rows"]:
+            within = f"{row['within']:g}" if row["within"] else "nothing"
+            lines.append(
+                f"| {value(row['quantity'])} | {value(row['expected'])} | {value(row['measured'])} "
+                f"| {within} | {value(row['source'])} |"
+            )
+        pictures = sorted((DOCS / "lessons").glob(f"{lesson.stem}-*.png"))
+        for picture in pictures:
+            name = picture.stem.removeprefix(f"{lesson.stem}-").replace("-", " ")
+            lines += ["", f"![{name}](lessons/{picture.name})"]
+    return "\n".join(lines) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "lessons.md": lessons}
+
+
+def main(arguments: list[str]) -> int:
+    bad = 0
+    for name, make in PAGES.items():
+        path, text = DOCS / name, make()
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            print(f"docs/{name} is not what it would be: make docs writes it", file=sys.stderr)
+            bad = 1
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
