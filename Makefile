@@ -51,7 +51,7 @@ bench: $(INSTALLED)  ## speed and quality of the models, the short way
 
 LESSONS := $(wildcard lessons/0*.py)
 
-lessons: $(INSTALLED)  ## every lesson on names.txt in full (half an hour), its numbers and pictures kept
+lessons: $(INSTALLED)  ## every lesson on names.txt in full (an hour), its numbers and pictures kept
 	@for lesson in $(LESSONS); do \
 	    $(BIN)/python $$lesson --record --pictures docs/lessons || exit 1; done
 	$(BIN)/python docs/pages.py

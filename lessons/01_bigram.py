@@ -103,7 +103,7 @@ lesson.check("names that end with n", int(N[stoi["n"], 0]))
 # begin, the first column how they end. The field of two dots is empty, since no name is empty.
 
 # %%
-figure = Figure(figsize=(11, 11), layout="constrained")
+figure = Figure(figsize=(9.5, 9.5), layout="constrained")
 axes = figure.subplots()
 shade = N.float().sqrt()  # the root, or a few large counts would outshine all others
 axes.imshow(shade.numpy(), cmap="Blues")

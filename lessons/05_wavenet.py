@@ -316,9 +316,9 @@ print(f"{'network':>20} {'parameters':>10} {'train':>8} {'val':>8} {'seconds':>8
 
 # %% [markdown]
 # This is the best network of the lectures. Read the table from above: the longer context bought
-# most. The tree by itself bought next to nothing at equal size, its mended statistics a little. What
-# it did buy is room to grow: the last row. But the distance between train and val has grown to 0.2
-# nats, too, so that size alone will not help much longer.
+# most. The tree by itself bought next to nothing at equal size, its mended statistics a little.
+# What the tree did buy is room to grow: the last row. But the distance between train and val has
+# grown to 0.2 nats, too, so that size alone will not help much longer.
 #
 # The loss of one batch of 32 is far too noisy to plot. We average blocks of a hundredth of the
 # training (`view` to 100 rows, then the mean of each row) and draw the logarithm, which spreads
@@ -479,6 +479,6 @@ PAPERS = {
 offered = [line.split()[0] for line in ask("models").splitlines() if line and line[0] != " "]
 years = {name: 2000 + int(arxiv[:2]) if arxiv else 2010 for name, (_, arxiv) in PAPERS.items()}
 for name, (paper, arxiv) in PAPERS.items():
-    print(f"--model {name:12} {paper}, {years[name]}", f"(arXiv {arxiv})" if arxiv else "")
+    print(f"--model {name:12} {paper}, {years[name]}" + f" (arXiv {arxiv})" * bool(arxiv))
 lesson.check("models named here that makemore has", sum(name in offered for name in PAPERS))
 lesson.check("year of Graves's paper", years["lstm"])
