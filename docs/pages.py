@@ -33,7 +33,8 @@ def commands() -> str:
         "Made by `make docs` from the commands themselves. `makemore FILE` is short for",
         "`makemore train FILE`; `makemore train --model NAME --help` lists that model's options.",
     ]
-    with click.Context(cli.group, info_name="makemore") as top:
+    settings = cli.group.context_settings
+    with click.Context(cli.group, info_name="makemore", **settings) as top:
         for name in cli.group.list_commands(top):
             command = cli.group.get_command(top, name)
             assert command is not None

@@ -272,8 +272,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a transformer, without its pictures."""
     maker = MakeMore("transformer", max_steps=2, n_layer=2, n_head=2, n_embd=8, threads=1,
                      random_state=0)  # fmt: skip
-    maker.fit(some_lines()).save(tmp_path_factory.mktemp("trained") / "run")
-    return tmp_path_factory.getbasetemp() / "trained0" / "run"
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    maker.fit(some_lines()).save(folder)
+    return folder
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_a_lesson_runs_and_measures_what_it_expects(name: str, tmp_path: Path) -
     wanted = {key for key, entry in EXPECTED[name].items() if "short" in entry}
     assert set(shown) == wanted, "expected.json and the lesson's checks differ"
     pictures = list((tmp_path / "pictures").glob("*.png"))
-    assert len(pictures) == len(set(re.findall(r'lesson\.show\([^"]*"([\w-]+)"', source(name))))
+    assert len(pictures) == len(set(re.findall(r'lesson\.show\(.*"([\w-]+)"\)', source(name))))
 
 
 @pytest.mark.parametrize("name", NAMES)
