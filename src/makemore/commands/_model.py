@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from makemore.commands import knob_options
 
 DEFAULT_MODEL = "transformer"
+OWN = "makemore.own"  # in a context's meta: the flags of this call's model
 
 
 class ModelCommand(click.Command):
-    """Adds the flags of the model that --model names. `params` are those that stand before them."""
+    """Adds the flags of the model that --model names; `params` are those of every model."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.shared = self.params
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        *shared, asks_help = super().get_params(ctx)
+        return [*shared, *ctx.meta.get(OWN, ()), asks_help]
 
     def model_of(self, args: list[str]) -> str:
         return value_of("--model", args) or DEFAULT_MODEL
@@ -31,7 +30,7 @@ class ModelCommand(click.Command):
         if model or not asks_help:
             from makemore.models.base import find
 
-            self.params = self.shared + knob_options(find(self.model_of(args)).Options)
+            ctx.meta[OWN] = knob_options(find(self.model_of(args)).Options)
         return super().parse_args(ctx, args)
 
 
