@@ -21,7 +21,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from makemore import corpus as corpus_module
+from makemore import reading
 from makemore.corpus import (
     FEWEST_TO_SPLIT,
     Corpus,
@@ -29,7 +29,6 @@ from makemore.corpus import (
     concatenate,
     is_clean,
     split,
-    write_lines,
 )
 from makemore.errors import DataError, visible
 from makemore.settings import TextOptions
@@ -314,7 +313,7 @@ def test_the_place_is_right_in_a_later_chunk(
 ) -> None:
     path = file_of(tmp_path, "naïve\n".encode() * 1000 + b"ab\xff\n" + b"ava\n" * 1000)
     for chunk in (7, 64, 8 * 2**20):
-        monkeypatch.setattr(corpus_module, "CHUNK", chunk)
+        monkeypatch.setattr(reading, "CHUNK", chunk)
         assert "lines.txt:1001:3: invalid start byte" in refused(path)
 
 
@@ -368,7 +367,7 @@ def test_lines_are_literal_and_come_back_byte_for_byte(tmp_path: Path) -> None:
     corpus = Corpus.read(file_of(tmp_path, body))
     assert list(corpus) == TRICKY
     assert corpus.text().encode() == body  # no normalisation: zoë is written in two ways
-    write_lines(corpus, tmp_path / "again.txt")
+    (tmp_path / "again.txt").write_text(corpus.text(), encoding="utf-8", newline="")
     assert (tmp_path / "again.txt").read_bytes() == body
 
 
@@ -401,8 +400,8 @@ def test_max_line_counts_symbols_without_the_white_space_around(tmp_path: Path) 
 def test_a_line_without_an_end_is_bounded_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus_module, "CHUNK", 100)
-    monkeypatch.setattr(corpus_module, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(reading, "CHUNK", 100)
+    monkeypatch.setattr(reading, "MAX_LINE_BYTES", 1000)
     path = file_of(tmp_path, b"emma\n" + b"x" * 1_000_000)
     read = 0
 
@@ -422,16 +421,16 @@ def test_a_line_without_an_end_is_bounded_before_it_is_read(
 
 def test_a_file_that_never_ends_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file_of(tmp_path, b"emma\nava\n\n")
-    monkeypatch.setattr(corpus_module, "MAX_BYTES", 10)
+    monkeypatch.setattr(reading, "MAX_BYTES", 10)
     assert list(Corpus.read(path)) == ["emma", "ava"]
-    monkeypatch.setattr(corpus_module, "MAX_BYTES", 9)
+    monkeypatch.setattr(reading, "MAX_BYTES", 9)
     for encoding in ("utf-8", "latin-1"):
         assert refused(path, encoding=encoding).startswith("more than 9 bytes (")
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
 def test_devices_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus_module, "CHUNK", 4096)
+    monkeypatch.setattr(reading, "CHUNK", 4096)
     assert "looks binary" in refused("/dev/zero")
     assert "looks" in refused("/dev/urandom")
 
@@ -447,7 +446,7 @@ def test_every_chunk_size_gives_the_same_corpus(
     expected = reference([*lines, "last"], 50, False)
     sizes = [*range(1, 40), 64, 100, 1000, 8 * 2**20]
     for size in sizes:
-        monkeypatch.setattr(corpus_module, "CHUNK", size)
+        monkeypatch.setattr(reading, "CHUNK", size)
         corpus = Corpus.read(path, TextOptions(max_line=50))
         assert (list(corpus), corpus.counts) == expected, size
 
@@ -459,7 +458,7 @@ def test_a_chunk_may_end_inside_a_character(
     lines = ["emma", "zoë", "x" * 30, "åse"]
     path = file_of(tmp_path, "\n".join(lines).encode(encoding))
     for size in (1, 2, 3, 5, 7, 1000):
-        monkeypatch.setattr(corpus_module, "CHUNK", size)
+        monkeypatch.setattr(reading, "CHUNK", size)
         assert list(Corpus.read(path, TextOptions(encoding=encoding))) == lines
 
 
@@ -737,8 +736,8 @@ def test_counts_add_up() -> None:
 
 
 def test_latin_1_is_read_line_by_line_as_well(tmp_path, monkeypatch):
-    monkeypatch.setattr("makemore.corpus.CHUNK", 4)
-    monkeypatch.setattr("makemore.corpus.MAX_LINE_BYTES", 8)
+    monkeypatch.setattr("makemore.reading.CHUNK", 4)
+    monkeypatch.setattr("makemore.reading.MAX_LINE_BYTES", 8)
     path = tmp_path / "names.txt"
     path.write_bytes("zo\xeb\nb\xe9a\n".encode("latin-1"))
     assert list(Corpus.read(path, TextOptions(encoding="latin-1"))) == ["zo\xeb", "b\xe9a"]
@@ -749,7 +748,7 @@ def test_latin_1_is_read_line_by_line_as_well(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf_8_sig"])
 def test_a_mark_inside_the_text_stays_with_utf_8_sig_too(tmp_path, monkeypatch, encoding):
-    monkeypatch.setattr("makemore.corpus.CHUNK", 5)
+    monkeypatch.setattr("makemore.reading.CHUNK", 5)
     path = tmp_path / "names.txt"
     path.write_bytes("\ufeffa\n\ufeffb\n".encode())
     assert list(Corpus.read(path, TextOptions(encoding=encoding))) == ["a", "\ufeffb"]

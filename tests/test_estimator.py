@@ -23,7 +23,7 @@ from conftest import Cli
 from makemore import MakeMore
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import DataError, RunError, UsageError
-from makemore.estimator import MOST_VAL, _lowest
+from makemore.estimator import MOST_VAL
 from makemore.models import base
 from makemore.models.gru import GRU
 from makemore.models.mlp import MLP
@@ -592,14 +592,14 @@ def test_a_plan_builds_its_model_from_its_seed() -> None:
 def test_at_most_20000_lines_of_val_are_evaluated_while_training_whatever_their_order() -> None:
     assert MOST_VAL == 20_000
     lines = like_names(500)
-    part = _lowest(Corpus.exactly(lines), 100)
-    again = _lowest(Corpus.exactly(lines[::-1]), 100)
+    part = Corpus.exactly(lines).lowest(100)
+    again = Corpus.exactly(lines[::-1]).lowest(100)
     assert len(part) == 100 and set(part) == set(again)
     assert [lines.index(line) for line in part] == sorted(lines.index(line) for line in part)
     hashes = Corpus.exactly(lines).hashes()
     kept = np.isin(hashes, part.hashes())
     assert hashes[kept].max() < hashes[~kept].min()
-    assert _lowest(part, 100) is part
+    assert part.lowest(100) is part
 
 
 def test_one_string_is_no_list_of_lines():

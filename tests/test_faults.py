@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from makemore import MakeMore, corpus, runtime
+from makemore import MakeMore, reading, runtime
 from makemore.commands import train
 from makemore.run import Run
 
@@ -325,15 +325,15 @@ def test_20_a_file_that_changes_between_two_calls(call: Call) -> None:
 def test_20_a_file_that_is_cut_while_it_is_read(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "CHUNK", 16)
-    decode, cut = corpus._decode, []
+    monkeypatch.setattr(reading, "CHUNK", 16)
+    decode, cut = reading._decode, []
 
     def cutting(*arguments: Any) -> str:
         if not cut:
             cut.append(os.truncate("lines.txt", 20))
         return decode(*arguments)
 
-    monkeypatch.setattr(corpus, "_decode", cutting)
+    monkeypatch.setattr(reading, "_decode", cutting)
     ended = learn(call, PLAIN)
     assert ended.returncode in (0, 7) and cut == [None]  # never SIGBUS: no file is mapped
     digest = json.loads(Path("run/config.json").read_text())["data"]["digest"]
@@ -349,7 +349,7 @@ def test_21_what_never_ends_is_refused(device: str, call: Call) -> None:
 
 
 def test_21_reading_stops_at_a_stated_size(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "MAX_BYTES", 1000)
+    monkeypatch.setattr(reading, "MAX_BYTES", 1000)
     failed(learn(call, PLAIN * 50), 3, "more than 1000 bytes", "lines.txt")
     assert os.listdir() == ["lines.txt"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import battery
-from makemore import inspection, report
+from makemore import diagnostics, inspection, report
 from makemore.calibration import Calibration, calibrate
 from makemore.estimator import MakeMore
 from makemore.evaluate import score
@@ -411,5 +411,5 @@ def test_calibration_in_small_pieces(trained: Path, monkeypatch) -> None:
 
 def test_most_frequent_keeps_the_boundary() -> None:
     counts = np.array([1, 5, 9, 7, 9])
-    assert inspection.most_frequent(counts, 3).tolist() == [0, 2, 4]
-    assert inspection.most_frequent(counts, 99).tolist() == [0, 1, 2, 3, 4]
+    assert diagnostics.most_frequent(counts, 3).tolist() == [0, 2, 4]
+    assert diagnostics.most_frequent(counts, 99).tolist() == [0, 1, 2, 3, 4]

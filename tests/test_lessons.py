@@ -49,11 +49,24 @@ def test_a_lesson_runs_and_measures_what_it_expects(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_the_full_form_expects_is_checked(name: str) -> None:
+def test_what_is_expected_has_a_source(name: str) -> None:
     assert any("full" in entry for entry in EXPECTED[name].values())
     for quantity, entry in EXPECTED[name].items():
         assert entry.get("source"), f"{name}: where does {quantity!r} come from?"
         assert {"full", "short"} & entry.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recorded_full_run_is_of_this_lesson(name: str) -> None:
+    """Every number that the full form expects was measured, and is what is expected now."""
+    text = (LESSONS / "recorded" / f"{name}.json").read_text(encoding="utf-8")
+    rows = {row["quantity"]: row for row in json.loads(text)["rows"]}
+    full = {key: entry for key, entry in EXPECTED[name].items() if "full" in entry}
+    assert rows.keys() == full.keys()
+    for quantity, entry in full.items():
+        row = rows[quantity]
+        assert row["expected"] == entry["full"] and row["within"] == entry.get("within", 0)
+        assert course.agrees(entry["full"], row["measured"], row["within"]), quantity
 
 
 # The lectures' numbers, with how far off a run may be: pinned apart from expected.json, so that

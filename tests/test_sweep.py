@@ -32,7 +32,6 @@ from makemore.trial import (
     plan_of,
     random_draws,
     run_trial,
-    share_of,
     with_seeds,
 )
 from warm import Warm
@@ -163,10 +162,12 @@ def test_a_share_of_the_data_is_its_lowest_hashes_and_nothing_else_changes(parts
         assert plan.config.vocab_size == len(plan.vocabulary) == len(set("".join(LINES))) + 1
         left = np.setdiff1d(parts.train.hashes(), train.hashes())
         assert not len(left) or train.hashes().max() < left.min()
-    small, large = (set(share_of(parts.train, share)) for share in (0.2, 0.6))
+    small, large = (
+        set(parts.train.lowest(round(share * len(parts.train)))) for share in (0.2, 0.6)
+    )
     assert small < large
     rows = list(parts.train)
-    kept = [rows.index(line) for line in share_of(parts.train, 0.5)]
+    kept = [rows.index(line) for line in parts.train.lowest(round(0.5 * len(parts.train)))]
     assert kept == sorted(kept)
     # The context of a sequence model is the whole text's, too.
     contexts = {plan_of("gru", {"data": share}, parts).config.block_size for share in (0.02, 1.0)}
@@ -215,7 +216,7 @@ def test_a_trial_says_what_the_same_training_says(parts: Split) -> None:
 
 def test_names_are_new_to_the_lines_that_were_left_out_too(parts: Split) -> None:
     found = run_trial("ngram", {"order": 4, "data": 0.5}, parts)
-    half = set(share_of(parts.train, 0.5))
+    half = set(parts.train.lowest(round(0.5 * len(parts.train))))
     maker = MakeMore("ngram")
     maker.begin(plan_of("ngram", {"order": 4, "data": 0.5}, parts))
     list(maker.training())
@@ -495,7 +496,7 @@ def test_a_sweep_gives_a_table_names_and_charts_and_runs_once(
     assert [row["block_size"] for row in rows] == ["2", "3"] and len(records) == 2
     for row, found in zip(rows, records, strict=True):
         assert row["val"] == f"{found['val']:.4f}" and row["train"] == f"{found['train']:.4f}"
-        assert row["copied"] == f"{100 * found['copied']:.1f}%"
+        assert row["in train"] == f"{100 * found['copied']:.1f}%"
         assert "  ".join(found["names"]) in done.stdout and len(found["names"]) == 20
     best = min(records, key=lambda found: found["val"])["options"]["block_size"]
     (marked,) = (line for line in done.stdout.splitlines() if line.endswith("best"))

@@ -24,7 +24,7 @@ def test_a_traced_pass_gives_the_same_logits_and_leaves_no_hook(name: str) -> No
     plain = model(inputs)
     logits, calls = traced(model, inputs)
     assert torch.equal(logits, plain)
-    assert calls and torch.equal(calls[-1].output, logits) or name in ("rnn", "gru", "lstm")
+    assert any(call.output is logits for call in calls)
     hooks = [(part._forward_hooks, part._forward_pre_hooks) for part in model.modules()]
     assert not any(after or before for after, before in hooks)
 
@@ -55,11 +55,12 @@ def test_gradients_can_be_asked_of_what_was_seen() -> None:
 
 def test_after_an_error_the_hooks_are_gone() -> None:
     model = battery.build(base.find("bow"), block_size=4)
-    with pytest.raises(ValueError, match="block_size"), Trace(model):
+    with pytest.raises(ValueError, match="block_size"), Trace(model) as trace:
         model(torch.zeros(1, 9, dtype=torch.long))
     assert not any(part._forward_hooks for part in model.modules())
-    before = torch.ones(2).tanh()  # and the mode, too: this is not seen
-    assert torch.equal(before, torch.ones(2).tanh())
+    seen = len(trace.calls)
+    model(torch.zeros(1, 4, dtype=torch.long))  # and the mode, too: this is not seen
+    assert len(trace.calls) == seen
 
 
 def test_attention_maps_are_those_that_attention_uses() -> None:

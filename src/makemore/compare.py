@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from makemore import __version__
 from makemore.corpus import Split
-from makemore.errors import MakemoreError, RunError, Unsatisfiable
+from makemore.errors import MakemoreError, RunError
 from makemore.estimator import MakeMore
 from makemore.ledger import Ledger
+from makemore.novelty import DRAWS_SEED, new_lines, sample_shares
 from makemore.plan import Plan
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ FILE = "rows.jsonl"
 TABLE, CHARTS = "table.md", ("compare.png", "compare-dark.png")
 IDENTITY = ("format", "data", "asked", "test")
 FLOOR = "ngram"  # modified Kneser-Ney counts: seconds of work, and no gradient
-DRAWS = 1000
-DRAWS_SEED = 0  # the same draws each time, so that two models are compared by the same luck
 SAMPLES = 12  # new lines of each model
 
 Facts = dict[str, Any]
@@ -114,34 +113,8 @@ def row_of(maker: MakeMore, seconds: float, test: bool = False) -> Row:
         maker.model, maker.n_parameters, seconds, nll["train"],
         nll.get("val"), unseen.get("val"), nll.get("test"), unseen.get("test"),
         None if chosen is None else chosen / math.log(2),
-        sample_shares(maker), new_lines(maker),
+        sample_shares(maker), new_lines(maker, SAMPLES, DRAWS_SEED),
     )  # fmt: skip
-
-
-def sample_shares(maker: MakeMore) -> dict[str, float]:
-    """Shares of 1,000 draws: new, repeated (drawn before), copied (in the text), cut or empty."""
-    seen: set[str] = set()
-    counts = {"new": 0, "repeated": 0, "copied": 0, "cut or empty": 0}
-    for line in maker.samples(DRAWS, DRAWS_SEED, all=True):
-        if line.capped or not line.text:
-            kind = "cut or empty"
-        elif line.origin != "new":
-            kind = "copied"
-        else:
-            kind = "repeated" if line.text in seen else "new"
-        seen.add(line.text)
-        counts[kind] += 1
-    return {kind: number / DRAWS for kind, number in counts.items()}
-
-
-def new_lines(maker: MakeMore) -> list[str]:
-    """Up to 12 lines that stand nowhere in the text; fewer where no more are found."""
-    found: list[str] = []
-    try:
-        found.extend(line.text for line in maker.samples(SAMPLES, DRAWS_SEED))
-    except Unsatisfiable:
-        pass
-    return found
 
 
 # -- what the rows say ----------------------------------------------------------------------------

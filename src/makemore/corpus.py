@@ -11,30 +11,18 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import DataError, visible
+from makemore.reading import blocks
 from makemore.settings import TextOptions
 
-MAX_BYTES = 2 * 2**30  # of a file: a log that grows or /dev/zero ends here
-MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound before it is read
-CHUNK = 8 * 2**20
 FEWEST_TO_SPLIT = 50  # distinct lines under which all of them train
 
 _SPACES = np.array([c for c in range(0x3001) if chr(c).isspace()], dtype=np.uint32)
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "a PNG picture"),
-    (b"%PDF", "a PDF"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
-)  # fmt: skip
-
-_MARKS = (
-    (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
-    (b"\xfe\xff", "UTF-16"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,17 +108,8 @@ class Corpus:
 
     @classmethod
     def _from_stream(cls, stream: BinaryIO, name: str, options: TextOptions) -> Corpus:
-        parts, line_number = [], 1
-        for block in _whole_lines(stream, name, options):
-            codes = _code_points(_decode(block, name, line_number, options))
-            if line_number == 1 and not (codes == 10).any() and (codes[:-1] == 13).any():
-                raise DataError(
-                    "the only line ends are lone CR, as on an old Mac", name,
-                    "turn them into LF: tr '\\r' '\\n' < FILE",
-                )  # fmt: skip
-            parts.append(_clean(codes, options))
-            line_number += int((codes == 10).sum())
-        return concatenate(parts)
+        texts = blocks(stream, name, options.encoding, options.errors)
+        return concatenate(_clean(_code_points(text), options) for text in texts)
 
     def _finished(self, name: str, options: TextOptions) -> Corpus:
         """Copies counted and, unless they are to be kept, dropped; the limits of a text held."""
@@ -185,6 +164,15 @@ class Corpus:
         labels = None if self.labels is None else self.labels[picked]
         codes = self.codes[np.arange(offsets[-1]) + shift]
         return Corpus(codes, offsets, self.counts, labels)
+
+    def lowest(self, most: int) -> Corpus:
+        """At most `most` lines, of the lowest hashes: the same ones however the text is ordered.
+
+        Of two such parts the smaller lies within the larger.
+        """
+        if len(self) <= most:
+            return self
+        return self.take(np.sort(np.argsort(self.hashes(), kind="stable")[:most]))
 
     def hashes(self) -> NDArray[np.uint64]:
         """(n_lines,) a 64-bit hash of each line's text, the same on every machine and run."""
@@ -278,74 +266,6 @@ def is_clean(text: str) -> bool:
     return bool(text) and text == text.strip() and "\n" not in text
 
 
-def _whole_lines(stream: BinaryIO, name: str, options: TextOptions) -> Iterator[bytes]:
-    """Blocks of the stream that end where a line does, never more than the bounds in memory."""
-    by_line = _ends_lines_with_lf(options.encoding)
-    rest, total, started = b"", 0, False
-    while chunk := stream.read(CHUNK):
-        if not started:
-            started = True
-            chunk = _checked_start(chunk, name, by_line)
-        if by_line and b"\0" in chunk:
-            raise DataError("the file looks binary (it holds NUL bytes)", name, "give a text file")
-        total += len(chunk)
-        if total > MAX_BYTES:
-            raise DataError(f"more than {MAX_BYTES} bytes", name, "give a smaller file")
-        cut = chunk.rfind(b"\n") + 1 if by_line else 0
-        if cut:
-            yield rest + chunk[:cut]
-            rest = chunk[cut:]
-        else:
-            rest += chunk
-            if by_line and len(rest) > MAX_LINE_BYTES:
-                raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes", name)
-    if rest:
-        yield rest
-
-
-def _ends_lines_with_lf(encoding: str) -> bool:
-    """Whether the byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16."""
-    try:
-        return "\n".encode(encoding) == b"\n" or encoding.lower().replace("_", "-") == "utf-8-sig"
-    except LookupError:
-        raise DataError(
-            f"unknown encoding {visible(encoding, 40)!r}", None, "use utf-8, latin-1, ..."
-        ) from None
-
-
-def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
-    for magic, kind in _MAGIC:
-        if chunk.startswith(magic):
-            raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
-    if not by_line:
-        return chunk
-    for magic, kind in _MARKS:
-        if chunk.startswith(magic):
-            raise DataError(f"the file looks like {kind}", name, f"use --encoding {kind.lower()}")
-    # Without a mark, UTF-16 of Latin text shows by NULs in every second place.
-    even, odd = chunk[0:400:2].count(0), chunk[1:400:2].count(0)
-    if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
-        order = "le" if odd else "be"
-        raise DataError("the file looks like UTF-16", name, f"use --encoding utf-16-{order}")
-    return chunk
-
-
-def _decode(block: bytes, name: str, line_number: int, options: TextOptions) -> str:
-    try:
-        # utf-8-sig would drop a mark at the start of every block.
-        text = block.decode(options.encoding.replace("_", "-").removesuffix("-sig"), options.errors)
-    except UnicodeDecodeError as error:
-        before = block[: error.start]
-        line = line_number + before.count(b"\n")
-        byte = error.start - (before.rfind(b"\n") + 1) + 1
-        raise DataError(
-            f"the bytes are no {options.encoding}", f"{name}:{line}:{byte}: {error.reason}",
-            "name what they are (--encoding latin-1) or use --errors replace",
-        ) from None  # fmt: skip
-    # A mark is dropped only where the file starts: elsewhere the character is part of a line.
-    return text.removeprefix("\ufeff") if line_number == 1 else text
-
-
 def _code_points(text: str) -> NDArray[Any]:
     """(len(text),) the code points, in the smallest type that holds them."""
     wide = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
@@ -392,8 +312,3 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def write_lines(corpus: Corpus, path: Path) -> None:
-    """`corpus` as a text file that Corpus.read gives back."""
-    path.write_bytes(corpus.text().encode())

@@ -21,8 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makemore.batches import IGNORED, Batches, Lines
-from makemore.errors import UsageError
+from makemore.batches import IGNORED
 from makemore.estimator import MakeMore
 from makemore.evaluate import nll
 from makemore.models.neural import NeuralModel
@@ -188,6 +187,20 @@ def embedding_of(model: Any) -> NDArray[np.float64] | None:
     return None if table is None else table.detach().cpu().double().numpy()
 
 
+def frequencies(maker: MakeMore) -> NDArray[np.int64]:
+    """(V,) how often each id stands in the training lines; the boundary once a line."""
+    train, vocabulary = maker.split.train, maker.vocabulary
+    counts = np.bincount(vocabulary.encode(train), minlength=len(vocabulary))
+    counts[0] = len(train)
+    return counts
+
+
+def most_frequent(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """The boundary and the most frequent other ids, in the order of the ids; `most` in all."""
+    others = 1 + np.argsort(-counts[1:], kind="stable")[: most - 1]
+    return np.concatenate([[0], np.sort(others)])
+
+
 class Watch:
     """Consumes the events of a training and gives the entries of diagnostics.jsonl.
 
@@ -211,14 +224,9 @@ class Watch:
         plan, model = maker.plan_, maker.model_
         if plan is None or not isinstance(model, NeuralModel):
             return None
-        train, recipe = plan.split.train, plan.recipe
-        ids = plan.vocabulary.encode(train)
-        lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
-        probe = Batches(lines, recipe.batch_size, recipe.seed)(0)
-        counts = np.bincount(ids, minlength=len(plan.vocabulary))
-        frequent = sorted(np.argsort(-counts, kind="stable")[:MOST_SYMBOLS].tolist())
+        frequent = most_frequent(frequencies(maker), MOST_SYMBOLS + 1).tolist()
         symbols = {0: "."} | {n: plan.vocabulary.decode([n]) for n in frequent if n}
-        return cls(model, symbols, probe, recipe.max_steps or 1)
+        return cls(model, symbols, maker.batches()(0), plan.recipe.max_steps or 1)
 
     def see(self, event: Event) -> Iterator[dict[str, Any]]:
         """The entries that this event gives rise to: at every evaluation and about 100 steps."""
@@ -253,13 +261,8 @@ def overfit_batch(maker: MakeMore, steps: int) -> Iterator[tuple[int, float, flo
     lowest is above 0 where one context is followed by different symbols. Raises UsageError for a
     model that only counts. The maker's model is changed.
     """
-    plan, model = maker.plan_, maker.model_
-    if plan is None or not isinstance(model, NeuralModel):
-        raise UsageError(f"{maker.model} does not learn by steps", "--model", "choose another")
-    train = plan.split.train
-    ids = plan.vocabulary.encode(train)
-    lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
-    batch = Batches(lines, ONE_BATCH, plan.recipe.seed)(0)
+    batch, model, plan = maker.batches(ONE_BATCH)(0), maker.model_, maker.plan_
+    assert plan is not None and isinstance(model, NeuralModel)  # noqa: S101 (it has batches)
     recipe = dataclasses.replace(plan.recipe, max_steps=steps)
     lowest = lowest_loss(batch)
     for event in train_steps(model, make_optimizers(model, recipe), lambda _: batch, recipe):

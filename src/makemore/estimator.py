@@ -33,6 +33,7 @@ from makemore.settings import Recipe, Sampling
 from makemore.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from makemore.batches import Batches
     from makemore.train import Event
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
@@ -132,15 +133,11 @@ class MakeMore:
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
     ) -> Iterator[Event]:
-        from makemore.batches import Batches, Lines
         from makemore.models.neural import NeuralModel
         from makemore.train import Training, fit
 
-        model, train = self.model_, plan.split.train
+        model, batches = self.model_, self.batches()
         assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
-        ids = plan.vocabulary.encode(train)
-        lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
-        batches = Batches(lines, plan.recipe.batch_size, plan.recipe.seed)
         training = Training(model, plan.recipe)
         if run is not None:
             if run.state is None:
@@ -151,6 +148,22 @@ class MakeMore:
                 raise RunError(error.what, str(run.path), error.to_do) from None
         with self._threads():
             yield from fit(training, batches, self._losses, writer, stop)
+
+    def batches(self, batch_size: int | None = None) -> Batches:
+        """The batches of a training as begun, by step; of another size than the recipe's if asked.
+
+        Raises UsageError for a model that does not learn by steps.
+        """
+        from makemore.batches import Batches, Lines
+        from makemore.models.neural import NeuralModel
+
+        plan, model = self._plan, self._model
+        if not isinstance(model, NeuralModel):
+            raise UsageError(f"{self.model} does not learn by steps", "--model", "choose another")
+        train = plan.split.train
+        ids = plan.vocabulary.encode(train)
+        lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
+        return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
 
     def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
         from makemore.train import Evaluated, Progress, Saved
@@ -167,9 +180,7 @@ class MakeMore:
         from makemore.evaluate import score
 
         parts, vocabulary = self._plan.split, self._plan.vocabulary
-        few = [
-            _lowest(part, most) for part, most in ((parts.train, MOST_TRAIN), (parts.val, MOST_VAL))
-        ]
+        few = [parts.train.lowest(MOST_TRAIN), parts.val.lowest(MOST_VAL)]
         means = [score(self._model, vocabulary, part).mean() for part in few]
         return math.inf if means[0] is None else means[0], means[1]
 
@@ -316,13 +327,6 @@ class MakeMore:
         except MakemoreError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
         return maker
-
-
-def _lowest(part: Corpus, most: int) -> Corpus:
-    """At most `most` lines, of the lowest hashes: the same ones however the file is ordered."""
-    if len(part) <= most:
-        return part
-    return part.take(np.sort(np.argsort(part.hashes(), kind="stable")[:most]))
 
 
 def as_given(lines: Iterable[str]) -> Corpus:

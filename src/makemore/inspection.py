@@ -17,8 +17,14 @@ from numpy.typing import NDArray
 
 from makemore.calibration import calibrate
 from makemore.corpus import Corpus
-from makemore.diagnostics import Watch, activations, embedding_of
-from makemore.errors import Unsatisfiable, UsageError
+from makemore.diagnostics import (
+    Watch,
+    activations,
+    embedding_of,
+    frequencies,
+    most_frequent,
+)
+from makemore.errors import UsageError
 from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
 from makemore.findings import findings, history, watched
@@ -26,6 +32,7 @@ from makemore.generate import Sample
 from makemore.models import base
 from makemore.models.base import CountModel, Model
 from makemore.models.neural import NeuralModel
+from makemore.novelty import new_lines
 from makemore.plots import model as of_model
 from makemore.plots import samples as of_samples
 from makemore.plots import shown
@@ -164,11 +171,8 @@ def _cell(value: float | None) -> str:
 
 
 def _new_lines(maker: MakeMore, seed: int) -> Iterator[Part]:
-    found = []
-    try:
-        for line in maker.samples(SHOWN, seed):
-            found.append(line.text)
-    except Unsatisfiable:
+    found = new_lines(maker, SHOWN, seed)
+    if len(found) < SHOWN:
         yield LeftOut(f"{SHOWN} new lines", f"only {len(found)} were found in many draws")
     if found:
         yield Verses("samples", f"{len(found)} new lines", found, verbatim=True)
@@ -181,20 +185,6 @@ def symbol_names(maker: MakeMore) -> list[str]:
     """(V,) what each id is shown as; the boundary is `.`, unless the text has one of its own."""
     symbols = maker.vocabulary.symbols
     return ["(end)" if "." in symbols else ".", *symbols]
-
-
-def frequencies(maker: MakeMore) -> NDArray[np.int64]:
-    """(V,) how often each id stands in the training lines; the boundary once a line."""
-    train, vocabulary = maker.split.train, maker.vocabulary
-    counts = np.bincount(vocabulary.encode(train), minlength=len(vocabulary))
-    counts[0] = len(train)
-    return counts
-
-
-def most_frequent(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """The boundary and the most frequent other ids, in the order of the ids; `most` in all."""
-    others = 1 + np.argsort(-counts[1:], kind="stable")[: most - 1]
-    return np.concatenate([[0], np.sort(others)])
 
 
 def _pairs(maker: MakeMore) -> Part:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.batches import Batches, Lines
 from makemore.errors import Diverged, UsageError
 from makemore.estimator import MakeMore
 from makemore.models.base import CountModel
@@ -86,7 +85,9 @@ def increasing(plan: Plan, rates: NDArray[np.float64]) -> Iterator[Point]:
     It ends early where the loss explodes: no number, or more than 4 times the lowest so far, both
     as means of some steps. Only training batches are looked at. UsageError for a model of counts.
     """
-    model, batches = _begun(plan)
+    maker = begun(plan)
+    model, batches = maker.model_, maker.batches()
+    assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
     recipe = dataclasses.replace(
         plan.recipe, max_steps=len(rates), schedule="constant", warmup_steps=0
     )
@@ -110,15 +111,6 @@ def increasing(plan: Plan, rates: NDArray[np.float64]) -> Iterator[Point]:
             lowest = min(lowest, mean)
         if mean > EXPLODED * lowest:
             return
-
-
-def _begun(plan: Plan) -> tuple[NeuralModel, Batches]:
-    model = begun(plan).model_
-    assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
-    train = plan.split.train
-    ids = plan.vocabulary.encode(train)
-    lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
-    return model, Batches(lines, plan.recipe.batch_size, plan.recipe.seed)
 
 
 def begun(plan: Plan) -> MakeMore:

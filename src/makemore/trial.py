@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from makemore.corpus import Corpus, Split
-from makemore.errors import DataError, Diverged, MakemoreError, Unsatisfiable, UsageError
+from makemore.corpus import Split
+from makemore.errors import DataError, Diverged, MakemoreError, UsageError
 from makemore.estimator import MakeMore
 from makemore.models import base
 from makemore.models.base import CountModel
+from makemore.novelty import DRAWS_SEED, copied_from_train, new_lines
 from makemore.options import Knob, knobs, make, unknown_key
 from makemore.plan import Plan, options_of
 from makemore.presets import Amount
@@ -34,8 +35,6 @@ from makemore.vocabulary import Vocabulary
 
 ALL = "all"  # batch_size: every window or line of the training part in each step
 NAMES = 20
-DRAWS = 1000
-DRAWS_SEED = 0  # every trial draws with the same luck
 Settings = dict[str, Any]
 Record = dict[str, Any]
 
@@ -160,7 +159,8 @@ def plan_of(model: str, settings: Mapping[str, Any], parts: Split) -> Plan:
     """
     kind, asked = base.find(model), dict(settings)
     amount = make(Amount, {key: asked.pop(key) for key in knobs(Amount) if key in asked})
-    part = dataclasses.replace(parts, train=share_of(parts.train, amount.data))
+    train = parts.train.lowest(max(1, round(amount.data * len(parts.train))))
+    part = dataclasses.replace(parts, train=train)
     lengths = part.train.lengths + 1
     items = int(lengths.sum()) if kind.reads == "window" else len(lengths)
     if asked.get("batch_size") == ALL:
@@ -178,14 +178,6 @@ def plan_of(model: str, settings: Mapping[str, Any], parts: Split) -> Plan:
     return dataclasses.replace(plan, vocabulary=vocabulary, config=config)
 
 
-def share_of(train: Corpus, share: float) -> Corpus:
-    """A share of the lines, those of the lowest hashes: a smaller share is part of a larger one."""
-    if share >= 1:
-        return train
-    most = max(1, round(share * len(train)))
-    return train.take(np.sort(np.argsort(train.hashes(), kind="stable")[:most]))
-
-
 def run_trial(model: str, settings: Mapping[str, Any], parts: Split) -> Record:
     """Train, and say what came of it. Losses are exact, in nats a symbol, of the best weights.
 
@@ -201,8 +193,6 @@ def run_trial(model: str, settings: Mapping[str, Any], parts: Split) -> Record:
     seconds = time.monotonic() - began
     train, val = maker.report("train"), maker.report("val") if len(parts.val) else {}
     ends = [{"train": told[place].train, "val": told[place].val} for place in (0, -1)]
-    draws = maker.samples(DRAWS, DRAWS_SEED, all=True)
-    copied = sum(line.origin == "train" for line in draws) / DRAWS
     plan = maker.plan_
     assert plan is not None  # noqa: S101 (it was trained)
     return {
@@ -210,19 +200,10 @@ def run_trial(model: str, settings: Mapping[str, Any], parts: Split) -> Record:
         "first": ends[0], "last": ends[1],
         "best_step": max(event.step for event in told if event.best),
         "steps": plan.recipe.max_steps, "parameters": maker.n_parameters,
-        "seconds": round(seconds, 3), "copied": copied, "names": _new(maker, parts),
+        "seconds": round(seconds, 3), "copied": copied_from_train(maker),
+        # Left-out training lines are not new, either.
+        "names": new_lines(maker, NAMES, DRAWS_SEED, parts.train),
     }  # fmt: skip
-
-
-def _new(maker: MakeMore, parts: Split) -> list[str]:
-    """Up to 20 lines that stand nowhere in the whole text, left-out training lines included."""
-    found: list[str] = []
-    try:
-        for line in maker.samples(NAMES, DRAWS_SEED, parts.train):
-            found.append(line.text)
-    except Unsatisfiable:  # a small text, learned by heart: there are no more
-        pass
-    return found
 
 
 KINDS = {Diverged: "diverged", UsageError: "options", DataError: "data"}

@@ -18,8 +18,8 @@ def evaluate(**values: Any) -> int:
     And the shares of 1,000 draws that are new, repeated, or copied from the text. The test part is
     for the end: --test scores it, and each look is counted in looks.jsonl.
     """
-    from makemore.compare import DRAWS, sample_shares
     from makemore.estimator import MakeMore
+    from makemore.novelty import DRAWS, sample_shares
 
     maker = MakeMore.load(values["dir"])
     names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]

@@ -199,7 +199,7 @@ def table(records: Sequence[Record], made: Sweep) -> tuple[list[str], list[list[
     keys = [axis.key for axis in made.axes]
     unseen = any(record.get("nll_unseen") is not None for record in records)
     head = [*keys, "val", *(["unseen"] if unseen else []), "train", "first", "last val",
-            "best step", "steps", "parameters", "seconds", "copied", ""]  # fmt: skip
+            "best step", "steps", "parameters", "seconds", "in train", ""]  # fmt: skip
     best = min(records, key=loss_of)
     rows = []
     for record in records:

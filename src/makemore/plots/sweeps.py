@@ -93,7 +93,7 @@ def against(key: str, trials: Trials, log_v: float, is_range: bool = False) -> F
     top.set(ylabel="nats a symbol", title=f"Loss against {shown(key)}")
     if top.get_ylim()[0] < log_v < top.get_ylim()[1]:  # never at the cost of what differs
         top.axhline(log_v, color=theme().ink, linestyle=":", linewidth=1.1, label="guessing: log V")
-    bottom.set(ylabel="copied", xlabel=shown(key) + " (log scale)" * (kind == "log"))
+    bottom.set(ylabel="share in train", xlabel=shown(key) + " (log scale)" * (kind == "log"))
     bottom.set_ylim(0.0, max(0.02, 1.1 * bottom.get_ylim()[1]))
     top.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), fontsize=8, handlelength=3)
     return made
