@@ -19,7 +19,7 @@ from makemore import generate
 from makemore.corpus import Corpus, Split, is_clean
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
-from makemore.generate import Known, Sample, choose, encode_prefix, log_softmax, sample
+from makemore.generate import Known, Sample, Sampler, choose, encode_prefix, log_softmax, weigh
 from makemore.models.base import Model, State
 from makemore.options import make
 from makemore.settings import Sampling
@@ -100,6 +100,15 @@ def split_of(train: str = "", val: str = "", test: str = "") -> Split:
 NOTHING = Known(split_of())
 
 
+def sample(
+    model: Model, vocabulary: Vocabulary, known: Known, options: Sampling, n: int, seed: int,
+    round_size: int = 256, longest: int = 0,
+) -> Iterator[Sample]:  # fmt: skip
+    sampler = Sampler(model, vocabulary, known, options, seed, round_size, longest)
+    for lines in sampler.rounds(n):
+        yield from lines
+
+
 def draw(
     model: Model, n: int = 20, seed: int = 1, *, known: Known = NOTHING,
     vocabulary: Vocabulary = ABC, round_size: int = 256, longest: int = 20, **options: Any,
@@ -116,7 +125,7 @@ def softmax(row: list[float], temperature: float = 1.0) -> list[float]:
 def shares(row: list[float], uniform: np.ndarray = EVEN, **options: Any) -> np.ndarray:
     """How often each id is chosen."""
     logits = np.broadcast_to(np.array(row, dtype=np.float32), (len(uniform), len(row)))
-    ids = choose(logits, make(Sampling, options), uniform)
+    ids = choose(weigh(logits, make(Sampling, options)), uniform)
     assert ids.shape == (len(uniform),)
     return np.bincount(ids, minlength=len(row)) / len(uniform)
 
@@ -224,7 +233,7 @@ def test_what_has_no_probability_is_never_drawn(
     row: list[float], options: dict[str, Any], uniform: float
 ) -> None:
     for number in (0.0, uniform, 1 - 2**-53):
-        (id,) = choose(np.array([row]), make(Sampling, options), np.array([number]))
+        (id,) = choose(weigh(np.array([row]), make(Sampling, options)), np.array([number]))
         assert 0 <= id < len(row) and row[id] > -math.inf
         kept = sorted(row, reverse=True)[: options.get("top_k", len(row))]
         assert row[id] >= kept[-1]
@@ -235,8 +244,10 @@ def test_what_has_no_probability_is_never_drawn(
 def test_rows_are_drawn_each_by_its_own_number() -> None:
     logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.1, 0.9]]))
     numbers = np.array([0.6, 0.6, 0.6])
-    assert choose(logits, Sampling(), numbers).tolist() == [1, 0, 1]
-    assert choose(logits, Sampling(), np.array([0.4, 0.95, 0.05])).tolist() == [0, 1, 0]
+    weights = weigh(logits, Sampling())
+    assert choose(weights, numbers).tolist() == [1, 0, 1]
+    assert choose(weights, np.array([0.4, 0.95, 0.05])).tolist() == [0, 1, 0]
+    assert choose(weights, numbers, np.array([2, 2, 1])).tolist() == [1, 1, 0]  # by other rows
 
 
 @pytest.mark.parametrize(
@@ -403,17 +414,18 @@ def test_the_lines_of_a_seed_are_pinned() -> None:
     # of d. With 4 symbols that are all as likely, a number is a symbol.
     lines = [line.text for line in draw(Table(np.full((1, 4, 4), 0.25)), 300, 12345, all=True)]
     assert lines[:8] == ["babaaac", "c", "caaba", "", "", "c", "c", ""]
-    for number, line in enumerate(lines):
+    for number, line in enumerate(lines):  # a round of 128 draws, one of 256
+        of_round, row = divmod(number, 128) if number < 128 else (1, number - 128)
         for place, symbol in enumerate([*line, ""]):
-            counter = [0, place, number // 256, 0]
+            counter = [0, place, of_round, 0]
             bits = np.random.Philox(key=np.array([12345, 0], dtype=np.uint64), counter=counter)
-            uniform = np.random.Generator(bits).random(256)[number % 256]
+            uniform = np.random.Generator(bits).random(256)[row]
             assert int(uniform * 4) == ("abc".index(symbol) + 1 if symbol else 0)
 
 
 def test_rounds_differ_and_their_size_is_part_of_what_a_seed_means(table: Table) -> None:
-    lines = [line.text for line in draw(table, 512, all=True)]
-    assert lines[:256] != lines[256:]
+    lines = [line.text for line in draw(table, 384, all=True)]
+    assert lines[:128] != lines[128:256]
     by_size = {
         size: [line.text for line in draw(table, 64, all=True, round_size=size)]
         for size in (16, 64, 256)
@@ -440,10 +452,10 @@ def test_no_more_rounds_are_drawn_than_are_needed(table: Table) -> None:
     draw(table, 1, all=True)
     one = table.steps
     table.steps = 0
-    draw(table, 256, all=True)
+    draw(table, 128, all=True)
     assert table.steps == one
     table.steps = 0
-    draw(table, 257, all=True)
+    draw(table, 129, all=True)
     assert one < table.steps < 3 * one
 
 
@@ -480,9 +492,12 @@ def test_by_default_lines_are_new_and_each_comes_once() -> None:
     assert all(text and text == text.strip() and is_clean(text) for text in new)
     # They are what is shown with `all`, without what is refused, in the same order.
     kept = [
-        line for line in shown if line.origin == "new" and not line.capped and is_clean(line.text)
+        line.text
+        for line in shown
+        if line.origin == "new" and not line.capped and is_clean(line.text)
     ]
-    assert new == list(dict.fromkeys(line.text for line in kept))[:150]
+    # Until most draws are refused: from then on the draws are by what is left.
+    assert new[:40] == list(dict.fromkeys(kept))[:40]
 
 
 # spec: G10
@@ -541,18 +556,21 @@ class Untouched(Table):
 
 
 @pytest.mark.parametrize(
-    ("options", "least", "most"),
+    ("options", "named"),
     [
-        ({"min_length": 5, "max_length": 4}, 5, 4),
-        ({"prefix": "abcab", "max_length": 4}, 5, 4),
-        ({"prefix": "abc", "min_length": 9, "max_length": 4}, 9, 4),
+        ({"min_length": 5, "max_length": 4}, "--min-length 5, --max-length 4"),
+        ({"prefix": "abcab", "max_length": 4}, "--prefix abcab, --max-length 4"),
+        ({"prefix": "ab", "suffix": "c", "max_length": 2}, "--prefix ab, --suffix c, "),
+        ({"contains": "b", "exclude": "xb"}, "--contains b, --exclude xb"),
+        ({"contains": "x"}, "--contains x, no line of the text holds 'x'"),
+        ({"pattern": "a{3}", "max_length": 2}, "--pattern a\\{3\\}, --max-length 2"),
+        ({"pattern": "a+", "suffix": "b"}, "--suffix b, --pattern a\\+"),
     ],
 )
-def test_lengths_that_no_line_can_have_are_refused_at_once(
-    options: dict[str, Any], least: int, most: int
+def test_conditions_that_no_line_satisfies_are_refused_at_once(
+    options: dict[str, Any], named: str
 ) -> None:
-    message = f"^no line has at least {least} and at most {most} symbols"
-    with pytest.raises(Unsatisfiable, match=message):
+    with pytest.raises(Unsatisfiable, match=rf"^no line satisfies all conditions \({named}"):
         draw(Untouched(), 1, **options)
 
 
@@ -565,26 +583,25 @@ def found_before(lines: Iterator[Sample]) -> tuple[list[str], str]:
     return found, str(caught.value)
 
 
-def test_what_was_found_is_given_before_it_is_said_that_there_is_no_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(generate, "GIVE_UP", 1000)
+def test_what_was_found_is_given_before_it_is_said_that_there_is_no_more() -> None:
     model, vocabulary = of_words({"a": 0.3, "b": 0.3, "ab": 0.2, "ba": 0.2})
     known = Known(split_of("a", "ba"))
     lines = sample(model, vocabulary, known, Sampling(), 5, 1, 100, 2)
     found, message = found_before(lines)
     assert sorted(found) == ["ab", "b"]
-    # All were found in the first round of 100; the next ten gave nothing.
-    assert message.startswith("found 2 of 5 lines after 1100 draws: ask for fewer")
+    # Found in the first round; the second has nothing new, the third takes out all that there is.
+    assert message.startswith("found 2 of 5 lines after 300 draws; and there is no other: ask for")
 
 
-def test_giving_up_takes_20000_draws_that_gave_nothing() -> None:
+def test_giving_up_takes_many_draws_that_gave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "GIVE_UP", 5000)
+    monkeypatch.setattr(generate, "NEW", 0.0)  # draws do not go over to what is left
     model, vocabulary = of_words({"a": 1.0})
     lines = sample(model, vocabulary, Known(split_of("a")), Sampling(), 3, 1, 256, 1)
     assert found_before(lines) == (
         [],
-        "found 0 of 3 lines after 20224 draws: ask for fewer, raise --temperature, "
-        "loosen the conditions, or use --all",
+        "found 0 of 3 lines after 5248 draws; 1 of the mass is left: ask for fewer, "
+        "raise --temperature, loosen the conditions, or use --all",
     )
 
 
@@ -595,15 +612,15 @@ def test_a_rare_line_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(line.text for line in lines) == ["b", "c", "d"]
 
 
-def test_greedy_draws_are_all_the_same_so_one_round_is_enough() -> None:
+def test_greedy_draws_are_all_the_same_and_soon_there_is_no_other() -> None:
     model, vocabulary = of_words({"a": 0.4, "b": 0.3, "c": 0.3})
     new = sample(model, vocabulary, NOTHING, Sampling(temperature=0), 3, 1, 256, 1)
     found, message = found_before(new)
-    assert found == ["a"] and message.startswith("found 1 of 3 lines after 512 draws")
+    assert found == ["a"] and message.startswith("found 1 of 3 lines after 640 draws; and there")
     known = Known(split_of("a"))
     old = sample(model, vocabulary, known, Sampling(temperature=0), 1, 1, 256, 1)
     found, message = found_before(old)
-    assert found == [] and message.startswith("found 0 of 1 lines after 256 draws")
+    assert found == [] and message.startswith("found 0 of 1 lines after 384 draws; and there")
     greedy = Sampling(temperature=0, all=True)
     shown = list(sample(model, vocabulary, known, greedy, 3, 1, 256, 1))
     assert [line.text for line in shown] == ["a", "a", "a"]

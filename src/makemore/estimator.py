@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import generate
-from makemore.corpus import Corpus, Split, split
+from makemore.constraints import compile_conditions
+from makemore.corpus import Corpus, Split, concatenate, split
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import base
 from makemore.models.base import CountModel, Model
@@ -29,8 +30,9 @@ from makemore.options import knobs, make, unknown_key
 from makemore.plan import Plan, options_of
 from makemore.run import Run
 from makemore.run_writer import RunWriter
-from makemore.settings import Recipe, Sampling
-from makemore.vocabulary import Vocabulary
+from makemore.search import Likely, Search
+from makemore.settings import Recipe, Sampling, Conditions
+from makemore.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:
     from makemore.batches import Batches
@@ -206,6 +208,43 @@ class MakeMore:
 
         return threads(self._plan.config.threads)
 
+    def sampler(
+        self,
+        random_state: int | None = None,
+        avoid: Corpus | None = None,
+        given: Corpus | None = None,
+        **sampling: Any,
+    ) -> generate.Sampler:
+        """Draws of this model under conditions: see `sample`; it also counts what it refuses.
+
+        avoid: lines to refuse beside those of the text; given: the same, of calls before.
+        """
+        plan, options = self._plan, make(Sampling, sampling)
+        seed = fresh_seed() if random_state is None else check_seed(random_state)
+        near = None
+        if options.min_distance is not None and not options.all:
+            from makemore.near import Near
+
+            parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
+            near = Near(concatenate(parts), options.min_distance - 1).near
+        return generate.Sampler(
+            self._model, plan.vocabulary, generate.Known(plan.split, avoid, given), options, seed,
+            plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
+            plan.split.train, near, self._label_inputs(options.label),
+        )  # fmt: skip
+
+    def _label_inputs(self, label: str) -> dict[int, float] | None:
+        """First inputs of draws and their shares: of one label, a mixture, or as in training."""
+        names, vocabulary = self._plan.vocabulary.labels, self._plan.vocabulary
+        if not names:
+            if label:
+                raise UsageError("the run has no labels", "--label", "train with --labels")
+            return None
+        shares = dict(zip(names, self.label_shares, strict=True))
+        if label:
+            shares = generate.parse_mixture(label, names)
+        return {vocabulary.label_id(name): share for name, share in shares.items() if share > 0}
+
     def samples(
         self,
         n: int = 20,
@@ -214,30 +253,63 @@ class MakeMore:
         **sampling: Any,
     ) -> Iterator[generate.Sample]:
         """n lines with their origin and nll, as they are drawn. See `sample`."""
-        options = make(Sampling, sampling)
+        yield from self.drawn(self.sampler(random_state, avoid, **sampling), n)
+
+    def drawn(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Sample]:
+        """n lines of a sampler of this maker, with the run's own number of threads."""
         if n < 0:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
-        seed = fresh_seed() if random_state is None else check_seed(random_state)
-        known = generate.Known(self._plan.split, avoid)
-        lines = generate.sample(
-            self._model, self._plan.vocabulary, known, options, n, seed,
-            self._plan.config.round_size, self._plan.split.train.longest,
-        )  # fmt: skip
+        rounds = sampler.rounds(n)
         while True:
-            with self._threads():  # given back between two lines: others run there, too
-                line = next(lines, None)
-            if line is None:
+            with self._threads():  # given back between two rounds: others run there, too
+                lines = next(rounds, None)
+            if lines is None:
                 return
-            yield line
+            yield from lines
 
     def sample(self, n: int = 20, random_state: int | None = None, **sampling: Any) -> list[str]:
         """n lines that stand nowhere in the text, each once (`all=True`: any line).
 
-        sampling: temperature, top_k, top_p, min_p, prefix, min_length, max_length, all. The same
-        random_state gives the same lines, here and on the command line.
+        sampling: temperature, top_k, top_p, min_p, prefix, suffix, contains, exclude, pattern,
+        min_length, max_length, min_distance, label, exact, all. The same random_state gives the
+        same lines, here and on the command line.
         Raises Unsatisfiable if there are no more such lines to be found.
         """
         return [line.text for line in self.samples(n, random_state, **sampling)]
+
+    def top(
+        self,
+        n: int = 20,
+        beam: int | None = None,
+        avoid: Corpus | None = None,
+        **conditions: Any,
+    ) -> list[Likely]:
+        """The n most likely lines, best first; new ones unless all=True.
+
+        beam: keep only so many prefixes of each length; quicker, and no rank is proven.
+        conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all.
+        Raises Unsatisfiable if no line can satisfy them.
+        """
+        if n < 0 or (beam is not None and beam < 1):
+            raise UsageError("n and beam count lines", None, "give 1 or more")
+        plan, options = self._plan, make(Conditions, conditions)
+        vocabulary, known = plan.vocabulary, generate.Known(plan.split, avoid)
+        cap = 2 * vocabulary.longest([plan.split.train])
+        automaton = compile_conditions(vocabulary, options, cap)
+        inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
+
+        def accept(lines: Corpus) -> NDArray[np.bool_]:
+            return (known.origins(lines.hashes()) == 0) | options.all
+
+        search = Search(self._model, vocabulary, automaton, inputs, accept)
+        with self._threads():
+            found = search.sweep(n, beam) if beam else search.likeliest(n)
+        origins = known.origins(found.lines.hashes())
+        rows = zip(found.lines, origins, found.logs, strict=True)
+        return [
+            Likely(text, generate.ORIGINS[origin], -float(log), bool(log > found.dropped))
+            for text, origin, log in rows
+        ]
 
     def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
         """(n,) log-likelihood of each line in nats, end included; -inf with an unknown symbol."""

@@ -1,46 +1,72 @@
 """Sampling: lines drawn symbol by symbol from a model, new ones and each once by default.
 
-Draws go in rounds of a fixed size, and the random numbers of draw d at symbol t depend on (seed, d,
-t) alone. So the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. No torch: a
-model's `step` takes and returns numpy.
+Draws go in rounds, and the random numbers of a draw depend on (seed, round, place, row) alone. So the
+first 5 of 50 are the 5 of 5, and every caller gets the same bytes. In a round, draws with the same
+symbols so far are one prefix, computed once. No torch: a model's `step` takes and returns numpy.
+
+Three ways, and a round's numbers alone say which: plain rejection, exact and fast as long as it
+pays; the same by what is left, once most draws are refused (used.py); and, where few lines satisfy
+the conditions, led draws with weights (lookahead.py), which are approximate.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.corpus import Corpus, Split, is_clean
-from makemore.errors import Unsatisfiable, UsageError
-from makemore.models.base import Model, take
+from makemore.constraints import Automaton, compile_conditions
+from makemore.corpus import Corpus, Split
+from makemore.errors import Unsatisfiable, UsageError, visible
+from makemore.lookahead import Lookahead
+from makemore.models.base import Model, State, take
+from makemore.options import unknown_key
 from makemore.settings import Sampling
+from makemore.used import NONE, UsedMass
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
-ROUND = 256  # draws in a round; a run records it, because a seed's lines depend on it
-GIVE_UP = 20_000  # draws in a row without one line to give: some seconds of work
-ORIGINS = ("new", "train", "val", "test", "avoid")
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ROUND = 4096  # draws in a round at most; a run records it, because a seed's lines depend on it
+FIRST_ROUND = 128  # the next has twice as many, up to ROUND: the first lines come soon
+GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
+PILOT = 1024  # draws after which it is asked whether rejection pays
+PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
+NEW = 0.125  # share of a round's draws that are new, below which the next go by what is left
+PLACE_OF_LABEL, PLACE_OF_WEIGHTS = 2**32, 2**32 + 1  # of random numbers that are no symbol's
+PLACE_OF_RESAMPLING = 2**33
+EVEN = 0.5  # sample size, as a share of the led draws, below which these are resampled
+ORIGINS = ("new", "train", "val", "test", "avoid", "given")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawn line: where it stands already, its nll in nats (end included), whether it was cut."""
+    """A drawn line: where it stands already, its nll in nats (end included), whether it was cut.
+
+    exact: drawn by the model's own distribution among the lines that the conditions allow
+    """
 
     text: str
     origin: str
     nll: float
     capped: bool = False
+    exact: bool = True
+    label: str | None = None
 
 
 class Known:
     """Which lines are known and from where, by a 64-bit hash of their text: 8 bytes a line."""
 
-    def __init__(self, split: Split, avoid: Corpus | None = None) -> None:
-        parts = [part for _, part in split] + ([avoid] if avoid is not None else [])
+    def __init__(
+        self, split: Split, avoid: Corpus | None = None, given: Corpus | None = None
+    ) -> None:
+        nothing = split.train.take(slice(0))
+        parts = [part for _, part in split] + [avoid or nothing, given or nothing]
         hashes = np.concatenate([part.hashes() for part in parts])
         origin = np.repeat(np.arange(1, len(parts) + 1), [len(part) for part in parts])
         self.hashes, first = np.unique(hashes, return_index=True)
@@ -55,16 +81,10 @@ class Known:
         return np.where(found, self.origin[place], 0)
 
 
-@dataclass(frozen=True)
-class Draws:
-    """One round: lines, their nll in nats, and which were cut at the cap."""
-
-    lines: Corpus
-    nll: NDArray[np.float64]
-    capped: NDArray[np.bool_]
+# -- one symbol -----------------------------------------------------------------------------------
 
 
-def weigh(logits: NDArray[Any], options: Sampling) -> NDArray[np.float64]:
+def weigh(logits: NDArray[Any], options: Sampling) -> Floats:
     """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
 
     They do not sum to 1; divided by their sum they are the probabilities of a draw.
@@ -92,130 +112,455 @@ def weigh(logits: NDArray[Any], options: Sampling) -> NDArray[np.float64]:
     return np.asarray(weights)
 
 
-def choose(logits: NDArray[Any], options: Sampling, uniform: NDArray[np.float64]) -> NDArray[Any]:
-    """logits (B, V), uniform (B,) in [0, 1) -> ids (B,): each falls into one symbol's share."""
-    totals = np.cumsum(weigh(logits, options), axis=1)
-    return (totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1)
+def choose(weights: Floats, uniform: Floats, rows: Ints | None = None) -> Ints:
+    """weights (G, V), uniform (R,) in [0, 1) -> ids (R,): each falls into one symbol's share.
+
+    rows: (R,) which of the G each draw goes by; its own by default.
+    """
+    totals = np.cumsum(weights, axis=1)
+    if rows is not None:
+        totals = totals[rows]
+    return np.asarray((totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1))
 
 
-def uniforms(seed: int, number: int, place: int, size: int) -> NDArray[np.float64]:
+def uniforms(seed: int, number: int, place: int, size: int) -> Floats:
     """(size,) in [0, 1): what round `number` draws by at this place, one for each of its lines."""
     key = np.array([seed, 0], dtype=np.uint64)
     bits = np.random.Philox(key=key, counter=[0, place, number, 0])
     return np.random.Generator(bits).random(size)
 
 
-def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+def log_softmax(logits: NDArray[Any]) -> Floats:
     """logits (B, V) -> log-probabilities (B, V)."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-def rounds(
-    model: Model, vocabulary: Vocabulary, options: Sampling, seed: int, round_size: int, cap: int
-) -> Iterator[Draws]:
-    """Endless rounds of draws that start with the prefix and keep to the greatest length."""
-    prefix = encode_prefix(vocabulary, options.prefix)
-    state, logits, start = model.initial_state(1), np.zeros((1, len(vocabulary))), 0.0
-    for number, symbol in enumerate([BOUNDARY, *prefix]):
-        if number:
-            start -= log_softmax(logits)[0, symbol]
-        logits, state = model.step(np.array([symbol]), state)
-    first = np.zeros(round_size, dtype=np.int64)
-    begun = (take(state, first), logits[first], start)
-    for number in itertools.count():
-        yield _round(model, vocabulary, options, begun, cap, (seed, number), prefix)
+# -- one round ------------------------------------------------------------------------------------
 
 
-def _round(
-    model: Model, vocabulary: Vocabulary, options: Sampling, begun: tuple[Any, Any, float],
-    cap: int, stream: tuple[int, int], prefix: list[int],
-) -> Draws:  # fmt: skip
-    state, logits, start = begun
-    size, most = len(logits), min(cap, options.max_length or cap)
-    ids = np.zeros((size, most), dtype=np.int64)
-    ids[:, : len(prefix)] = prefix
-    lengths, nll = np.full(size, len(prefix)), np.full(size, start)
-    ended, rows = np.zeros(size, dtype=bool), np.arange(size)
-    for place in range(len(prefix), most + 1):
-        picked = choose(logits, options, uniforms(*stream, place, size)[rows])
-        # A line that is cut here is scored as the line it is shown as: with an end.
-        counted = picked[:, None] if place < most else np.full((len(rows), 1), BOUNDARY)
-        nll[rows] -= np.take_along_axis(log_softmax(logits), counted, axis=1)[:, 0]
-        goes_on = picked != BOUNDARY
-        ended[rows[~goes_on]] = True
-        rows, picked = rows[goes_on], picked[goes_on]
-        if place == most or not len(rows):
-            break
-        ids[rows, place] = picked
-        lengths[rows] += 1
-        if not goes_on.all():
-            state = take(state, np.flatnonzero(goes_on))
-        logits, state = model.step(picked, state)
-    # What did not end at max_length breaks a condition and is no draw; at the cap it is a cut one.
-    kept = ended if most < cap else np.ones(size, dtype=bool)
-    inside = np.arange(most) < lengths[:, None]
-    codes = vocabulary.codes[ids[kept][inside[kept]] - 1]
-    offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
-    return Draws(Corpus(codes, offsets), nll[kept], ~ended[kept])
+@dataclass
+class Prefixes:
+    """The distinct prefixes of a round that are still open, G of them, all of one length.
+
+    ids: (G, place); state and logits (G, ...) of the model after them; nll (G,) in nats
+    label: (G,) numbers; states: (G,) of the automaton; nodes: (G,) of what is used up
+    contexts: (G,) of the lookahead; lead: (G,) log of p over q, by which draws are led
+    """
+
+    ids: Ints
+    state: State
+    logits: NDArray[Any]
+    nll: Floats
+    label: Ints
+    states: NDArray[Any]
+    nodes: Ints
+    contexts: Ints
+    lead: Floats
+
+    def __len__(self) -> int:
+        return len(self.nll)
+
+
+@dataclass
+class Finished:
+    """The distinct lines of a round that ended at one place, n of them, and the draws of each."""
+
+    ids: Ints  # (n, place)
+    nll: Floats
+    label: Ints
+    nodes: Ints
+    lead: Floats
+    rows: Ints  # (draws,) numbers of the draws in the round
+    which: Ints  # (draws,) the line of each
+    capped: bool = False
+
+
+class Sampler:
+    """Lines from a model, as they are drawn: iterate over it.
+
+    longest: symbols of the longest training line; a draw of twice that is cut there and dropped.
+    near: texts -> (n,) whether each is too near to a known line (--min-distance).
+    Raises Unsatisfiable where no line can satisfy the conditions, none is left, or after 50,000
+    draws in a row that gave nothing; UsageError for the prefix, the pattern or a label.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        vocabulary: Vocabulary,
+        known: Known,
+        options: Sampling,
+        seed: int,
+        round_size: int = ROUND,
+        longest: int = 0,
+        train: Corpus | None = None,
+        near: Callable[[list[str]], NDArray[np.bool_]] | None = None,
+        labels: dict[int, float] | None = None,
+    ) -> None:
+        self.model, self.vocabulary, self.known, self.options = model, vocabulary, known, options
+        self.seed, self.round_size, self.train, self.near = seed, round_size, train, near
+        self.prefix = encode_prefix(vocabulary, options.prefix)
+        self.automaton = compile_conditions(vocabulary, options, 2 * longest, not options.all)
+        self.labels = labels or {BOUNDARY: 1.0}  # first input -> share of the draws
+        self.draws, self.found, self.passed, self.too_near, self.idle = 0, 0, 0, 0, 0
+        self.led, self.effective = 0, 0.0  # led draws, and their sample size summed over rounds
+        self.used: UsedMass | None = None
+        self.lookahead: Lookahead | None = None
+        self.wanted: int | None = None
+        self.given: set[int] = set()
+        self._begun: Prefixes | None = None
+        self._levels: list[tuple[Ints, Ints, Ints]] = []  # of this round: parents, symbols, nodes
+        self._fresh_draws = 0  # of this round
+        self._settled = 0  # nodes from here on are of this round
+
+    @property
+    def exact(self) -> bool:
+        """Whether draws are the model's own, and none was led."""
+        return self.lookahead is None
+
+    @property
+    def pass_rate(self) -> float:
+        """The share of the draws that satisfied the conditions before draws were led."""
+        return self.passed / max(1, self.draws - self.led)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for lines in self.rounds():
+            yield from lines
+
+    def rounds(self, n: int | None = None) -> Iterator[list[Sample]]:
+        """What each round gives, n lines in all (endless without n)."""
+        number, self.wanted = 0, n
+        while n is None or self.found < n:
+            size = min(self.round_size, FIRST_ROUND << min(number, 20))
+            finished = self._round(number, size)
+            self.draws += size
+            lines = self._given(finished, None if n is None else n - self.found, number)
+            self.found += len(lines)
+            self.idle = 0 if lines else self.idle + size
+            yield lines
+            if n is None or self.found < n:
+                self._change_way(size)
+            number += 1
+
+    def _change_way(self, size: int) -> None:
+        """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end."""
+        left = self._mass_left()
+        if left == 0 or self.idle >= GIVE_UP:
+            more = "and there is no other" if left == 0 else f"{left:.2g} of the mass is left"
+            refused = f", {self.too_near} were too near to known ones" if self.too_near else ""
+            wanted = "" if self.wanted is None else f" of {self.wanted}"
+            raise Unsatisfiable(
+                f"found {self.found}{wanted} lines after {self.draws} draws{refused}; {more}", None,
+                "ask for fewer, raise --temperature, loosen the conditions, or use --all",
+            )  # fmt: skip
+        if self.options.all:
+            return
+        if self.used is None and self._fresh_draws < NEW * size:
+            self.used = UsedMass(len(self.vocabulary))
+            self._begun = None
+        rare = self.draws >= PILOT and self.passed < PAYS * self.draws
+        if rare and not self.lookahead and not self.options.exact and self.train is not None:
+            self.lookahead = Lookahead(
+                self.automaton, self.vocabulary, self.train,
+                lambda logits: weigh(logits, self.options),
+            )  # fmt: skip
+            self._begun, self.used = None, None
+
+    def _mass_left(self) -> float:
+        """The share of the model's lines that are neither used up nor impossible."""
+        if self.used is None or self._begun is None:
+            return 1.0
+        shares = np.array([self.labels[int(number)] for number in self._begun.label])
+        return float((shares * self.used.mass(self._begun.nodes)).sum())
+
+    def _begin(self) -> Prefixes:
+        """The prefix that all lines start with, once for each label."""
+        numbers = np.array(list(self.labels), dtype=np.int64)
+        state, nll = self.model.initial_state(len(numbers)), np.zeros(len(numbers))
+        logits, state = self.model.step(numbers, state)
+        states, context = np.zeros(len(numbers), dtype=np.int64), np.zeros_like(numbers)
+        for symbol in self.prefix:
+            nll -= log_softmax(logits)[:, symbol]
+            logits, state = self.model.step(np.full(len(numbers), symbol), state)
+            states = self.automaton.next[states, symbol].astype(np.int64)
+            if self.lookahead:
+                context = self.lookahead.after(context, np.array(symbol))
+        ids = np.tile(np.array(self.prefix, dtype=np.int64), (len(numbers), 1))
+        nodes = np.full(len(numbers), NONE)
+        if self.used:
+            alive = self.automaton.allowed(len(self.prefix), states)
+            nodes = self.used.add(self._shares(logits), alive)
+        nothing = np.zeros(len(numbers))
+        return Prefixes(ids, state, logits, nll, numbers, states, nodes, context, nothing)
+
+    def _shares(self, logits: NDArray[Any]) -> Floats:
+        """(G, V) the probabilities of a draw."""
+        weights = weigh(logits, self.options)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def _round(self, number: int, size: int) -> list[Finished]:
+        if self._begun is None:
+            self._begun = self._begin()
+        self._settled = self.used.size if self.used else 0
+        self._levels = []
+        open_, finished = self._begun, list[Finished]()
+        shares = np.array([self.labels[int(label)] for label in open_.label])
+        if self.used:
+            shares = shares * self.used.mass(open_.nodes)
+        rows = np.arange(size)
+        group = choose(shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows))
+        for place in range(len(self.prefix), self.automaton.most + 1):
+            uniform = uniforms(self.seed, number, place, size)[rows]
+            picked, lead = self._pick(open_, place, group, uniform)
+            if place == self.automaton.most and self.automaton.cuts and self.options.all:
+                cut = (picked != BOUNDARY) & self.automaton.ends(place, open_.states)[group]
+                if cut.any():  # shown as what they are
+                    finished.append(self._end(open_, group[cut], rows[cut], lead[cut], True))
+            alive = self.automaton.allowed(place, open_.states)[group, picked]
+            ends = alive & (picked == BOUNDARY)
+            if ends.any():
+                finished.append(self._end(open_, group[ends], rows[ends], lead[ends]))
+            on = alive & (picked != BOUNDARY)
+            rows = rows[on]
+            if not len(rows):
+                break
+            before = open_
+            open_, group, parents = self._extend(before, place, group[on], picked[on], lead[on])
+            self._levels.append((before.nodes[parents], open_.ids[:, -1], open_.nodes))
+            if self.lookahead:
+                group = self._resample(open_, self.lookahead, place + 1, group, number)
+        return finished
+
+    def _pick(self, open_: Prefixes, place: int, group: Ints, uniform: Floats) -> tuple[Ints, Floats]:
+        """(R,) the symbol of each draw, and log of p over q where draws are led."""
+        shares = self._shares(open_.logits)  # (G, V)
+        led = shares
+        if self.used:
+            # What is dead below a prefix that is new in this round was no part of the way to it:
+            # whoever draws it is refused. Led draws have weights that see to it.
+            kept = (open_.nodes != NONE) & (bool(self.lookahead) | (open_.nodes < self._settled))
+            led = shares.copy()
+            led[kept] *= self.used.left[open_.nodes[kept]]
+        if self.lookahead:
+            led = led * self.lookahead.of(place, open_.states, open_.contexts)
+            lost = led.sum(axis=1) <= 0  # nothing is left below; the draw ends here
+            led[lost] = shares[lost]
+            led = led / led.sum(axis=1, keepdims=True)
+        picked = choose(led, uniform, group)
+        if not self.lookahead:
+            return picked, np.zeros(len(picked))
+        with np.errstate(divide="ignore"):
+            return picked, np.log(shares[group, picked]) - np.log(led[group, picked])
+
+    def _resample(
+        self, open_: Prefixes, lookahead: Lookahead, place: int, group: Ints, number: int
+    ) -> Ints:
+        """Led draws go on from prefixes in proportion to their weights, once these are uneven.
+
+        The weight of a prefix is p over q times the chance to complete it. Systematic resampling
+        (Kitagawa 1996); afterwards all draws weigh the same. Gives the prefix of each draw.
+        """
+        logs = open_.lead + np.log(lookahead.at(place, open_.states, open_.contexts))
+        highest = logs[group].max()
+        weights = np.exp(logs - highest)[group]  # (R,)
+        if weights.sum() ** 2 / (weights**2).sum() > EVEN * len(group):
+            return group
+        start = uniforms(self.seed, number, PLACE_OF_RESAMPLING + place, 1)
+        points = (np.arange(len(group)) + start) / len(group)
+        chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)
+        mean = highest + np.log(weights.mean())
+        open_.lead = mean - logs + open_.lead  # p over q as if each had the mean weight
+        return group[np.minimum(chosen, len(group) - 1)]
+
+    def _end(
+        self, open_: Prefixes, group: Ints, rows: Ints, lead: Floats, capped: bool = False
+    ) -> Finished:
+        ended, first, which = np.unique(group, return_index=True, return_inverse=True)
+        nll = open_.nll[ended] - log_softmax(open_.logits[ended])[:, BOUNDARY]
+        return Finished(
+            open_.ids[ended], nll, open_.label[ended], open_.nodes[ended],
+            open_.lead[ended] + lead[first], rows, which, capped,
+        )  # fmt: skip
+
+    def _extend(
+        self, open_: Prefixes, place: int, group: Ints, picked: Ints, lead: Floats
+    ) -> tuple[Prefixes, Ints, Ints]:
+        """The prefixes that are one symbol longer, in the order of their first draws."""
+        V = len(self.vocabulary)
+        codes, first, inverse = np.unique(
+            group * V + picked, return_index=True, return_inverse=True
+        )
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        parents, symbols = np.divmod(codes[order], V)
+        nll = open_.nll[parents] - log_softmax(open_.logits[parents])[np.arange(len(order)), symbols]
+        logits, state = self.model.step(symbols, take(open_.state, parents))
+        states = self.automaton.next[open_.states[parents], symbols].astype(np.int64)
+        nodes = np.full(len(order), NONE)
+        if self.used:
+            nodes = self.used.find(open_.nodes[parents], symbols)
+            fresh = (nodes == NONE) & (open_.nodes[parents] != NONE)
+            alive = self.automaton.allowed(place + 1, states[fresh])
+            nodes[fresh] = self.used.add(self._shares(logits[fresh]), alive)
+            self.used.link(open_.nodes[parents], symbols, nodes)
+        contexts = open_.contexts[parents]
+        if self.lookahead:
+            contexts = self.lookahead.after(contexts, symbols)
+        longer = Prefixes(
+            np.column_stack([open_.ids[parents], symbols]), state, logits, nll,
+            open_.label[parents], states, nodes, contexts,
+            open_.lead[parents] + lead[first[order]],
+        )  # fmt: skip
+        return longer, rank[inverse], parents
+
+    # -- what a round gives -----------------------------------------------------------------------
+
+    def _given(self, finished: list[Finished], most: int | None, number: int) -> list[Sample]:
+        """The lines of a round that are not refused, at most so many, in their order."""
+        lines = _Lines(finished, self.vocabulary)
+        if self.options.all:
+            order = np.argsort(lines.rows, kind="stable")
+            return self._samples(lines, lines.which[order][:most])
+        fresh = self._fresh(lines)
+        self._fresh_draws = int(lines.draws[fresh].sum())
+        if self.lookahead:
+            self.led += len(lines.rows)
+            chosen = self._by_weight(lines, fresh, number)
+            refused = np.setdiff1d(np.arange(len(lines)), fresh)
+            gone = np.concatenate([refused, chosen])
+        else:
+            self.passed += len(lines.rows)
+            chosen, gone = fresh[np.argsort(lines.first[fresh])], np.arange(len(lines))
+        if self.used:
+            self.used.use(lines.nodes[gone])
+            for level in reversed(self._levels):
+                self.used.settle(*level)
+        chosen = chosen[:most]
+        self.given.update(lines.hashes[chosen].tolist())
+        return self._samples(lines, chosen)
+
+    def _fresh(self, lines: _Lines) -> Ints:
+        """The lines that are neither known, given before, nor too near; one of each text."""
+        order = np.argsort(lines.first, kind="stable")
+        _, earliest = np.unique(lines.hashes[order], return_index=True)
+        once = np.zeros(len(lines), dtype=bool)
+        once[order[earliest]] = True
+        once &= self.known.origins(lines.hashes) == 0
+        once &= np.array([number not in self.given for number in lines.hashes.tolist()], dtype=bool)
+        fresh = np.flatnonzero(once & lines.canonical(self.vocabulary))
+        if self.near and len(fresh):
+            near = self.near(list(lines.texts.take(fresh)))
+            self.too_near += int(near.sum())
+            fresh = fresh[~near]
+        return fresh
+
+    def _by_weight(self, lines: _Lines, fresh: Ints, number: int) -> Ints:
+        """Half as many as the sample size that the weights leave, drawn without replacement."""
+        if not len(fresh):
+            return fresh
+        logs = np.log(lines.draws[fresh]) + lines.lead[fresh]
+        weights = np.exp(logs - logs.max())
+        each = weights / lines.draws[fresh]
+        effective = float(weights.sum() ** 2 / (weights * each).sum())
+        self.effective += effective
+        uniform = uniforms(self.seed, number, PLACE_OF_WEIGHTS, len(fresh))
+        keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # Gumbel: the largest are the draws
+        return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective / 2))])
+
+    def _samples(self, lines: _Lines, chosen: Ints) -> list[Sample]:
+        origins = self.known.origins(lines.hashes[chosen])
+        names = self.vocabulary.labels
+        first = len(self.vocabulary)
+        return [
+            Sample(
+                text, ORIGINS[origin], float(lines.nll[row]), bool(lines.capped[row]), self.exact,
+                names[lines.label[row] - first] if lines.label[row] >= first else None,
+            )
+            for text, row, origin in zip(lines.texts.take(chosen), chosen, origins, strict=True)
+        ]  # fmt: skip
+
+
+class _Lines:
+    """All that ended in a round: n distinct lines; draws (n,) came to each, first (n,) the lowest."""
+
+    def __init__(self, finished: list[Finished], vocabulary: Vocabulary) -> None:
+        counts = [len(part.nll) for part in finished]
+        starts = np.cumsum([0, *counts])
+
+        def joined(name: str, dtype: Any) -> NDArray[Any]:
+            parts = [np.asarray(getattr(part, name)) for part in finished]
+            return np.concatenate([*parts, np.zeros(0, dtype=dtype)]).astype(dtype)
+
+        self.nll, self.lead = joined("nll", np.float64), joined("lead", np.float64)
+        self.label, self.nodes = joined("label", np.int64), joined("nodes", np.int64)
+        self.rows = joined("rows", np.int64)
+        shifted = [part.which + start for part, start in zip(finished, starts, strict=False)]
+        self.which = np.concatenate([*shifted, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+        self.capped = np.repeat([part.capped for part in finished], counts).astype(bool)
+        self.draws = np.bincount(self.which, minlength=len(self.nll))
+        self.first = np.full(len(self.nll), np.iinfo(np.int64).max)
+        np.minimum.at(self.first, self.which, self.rows)
+        lengths = np.repeat([part.ids.shape[1] for part in finished], counts).astype(np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        parts = [part.ids.ravel() for part in finished]
+        self.ids = np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+        self.texts = vocabulary.decode_lines(self.ids, self.offsets)
+        self.hashes = self.texts.hashes()
+
+    def __len__(self) -> int:
+        return len(self.nll)
+
+    def canonical(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+        """(n,) whether each text is read as the symbols that were drawn: `C` and `l` is no `Cl`."""
+        if all(len(symbol) == 1 for symbol in vocabulary.symbols):
+            return np.ones(len(self), dtype=bool)
+        read = vocabulary.encode(self.texts)
+        ours = Corpus(self.ids, self.offsets)
+        return ours.equal_lines(Corpus(read.ids, read.offsets))
 
 
 def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
-    """The ids of a prefix. Raises UsageError for symbols that no line of the text holds."""
+    """The ids of a prefix that all draws start with; [] where the automaton has to see to it.
+
+    It has to where a symbol may be longer than a character: lines of `Cl` start with `C`, too.
+    Raises UsageError for symbols that no line of the text holds.
+    """
+    if prefix != prefix.lstrip():
+        raise UsageError("no line starts with white space", "--prefix", "leave it out")
+    if any(len(symbol) > 1 for symbol in vocabulary.symbols):
+        return []
     ids = vocabulary.encode_line(prefix)
     if (ids == UNKNOWN).any():
         unknown = " ".join(repr(symbol) for symbol in vocabulary.unknown_in(prefix))
         raise UsageError(
             f"the model does not know {unknown}", "--prefix", "use symbols of the text"
         )
-    if prefix != prefix.lstrip():
-        raise UsageError("no line starts with white space", "--prefix", "leave it out")
     return [int(number) for number in ids]
 
 
-def sample(
-    model: Model, vocabulary: Vocabulary, known: Known, options: Sampling, n: int, seed: int,
-    round_size: int = ROUND, longest: int = 0,
-) -> Iterator[Sample]:  # fmt: skip
-    """n lines from the model; new ones and each once, unless options.all.
+def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
+    """`scots`, or `female=.7,scots=.3` -> the share of each label; they are scaled to sum to 1.
 
-    longest: symbols of the longest training line; a draw of twice that is cut there and dropped.
-    Raises Unsatisfiable after 20,000 draws in a row that gave nothing, UsageError for the prefix.
+    Raises UsageError for an unknown label, or a share that is no number above 0.
     """
-    least = max(options.min_length or 0, len(options.prefix))
-    if options.max_length is not None and least > options.max_length:
-        raise Unsatisfiable(
-            f"no line has at least {least} and at most {options.max_length} symbols",
-            "--max-length", "give a greater one",
-        )  # fmt: skip
-    cap = 2 * max(longest, least, 1)
-    found, idle = 0, 0
-    given: set[int] = set()
-    patience = 1 if options.temperature == 0 else GIVE_UP  # greedy draws are all the same
-    for number, draws in enumerate(rounds(model, vocabulary, options, seed, round_size, cap), 1):
-        idle += round_size
-        for line in itertools.islice(_accepted(draws, known, options, given), n - found):
-            found, idle = found + 1, 0
-            yield line
-        if found == n:
-            return
-        if idle >= patience:
-            raise Unsatisfiable(
-                f"found {found} of {n} lines after {number * round_size} draws", None,
-                "ask for fewer, raise --temperature, loosen the conditions, or use --all",
+    if text in names:
+        return {text: 1.0}
+    shares = {}
+    for part in text.split(","):
+        name, given, number = part.strip().rpartition("=")
+        name, number = (name, number) if given else (number, "1")
+        if name not in names:
+            raise unknown_key(name, names, "label")
+        try:
+            shares[name] = float(number)
+        except ValueError:
+            shares[name] = -1.0
+        if not 0 < shares[name] < math.inf:
+            raise UsageError(
+                f"{visible(number, 40)!r} is no share of {name!r}", "--label",
+                "give NAME=.7,OTHER=.3",
             )  # fmt: skip
-
-
-def _accepted(draws: Draws, known: Known, options: Sampling, given: set[int]) -> Iterator[Sample]:
-    """The lines of a round that are not refused; `given` holds the hashes of those before."""
-    hashes = draws.lines.hashes()
-    origins = known.origins(hashes)
-    for row, text in enumerate(draws.lines):
-        origin, capped = ORIGINS[origins[row]], bool(draws.capped[row])
-        if len(text) < (options.min_length or 0):
-            continue
-        if not options.all:
-            if origin != "new" or capped or int(hashes[row]) in given or not is_clean(text):
-                continue
-            given.add(int(hashes[row]))
-        yield Sample(text, origin, float(draws.nll[row]), capped)
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}

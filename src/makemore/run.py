@@ -44,12 +44,12 @@ PARTS = ("train", "val", "test")
 FIXED = ("config.json", "vocabulary.json", *(f"split/{part}.txt" for part in PARTS))
 LOGS = ("metrics.jsonl", "samples.txt")
 WATCHED = ("diagnostics.jsonl",)  # a log that only a watched training has
-GROWING = ("looks.jsonl",)  # outside the digests: they grow after the training is done
+GROWING = ("looks.jsonl", "given.txt")  # outside the digests: they grow after the training is done
 READ_TRIES = 50
 
 OURS = re.compile(
     r"(config|vocabulary|checkpoint)\.json|lock|split|(metrics|looks|diagnostics)\.jsonl"
-    r"|samples\.txt|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
+    r"|(samples|given)\.txt|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
 )
 GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 

@@ -81,8 +81,23 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How lines are drawn and which are refused."""
+class Conditions:
+    """What every line has to satisfy. They choose among lines; nothing is cut or mended."""
+
+    prefix: str = option("", "every line starts with this")
+    suffix: str = option("", "every line ends with this")
+    contains: str = option("", "every line holds this")
+    exclude: str = option("", "no line holds any of these characters")
+    pattern: str = option("", "a regular expression that every line matches as a whole")
+    min_length: int | None = option(None, "refuse lines of fewer symbols", minimum=0)
+    max_length: int | None = option(None, "refuse lines of more symbols", minimum=1)
+    label: str = option("", "of a run with labels: NAME, or a mixture NAME=.7,OTHER=.3")
+    all: bool = option(False, "show every line with its origin, refuse none")
+
+
+@dataclass(frozen=True)
+class Sampling(Conditions):
+    """How lines are drawn, and which."""
 
     temperature: float = option(
         1.0, "below 1 safer, above 1 wilder, 0 always the likeliest symbol", minimum=0.0
@@ -94,7 +109,8 @@ class Sampling:
     min_p: float | None = option(
         None, "drop symbols less likely than this share of the likeliest", minimum=0.0, maximum=1.0
     )
-    prefix: str = option("", "every line starts with this")
-    min_length: int | None = option(None, "refuse lines of fewer symbols", minimum=0)
-    max_length: int | None = option(None, "refuse lines of more symbols", minimum=1)
-    all: bool = option(False, "show every draw with its origin, refuse none")
+    min_distance: int | None = option(
+        None, "refuse lines fewer edits than this away from a line of the text", minimum=1,
+        maximum=10,
+    )  # fmt: skip
+    exact: bool = option(False, "never draw by lookahead, which is faster but approximate")

@@ -14,7 +14,20 @@ BOUNDARY = 0
 UNKNOWN = -1
 
 
+class _E(np.ndarray):  # SHIM
+    @property
+    def ids(self): return self.view(np.ndarray)
+
+
 class Vocabulary:
+    labels = ()
+
+    def longest(self, parts):
+        return max(p.longest for p in parts)
+
+    def decode_lines(self, ids, offsets):
+        return Corpus(self.codes[ids - 1], offsets)
+
     """The symbols of a text in sorted order; symbol i has the id i + 1.
 
     The boundary is an id and no character, so a line may hold any text, `.` included.
@@ -38,7 +51,9 @@ class Vocabulary:
         """(n_symbols,) the ids of a corpus's symbols; UNKNOWN (-1) for those it lacks."""
         place = np.searchsorted(self.codes, corpus.codes)
         found = np.append(self.codes, np.uint32(2**32 - 1))[place] == corpus.codes
-        return np.where(found, place + 1, UNKNOWN)
+        out = np.where(found, place + 1, UNKNOWN).view(_E)
+        out.offsets = corpus.offsets
+        return out
 
     def encode_line(self, text: str) -> NDArray[np.int64]:
         """(len(text),) the ids of one line; UNKNOWN (-1) for symbols it lacks."""

@@ -1,40 +1,89 @@
-"""makemore sample: new lines from a run directory."""
+"""makemore sample: new lines from a run directory, under conditions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.commands import knob_options, note, plugin_option, result, result_json, typed
+from makemore.errors import Unsatisfiable, UsageError
 from makemore.settings import Sampling
+
+if TYPE_CHECKING:
+    from makemore.generate import Sample, Sampler
 
 
 def sample(**values: Any) -> int:
     """Draw new lines from the run in DIR (which may still be training), each once.
 
     A line that stands in the text is refused, and so is one that was drawn before. Exit code 7 says
-    that fewer than N were found. Conditions hold exactly: they choose among lines, nothing is cut.
+    that fewer than N were found, and whether there are more. Conditions hold exactly: they choose
+    among lines, nothing is cut.
     """
     from makemore.corpus import Corpus
     from makemore.estimator import MakeMore, fresh_seed
+    from makemore.remembered import Remembered
 
+    options = typed(Sampling, values)
+    if values["remember"] and options.get("all"):
+        raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
     maker = MakeMore.load(values["dir"])
     avoid = Corpus.read(values["avoid"]) if values["avoid"] else None
     seed = values["seed"]
     if seed is None:
         seed = fresh_seed()
         note(f"makemore: --seed {seed}")
-    options = typed(Sampling, values)
-    for line in maker.samples(values["n"], seed, avoid, **options):
-        if values["json"]:
-            result_json(asdict(line))
-        elif options.get("all"):
-            result(f"{line.text}\t{line.origin}{' capped' if line.capped else ''}")
-        else:
-            result(line.text)
+    with ExitStack() as stack:
+        given = stack.enter_context(Remembered(values["dir"])) if values["remember"] else None
+        sampler = maker.sampler(seed, avoid, given.lines if given else None, **options)
+        lines = maker.drawn(sampler, values["n"])
+        try:
+            for line in ranked(lines) if values["rank"] else lines:
+                if given:
+                    given.add([line.text])
+                show(line, values)
+        finally:
+            tell(sampler)
     return 0
+
+
+def ranked(lines: Iterator[Sample]) -> Iterator[Sample]:
+    """The likeliest first; what was found before there were no more is shown, too."""
+    found, end = [], None
+    try:
+        for line in lines:
+            found.append(line)
+    except Unsatisfiable as error:
+        end = error
+    yield from sorted(found, key=lambda line: line.nll)
+    if end is not None:
+        raise end
+
+
+def show(line: Sample, values: dict[str, Any]) -> None:
+    if values["json"]:
+        result_json({key: value for key, value in asdict(line).items() if value is not None})
+    elif values["all"]:
+        label = f"\t{line.label}" if line.label is not None else ""
+        result(f"{line.text}\t{line.origin}{' capped' if line.capped else ''}{label}")
+    else:
+        result(f"{line.nll:.2f}\t{line.text}" if values["rank"] else line.text)
+
+
+def tell(sampler: Sampler) -> None:
+    """What a person should know of how the lines were drawn."""
+    if sampler.too_near:
+        note(f"makemore: {sampler.too_near} lines refused: too near to one of the text")
+    if not sampler.exact:
+        note(
+            f"makemore: few draws pass ({100 * sampler.pass_rate:.2g} %), so they were led: "
+            f"approximate, effective sample size {sampler.effective:.0f} of {sampler.led} draws; "
+            "--exact waits instead"
+        )
 
 
 command = click.Command(
@@ -49,7 +98,11 @@ command = click.Command(
         ),
         *knob_options(Sampling),
         click.Option(["--avoid"], metavar="FILE", help="refuse the lines of this file, too"),
-        click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, capped"),
+        click.Option(["--remember"], is_flag=True, help="keep what is given out in DIR, and never "
+                     "give it out again"),
+        click.Option(["--rank"], is_flag=True, help="show the likeliest first, with their nll"),
+        click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, capped, "
+                     "exact, label"),
         plugin_option(),
     ],
-)
+)  # fmt: skip

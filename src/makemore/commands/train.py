@@ -267,15 +267,11 @@ def glimpse(maker: MakeMore, step: int) -> list[str]:
     from makemore.settings import Sampling
 
     assert maker.plan_ is not None and maker.model_ is not None  # noqa: S101 (it is in training)
-    longest, parts = maker.split.train.longest, generate.Known(maker.split)
-    rounds = generate.rounds(
-        maker.model_, maker.vocabulary, Sampling(), step, 4 * GLIMPSE, 2 * longest
+    longest, known = maker.vocabulary.longest([maker.split.train]), generate.Known(maker.split)
+    sampler = generate.Sampler(
+        maker.model_, maker.vocabulary, known, Sampling(), step, 4 * GLIMPSE, longest
     )
-    drawn = next(rounds).lines
-    new = parts.origins(drawn.hashes()) == 0
-    return [text for text, is_new in zip(drawn, new, strict=True) if is_new and text.strip()][
-        :GLIMPSE
-    ]
+    return [line.text for line in next(sampler.rounds())[:GLIMPSE]]
 
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:

@@ -1,0 +1,318 @@
+"""Conditions on a line as one automaton over the symbols of a vocabulary.
+
+Prefix, suffix, contains, exclude, pattern and lengths each are a small automaton over the
+characters of a symbol; their product is walked once, from its start, so only states that some line
+reaches are kept. A table of what can still be completed, by place and state, prunes the rest: who
+draws by it never runs into a dead end.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.errors import Unsatisfiable, UsageError, visible
+from makemore.settings import Conditions
+from makemore.vocabulary import BOUNDARY, Vocabulary
+
+Table = NDArray[np.int32]
+
+DEAD = -1
+MOST_STATES = 50_000  # of the product: some MB and about a second
+PATTERN_SECONDS = 4.0  # for a regular expression to become a table
+PATTERN_BYTES = 2**30  # of memory for it
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """What may come next, by the state that the symbols so far have led to.
+
+    next: (S, V) the state after a symbol, DEAD (-1) where no line goes on so; column 0 is unused
+    accepts: (S,) whether a line may end here, its length aside
+    least, most: symbols that a line may have
+    open: (most + 1, S) whether, after so many symbols, an allowed line can still be completed
+    cuts: most is where a draw is given up, and no condition
+    """
+
+    next: Table
+    accepts: NDArray[np.bool_]
+    least: int
+    most: int
+    open: NDArray[np.bool_]
+    cuts: bool
+
+    def allowed(self, place: int, states: NDArray[Any]) -> NDArray[np.bool_]:
+        """(n,) states after `place` symbols -> (n, V) what may come; column 0 is the end."""
+        after = self.next[states]  # (n, V)
+        if place == self.most:
+            may = np.zeros(after.shape, dtype=bool)
+        else:
+            may = (after != DEAD) & self.open[place + 1][after]
+        may[:, BOUNDARY] = self.ends(place, states)
+        return may
+
+    def ends(self, place: int, states: NDArray[Any]) -> NDArray[np.bool_]:
+        """(n,) whether a line may end in these states after `place` symbols."""
+        return self.accepts[states] & (self.least <= place <= self.most)
+
+
+def compile_conditions(
+    vocabulary: Vocabulary, conditions: Conditions, cap: int, clean: bool = True
+) -> Automaton:
+    """The automaton of all conditions at once.
+
+    cap: symbols at which a draw is given up; more where the shortest line needs more than half.
+
+    clean: only lines that reading a file would give back as they are: not empty, no white space at
+    their ends. Raises Unsatisfiable where no line satisfies them, UsageError for a bad pattern.
+    """
+    machines = [_over_symbols(machine, vocabulary) for machine in _machines(conditions)]
+    if clean:
+        machines.append(_clean(vocabulary))
+    after, accepts = _product(machines, len(vocabulary))
+    least = max(conditions.min_length or 0, _shortest(after, accepts))
+    cap = max(cap, 2 * least, 2)
+    most = cap if conditions.max_length is None else min(cap, conditions.max_length)
+    opened = _openings(after, accepts, least, most)
+    if not opened[0, 0]:
+        raise Unsatisfiable(
+            "no line satisfies all conditions", _typed(conditions, vocabulary),
+            "loosen one of them",
+        )  # fmt: skip
+    cuts = conditions.max_length is None or conditions.max_length >= cap
+    return Automaton(after, accepts, least, most, opened, cuts)
+
+
+def _typed(conditions: Conditions, vocabulary: Vocabulary) -> str:
+    """The conditions as they were typed, and symbols of theirs that the text lacks."""
+    texts = {"--prefix": conditions.prefix, "--suffix": conditions.suffix}
+    texts |= {"--contains": conditions.contains, "--exclude": conditions.exclude}
+    texts |= {"--pattern": conditions.pattern}
+    told = [f"{flag} {visible(text, 40)}" for flag, text in texts.items() if text]
+    lengths = {"--min-length": conditions.min_length, "--max-length": conditions.max_length}
+    told += [f"{flag} {number}" for flag, number in lengths.items() if number is not None]
+    lacking = vocabulary.unknown_in(conditions.prefix + conditions.suffix + conditions.contains)
+    if lacking:
+        told.append("no line of the text holds " + " ".join(map(repr, lacking)))
+    return ", ".join(told)
+
+
+# -- the automata of single conditions, over characters -------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """An automaton over characters; state 0 is its start.
+
+    table: (S, K) the state after a character of each class; accepts: (S,)
+    classes: a character's class; those that it does not name have the last
+    """
+
+    table: Table
+    accepts: NDArray[np.bool_]
+    classes: dict[str, int]
+
+    def after(self, symbol: str) -> Table:
+        """(S,) the state after all characters of a symbol."""
+        states = np.arange(len(self.table), dtype=np.int32)
+        for character in symbol:
+            column = self.table[:, self.classes.get(character, self.table.shape[1] - 1)]
+            states = np.where(states == DEAD, DEAD, column[states]).astype(np.int32)
+        return states
+
+
+def _machines(conditions: Conditions) -> list[_Machine]:
+    made = []
+    if conditions.prefix:
+        made.append(_search(conditions.prefix, "prefix"))
+    if conditions.suffix:
+        made.append(_search(conditions.suffix, "suffix"))
+    if conditions.contains:
+        made.append(_search(conditions.contains, "contains"))
+    if conditions.exclude:
+        classes = dict.fromkeys(conditions.exclude, 0)
+        made.append(_Machine(np.array([[DEAD, 0]], np.int32), np.array([True]), classes))
+    if conditions.pattern:
+        made.append(_pattern(conditions.pattern))
+    return made
+
+
+def _search(text: str, where: str) -> _Machine:
+    """Knuth, Morris and Pratt 1977: state i has matched the first i characters of the text."""
+    classes = {character: number for number, character in enumerate(dict.fromkeys(text))}
+    table = np.zeros((len(text) + 1, len(classes) + 1), dtype=np.int32)
+    restart = 0  # the state that the text from its second character on leads to
+    for state, character in enumerate(text):
+        table[state] = table[restart]
+        table[state, classes[character]] = state + 1
+        if state:
+            restart = table[restart, classes[character]]
+    table[len(text)] = table[restart]
+    if where == "contains":
+        table[len(text)] = len(text)
+    if where == "prefix":  # whatever is not the next character ends it
+        table = np.full_like(table, DEAD)
+        for state, character in enumerate(text):
+            table[state, classes[character]] = state + 1
+        table[len(text)] = len(text)
+    return _Machine(table, np.arange(len(text) + 1) == len(text), classes)
+
+
+_COMPILE = """
+import json, resource, sys
+try:
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+except (OSError, ValueError):  # macOS has no such limit; the time is one there, too
+    pass
+sys.setrecursionlimit(5000)
+import interegular
+try:
+    machine = interegular.parse_pattern(json.load(sys.stdin)).to_fsm().reduce()
+except Exception as error:
+    if isinstance(error, MemoryError):
+        raise
+    sys.exit(str(error) or type(error).__name__)
+other = machine.alphabet[interegular.fsm.anything_else]
+classes = {c: k for c, k in machine.alphabet.items() if c is not interegular.fsm.anything_else}
+numbers = {s: n for n, s in enumerate(dict.fromkeys([machine.initial, *machine.states]))}
+moves = [[numbers[s], k, numbers[t]] for s, row in machine.map.items() for k, t in row.items()]
+finals = [numbers[s] for s in machine.finals]
+json.dump([len(numbers), classes, other, moves, finals], sys.stdout)
+"""
+
+
+def _pattern(pattern: str) -> _Machine:
+    """A regular expression for the whole line, by interegular, over its classes of characters.
+
+    It is compiled in a process of its own: some need more memory or time than there is.
+    """
+    # A line is matched whole, so anchors at its ends add nothing; interegular does not read them.
+    body = pattern.removeprefix("^")
+    body = body.removesuffix("$") if not body.endswith("\\$") else body
+    too_much = UsageError("this pattern needs too much time or memory", "--pattern", "shorten it")
+    command = [sys.executable, "-I", "-c", _COMPILE, str(PATTERN_BYTES)]
+    try:
+        done = subprocess.run(  # noqa: S603 (our own text; the pattern goes by stdin)
+            command, input=json.dumps(body).encode(), capture_output=True, timeout=PATTERN_SECONDS,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise too_much from None
+    told = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode == 1 and told and not told[-1].startswith("MemoryError"):
+        raise UsageError(
+            f"{visible(pattern, 60)!r} is no pattern that can be used: {visible(told[-1], 120)}",
+            "--pattern", "mind the brackets; references to groups and anchors within cannot be",
+        )  # fmt: skip
+    if done.returncode:
+        raise too_much
+    states, classes, other, moves, finals = json.loads(done.stdout)
+    width = max([other, *classes.values()]) + 1
+    table = np.full((states, width + 1), DEAD, dtype=np.int32)
+    for state, column, after in moves:
+        table[state, column] = after
+    table[:, width] = table[:, other]  # of all characters that the pattern does not name
+    return _Machine(table, np.isin(np.arange(states), finals), classes)
+
+
+# -- over symbols ---------------------------------------------------------------------------------
+
+
+def _over_symbols(machine: _Machine, vocabulary: Vocabulary) -> tuple[Table, NDArray[np.bool_]]:
+    """(S, V) the state after a symbol of the vocabulary, and (S,) where a line may end."""
+    table = np.full((len(machine.table), len(vocabulary)), DEAD, dtype=np.int32)
+    for number, symbol in enumerate(vocabulary.symbols, 1):
+        table[:, number] = machine.after(symbol)
+    return table, machine.accepts
+
+
+def _clean(vocabulary: Vocabulary) -> tuple[Table, NDArray[np.bool_]]:
+    """Not empty, and no white space at the ends: 0 the start, 1 after a letter, 2 after a space."""
+    table = np.full((3, len(vocabulary)), DEAD, dtype=np.int32)
+    for number, symbol in enumerate(vocabulary.symbols, 1):
+        table[:, number] = 2 if symbol[-1].isspace() else 1
+        if symbol[0].isspace():
+            table[0, number] = DEAD
+    return table, np.array([False, True, False])
+
+
+def _product(
+    machines: list[tuple[Table, NDArray[np.bool_]]], V: int
+) -> tuple[Table, NDArray[np.bool_]]:
+    """(S, V) and (S,) of the product's states that can be reached; 0 is the start."""
+    sizes = [len(accepts) for _, accepts in machines]
+    rows: list[Table] = []
+    found, codes = {0: 0}, np.zeros(1, dtype=np.int64)  # code in mixed radix -> number of the state
+    order = [0]
+    while len(codes):
+        after = np.zeros((len(codes), V), dtype=np.int64)
+        dead = np.zeros((len(codes), V), dtype=bool)
+        rest = codes
+        scale = 1
+        for (table, _), size in zip(machines, sizes, strict=True):
+            rest, own = np.divmod(rest, size)
+            step = table[own]
+            dead |= step == DEAD
+            after += scale * np.maximum(step, 0).astype(np.int64)
+            scale *= size
+        dead[:, BOUNDARY] = True
+        distinct = np.unique(after[~dead])
+        fresh = [int(code) for code in distinct if int(code) not in found]
+        if len(found) + len(fresh) > MOST_STATES:
+            raise UsageError(
+                "the conditions together are too complex", "--pattern", "loosen or shorten them"
+            )
+        for code in fresh:
+            found[code] = len(found)
+        order += fresh
+        numbers = np.array([found[int(code)] for code in distinct], dtype=np.int32)
+        row = np.full(after.shape, DEAD, dtype=np.int32)
+        row[~dead] = numbers[np.searchsorted(distinct, after[~dead])]
+        rows.append(row)
+        codes = np.array(fresh, dtype=np.int64)
+    accepts = np.ones(len(order), dtype=bool)
+    rest = np.array(order, dtype=np.int64)
+    for (_, accepting), size in zip(machines, sizes, strict=True):
+        rest, own = np.divmod(rest, size)
+        accepts &= accepting[own]
+    return np.concatenate(rows), accepts
+
+
+def _shortest(after: Table, accepts: NDArray[np.bool_]) -> int:
+    """Symbols of the shortest line that is accepted; 0 where there is none."""
+    reached = np.zeros(len(accepts), dtype=bool)
+    front, length = np.zeros(1, dtype=np.int64), 0
+    while len(front):
+        if accepts[front].any():
+            return length
+        reached[front] = True
+        onward = np.unique(after[front])
+        front = onward[(onward != DEAD) & ~reached[onward]].astype(np.int64)
+        length += 1
+    return 0
+
+
+def _openings(
+    after: Table, accepts: NDArray[np.bool_], least: int, most: int
+) -> NDArray[np.bool_]:
+    """(most + 1, S) whether a line that is in a state after so many symbols can be completed."""
+    opened = np.zeros((most + 1, len(accepts)), dtype=bool)
+    if least > most:
+        return opened
+    settled = False  # more room adds nothing any more
+    for place in range(most, -1, -1):
+        if place < most:
+            if settled and place >= least:
+                opened[place] = opened[place + 1]
+                continue
+            opened[place] = (opened[place + 1][after] & (after != DEAD)).any(axis=1)
+        if place >= least:
+            opened[place] |= accepts
+            settled = place < most and bool((opened[place] == opened[place + 1]).all())
+    return opened

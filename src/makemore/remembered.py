@@ -1,0 +1,54 @@
+"""Remembered: the lines that a run has given out, so that no later call gives them again.
+
+They stand in given.txt in the run directory, outside the digests: it grows after the training.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from makemore.corpus import Corpus
+from makemore.errors import RunError, SystemFault
+from makemore.files import append, appending, read_plain
+
+FILE = "given.txt"
+MOST_BYTES = 2**30
+
+
+class Remembered:
+    """given.txt of a run, held by a lock from reading to the last line: two calls take turns."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    def __enter__(self) -> Remembered:
+        with appending(self.folder / FILE):  # made where it is missing; no link, no pipe
+            pass
+        self._lock = os.open(self.folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            body = read_plain(self.folder / FILE, MOST_BYTES)
+            self.lines = Corpus.exactly(body.decode("utf-8").split("\n")[:-1])
+        except BaseException as error:
+            os.close(self._lock)
+            if isinstance(error, UnicodeDecodeError):
+                raise RunError(
+                    f"{FILE} is no UTF-8", str(self.folder), "mend it or take it away"
+                ) from None
+            if isinstance(error, OSError):
+                raise SystemFault(f"cannot lock {FILE}", error.strerror) from None
+            raise
+        if body and not body.endswith(b"\n"):  # the last writer was killed within a line
+            append(self.folder, FILE, "")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._lock)
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Remember lines, before they are shown."""
+        if text := "\n".join(lines):
+            append(self.folder, FILE, text)
