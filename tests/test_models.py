@@ -285,7 +285,7 @@ def first_five() -> tuple[Tensor, Tensor]:
     """The lectures' 32 examples: windows of three of the first five names."""
     vocabulary = Vocabulary([chr(ord("a") + i) for i in range(26)])
     corpus = Corpus.from_lines(["emma", "olivia", "ava", "isabella", "sophia"])
-    lines = Lines(vocabulary.encode(corpus), corpus.offsets, "window", 3)
+    lines = Lines(vocabulary.encode(corpus).ids, corpus.offsets, "window", 3)
     return lines.windows(torch.from_numpy(lines.ends()))
 
 

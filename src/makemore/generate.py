@@ -155,9 +155,9 @@ def _round(
     # What did not end at max_length breaks a condition and is no draw; at the cap it is a cut one.
     kept = ended if most < cap else np.ones(size, dtype=bool)
     inside = np.arange(most) < lengths[:, None]
-    codes = vocabulary.codes[ids[kept][inside[kept]] - 1]
     offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
-    return Draws(Corpus(codes, offsets), nll[kept], ~ended[kept])
+    lines = vocabulary.decode_lines(ids[kept][inside[kept]], offsets)
+    return Draws(lines, nll[kept], ~ended[kept])
 
 
 def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:

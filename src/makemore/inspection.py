@@ -192,7 +192,8 @@ def _pairs(maker: MakeMore) -> Part:
     kept = most_frequent(frequencies(maker), of_model.MOST_PAIRS)
     place = np.full(len(names), -1)
     place[kept] = np.arange(len(kept))
-    counts = of_model.pair_counts(place[maker.vocabulary.encode(train)], train.offsets, len(kept))
+    text = maker.vocabulary.encode(train)
+    counts = of_model.pair_counts(place[text.ids], text.offsets, len(kept))
     told = f"How often a symbol (row) is followed by another (column) in the training lines; " \
            f"{names[0]} is the start or the end of a line."  # fmt: skip
     if len(kept) < len(names):
@@ -299,8 +300,10 @@ def _draws(maker: MakeMore, seed: int) -> Iterator[Part]:
     new = sum(line.origin == "new" for line in drawn)
     yield Chart("lengths", "Lengths of the lines", f"{DRAWS:,} draws, none refused, of which "
                 f"{100 * new / DRAWS:.1f} % stand in no part of the text.",
-                of_samples.lengths, (train.lengths, lines.lengths))  # fmt: skip
-    counts = np.bincount(vocabulary.encode(lines), minlength=len(vocabulary))
+                of_samples.lengths,
+                (vocabulary.lengths(train), vocabulary.lengths(lines)))  # fmt: skip
+    ids = vocabulary.encode(lines).ids  # symbols put together may be read as others: no id
+    counts = np.bincount(ids[ids != UNKNOWN], minlength=len(vocabulary))
     yield Chart("symbols", "Symbols of the lines", "Of the same draws; the ends of lines are left "
                 "out.", of_samples.symbols,
                 (vocabulary.symbols, frequencies(maker)[1:], counts[1:]))  # fmt: skip
