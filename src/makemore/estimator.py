@@ -317,7 +317,7 @@ class MakeMore:
 
         Beside it the share of the majority class: the label that most training lines have. Every
         line is scored once a label, so at most `most` such scores are made, of the lines of the
-        lowest hashes; `lines` says of how many. Raises UsageError without labels.
+        lowest hashes; `labelled` says of how many. Raises UsageError without labels.
         """
         part = dict(self._plan.split)[name]
         if (shares := self._shares) is None:
@@ -325,11 +325,11 @@ class MakeMore:
         part = part.lowest(max(1, most // len(shares)))
         truth = self._plan.vocabulary.encode_labels(part)
         if truth is None or not len(part):
-            return {"accuracy": None, "majority": None, "lines": 0}
+            return {"accuracy": None, "majority": None, "labelled": 0}
         truth = truth - len(self._plan.vocabulary)
         right = self._posterior(part).argmax(axis=1) == truth
         majority = float((truth == shares.argmax()).mean())
-        return {"accuracy": float(right.mean()), "majority": majority, "lines": len(part)}
+        return {"accuracy": float(right.mean()), "majority": majority, "labelled": len(part)}
 
     def report(self, name: str) -> dict[str, Any]:
         """Exact losses of one part (train, val, test) over all of its lines.

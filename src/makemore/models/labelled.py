@@ -44,6 +44,11 @@ class LabelledCounts(CountModel):
             ends = np.concatenate([[0], np.cumsum(own)]).astype(np.int64)
             table.fit_counts(ids[of_symbol == number], ends)
 
+    def table_of(self, label: int) -> CountModel:
+        """The counts of the label with this id."""
+        table: CountModel = self.tables[label - self.vocab_size]
+        return table
+
     def forward(self, inputs: Ints) -> Floats:
         logits = np.full((len(inputs), self.vocab_size), -np.log(self.vocab_size))  # (N, V)
         for number, table in enumerate(self.tables, self.vocab_size):
