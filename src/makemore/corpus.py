@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.cleaning import Cleaned, Counts, clean, code_points, text_of
-from makemore.errors import DataError, UsageError, visible
+from makemore.errors import DataError, MakemoreError, UsageError, visible
 from makemore.reading import blocks
 from makemore.settings import TextOptions
 from makemore.tables import is_table, joined, lines_of, listed, one_line
@@ -53,7 +53,7 @@ class Corpus:
                 with open(path, "rb") as stream:
                     corpus = cls._from_stream(stream, name, options)
         except (OSError, ValueError) as error:
-            if isinstance(error, DataError):
+            if isinstance(error, MakemoreError):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"cannot read '{name}'", reason, "give a text file") from None

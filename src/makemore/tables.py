@@ -151,7 +151,7 @@ class _Columns:
             return ""  # a blank row
         if column >= len(cells):
             raise DataError(
-                f"{len(cells)} cells, no column {column + 1}", place, "give each row all columns"
+                f"no column {column + 1} in {len(cells)}", place, "give each row all columns"
             )
         text = cells[column].strip()
         if "\n" in text:
