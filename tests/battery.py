@@ -29,6 +29,7 @@ from makemore.errors import RunError
 from makemore.evaluate import nll
 from makemore.models import base
 from makemore.models.base import CountModel, Model, take
+from makemore.models.labelled import LabelledCounts
 from makemore.models.neural import NeuralModel
 from makemore.optim import make_optimizers
 from makemore.options import knobs, make
@@ -390,6 +391,161 @@ def left_open(lines: Sequence[Sequence[int]], context: int) -> float:
         -count * math.log(count / sum(row.values())) for row in after.values()
         for count in row.values()
     ) / total  # fmt: skip
+
+
+# -- what holds for every model with labels -------------------------------------------------------
+
+LABELS = 3
+
+
+def with_labels(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -> Any:
+    """A small model that tells 3 labels apart, with noise on every weight or with counts."""
+    known = knobs(kind.Options)
+    wanted = {**SMALL, "block_size": block_size - 1, "order": block_size}
+    chosen = make(kind.Options, {k: v for k, v in wanted.items() if k in known} | options)
+    block = kind.context_for(chosen, block_size - 1) + (kind.reads == "window")
+    made: Any = kind
+    if issubclass(kind, CountModel):
+        counted = LabelledCounts(kind, V, block, chosen, LABELS)
+        ids, offsets = some_lines(V)
+        number = np.arange(len(offsets) - 1) % LABELS
+        of_symbol = np.repeat(number, np.diff(offsets))
+        counted.fit_counts(1 + (ids - 1 + 2 * of_symbol) % (V - 1), offsets, V + number)
+        return counted
+    with seeded(0):
+        model = made(V, block, chosen)
+    model.add_labels(LABELS)
+    with seeded(1), torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        for _ in range(10):
+            model.train()(torch.from_numpy(labelled_inputs(model, 64)))
+    return model.eval()
+
+
+def labelled_inputs(model: Model, rows: int = 6, length: int | None = None) -> Ids:
+    """(rows, block_size) ids with a label first, then those of a line; windows are not full."""
+    inputs = some_inputs(model, rows, length)
+    inputs[:, 0] = model.vocab_size + np.arange(rows) % model.n_labels
+    return inputs
+
+
+def whole_with_label(model: Model, history: Ids) -> NDArray[Any]:
+    """history (B, n), label first -> logits (B, V) after it, by `forward` alone.
+
+    A window's first column stays the label's; a model of sequences that has to start again from
+    the last half of its inputs reads the label first.
+    """
+    block, label = model.block_size, history[:, :1]
+    if model.reads == "window":
+        ids = np.concatenate([np.zeros((len(history), block), np.int64), history[:, 1:]], axis=1)
+        return answers(model, np.concatenate([label, ids[:, ids.shape[1] - block + 1 :]], axis=1))
+    start = 0
+    for end in range(1, history.shape[1]):
+        if model.limited and end - start == block:
+            start = end - block // 2
+    kept = history[:, start:].copy()
+    if start and block // 2:
+        kept[:, :1] = label
+    return answers(model, kept)[:, -1]
+
+
+def step_is_forward_with_a_label(kind: type[Model], **options: Any) -> None:
+    """At every place and past block_size, also for rows that were taken in another order."""
+    for block_size in (2, 6, 7):
+        model = with_labels(kind, block_size=block_size, **options)
+        history = labelled_inputs(model, 6, 2 * block_size + 3)
+        state = model.initial_state(len(history))
+        for place in range(history.shape[1]):
+            logits, state = model.step(history[:, place], state)
+            assert logits.shape == (len(history), model.vocab_size)
+            expected = whole_with_label(model, history[:, : place + 1])
+            np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+            if place == 1:
+                rows = np.array([3, 1, 1, 0, 5])
+                state, history = take(state, rows), history[rows]
+
+
+def the_label_matters(kind: type[Model], **options: Any) -> None:
+    """Another label, another answer; where it is out of reach (a bigram's), none."""
+    model = with_labels(kind, **options)
+    history = labelled_inputs(model, 6, 4)
+    other = history.copy()
+    other[:, 0] = model.vocab_size + (other[:, 0] - model.vocab_size + 1) % model.n_labels
+    for length in (1, 4):
+        found, _ = steps(model, history[:, :length])
+        changed, _ = steps(model, other[:, :length])
+        change = abs(found[-1] - changed[-1]).max()
+        within = length <= reach(model)
+        assert change > 1e-3 if within else change == 0
+
+
+def a_label_is_learned(kind: type[NeuralModel], **options: Any) -> None:
+    """The row of a label gets a gradient, those of labels that no line has get none."""
+    model = with_labels(kind, **options).train()
+    inputs = labelled_inputs(model, 64)
+    inputs[:, 0] = model.vocab_size + 1
+    places = inputs.shape if kind.reads == "sequence" else inputs.shape[:1]
+    targets = np.random.default_rng(4).integers(0, model.vocab_size, places)
+    with seeded(0):
+        nll(model(torch.from_numpy(inputs)), torch.from_numpy(targets)).backward()  # type: ignore[no-untyped-call]
+    V = model.vocab_size
+    tables = [
+        part.weight.grad
+        for part in model.modules()
+        if isinstance(part, torch.nn.Embedding) and part.num_embeddings == V + LABELS
+    ]
+    assert len(tables) == 1 and tables[0] is not None
+    assert tables[0][V + 1].abs().max() > 0
+    assert tables[0][[V, V + 2]].abs().max() == 0
+
+
+def labels_leave_the_other_weights(kind: type[NeuralModel], **options: Any) -> None:
+    """They draw nothing: all other weights, and the next random number, are those without."""
+    made: Any = kind
+    chosen = build(kind, **options).options
+    block = kind.context_for(chosen, 5)
+    found = []
+    for number in (0, LABELS, 20):  # more labels than symbols, too
+        with seeded(0):
+            model = made(9, block, chosen)
+            if number:
+                model.add_labels(number)
+            found.append((model.tensors(), torch.rand(1).item()))
+    for tensors, luck in found[1:]:
+        assert luck == found[0][1] and list(tensors) == list(found[0][0])
+        for name, value in found[0][0].items():
+            same = tensors[name][: len(value)] if value.ndim else tensors[name]
+            np.testing.assert_array_equal(same, value)
+
+
+def labels_are_saved(kind: type[Model], **options: Any) -> None:
+    model, fresh = with_labels(kind, **options), with_labels(kind, **options)
+    inputs = labelled_inputs(model)
+    if isinstance(model, CountModel):
+        inputs[:, 1:] = 0  # the start of a line, which all counts have seen
+    if isinstance(fresh, NeuralModel):
+        fresh.load_tensors({name: np.zeros_like(value) for name, value in model.tensors().items()})
+    else:
+        fresh.tables = [type(table)(9, table.block_size, table.options) for table in fresh.tables]
+    assert not np.array_equal(answers(fresh, inputs), answers(model, inputs))
+    fresh.load_tensors(model.tensors())
+    np.testing.assert_array_equal(answers(fresh, inputs), answers(model, inputs))
+    tensors = model.tensors()
+    name = next(iter(tensors))
+    lacking = {k: v for k, v in tensors.items() if k != name}
+    for damaged in (lacking, {**tensors, "99.x": tensors[name]}, {**tensors, "x": tensors[name]}):
+        with pytest.raises(RunError):
+            fresh.load_tensors(damaged)
+
+
+LABEL_CHECKS: list[Check] = [step_is_forward_with_a_label, the_label_matters, labels_are_saved]
+LABEL_GRADIENT_CHECKS: list[Check] = [a_label_is_learned, labels_leave_the_other_weights]
+
+
+def label_checks(kind: type[Model]) -> list[Check]:
+    """The checks that a model of this class has to pass if it is to learn labels."""
+    return LABEL_CHECKS + (LABEL_GRADIENT_CHECKS if issubclass(kind, NeuralModel) else [])
 
 
 CHECKS: list[Check] = [

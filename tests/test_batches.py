@@ -23,7 +23,7 @@ FIVE = ["emma", "olivia", "ava", "isabella", "sophia"]
 
 def encoded(words: Sequence[str], reads: str, block_size: int) -> Lines:
     corpus = Corpus.exactly(words)
-    return Lines(LETTERS.encode(corpus), corpus.offsets, reads, block_size)
+    return Lines(LETTERS.encode(corpus).ids, corpus.offsets, reads, block_size)
 
 
 def random_words(n: int, seed: int = 0) -> list[str]:
@@ -71,7 +71,7 @@ def test_first_five_names_are_32_examples() -> None:  # spec: D05 D07 E01 W15
 
 def test_all_names_are_228146_examples(names_file: Path) -> None:  # spec: D05 D11 W15
     corpus = Corpus.read(names_file, TextOptions(keep_copies=True))
-    lines = Lines(LETTERS.encode(corpus), corpus.offsets, "window", 3)
+    lines = Lines(LETTERS.encode(corpus).ids, corpus.offsets, "window", 3)
     X, Y = all_windows(lines)
     assert X.shape == (228_146, 3) and len(lines) == 32_033
     assert X[-3:].tolist() == [[26, 26, 25], [26, 25, 26], [25, 26, 24]]  # zzyzx

@@ -103,7 +103,9 @@ def test_whatever_is_allowed_can_be_completed(options: dict[str, Any]) -> None:
 
 
 def test_symbols_of_several_characters_are_walked_through() -> None:
-    smiles = Vocabulary(["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"])
+    smiles = Vocabulary(
+        ["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"], rule=r"\[nH\]|Br|Cl|[CNl()]"
+    )
     strings = [ids for n in range(1, 4) for ids in itertools.product(range(1, 9), repeat=n)]
     for options in (
         {"prefix": "C"}, {"suffix": "l"}, {"contains": "lC"}, {"exclude": "lr"},

@@ -714,11 +714,15 @@ def test_labels_stay_with_their_lines() -> None:
     lines = random_lines(200)
     labels = {line: number * 7 for number, line in enumerate(lines)}
     corpus = Corpus.exactly(lines)
-    corpus = dataclasses.replace(corpus, labels=np.array([labels[line] for line in lines]))
+    names = tuple(f"{number:04}" for number in range(1400))
+    corpus = dataclasses.replace(
+        corpus, labels=np.array([labels[line] for line in lines]), label_names=names
+    )
 
     def check(part: Corpus, expected: Iterable[str]) -> None:
         expected = list(expected)
         assert part.labels is not None and list(part) == expected
+        assert part.label_names == names
         assert part.labels.tolist() == [labels[line] for line in expected]
 
     check(corpus.take(np.array([5, 0, 5])), [lines[5], lines[0], lines[5]])

@@ -58,7 +58,7 @@ def begun(model: str, **asked: Any) -> MakeMore:
 
 def probe_of(maker: MakeMore) -> list[Group]:
     assert maker.plan_ is not None and isinstance(maker.model_, NeuralModel)
-    ids = maker.vocabulary.encode(maker.split.train)
+    ids = maker.vocabulary.encode(maker.split.train).ids
     model = maker.model_
     lines = Lines(ids, maker.split.train.offsets, model.reads, model.block_size, "cpu")
     return Batches(lines, 64, 0)(0)

@@ -508,7 +508,8 @@ def test_a_plan_holds_every_value_and_what_was_asked() -> None:
     assert type(config.asked["learning_rate"]) is float
     assert config.resolved == {
         **asdict(made.options), **asdict(made.recipe), "encoding": "utf-8", "errors": "strict",
-        "max_line": 1000, "max_vocab": 30_000, "keep_copies": False,
+        "max_line": 1000, "max_vocab": 30_000, "keep_copies": False, "symbols": "character",
+        "labels": False, "label_column": None, "text_column": None,
     }  # fmt: skip
     assert None not in (made.recipe.max_steps, made.recipe.eval_interval, made.recipe.threads)
     assert config.data == {"name": "x.txt", "digest": parts.digest()}
@@ -561,11 +562,11 @@ def test_steps_go_by_the_size_of_the_text(lines: int, share: float) -> None:
     train = Corpus.exactly(["ab"] * lines)
     _, recipe, _ = options_of(MLP, {})
     assert recipe.max_steps is not None
-    steps = resolved(MLP, recipe, {}, train).max_steps
+    steps = resolved(MLP, recipe, {}, train.lengths).max_steps
     assert steps == round(recipe.max_steps * share)
     # But what was asked for is done.
     _, recipe, _ = options_of(MLP, {"max_steps": 77})
-    assert resolved(MLP, recipe, {"max_steps": 77}, train).max_steps == 77
+    assert resolved(MLP, recipe, {"max_steps": 77}, train.lengths).max_steps == 77
 
 
 def test_an_evaluation_comes_twenty_times_and_at_most_every_ten_steps() -> None:

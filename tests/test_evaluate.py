@@ -128,7 +128,7 @@ def test_scores_are_those_of_the_steps(name: str) -> None:
     words = [*WORDS, "abcdefgh" * 3, "hgfedc", "gagged", "c" * 50]
     corpus = Corpus.exactly(words)
     expected = [by_step(model, word) for word in words]
-    each = surprisals(model, ABC.encode(corpus), corpus.offsets)
+    each = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
     np.testing.assert_allclose(each, np.concatenate(expected), atol=1e-4)
     scores = score(model, ABC, corpus)
     np.testing.assert_allclose(scores.nll, [sum(row) for row in expected], rtol=1e-5)

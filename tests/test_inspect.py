@@ -124,9 +124,9 @@ def test_the_test_part_is_never_scored(call, tmp_path, monkeypatch) -> None:
     assert test
     scored: list[str] = []
 
-    def watched_score(model: Any, vocabulary: Any, corpus: Any) -> Any:
+    def watched_score(model: Any, vocabulary: Any, corpus: Any, shares: Any = None) -> Any:
         scored.extend(corpus)
-        return score(model, vocabulary, corpus)
+        return score(model, vocabulary, corpus, shares)
 
     monkeypatch.setattr("makemore.evaluate.score", watched_score)
     monkeypatch.setattr(

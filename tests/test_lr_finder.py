@@ -78,7 +78,7 @@ def by_hand(made: Plan, rates: list[float]) -> list[float]:
     """The same pass for SGD, written out: the loss before each step."""
     model: Any = made.build_seeded()
     train = made.split.train
-    ids = made.vocabulary.encode(train)
+    ids = made.vocabulary.encode(train).ids
     lines = Lines(ids, train.offsets, model.reads, model.block_size)
     batches, losses = Batches(lines, made.recipe.batch_size, made.recipe.seed), []
     for step, rate in enumerate(rates):

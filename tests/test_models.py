@@ -23,6 +23,7 @@ from makemore.models.base import Model
 from makemore.models.bow import BagOfWords
 from makemore.models.mlp import MLP
 from makemore.models.neural import Dropout, NeuralModel, numpy_step
+from makemore.models.ngram import NGram
 from makemore.models.rnn import RNN
 from makemore.models.transformer import Transformer, attention
 from makemore.models.wavenet import WaveNet
@@ -43,6 +44,11 @@ ROWS = [
     for name, options in [*((name, {}) for name in base.names()), *VARIANTS]
     for check in battery.checks(base.find(name))
     if not (options and check in SLOW)
+]
+ROWS += [
+    pytest.param(name, options, check, id=f"{check.__name__}-{name}{'-variant' * bool(options)}")
+    for name, options in [*((name, {}) for name in base.names()), *VARIANTS]
+    for check in battery.label_checks(base.find(name))
 ]
 
 
@@ -207,7 +213,61 @@ class KnobOpen(MLP):
         n_embd: int = option(1, "can be assigned to")
 
 
+class Deaf(MLP):
+    """It does not look at what a window starts with."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs * (torch.arange(self.block_size) > 0))
+
+
+class Sliding(MLP):
+    """Its window shifts the label out."""
+
+    @numpy_step
+    def step(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        window = torch.cat([state[:, 1:], ids[:, None]], dim=1)
+        return self(window), window
+
+
+class Oblivious(BagOfWords):
+    """Where no place is left it forgets its label."""
+
+    def restarted(self, seen: Tensor) -> Tensor:
+        return seen[:, seen.shape[1] - self.block_size // 2 :]
+
+
+class Wasteful(MLP):
+    """Its labels draw random numbers."""
+
+    def add_labels(self, number: int) -> None:
+        super().add_labels(number)
+        torch.rand(1)
+
+
+class Fixed(MLP):
+    """Its labels' rows are not learned."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = F.embedding(inputs, self.embedding.weight)
+        x = torch.where((inputs >= self.vocab_size)[..., None], x.detach(), x)
+        return self.head(torch.tanh(self.hidden(x.flatten(1))))
+
+
+class Forgotten(NGram):
+    """What is loaded is not what was saved."""
+
+    def load_tensors(self, tensors: Any) -> None:
+        super().load_tensors(tensors)
+        self.hold(*[np.zeros(0, dtype=np.int64)] * 3)
+
+
 PLANTED: list[tuple[type[Model], battery.Check]] = [
+    (Deaf, battery.the_label_matters),
+    (Sliding, battery.step_is_forward_with_a_label),
+    (Oblivious, battery.step_is_forward_with_a_label),
+    (Wasteful, battery.labels_leave_the_other_weights),
+    (Fixed, battery.a_label_is_learned),
+    (Forgotten, battery.labels_are_saved),
     (Forgetful, battery.looks_back),
     (NearSighted, battery.looks_back),
     (Peeking, battery.no_look_ahead),
@@ -285,7 +345,7 @@ def first_five() -> tuple[Tensor, Tensor]:
     """The lectures' 32 examples: windows of three of the first five names."""
     vocabulary = Vocabulary([chr(ord("a") + i) for i in range(26)])
     corpus = Corpus.from_lines(["emma", "olivia", "ava", "isabella", "sophia"])
-    lines = Lines(vocabulary.encode(corpus), corpus.offsets, "window", 3)
+    lines = Lines(vocabulary.encode(corpus).ids, corpus.offsets, "window", 3)
     return lines.windows(torch.from_numpy(lines.ends()))
 
 

@@ -395,7 +395,7 @@ class Names:
 
     def encode(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         corpus = Corpus.from_lines(words, TextOptions(keep_copies=True))
-        return self.vocabulary.encode(corpus), corpus.offsets
+        return self.vocabulary.encode(corpus).ids, corpus.offsets
 
     def fit(self, words: Sequence[str], **options: Any) -> NGram:
         counted = model(len(self.vocabulary), **options)

@@ -186,7 +186,7 @@ def test_broken_entries_are_refused(name: str, tmp_path) -> None:
 def counted(lines: list[str]) -> tuple[np.ndarray, Vocabulary]:
     corpus = Corpus.from_lines(lines, TextOptions(keep_copies=True))
     vocabulary = Vocabulary.of([corpus])
-    counts = of_model.pair_counts(vocabulary.encode(corpus), corpus.offsets, len(vocabulary))
+    counts = of_model.pair_counts(vocabulary.encode(corpus).ids, corpus.offsets, len(vocabulary))
     return counts, vocabulary
 
 

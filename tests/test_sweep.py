@@ -86,7 +86,7 @@ TYPED = {
     "learning_rate=1e-3,0.1": (0.001, 0.1), "gain=5/3,1": (5 / 3, 1.0), "data=1/3,1": (1 / 3, 1.0),
     "batch_norm=true,off": (True, False), "grad_clip=none,1": (None, 1.0),
     "batch_size=1,32,all": (1, 32, ALL), "optimizer=sgd,adamw": ("sgd", "adamw"),
-    "seed=1,2": (1, 2), "symbols=100": (100,), "n_hidden=3,3,4": (3, 4),
+    "seed=1,2": (1, 2), "n_symbols=100": (100,), "n_hidden=3,3,4": (3, 4),
 }  # fmt: skip
 
 
@@ -184,14 +184,14 @@ def test_all_is_every_window_and_symbols_become_steps(parts: Split) -> None:
     assert plan_of("gru", {"batch_size": ALL}, parts).recipe.batch_size == len(parts.train)
     less = {key: value for key, value in TINY.items() if key != "max_steps"}
     for batch, steps in ((1, 1000), (10, 100), (ALL, round(1000 / windows))):
-        plan = plan_of("mlp", {**less, "batch_size": batch, "symbols": 1000}, parts)
+        plan = plan_of("mlp", {**less, "batch_size": batch, "n_symbols": 1000}, parts)
         assert plan.recipe.max_steps == max(1, steps)
-    plan = plan_of("gru", {"batch_size": 8, "symbols": 10_000}, parts)
+    plan = plan_of("gru", {"batch_size": 8, "n_symbols": 10_000}, parts)
     seen = (plan.recipe.max_steps or 0) * 8 * windows / len(parts.train)
     assert seen == pytest.approx(10_000, rel=0.02)
     for model, options in (("mlp", {"max_steps": 5}), ("ngram", {})):
         with pytest.raises(UsageError, match="symbols"):
-            plan_of(model, {**options, "symbols": 100}, parts)
+            plan_of(model, {**options, "n_symbols": 100}, parts)
 
 
 # spec: R02
@@ -294,16 +294,16 @@ def test_each_preset_is_a_sweep_that_can_be_run(name: str, parts: Split) -> None
     large = Split(Corpus.exactly([line * 60 for line in LINES]), parts.val, parts.test)
     plans = [plan_of(preset.model, {**preset.fixed, **trial}, large) for trial in trials]
     assert len(trials) >= 4 and not set(preset.fixed) & {each.key for each in axes}
-    if "symbols" not in preset.fixed:  # equal steps of equal batches
+    if "n_symbols" not in preset.fixed:  # equal steps of equal batches
         assert len({(plan.recipe.max_steps, plan.recipe.batch_size) for plan in plans}) == 1
 
 
 def test_a_preset_gives_way_to_what_was_typed() -> None:
     batch = PRESETS["batch"]
     assert batch.fixed_but(()) == dict(batch.fixed)
-    assert "symbols" not in batch.fixed_but({"max_steps"})
-    assert PRESETS["hidden"].fixed_but({"symbols"}) == {}
-    assert batch.fixed_but({"n_hidden"}) == {"symbols": batch.fixed["symbols"]}
+    assert "n_symbols" not in batch.fixed_but({"max_steps"})
+    assert PRESETS["hidden"].fixed_but({"n_symbols"}) == {}
+    assert batch.fixed_but({"n_hidden"}) == {"n_symbols": batch.fixed["n_symbols"]}
 
 
 # -- the file -------------------------------------------------------------------------------------
@@ -576,7 +576,7 @@ WRONG = {
     "--vary seed=1,2 --seeds 2": "seeds", "--workers 0": "--workers", "--random 0": "--random",
     "--vary n_hidden=2 --n-head 2": "--n-head", "--vary n_hidden=2 --max-steps 0": "max_steps",
     "--vary n_hidden=2 --save-interval 2": "--save-interval", "--seeds 0": "--seeds",
-    "--vary n_hidden=2 --symbols 0": "symbols",
+    "--vary n_hidden=2 --n-symbols 0": "n_symbols",
 }  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def test_encode_is_the_dict_of_the_lectures_and_decode_its_inverse(lines: list[s
     corpus = Corpus.exactly(lines)
     vocabulary = Vocabulary.of([corpus])
     expected = [stoi[symbol] for line in lines for symbol in line]
-    assert vocabulary.encode(corpus).tolist() == expected
+    assert vocabulary.encode(corpus).ids.tolist() == expected
     assert len(vocabulary) == len(stoi) + 1
     for line in lines:
         ids = vocabulary.encode_line(line)
@@ -65,7 +65,7 @@ def test_what_the_vocabulary_lacks_is_unknown_and_named(known: list[str], other:
     symbols = set("".join(known))
     text = "".join(other)
     corpus = Corpus.exactly(other)
-    encoded = vocabulary.encode(corpus)
+    encoded = vocabulary.encode(corpus).ids
     assert (encoded == UNKNOWN).tolist() == [symbol not in symbols for symbol in text]
     assert encoded.tolist() == vocabulary.encode_line(text).tolist()
     assert vocabulary.unknown_in(text) == sorted(set(text) - symbols)
@@ -76,13 +76,13 @@ def test_ids_do_not_depend_on_how_wide_the_codes_are_stored() -> None:
     narrow = Corpus.exactly(["za"])
     wide = Corpus.exactly(["za", "😀"]).take(np.array([0]))
     assert (narrow.codes.dtype, wide.codes.dtype) == (np.uint8, np.uint32)
-    assert vocabulary.encode(narrow).tolist() == vocabulary.encode(wide).tolist() == [2, 1]
+    assert vocabulary.encode(narrow).ids.tolist() == vocabulary.encode(wide).ids.tolist() == [2, 1]
 
 
 def test_an_empty_vocabulary_knows_nothing() -> None:
     empty = Vocabulary.of([])
     assert len(empty) == 1
-    assert empty.encode(Corpus.exactly(["ab"])).tolist() == [UNKNOWN, UNKNOWN]
+    assert empty.encode(Corpus.exactly(["ab"])).ids.tolist() == [UNKNOWN, UNKNOWN]
     assert empty.encode_line("").tolist() == []
 
 

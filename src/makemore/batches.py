@@ -5,6 +5,8 @@ index, so there is no data loader and nothing is copied from the host while trai
 
     windows, block_size 3:   . . . e m m a . . . o l ...    [. . .] -> e   [. . e] -> m   ...
     sequences:               . e m m a . o l i v i a .      [. e m m a] -> [e m m a .]
+
+With labels, the label's id stands where a sequence's boundary does, and before each window.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ class Lines:
     """Encoded lines of one part on a device.
 
     ids: (n_symbols,) one line after another; offsets: (n_lines + 1,). A window model's lines are
-    preceded by block_size boundaries, a sequence's by one.
+    preceded by block_size boundaries, a sequence's by one. labels: (n_lines,) ids, or None.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Lines:
         reads: str,
         block_size: int,
         device: torch.device | str = "cpu",
+        labels: NDArray[np.int64] | None = None,
     ) -> None:
         self.reads, self.block_size, self.device = reads, block_size, torch.device(device)
         self.lengths: NDArray[np.int64] = np.diff(offsets)
@@ -43,6 +46,8 @@ class Lines:
         flat = np.zeros(len(ids) + margin * len(self) + 1, dtype=np.int64)
         flat[np.arange(len(ids)) + np.repeat(self.first - offsets[:-1], self.lengths)] = ids
         self.flat = torch.from_numpy(flat).to(self.device)
+        self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
+        self._starts = torch.from_numpy(self.first).to(self.device) if labels is not None else None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -50,7 +55,13 @@ class Lines:
     def windows(self, ends: Tensor) -> tuple[Tensor, Tensor]:
         """Places of targets (N,) -> inputs (N, block_size), targets (N,)."""
         reach = torch.arange(-self.block_size, 0, device=self.device)
-        return self.flat[ends[:, None] + reach], self.flat[ends]
+        inputs = self.flat[ends[:, None] + reach]
+        if self.labels is not None and self._starts is not None:
+            rows = (
+                torch.searchsorted(self._starts, ends, right=True) - 1
+            )  # the lines of the targets
+            inputs[:, 0] = self.labels[rows]
+        return inputs, self.flat[ends]
 
     def sequences(self, rows: NDArray[np.int64], longest: int) -> tuple[Tensor, Tensor]:
         """Rows (B,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
@@ -64,6 +75,8 @@ class Lines:
         first = torch.from_numpy(self.first[rows]).to(self.device)
         targets = torch.where(inside, first[:, None] + place, 0)  # as places in flat
         inputs = self.flat[torch.where(inside, targets - 1, 0)]
+        if self.labels is not None:
+            inputs[:, 0] = self.labels[torch.from_numpy(rows).to(self.device)]
         return inputs, torch.where(inside, self.flat[targets], IGNORED)
 
     def ends(self) -> NDArray[np.int64]:

@@ -73,9 +73,9 @@ def calibrate(maker: MakeMore, corpus: Corpus) -> Calibration:
     model, counted = maker.model_, Calibration.empty()
     if model is None or maker.plan_ is None:
         return counted
-    ids = maker.vocabulary.encode(corpus)
+    text, labels = maker.vocabulary.encode(corpus), maker.vocabulary.encode_labels(corpus)
     device = model.device if isinstance(model, NeuralModel) else "cpu"
-    lines = Lines(ids, corpus.offsets, model.reads, model.block_size, device)
+    lines = Lines(text.ids, text.offsets, model.reads, model.block_size, device, labels)
     with threads(maker.plan_.config.threads), evaluating(model):
         for inputs, targets in _batches(lines, model):
             if isinstance(model, CountModel):

@@ -16,27 +16,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.errors import DataError, visible
+from makemore.cleaning import Cleaned, Counts, clean, code_points, text_of
+from makemore.errors import DataError, MakemoreError, UsageError, visible
 from makemore.reading import blocks
 from makemore.settings import TextOptions
+from makemore.tables import is_table, joined, lines_of, listed, one_line
 
 FEWEST_TO_SPLIT = 50  # distinct lines under which all of them train
-
-_SPACES = np.array([c for c in range(0x3001) if chr(c).isspace()], dtype=np.uint32)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What cleaning a text did: lines read, and lines left out by reason."""
-
-    read: int = 0
-    blank: int = 0
-    too_long: int = 0
-    copies: int = 0  # second and later occurrences, whether they were dropped or kept
-    control: int = 0  # lines with control characters, which are kept
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, k) + getattr(other, k) for k in self.__dataclass_fields__))
+MOST_LABELS = 1000  # distinct ones: more are no labels but texts of their own
 
 
 @dataclass(frozen=True)
@@ -45,13 +32,14 @@ class Corpus:
 
     codes: (n_symbols,) code points of all lines, one after another
     offsets: (n_lines + 1,) where each line starts; the last is n_symbols
-    labels: (n_lines,) the number of each line's label, or None
+    labels: (n_lines,) the number of each line's label in label_names, or None
     """
 
     codes: NDArray[Any]
     offsets: NDArray[np.int64]
     counts: Counts = field(default_factory=Counts)
     labels: NDArray[np.int64] | None = None
+    label_names: tuple[str, ...] = ()  # sorted
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], options: TextOptions | None = None) -> Corpus:
@@ -65,51 +53,62 @@ class Corpus:
                 with open(path, "rb") as stream:
                     corpus = cls._from_stream(stream, name, options)
         except (OSError, ValueError) as error:
-            if isinstance(error, DataError):
+            if isinstance(error, MakemoreError):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
         return corpus._finished(name, options)
 
     @classmethod
-    def from_lines(cls, lines: Iterable[str], options: TextOptions | None = None) -> Corpus:
-        """The given strings, cleaned like the lines of a file. Raises DataError."""
-        options, pieces = options or TextOptions(), []
-        if isinstance(lines, str):
-            raise DataError(
-                "one string is no list of lines", "lines", "split it: text.splitlines()"
-            )
-        for number, line in enumerate(lines, 1):
-            if not isinstance(line, str):
-                raise DataError(f"line {number} is no string but {type(line).__name__}", "lines")
-            if "\n" in line:
-                raise DataError(f"line {number} holds a line feed", "lines", "split it first")
-            pieces.append(line)
+    def from_lines(
+        cls,
+        lines: Iterable[str],
+        options: TextOptions | None = None,
+        labels: Iterable[str] | None = None,
+    ) -> Corpus:
+        """The given strings, cleaned like the lines of a file. Raises DataError, UsageError.
+
+        labels: one for each line; without them options.labels takes them from the lines.
+        """
+        options = options or TextOptions()
+        if labels is not None:
+            lines = joined(lines, labels)
+            options = replace(options, labels=True, label_column=None, text_column=None)
+        if is_table(options):
+            raise UsageError("lines have no columns", "--label-column", "give a file, or labels")
+        pieces = [one_line(line, number) for number, line in enumerate(listed(lines), 1)]
         try:
-            codes = _code_points("\n".join(pieces) + "\n" * bool(pieces))
+            codes = code_points("\n".join(pieces) + "\n" * bool(pieces))
         except UnicodeEncodeError as error:
             number = "\n".join(pieces)[: error.start].count("\n") + 1
             raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
-        return _clean(codes, options)._finished("lines", options)
+        return _corpus(clean(codes, options))._finished("lines", options)
 
     @classmethod
-    def exactly(cls, lines: Sequence[str]) -> Corpus:
+    def exactly(cls, lines: Sequence[str], labels: Sequence[str] | None = None) -> Corpus:
         """The given strings as they are: nothing cleaned, nothing dropped. Raises DataError."""
-        if isinstance(lines, str):
-            raise DataError(
-                "one string is no list of lines", "lines", "split it: text.splitlines()"
-            )
+        lines = listed(lines)
         try:
-            codes = _code_points("".join(lines))
+            codes = code_points("".join(lines))
         except UnicodeEncodeError:
             raise DataError("a line holds half a surrogate pair", "lines") from None
         lengths = np.array([len(line) for line in lines], dtype=np.int64)
-        return cls(codes, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        if labels is None:
+            return cls(codes, offsets)
+        return cls(codes, offsets, Counts(), *_numbered(labels))
 
     @classmethod
     def _from_stream(cls, stream: BinaryIO, name: str, options: TextOptions) -> Corpus:
         texts = blocks(stream, name, options.encoding, options.errors)
-        return concatenate(_clean(_code_points(text), options) for text in texts)
+        if is_table(options):
+            texts = lines_of(texts, name, options)
+            options = replace(options, labels=options.label_column is not None)
+        parts, first = list[Corpus](), 1
+        for text in texts:
+            parts.append(_corpus(clean(code_points(text), options, name, first)))
+            first += parts[-1].counts.read
+        return concatenate(parts)
 
     def _finished(self, name: str, options: TextOptions) -> Corpus:
         """Copies counted and, unless they are to be kept, dropped; the limits of a text held."""
@@ -121,6 +120,11 @@ class Corpus:
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
         if not options.keep_copies:
             corpus = corpus.take(first)
+        if len(self.label_names) > MOST_LABELS:
+            raise DataError(
+                f"{len(self.label_names)} different labels, more than {MOST_LABELS}", name,
+                "give labels that many lines share",
+            )  # fmt: skip
         vocabulary = len(np.unique(corpus.codes))
         if vocabulary > options.max_vocab:
             raise DataError(
@@ -133,7 +137,7 @@ class Corpus:
         return len(self.offsets) - 1
 
     def __getitem__(self, row: int) -> str:
-        return _text(self.codes[self.offsets[row] : self.offsets[row + 1]])
+        return text_of(self.codes[self.offsets[row] : self.offsets[row + 1]])
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), 2**16):  # decoding many lines at once is 20 times faster
@@ -153,7 +157,20 @@ class Corpus:
         ended = np.full(len(self.codes) + len(self), 10, dtype=self.codes.dtype)
         rows = np.repeat(np.arange(len(self)), self.lengths)
         ended[np.arange(len(self.codes)) + rows] = self.codes
-        return _text(ended)
+        return text_of(ended)
+
+    def written(self) -> str:
+        """All lines as a file has them: with `--labels`, each is TEXT<tab>LABEL."""
+        names = self.label_of_each()
+        if names is None:
+            return self.text()
+        return "".join(f"{line}\t{name}\n" for line, name in zip(self, names, strict=True))
+
+    def label_of_each(self) -> list[str] | None:
+        """The name of each line's label; None without labels."""
+        if self.labels is None:
+            return None
+        return [self.label_names[number] for number in self.labels.tolist()]
 
     def take(self, rows: NDArray[Any] | slice) -> Corpus:
         """The corpus of these lines, in this order."""
@@ -163,7 +180,7 @@ class Corpus:
         shift = np.repeat(self.offsets[picked] - offsets[:-1], lengths)
         labels = None if self.labels is None else self.labels[picked]
         codes = self.codes[np.arange(offsets[-1]) + shift]
-        return Corpus(codes, offsets, self.counts, labels)
+        return Corpus(codes, offsets, self.counts, labels, self.label_names)
 
     def lowest(self, most: int) -> Corpus:
         """At most `most` lines, of the lowest hashes: the same ones however the text is ordered.
@@ -186,13 +203,20 @@ class Corpus:
         return _mix(sums + lengths.astype(np.uint64))
 
     def first_of_each(self) -> NDArray[np.int64]:
-        """The rows of the first occurrence of every distinct line, ascending."""
+        """The rows of the first occurrence of every distinct line, ascending.
+
+        A line is a copy if text and label are those of another.
+        """
         hashes = self.hashes()
+        if self.labels is not None:
+            hashes = _mix(hashes ^ _mix(self.labels.astype(np.uint64)))
         _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
         leader = first[inverse]
         other = np.flatnonzero(leader != np.arange(len(self)))
         # Equal hashes are compared symbol by symbol: a collision must not drop a line.
         same = self.take(other).equal_lines(self.take(leader[other]))
+        if self.labels is not None:
+            same &= self.labels[other] == self.labels[leader[other]]
         copies = np.zeros(len(self), dtype=bool)
         copies[other[same]] = True
         return np.flatnonzero(~copies)
@@ -208,8 +232,8 @@ class Corpus:
         return same
 
     def digest(self) -> str:
-        """sha256 of the lines as UTF-8, each ended by a line feed."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
+        """sha256 of the lines, with their labels, as UTF-8, each ended by a line feed."""
+        return hashlib.sha256(self.written().encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -250,15 +274,22 @@ def concatenate(parts: Iterable[Corpus]) -> Corpus:
         return Corpus(np.zeros(0, np.uint8), np.zeros(1, np.int64))
     codes = np.concatenate([part.codes for part in parts])
     lengths = np.concatenate([part.lengths for part in parts])
-    labelled = all(part.labels is not None for part in parts)
-    return Corpus(
-        codes,
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        sum((part.counts for part in parts), Counts()),
-        np.concatenate([part.labels for part in parts if part.labels is not None])
-        if labelled
-        else None,
-    )
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    counts = sum((part.counts for part in parts), Counts())
+    if any(part.labels is None for part in parts):
+        return Corpus(codes, offsets, counts)
+    names = tuple(sorted({name for part in parts for name in part.label_names}))
+    labels = np.concatenate([renumbered(part, names) for part in parts])
+    return Corpus(codes, offsets, counts, labels, names)
+
+
+def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
+    """(n_lines,) the place of each line's label in other names; -1 for one that they lack."""
+    if corpus.labels is None:
+        raise ValueError("these lines have no labels")
+    place = {name: number for number, name in enumerate(names)}
+    here = np.array([place.get(name, -1) for name in corpus.label_names], dtype=np.int64)
+    return here[corpus.labels]
 
 
 def is_clean(text: str) -> bool:
@@ -266,45 +297,22 @@ def is_clean(text: str) -> bool:
     return bool(text) and text == text.strip() and "\n" not in text
 
 
-def _code_points(text: str) -> NDArray[Any]:
-    """(len(text),) the code points, in the smallest type that holds them."""
-    wide = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    largest = int(wide.max()) if len(wide) else 0
-    return wide.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)
+def _corpus(cleaned: Cleaned) -> Corpus:
+    lines, labels = cleaned.lines, cleaned.labels
+    if labels is None:
+        return Corpus(lines.codes, lines.offsets, cleaned.counts)
+    found = _numbered(Corpus(labels.codes, labels.offsets))
+    return Corpus(lines.codes, lines.offsets, cleaned.counts, *found)
 
 
-def _text(codes: NDArray[Any]) -> str:
-    return codes.astype("<u4").tobytes().decode("utf-32-le")
-
-
-def _clean(codes: NDArray[Any], options: TextOptions) -> Corpus:
-    """Lines ended by LF: white space at their ends removed; blank and too long ones left out."""
-    ends = np.flatnonzero(codes == 10)
-    if len(codes) and codes[-1] != 10:
-        ends = np.append(ends, len(codes))
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    solid = np.flatnonzero(~np.isin(codes, _SPACES))
-    first = np.searchsorted(solid, starts)
-    last = np.searchsorted(solid, ends)
-    filled = last > first
-    begin, end = solid[first[filled]], solid[last[filled] - 1] + 1
-    short = end - begin <= options.max_line
-    begin, end = begin[short], end[short]
-    offsets = np.concatenate([[0], np.cumsum(end - begin)]).astype(np.int64)
-    where = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], end - begin)
-    kept = codes[where]
-    control = np.unique(
-        np.searchsorted(
-            offsets, np.flatnonzero((kept < 32) | ((kept >= 127) & (kept < 160))), "right"
-        )
-    )
-    counts = Counts(
-        read=len(starts),
-        blank=int((~filled).sum()),
-        too_long=int((~short).sum()),
-        control=len(control),
-    )
-    return Corpus(kept, offsets, counts)
+def _numbered(labels: Iterable[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """(n,) the number of each label, and their names in sorted order."""
+    seen: dict[str, int] = {}
+    found = np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
+    names = sorted(seen)
+    rank = np.empty(len(names), dtype=np.int64)
+    rank[[seen[name] for name in names]] = np.arange(len(names))
+    return rank[found], tuple(names)
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -174,23 +174,27 @@ def embedding_of(model: Any) -> NDArray[np.float64] | None:
     A model may have others, of places: that of the symbols is called `embedding`, or is the only
     one with a row for each symbol.
     """
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, NeuralModel):
         return None
     tables = {
         name: part.weight
         for name, part in model.named_modules()
-        if isinstance(part, nn.Embedding) and part.num_embeddings == model.vocab_size
+        if isinstance(part, nn.Embedding)
+        and part.num_embeddings == model.vocab_size + model.n_labels
     }
     table = tables.get("embedding")
     if table is None and len(tables) == 1:
         table = next(iter(tables.values()))
-    return None if table is None else table.detach().cpu().double().numpy()
+    if table is None:
+        return None
+    symbols = table.detach()[: model.vocab_size]  # without the labels' rows
+    return symbols.cpu().double().numpy()
 
 
 def frequencies(maker: MakeMore) -> NDArray[np.int64]:
     """(V,) how often each id stands in the training lines; the boundary once a line."""
     train, vocabulary = maker.split.train, maker.vocabulary
-    counts = np.bincount(vocabulary.encode(train), minlength=len(vocabulary))
+    counts = np.bincount(vocabulary.encode(train).ids, minlength=len(vocabulary))
     counts[0] = len(train)
     return counts
 

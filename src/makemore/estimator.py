@@ -26,6 +26,7 @@ from makemore.corpus import Corpus, Split, concatenate, split
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import base
 from makemore.models.base import CountModel, Model
+from makemore.models.labelled import LabelledCounts
 from makemore.options import knobs, make, unknown_key
 from makemore.plan import Plan, options_of
 from makemore.run import Run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
+MOST_LABELLED = 500_000  # lines times labels that are scored for an accuracy
 DEFAULT_MODEL = "transformer"
 
 
@@ -84,19 +86,26 @@ class MakeMore:
         return {**self.options, **seed}
 
     def fit(
-        self, lines: Iterable[str], y: None = None, *, val: Iterable[str] | None = None
+        self,
+        lines: Iterable[str],
+        y: Iterable[str] | None = None,
+        *,
+        val: Iterable[str] | None = None,
+        val_y: Iterable[str] | None = None,
     ) -> MakeMore:
         """Learn from strings, one thing each; `val` replaces the part that the split would choose.
 
+        y: a label (a string) for each line; with `labels=True` and no y, a line is TEXT<tab>LABEL.
         Raises DataError for lines that cannot be used, UsageError for options, Diverged.
         """
-        _, _, text = options_of(base.find(self.model), self.asked)
-        corpus = Corpus.from_lines(lines, text)
+        asked = self.asked if y is None else {**self.asked, "labels": True}
+        _, _, text = options_of(base.find(self.model), asked)
+        corpus = Corpus.from_lines(lines, text, y)
         parts = split(corpus)
         if val is not None:
             keep = dataclasses.replace(text, keep_copies=True)
-            parts = Split(corpus, Corpus.from_lines(val, keep), corpus.take(slice(0)))
-        self.begin(Plan.make(self.model, self.asked, parts, "lines"))
+            parts = Split(corpus, Corpus.from_lines(val, keep, val_y), corpus.take(slice(0)))
+        self.begin(Plan.make(self.model, asked, parts, "lines"))
         for _ in self.training():
             pass
         return self
@@ -163,15 +172,19 @@ class MakeMore:
         if not isinstance(model, NeuralModel):
             raise UsageError(f"{self.model} does not learn by steps", "--model", "choose another")
         train = plan.split.train
-        ids = plan.vocabulary.encode(train)
-        lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
+        text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
+        lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
         return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
 
     def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
         from makemore.train import Evaluated, Progress, Saved
 
         train, vocabulary = self._plan.split.train, self._plan.vocabulary
-        model.fit_counts(vocabulary.encode(train), train.offsets)
+        text, labels = vocabulary.encode(train), vocabulary.encode_labels(train)
+        if isinstance(model, LabelledCounts):
+            model.fit_counts(text.ids, text.offsets, labels)
+        else:
+            model.fit_counts(text.ids, text.offsets)
         loss, val = self._losses()
         yield Evaluated(1, loss, val, True)
         if writer is not None:
@@ -183,7 +196,7 @@ class MakeMore:
 
         parts, vocabulary = self._plan.split, self._plan.vocabulary
         few = [parts.train.lowest(MOST_TRAIN), parts.val.lowest(MOST_VAL)]
-        means = [score(self._model, vocabulary, part).mean() for part in few]
+        means = [score(self._model, vocabulary, part, self._shares).mean() for part in few]
         return math.inf if means[0] is None else means[0], means[1]
 
     # -- using ------------------------------------------------------------------------------------
@@ -322,11 +335,73 @@ class MakeMore:
         return float(known.mean()) if len(known) else -math.inf
 
     def scores(self, corpus: Corpus) -> Any:
-        """evaluate.Scores of a corpus: nll and symbols of every line."""
+        """evaluate.Scores of a corpus: nll and symbols of every line.
+
+        With labels, the nll of a line that has none is over all labels by their training shares.
+        """
         from makemore.evaluate import score
 
         with self._threads():
-            return score(self._model, self._plan.vocabulary, corpus)
+            return score(self._model, self._plan.vocabulary, corpus, self._shares)
+
+    # -- labels -----------------------------------------------------------------------------------
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(n_labels,) the labels, sorted; none if the lines had none."""
+        return np.array(self._plan.vocabulary.labels, dtype=object)
+
+    @property
+    def label_shares(self) -> dict[str, float]:
+        """The share of each label among the training lines."""
+        shares = self._shares
+        if shares is None:
+            return {}
+        return dict(zip(self._plan.vocabulary.labels, shares.tolist(), strict=True))
+
+    @property
+    def _shares(self) -> NDArray[np.float64] | None:
+        plan = self._plan
+        return plan.vocabulary.label_shares(plan.split.train) if plan.vocabulary.labels else None
+
+    def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
+        """(n, n_labels) p(label | line), in the order of `classes_`; each row sums to 1.
+
+        A line with an unknown symbol has the labels' shares. UsageError without labels.
+        """
+        return self._posterior(as_given(lines))
+
+    def _posterior(self, corpus: Corpus) -> NDArray[np.float64]:
+        from makemore.evaluate import label_posterior
+
+        shares = self._shares
+        if shares is None:
+            raise UsageError("this model knows no labels", None, "fit it with y=labels")
+        with self._threads():
+            return label_posterior(self._model, self._plan.vocabulary, corpus, shares)
+
+    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
+        """(n,) the likeliest label of each line. UsageError without labels."""
+        return np.asarray(self.classes_[self.predict_proba(lines).argmax(axis=1)])
+
+    def accuracy(self, name: str, most: int = MOST_LABELLED) -> dict[str, Any]:
+        """How often the likeliest label is the right one, in one part (train, val, test).
+
+        Beside it the share of the majority class: the label that most training lines have. Every
+        line is scored once a label, so at most `most` such scores are made, of the lines of the
+        lowest hashes; `labelled` says of how many. Raises UsageError without labels.
+        """
+        part = dict(self._plan.split)[name]
+        if (shares := self._shares) is None:
+            raise UsageError("this model knows no labels", None, "fit it with y=labels")
+        part = part.lowest(max(1, most // len(shares)))
+        truth = self._plan.vocabulary.encode_labels(part)
+        if truth is None or not len(part):
+            return {"accuracy": None, "majority": None, "labelled": 0}
+        truth = truth - len(self._plan.vocabulary)
+        right = self._posterior(part).argmax(axis=1) == truth
+        majority = float((truth == shares.argmax()).mean())
+        return {"accuracy": float(right.mean()), "majority": majority, "labelled": len(part)}
 
     def report(self, name: str) -> dict[str, Any]:
         """Exact losses of one part (train, val, test) over all of its lines.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from makemore.batches import IGNORED, Batches, Lines
 from makemore.corpus import Corpus
+from makemore.errors import UsageError
 from makemore.models.base import CountModel, Model
 from makemore.models.neural import NeuralModel
-from makemore.vocabulary import UNKNOWN, Vocabulary
+from makemore.vocabulary import UNKNOWN, Encoded, Vocabulary
 
 CHUNK = 2**14  # symbols in a forward pass
 FAR = 4096  # inputs that a model without a limit is given at once
@@ -45,13 +46,19 @@ def evaluating(model: Model) -> Iterator[None]:
             model.train(was_training)
 
 
-def surprisals(model: Model, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[Any]:
+def surprisals(
+    model: Model,
+    ids: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    labels: NDArray[np.int64] | None = None,
+) -> NDArray[Any]:
     """(n_symbols + n_lines,) -log p of each line's symbols and of its end, in nats.
 
-    ids (n_symbols,) one line after another, all known to the model; offsets (n_lines + 1,).
+    ids (n_symbols,) one line after another, all known to the model; offsets (n_lines + 1,); labels
+    (n_lines,) ids, for a model that has some.
     """
     device = model.device if isinstance(model, NeuralModel) else "cpu"
-    lines = Lines(ids, offsets, model.reads, model.block_size, device)
+    lines = Lines(ids, offsets, model.reads, model.block_size, device, labels)
     out = np.zeros(len(ids) + len(lines))
     with evaluating(model):
         if model.reads == "window":
@@ -94,7 +101,10 @@ def _by_sequence(model: Any, lines: Lines, out: NDArray[Any]) -> None:
         state, first = model.initial_state(1), int(lines.first[row])
         for number in range(int(counts[row])):
             at = first + number
-            logits, state = model.step(flat[at - 1 : at], state)
+            before = flat[at - 1 : at]
+            if number == 0 and lines.labels is not None:
+                before = lines.labels[row : row + 1].cpu().numpy()
+            logits, state = model.step(before, state)
             out[starts[row] + number] = -_log_softmax(logits[0])[flat[at]]
 
 
@@ -119,10 +129,12 @@ class Scores:
 
     nll: (n_lines,) nats of each whole line, end included; inf where a symbol is unknown
     symbols: (n_lines,) symbols of each line, its end included
+    posterior: (n_lines, n_labels) p(label | line), where labels were not given: `label_posterior`
     """
 
     nll: NDArray[np.float64]
     symbols: NDArray[np.int64]
+    posterior: NDArray[np.float64] | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -135,18 +147,77 @@ class Scores:
         return float(self.nll[chosen].sum() / symbols) if symbols else None
 
 
-def score(model: Model, vocabulary: Vocabulary, corpus: Corpus) -> Scores:
-    """The nll of every line of a corpus, exact."""
-    ids = vocabulary.encode(corpus)
-    rows = np.repeat(np.arange(len(corpus)), corpus.lengths)
-    known = np.ones(len(corpus), dtype=bool)
-    known[rows[ids == UNKNOWN]] = False
-    kept = corpus.take(known)
-    each = surprisals(model, ids[known[rows]], kept.offsets)
-    result = np.full(len(corpus), np.inf)
-    starts = kept.offsets[:-1] + np.arange(len(kept))
-    result[known] = np.add.reduceat(each, starts) if len(kept) else 0.0
-    return Scores(result, corpus.lengths + 1)
+def score(
+    model: Model, vocabulary: Vocabulary, corpus: Corpus, shares: NDArray[np.float64] | None = None
+) -> Scores:
+    """The nll of every line of a corpus, exact.
+
+    Of a model with labels: that of each line given its label. Of lines without labels it is
+    -log sum_l share_l p(line | l), nats; shares (n_labels,) of the labels, alike if not given.
+    """
+    encoded = vocabulary.encode(corpus)
+    if not model.n_labels:
+        return Scores(_of_lines(model, encoded, None), encoded.lengths + 1)
+    labels = vocabulary.encode_labels(corpus)
+    if labels is not None:
+        return Scores(_of_lines(model, encoded, labels), encoded.lengths + 1)
+    shares = np.full(model.n_labels, 1 / model.n_labels) if shares is None else shares
+    joint = _given_each_label(model, encoded)
+    with np.errstate(divide="ignore"):  # a label that no training line has: log 0
+        joint = np.log(shares) - joint
+    highest = joint.max(axis=1, keepdims=True)
+    known = np.isfinite(highest[:, 0])
+    highest[~known] = 0.0
+    each = np.exp(joint - highest)
+    total = each.sum(axis=1, keepdims=True)
+    posterior = np.where(known[:, None], each / np.where(total > 0, total, 1.0), shares)
+    marginal = np.full(len(corpus), np.inf)
+    marginal[known] = -(highest + np.log(total, where=total > 0, out=np.zeros_like(total)))[
+        known, 0
+    ]
+    return Scores(marginal, encoded.lengths + 1, posterior)
+
+
+def label_posterior(
+    model: Model, vocabulary: Vocabulary, corpus: Corpus, shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n_lines, n_labels) p(label | line), by Bayes' rule from the labels' shares (n_labels,).
+
+    What the lines' own labels are is not looked at. A line with an unknown symbol, of which nothing
+    is known, has the shares.
+    """
+    plain = replace(corpus, labels=None, label_names=())
+    found = score(model, vocabulary, plain, shares).posterior
+    if found is None:
+        raise UsageError("this model has no labels", None, "train with --labels")
+    return found
+
+
+def _given_each_label(model: Model, encoded: Encoded) -> NDArray[np.float64]:
+    """(n_lines, n_labels) nats of each line given each label."""
+    rows = len(encoded.lengths)
+    each = [
+        _of_lines(model, encoded, np.full(rows, model.vocab_size + number, dtype=np.int64))
+        for number in range(model.n_labels)
+    ]
+    return np.stack(each, axis=1)
+
+
+def _of_lines(
+    model: Model, encoded: Encoded, labels: NDArray[np.int64] | None
+) -> NDArray[np.float64]:
+    """(n_lines,) nats of each line; inf with an unknown symbol or label."""
+    lengths = encoded.lengths
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    known = np.ones(len(lengths), dtype=bool) if labels is None else labels != UNKNOWN
+    known[rows[encoded.ids == UNKNOWN]] = False
+    offsets = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)
+    own = None if labels is None else labels[known]
+    each = surprisals(model, encoded.ids[known[rows]], offsets, own)
+    result = np.full(len(lengths), np.inf)
+    starts = offsets[:-1] + np.arange(len(offsets) - 1)
+    result[known] = np.add.reduceat(each, starts) if len(starts) else 0.0
+    return result
 
 
 def has_batch_norm(model: nn.Module) -> bool:

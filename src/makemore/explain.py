@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from makemore import generate
 from makemore.estimator import MakeMore
 from makemore.evaluate import surprisals
-from makemore.forward import Symbol, context_of, parts_of, symbol_of
+from makemore.forward import Symbol, context_of, parts_of, start_of, symbol_of
 from makemore.models.base import Model, State
 from makemore.options import make
 from makemore.runtime import threads
@@ -74,26 +74,36 @@ class Draw:
 # -- a line ---------------------------------------------------------------------------------------
 
 
-def expected(maker: MakeMore, text: str, top: int = 5, temperature: float = 1.0) -> list[Expected]:
+def expected(
+    maker: MakeMore,
+    text: str,
+    top: int = 5,
+    temperature: float = 1.0,
+    label: str | None = None,
+) -> list[Expected]:
     """Every symbol of a line and its end; the last total is what `MakeMore.scores` gives the line.
 
-    The list ends at a symbol that the model does not know: what follows has no probability.
+    Where the lines had labels it is that of the line with this label (the likeliest, if none is
+    given). The list ends at a symbol that the model does not know: what follows has no probability.
     A temperature other than 1 gives the probabilities of draws at it, and no longer the score.
+    Raises UsageError for a label that is not known.
     """
     model, plan = parts_of(maker)
     options = make(Sampling, {"temperature": temperature})
     targets = [*plan.vocabulary.encode_line(text), BOUNDARY]
     known = targets[: targets.index(UNKNOWN)] if UNKNOWN in targets else targets
+    start = start_of(maker, text, label)
     rows: list[Expected] = []
     with threads(plan.config.threads):
-        shares = _shares(model, known, options)
-        nats = _surprisals(model, known, shares, temperature)
+        shares = _shares(model, known, options, start)
+        nats = _surprisals(model, known, shares, temperature, start)
     # Summed as `score` does it: another order of additions has another last bit.
     totals = [float(np.add.reduceat(nats[: n + 1], [0])[0]) for n in range(len(known))]
     for place, target in enumerate(targets[: len(known) + 1]):
-        context = context_of(model, plan.vocabulary, targets[:place])
+        context = context_of(model, plan.vocabulary, targets[:place], start)
         if target == UNKNOWN:
-            rows.append(Expected(context, text[place], 0.0, math.inf, math.inf, None, ()))
+            lost = plan.vocabulary.pieces(text)[place]
+            rows.append(Expected(context, lost, 0.0, math.inf, math.inf, None, ()))
             break
         row = shares[place]
         rows.append(
@@ -106,10 +116,10 @@ def expected(maker: MakeMore, text: str, top: int = 5, temperature: float = 1.0)
     return rows
 
 
-def _shares(model: Model, targets: list[Any], options: Sampling) -> NDArray[np.float64]:
+def _shares(model: Model, targets: list[Any], options: Sampling, start: int) -> NDArray[np.float64]:
     """(n, V) the probabilities before each of n targets."""
     state, rows = model.initial_state(1), []
-    for symbol in [BOUNDARY, *targets][: len(targets)]:
+    for symbol in [start, *targets][: len(targets)]:
         logits, state = model.step(np.array([symbol]), state)
         weights = generate.weigh(logits, options)[0]
         rows.append(weights / weights.sum())
@@ -117,12 +127,13 @@ def _shares(model: Model, targets: list[Any], options: Sampling) -> NDArray[np.f
 
 
 def _surprisals(
-    model: Model, targets: list[Any], shares: NDArray[np.float64], temperature: float
+    model: Model, targets: list[Any], shares: NDArray[np.float64], temperature: float, start: int
 ) -> NDArray[np.float64]:
     """(n,) -log p of n targets; at temperature 1 by the pass that `score` makes."""
     if temperature == 1:
         ids = np.array([number for number in targets if number != BOUNDARY], dtype=np.int64)
-        return np.asarray(surprisals(model, ids, np.array([0, len(ids)]))[: len(targets)])
+        label = np.array([start]) if model.n_labels else None
+        return np.asarray(surprisals(model, ids, np.array([0, len(ids)]), label)[: len(targets)])
     with np.errstate(divide="ignore"):  # -log 0 is inf
         return np.asarray(-np.log(shares[np.arange(len(targets)), targets]))
 
@@ -131,18 +142,27 @@ def _surprisals(
 
 
 class _Watched:
-    """A model whose answers for the first line of a batch are kept."""
+    """A model whose inputs and answers for the first line of a batch are kept."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self.logits = model, list[NDArray[Any]]()
+        self.model, self.logits, self.ids = model, list[NDArray[Any]](), list[int]()
 
-    def initial_state(self, batch: int) -> State:
-        return self.model.initial_state(batch)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
         logits, state = self.model.step(ids, state)
+        self.ids.append(int(ids[0]))
         self.logits.append(logits[:1].copy())
         return logits, state
+
+    def drawn(self, vocabulary: Vocabulary, text: str) -> list[int]:
+        """The ids that were drawn for the first line, whose text this is."""
+        # Put together, symbols may be cut in another way: what was drawn is what was read next.
+        number = 0
+        while vocabulary.decode(self.ids[1 : number + 1]) != text:
+            number += 1
+        return self.ids[1 : number + 1]
 
 
 def generation(
@@ -153,12 +173,13 @@ def generation(
     A line that was cut has a draw for each of its symbols and none for its end.
     """
     model, plan = parts_of(maker)
-    watched: Any = _Watched(model)
-    stand_in = copy.copy(maker)
+    watched = _Watched(model)
+    stand_in: Any = copy.copy(maker)
     stand_in.model_ = watched
     line = next(stand_in.samples(1, seed, all=True, temperature=temperature))
     options = make(Sampling, {"temperature": temperature})
-    targets = [*plan.vocabulary.encode_line(line.text), *([] if line.capped else [BOUNDARY])]
+    drawn = watched.drawn(plan.vocabulary, line.text)
+    targets = [*drawn, *([] if line.capped else [BOUNDARY])]
     draws = []
     for place, target in enumerate(targets):
         weights = generate.weigh(watched.logits[place], options)[0]
@@ -166,7 +187,7 @@ def generation(
         high = np.cumsum(shares)
         draws.append(
             Draw(
-                context_of(model, plan.vocabulary, targets[:place]),
+                context_of(model, plan.vocabulary, targets[:place], watched.ids[0]),
                 symbol_of(plan.vocabulary, target), float(shares[target]),
                 float(high[target] - shares[target]), float(high[target]),
                 float(generate.uniforms(seed, 0, place, 1)[0]),

@@ -22,6 +22,7 @@ from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
 from makemore.generate import log_softmax
 from makemore.models.base import CountModel, Model
+from makemore.models.labelled import LabelledCounts
 from makemore.models.ngram import NGram
 from makemore.options import knobs
 from makemore.plan import Plan
@@ -29,7 +30,7 @@ from makemore.runtime import seeded, threads
 from makemore.trace import Call, traced
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
-Symbol = str | None  # None is the boundary
+Symbol = str | None  # None is the boundary; a label, which stands in its place, is <NAME>
 
 
 @dataclass(frozen=True)
@@ -84,56 +85,78 @@ class Pass:
         return -math.log(self.probability) if self.probability > 0 else math.inf
 
 
-def forward_pass(maker: MakeMore, text: str, at: int | None = None) -> Pass:
+def forward_pass(
+    maker: MakeMore, text: str, at: int | None = None, label: str | None = None
+) -> Pass:
     """The pass that predicts symbol number `at` of a line (from 1; one past the last is its end).
 
-    Without `at` it is the last symbol, as the notes trace `emma`: from `emm` to `a`.
-    Raises UsageError for a place that the line has not, and for a symbol that the model lacks.
+    Without `at` it is the last symbol, as the notes trace `emma`: from `emm` to `a`. Without
+    `label` it is the likeliest, where the lines had labels. Raises UsageError for a place that the
+    line has not, for a symbol or label that the model lacks.
     """
     model, plan = parts_of(maker)
-    at = max(1, len(text)) if at is None else at
-    if not 1 <= at <= len(text) + 1:
-        raise UsageError(
-            f"there is no symbol {at} in a line of {len(text)}", "--at",
-            f"give 1 to {len(text) + 1}; {len(text) + 1} is the end",
-        )  # fmt: skip
     ids = [int(number) for number in plan.vocabulary.encode_line(text)]
+    at = max(1, len(ids)) if at is None else at
+    if not 1 <= at <= len(ids) + 1:
+        raise UsageError(
+            f"there is no symbol {at} in a line of {len(ids)}", "--at",
+            f"give 1 to {len(ids) + 1}; {len(ids) + 1} is the end",
+        )  # fmt: skip
     if UNKNOWN in ids[:at]:
-        symbol = text[ids.index(UNKNOWN)]
+        symbol = plan.vocabulary.pieces(text)[ids.index(UNKNOWN)]
         raise UsageError(f"the model does not know {symbol!r}", "TEXT", "use symbols of the text")
     target = [*ids, BOUNDARY][at - 1]
-    inputs = inputs_after(model, ids[: at - 1])
+    start = start_of(maker, text, label)
+    inputs = inputs_after(model, ids[: at - 1], start)
     with threads(plan.config.threads):
         if isinstance(model, CountModel):
             steps = [Step("", "forward", ("N", "V"), model.forward(inputs))]
         else:
             steps = _neural_steps(model, plan, inputs)
+    counts = model.table_of(start) if isinstance(model, LabelledCounts) else model
     logits = steps[-1].at_last().reshape(-1, len(plan.vocabulary))[-1:]  # (1, V)
     probabilities = np.exp(log_softmax(logits))[0]
     batch = ("N", "block_size") if model.reads == "window" else ("B", "T")
     return Pass(
-        context_of(model, plan.vocabulary, ids[: at - 1]),
+        context_of(model, plan.vocabulary, ids[: at - 1], start),
         symbol_of(plan.vocabulary, target),
         target,
         (Step("", "ids", batch, inputs), *steps, Step("", "softmax", ("V",), probabilities)),
-        tuple(_levels(model, plan.vocabulary, ids[: at - 1], target))
-        if isinstance(model, NGram)
+        tuple(_levels(counts, plan.vocabulary, ids[: at - 1], target))
+        if isinstance(counts, NGram)
         else (),
         float(probabilities[target]),
     )
 
 
-def inputs_after(model: Model, ids: list[int]) -> NDArray[np.int64]:
-    """(1, block_size) or (1, T): what `forward` reads to say what `step` says after these ids."""
-    history = [BOUNDARY, *ids]
+def start_of(maker: MakeMore, text: str, label: str | None) -> int:
+    """The id that a line starts with: its label's (the likeliest, if none is given), or 0.
+
+    Raises UsageError for a label that is not known.
+    """
+    if label is None and maker.vocabulary.labels:
+        label = str(maker.predict([text])[0])
+    return BOUNDARY if label is None else maker.vocabulary.label_id(label)
+
+
+def inputs_after(model: Model, ids: list[int], start: int = BOUNDARY) -> NDArray[np.int64]:
+    """(1, block_size) or (1, T): what `forward` reads to say what `step` says after these ids.
+
+    start: what is read before them, the boundary or a label's id.
+    """
     if model.reads == "window":
-        padded = [BOUNDARY] * model.block_size + history
-        return np.array([padded[len(padded) - model.block_size :]], dtype=np.int64)
-    start = 0
+        slot = [start] if model.n_labels else []
+        padded = [BOUNDARY] * (model.block_size + 1) + ids
+        line = padded[len(padded) - model.block_size + len(slot) :]
+        return np.array([[*slot, *line]], dtype=np.int64)
+    history, first, half = [start, *ids], 0, model.block_size // 2
     for end in range(1, len(history)):
-        if model.limited and end - start == model.block_size:  # no place is left: half stays
-            start = end - model.block_size // 2
-    return np.array([history[start:]], dtype=np.int64)
+        if model.limited and end - first == model.block_size:  # no place is left: half stays
+            first = end - half
+    inputs = history[first:]
+    if first and half and model.n_labels:
+        inputs[0] = start
+    return np.array([inputs], dtype=np.int64)
 
 
 def _neural_steps(model: Any, plan: Plan, inputs: NDArray[np.int64]) -> list[Step]:
@@ -195,7 +218,7 @@ def _twin(plan: Plan, sizes: dict[str, int], doubled: str) -> list[tuple[str, An
     options = dataclasses.replace(plan.options, **own)
     block = plan.config.block_size
     if kind.reads == "window":
-        block = kind.context_for(options, 0)
+        block = kind.context_for(options, 0) + bool(plan.vocabulary.labels)
     elif kind.limited:
         block = max(block, now["T"])
     try:
@@ -262,9 +285,14 @@ def parts_of(maker: MakeMore) -> tuple[Model, Plan]:
 
 
 def symbol_of(vocabulary: Vocabulary, number: int) -> Symbol:
+    if number >= len(vocabulary):
+        return f"<{vocabulary.labels[number - len(vocabulary)]}>"
     return None if number == BOUNDARY else vocabulary.symbols[number - 1]
 
 
-def context_of(model: Model, vocabulary: Vocabulary, ids: list[int]) -> tuple[Symbol, ...]:
+def context_of(
+    model: Model, vocabulary: Vocabulary, ids: list[int], start: int = BOUNDARY
+) -> tuple[Symbol, ...]:
     """What the model reads after these ids: its window, or the line so far and its start."""
-    return tuple(symbol_of(vocabulary, int(number)) for number in inputs_after(model, ids)[0])
+    read = inputs_after(model, ids, start)[0]
+    return tuple(symbol_of(vocabulary, int(number)) for number in read)

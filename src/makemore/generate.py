@@ -26,6 +26,7 @@ from makemore.lookahead import Lookahead
 from makemore.models.base import Model, State, take
 from makemore.options import unknown_key
 from makemore.settings import Sampling
+from makemore.symbols import CHARACTER
 from makemore.used import NONE, UsedMass
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -514,7 +515,7 @@ class _Lines:
 
     def canonical(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
         """(n,) whether each text is read as the symbols that were drawn: `C` and `l` is no `Cl`."""
-        if all(len(symbol) == 1 for symbol in vocabulary.symbols):
+        if vocabulary.rule == CHARACTER:
             return np.ones(len(self), dtype=bool)
         read = vocabulary.encode(self.texts)
         ours = Corpus(self.ids, self.offsets)
@@ -529,7 +530,7 @@ def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
     """
     if prefix != prefix.lstrip():
         raise UsageError("no line starts with white space", "--prefix", "leave it out")
-    if any(len(symbol) > 1 for symbol in vocabulary.symbols):
+    if vocabulary.rule != CHARACTER:
         return []
     ids = vocabulary.encode_line(prefix)
     if (ids == UNKNOWN).any():

@@ -28,6 +28,7 @@ from makemore.errors import UsageError
 from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
 from makemore.findings import findings, history, watched
+from makemore.forward import start_of
 from makemore.generate import Sample
 from makemore.models import base
 from makemore.models.base import CountModel, Model
@@ -182,9 +183,9 @@ def _new_lines(maker: MakeMore, seed: int) -> Iterator[Part]:
 
 
 def symbol_names(maker: MakeMore) -> list[str]:
-    """(V,) what each id is shown as; the boundary is `.`, unless the text has one of its own."""
-    symbols = maker.vocabulary.symbols
-    return ["(end)" if "." in symbols else ".", *symbols]
+    """(V + n_labels,) what each id is shown as; the boundary is `.`, unless that is a symbol."""
+    symbols, labels = maker.vocabulary.symbols, maker.vocabulary.labels
+    return ["(end)" if "." in symbols else ".", *symbols, *(f"<{label}>" for label in labels)]
 
 
 def _pairs(maker: MakeMore) -> Part:
@@ -192,11 +193,12 @@ def _pairs(maker: MakeMore) -> Part:
     kept = most_frequent(frequencies(maker), of_model.MOST_PAIRS)
     place = np.full(len(names), -1)
     place[kept] = np.arange(len(kept))
-    counts = of_model.pair_counts(place[maker.vocabulary.encode(train)], train.offsets, len(kept))
+    text = maker.vocabulary.encode(train)
+    counts = of_model.pair_counts(place[text.ids], text.offsets, len(kept))
     told = f"How often a symbol (row) is followed by another (column) in the training lines; " \
            f"{names[0]} is the start or the end of a line."  # fmt: skip
-    if len(kept) < len(names):
-        told += f" The {len(kept) - 1} most frequent of {len(names) - 1:,} symbols."
+    if len(kept) < len(maker.vocabulary):
+        told += f" The {len(kept) - 1} most frequent of {len(maker.vocabulary) - 1:,} symbols."
     return Chart("pairs", "Pairs of symbols", told, of_model.pairs,
                  (counts, [names[i] for i in kept]))  # fmt: skip
 
@@ -244,7 +246,10 @@ def in_table(symbol: str) -> str:
 
 
 def word_ids(maker: MakeMore, word: str) -> list[int]:
-    """The boundary and the ids of a word. Raises UsageError for one that cannot be read."""
+    """The boundary (or the likeliest label) and the ids of a word.
+
+    Raises UsageError for one that cannot be read.
+    """
     ids = maker.vocabulary.encode_line(word)
     if not word or (ids == UNKNOWN).any():
         unknown = " ".join(repr(symbol) for symbol in maker.vocabulary.unknown_in(word))
@@ -255,7 +260,7 @@ def word_ids(maker: MakeMore, word: str) -> list[int]:
         raise UsageError(
             f"the word has {len(ids)} symbols", "--word", f"give at most {most} symbols"
         )
-    return [0, *map(int, ids)]
+    return [start_of(maker, word, None), *map(int, ids)]
 
 
 def _most_inputs(maker: MakeMore) -> int:
@@ -278,7 +283,8 @@ def attention_of(maker: MakeMore, inputs: Sequence[int]) -> list[NDArray[np.floa
 def _attention(maker: MakeMore, inputs: list[int] | None) -> Iterator[Part]:
     if inputs is None:
         longest = min(WORD, _most_inputs(maker) - 1)
-        inputs = word_ids(maker, maker.split.train[0][:longest]) if longest > 0 else [0]
+        first = maker.vocabulary.pieces(maker.split.train[0])[:longest]
+        inputs = word_ids(maker, "".join(first)) if longest > 0 else [0]
     weights, names = attention_of(maker, inputs), symbol_names(maker)
     if not weights:
         yield LeftOut("attention maps", "the model has no attention")
@@ -299,8 +305,10 @@ def _draws(maker: MakeMore, seed: int) -> Iterator[Part]:
     new = sum(line.origin == "new" for line in drawn)
     yield Chart("lengths", "Lengths of the lines", f"{DRAWS:,} draws, none refused, of which "
                 f"{100 * new / DRAWS:.1f} % stand in no part of the text.",
-                of_samples.lengths, (train.lengths, lines.lengths))  # fmt: skip
-    counts = np.bincount(vocabulary.encode(lines), minlength=len(vocabulary))
+                of_samples.lengths,
+                (vocabulary.lengths(train), vocabulary.lengths(lines)))  # fmt: skip
+    ids = vocabulary.encode(lines).ids  # symbols put together may be read as others: no id
+    counts = np.bincount(ids[ids != UNKNOWN], minlength=len(vocabulary))
     yield Chart("symbols", "Symbols of the lines", "Of the same draws; the ends of lines are left "
                 "out.", of_samples.symbols,
                 (vocabulary.symbols, frequencies(maker)[1:], counts[1:]))  # fmt: skip

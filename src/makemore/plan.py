@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from makemore import __version__, generate
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Split
 from makemore.errors import RunError, UsageError
 from makemore.models import base
 from makemore.models.base import Arrays, CountModel, Model
+from makemore.models.labelled import LabelledCounts
 from makemore.options import knobs, make, unknown_key
 from makemore.run import Config, Run
 from makemore.settings import Recipe, TextOptions
@@ -40,12 +44,12 @@ class Plan:
         """Resolve what was asked for, for this text. Raises UsageError; nothing is written."""
         kind = base.find(model)
         options, recipe, text = options_of(kind, asked)
-        vocabulary = Vocabulary.of(part for _, part in parts)
-        block_size = kind.context_for(options, max(part.longest for _, part in parts))
+        vocabulary = Vocabulary.of((part for _, part in parts), text.symbols, text.max_vocab)
+        block_size = block_size_of(kind, options, vocabulary, parts)
         # As checked, so that numpy's numbers are JSON's and 1 is 1.0 where a knob is a float.
         checked = {**asdict(options), **asdict(recipe), **asdict(text)}
         named = {key: checked[key] for key in asked if _names_run(kind, key)}
-        recipe = resolved(kind, recipe, asked, parts.train)
+        recipe = resolved(kind, recipe, asked, vocabulary.lengths(parts.train))
         config = Config(
             model=model,
             asked=named,
@@ -75,7 +79,8 @@ class Plan:
             options_of(kind, config.asked)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
-        if kind.reads == "window" and config.block_size != kind.context_for(options, 0):
+        slot = bool(run.vocabulary.labels)
+        if kind.reads == "window" and config.block_size != kind.context_for(options, 0) + slot:
             raise RunError(f"config.json: block_size is {config.block_size}", str(run.path))
         plan = cls(kind, options, recipe, config, run.vocabulary, run.split)
         try:
@@ -105,7 +110,13 @@ class Plan:
     def build(self) -> Model:
         """The model with its initial weights, on the CPU."""
         kind: Any = self.kind
-        model: Model = kind(len(self.vocabulary), self.config.block_size, self.options)
+        sizes = len(self.vocabulary), self.config.block_size, self.options
+        n_labels = len(self.vocabulary.labels)
+        if n_labels and issubclass(kind, CountModel):
+            return LabelledCounts(kind, *sizes, n_labels)
+        model: Any = kind(*sizes)
+        if n_labels:
+            model.add_labels(n_labels)
         return model
 
     def build_seeded(self) -> Model:
@@ -136,9 +147,21 @@ def options_of(kind: type[Model], values: Mapping[str, Any]) -> tuple[Any, Recip
     return chosen[0], chosen[1], chosen[2]
 
 
-def resolved(kind: type[Model], recipe: Recipe, asked: Mapping[str, Any], train: Corpus) -> Recipe:
-    """The recipe with every None that depends on the text or the machine replaced by its value."""
-    items = int(train.lengths.sum()) + len(train) if kind.reads == "window" else len(train)
+def block_size_of(kind: type[Model], options: Any, vocabulary: Vocabulary, parts: Split) -> int:
+    """A model's block_size for this text; a window has a place more where there are labels."""
+    longest = vocabulary.longest(part for _, part in parts)
+    slot = kind.reads == "window" and bool(vocabulary.labels)
+    return kind.context_for(options, longest) + slot
+
+
+def resolved(
+    kind: type[Model], recipe: Recipe, asked: Mapping[str, Any], lengths: NDArray[np.int64]
+) -> Recipe:
+    """The recipe with every None that depends on the text or the machine replaced by its value.
+
+    lengths: (n_lines,) symbols of the training lines
+    """
+    items = int(lengths.sum()) + len(lengths) if kind.reads == "window" else len(lengths)
     batch, steps = recipe.batch_size, recipe.max_steps or 1000
     if asked.get("batch_size") is not None and batch > items:
         raise UsageError(
@@ -146,7 +169,7 @@ def resolved(kind: type[Model], recipe: Recipe, asked: Mapping[str, Any], train:
             f"give at most {items}",
         )  # fmt: skip
     if asked.get("max_steps") is None:  # the recipe's steps are those for a text like names.txt
-        steps = max(1, round(steps * min(2.0, max(0.3, len(train) / REFERENCE_LINES))))
+        steps = max(1, round(steps * min(2.0, max(0.3, len(lengths) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):
         steps = 1
     every = recipe.eval_interval or max(10, steps // 20)

@@ -23,7 +23,7 @@ class Amount:
         1.0, "learn from this share of the training lines: those of the lowest hashes",
         above=0.0, maximum=1.0,
     )  # fmt: skip
-    symbols: int | None = option(
+    n_symbols: int | None = option(
         None, "train until about this many symbols were seen, whatever the batch", minimum=1
     )
 
@@ -39,7 +39,7 @@ class Preset:
 
     def fixed_but(self, typed: Collection[str]) -> dict[str, Any]:
         """Its own options but for those that were typed; steps and symbols exclude each other."""
-        amount = {"max_steps", "symbols"}
+        amount = {"max_steps", "n_symbols"}
         gone = {*typed, *(amount if amount & set(typed) else ())}
         return {key: value for key, value in self.fixed.items() if key not in gone}
 
@@ -68,7 +68,7 @@ PRESETS = {
     "batch": Preset(  # spec: T17, E06, X04
         "batches of 1, of 32, of all windows: the same symbols in many noisy or few exact steps",
         "mlp", ("batch_size=1,32,all", "learning_rate=0.001,0.01"),
-        {"n_hidden": 100, "symbols": 300_000},
+        {"n_hidden": 100, "n_symbols": 300_000},
     ),
     "weight-decay": Preset(  # spec: X10, T12
         "decay of the weights, none to strong: what it does to the gap between train and val",

@@ -18,14 +18,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
-from makemore.corpus import Corpus, Split
+from makemore.corpus import MOST_LABELS, Corpus, Split
 from makemore.errors import DataError, RunError, UsageError
 from makemore.files import (
     MAX_JSON,
@@ -35,6 +33,7 @@ from makemore.files import (
 )
 from makemore.models.base import Arrays
 from makemore.settings import TextOptions
+from makemore.symbols import CHARACTER
 from makemore.vocabulary import Vocabulary
 
 T = TypeVar("T")
@@ -116,7 +115,10 @@ class Run:
         vocabulary = _parse_vocabulary(read("vocabulary.json"), folder)
         if len(vocabulary) != config.vocab_size:
             raise RunError("vocabulary.json does not fit config.json", str(folder))
-        parts = [_parse_lines(read(f"split/{part}.txt"), folder, part) for part in PARTS]
+        parts = [
+            _parse_lines(read(f"split/{part}.txt"), folder, part, vocabulary.labels)
+            for part in PARTS
+        ]
         if not len(parts[0]):
             raise RunError("split/train.txt is empty", str(folder))
         progress = _parse_progress(read(manifest["state"] + ".json"), folder)
@@ -227,29 +229,60 @@ def _parse_config(body: bytes, folder: Path) -> Config:
     return Config(**raw)
 
 
+def vocabulary_record(vocabulary: Vocabulary) -> dict[str, Any]:
+    """What vocabulary.json holds."""
+    return {
+        "symbols": list(vocabulary.symbols), "rule": vocabulary.rule,
+        "labels": list(vocabulary.labels),
+    }  # fmt: skip
+
+
 def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
     raw = parse_json(body, "vocabulary.json", folder)
-    symbols = raw.get("symbols") if isinstance(raw, dict) else None
-    if not isinstance(symbols, list) or not all(
-        isinstance(s, str) and len(s) == 1 for s in symbols
-    ):
+    raw = raw if isinstance(raw, dict) else {}
+    symbols, labels = raw.get("symbols"), raw.get("labels", [])  # runs of before had no labels
+    rule = raw.get("rule", CHARACTER)
+    if not _are_texts(symbols) or any(len(s) > 1 for s in symbols or () if rule == CHARACTER):
         raise RunError("vocabulary.json is no list of single symbols", str(folder))
-    bad = [s for s in symbols if s == "\n" or 0xD800 <= ord(s) < 0xE000]
-    if bad or symbols != sorted(set(symbols)) or not symbols:
+    if not symbols or symbols != sorted(set(symbols)):
         raise RunError(
             "vocabulary.json is not sorted, or holds a symbol that no line can", str(folder)
         )
-    return Vocabulary(symbols)
-
-
-def _parse_lines(body: bytes, folder: Path, part: str) -> Corpus:
-    if not body:
-        return Corpus(np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    named = _are_texts(labels) and all(s == s.strip() and "\t" not in s for s in labels)
+    if not named or labels != sorted(set(labels)) or len(labels) > MOST_LABELS:
+        raise RunError("vocabulary.json holds labels that no line can have", str(folder))
     try:
-        keep = TextOptions(keep_copies=True, max_line=1_000_000, max_vocab=1_114_112)
-        return Corpus.from_lines(body.decode("utf-8").removesuffix("\n").split("\n"), keep)
+        if not isinstance(rule, str):
+            raise UsageError("the rule is no text")
+        return Vocabulary(symbols, labels, rule)
+    except UsageError as error:
+        raise RunError(f"vocabulary.json: {error.what}", str(folder)) from None
+
+
+def _are_texts(values: Any) -> bool:
+    """Whether this is a list of texts that a line can hold."""
+    return isinstance(values, list) and all(
+        isinstance(text, str)
+        and text
+        and "\n" not in text
+        and not any("\ud800" <= symbol <= "\udfff" for symbol in text)
+        for text in values
+    )
+
+
+def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) -> Corpus:
+    if not body:
+        return Corpus.exactly([], [] if labels else None)
+    try:
+        keep = TextOptions(
+            keep_copies=True, max_line=1_000_000, max_vocab=1_114_112, labels=bool(labels)
+        )
+        corpus = Corpus.from_lines(body.decode("utf-8").removesuffix("\n").split("\n"), keep)
     except (DataError, UnicodeDecodeError):
         raise RunError(f"split/{part}.txt holds no clean lines", str(folder)) from None
+    if not set(corpus.label_names) <= set(labels):
+        raise RunError(f"split/{part}.txt holds a label that vocabulary.json lacks", str(folder))
+    return corpus
 
 
 def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:

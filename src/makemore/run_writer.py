@@ -29,6 +29,7 @@ from makemore.run import (
     digest_of,
     problems,
     read_manifest,
+    vocabulary_record,
 )
 from makemore.vocabulary import Vocabulary
 
@@ -127,11 +128,11 @@ class RunWriter:
         self._files = {
             "config.json": write_atomically(self.folder, "config.json", to_json(asdict(config))),
             "vocabulary.json": write_atomically(
-                self.folder, "vocabulary.json", to_json({"symbols": list(vocabulary.symbols)})
+                self.folder, "vocabulary.json", to_json(vocabulary_record(vocabulary))
             ),
         }
         for name, part in split:
-            body = part.text().encode()
+            body = part.written().encode()
             self._files[f"split/{name}.txt"] = write_atomically(
                 self.folder, f"split/{name}.txt", body
             )

@@ -142,7 +142,9 @@ def finished(sweep: Sweep, missing: list[Settings], workers: int) -> Generator[R
     The processes end with the generator: close it (contextlib.closing) if it is not read out.
     """
     texts = [part.text() for _, part in sweep.parts]
-    told = json.dumps({"model": sweep.model, "plugin": sweep.plugin, "parts": texts}).encode()
+    names = [part.label_of_each() for _, part in sweep.parts]
+    setup = {"model": sweep.model, "plugin": sweep.plugin, "parts": texts, "labels": names}
+    told = json.dumps(setup).encode()
     waiting, crew = list(reversed(missing)), list[Worker]()
 
     def employ() -> Worker:
@@ -185,7 +187,8 @@ def work(told: bytes) -> None:
     threading.Thread(target=_listen, args=(trials,), daemon=True).start()
     if setup["plugin"]:
         load_plugin(setup["plugin"])
-    parts = Split(*(Corpus.exactly(text.split("\n")[:-1]) for text in setup["parts"]))
+    pairs = zip(setup["parts"], setup["labels"], strict=True)
+    parts = Split(*(Corpus.exactly(text.split("\n")[:-1], names) for text, names in pairs))
     while True:
         settings = trials.get()
         torch.set_num_threads(settings.get("threads") or 1)

@@ -27,9 +27,9 @@ from makemore.models import base
 from makemore.models.base import CountModel
 from makemore.novelty import DRAWS_SEED, copied_from_train, new_lines
 from makemore.options import Knob, knobs, make, unknown_key
-from makemore.plan import Plan, options_of
+from makemore.plan import Plan, block_size_of, options_of
 from makemore.presets import Amount
-from makemore.settings import Recipe
+from makemore.settings import Recipe, TextOptions
 from makemore.train import Evaluated
 from makemore.vocabulary import Vocabulary
 
@@ -161,19 +161,22 @@ def plan_of(model: str, settings: Mapping[str, Any], parts: Split) -> Plan:
     amount = make(Amount, {key: asked.pop(key) for key in knobs(Amount) if key in asked})
     train = parts.train.lowest(max(1, round(amount.data * len(parts.train))))
     part = dataclasses.replace(parts, train=train)
-    lengths = part.train.lengths + 1
+    rule = asked.get("symbols", TextOptions().symbols)
+    vocabulary = Vocabulary.of((each for _, each in parts), rule)
+    lengths = vocabulary.lengths(part.train) + 1
     items = int(lengths.sum()) if kind.reads == "window" else len(lengths)
     if asked.get("batch_size") == ALL:
         asked["batch_size"] = items
-    if amount.symbols is not None:
+    if amount.n_symbols is not None:
         if asked.get("max_steps") is not None or issubclass(kind, CountModel):
-            raise UsageError("steps and symbols both", "--symbols", "give --max-steps or --symbols")
+            raise UsageError(
+                "steps and symbols both", "--n-symbols", "give --max-steps or --n-symbols"
+            )
         recipe = options_of(kind, asked)[1]
         a_step = min(recipe.batch_size, items) * float(lengths.sum()) / items
-        asked["max_steps"] = max(1, round(amount.symbols / a_step))
+        asked["max_steps"] = max(1, round(amount.n_symbols / a_step))
     plan = Plan.make(model, asked, part, "sweep")
-    vocabulary = Vocabulary.of(each for _, each in parts)
-    block_size = kind.context_for(plan.options, max(each.longest for _, each in parts))
+    block_size = block_size_of(kind, plan.options, vocabulary, parts)
     config = dataclasses.replace(plan.config, vocab_size=len(vocabulary), block_size=block_size)
     return dataclasses.replace(plan, vocabulary=vocabulary, config=config)
 

@@ -1,69 +1,171 @@
-"""Vocabulary: symbol <-> id. Id 0 is the boundary, before the first symbol and after the last."""
+"""Vocabulary: symbol <-> id. Id 0 is the boundary, before the first symbol and after the last.
+
+Labels of lines have the ids after those of the symbols. A model reads them and never predicts one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.corpus import Corpus, concatenate
+from makemore.corpus import Corpus, concatenate, renumbered
+from makemore.errors import DataError, UsageError, visible
+from makemore.options import unknown_key
+from makemore.symbols import CHARACTER, Cutter
 
 BOUNDARY = 0
 UNKNOWN = -1
 
 
-class _E(np.ndarray):  # SHIM
+@dataclass(frozen=True)
+class Encoded:
+    """Ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,) in symbols."""
+
+    ids: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
     @property
-    def ids(self): return self.view(np.ndarray)
+    def lengths(self) -> NDArray[np.int64]:
+        """(n_lines,) symbols in each line."""
+        return np.diff(self.offsets)
 
 
 class Vocabulary:
-    labels = ()
-
-    def longest(self, parts):
-        return max(p.longest for p in parts)
-
-    def decode_lines(self, ids, offsets):
-        return Corpus(self.codes[ids - 1], offsets)
-
     """The symbols of a text in sorted order; symbol i has the id i + 1.
 
     The boundary is an id and no character, so a line may hold any text, `.` included.
+    rule: character, grapheme or a regular expression; labels: sorted, label i has the id
+    len(vocabulary) + i. Raises UsageError for a rule that is none.
     """
 
-    def __init__(self, symbols: Sequence[str]) -> None:
-        self.symbols = tuple(symbols)
-        self.codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.uint32)
+    def __init__(
+        self, symbols: Sequence[str], labels: Sequence[str] = (), rule: str = CHARACTER
+    ) -> None:
+        self.symbols, self.labels, self.rule = tuple(symbols), tuple(labels), rule
+        self._cutter = None if rule == CHARACTER else Cutter(rule)
+        self._numbers = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
+        single = self.symbols if rule == CHARACTER else ()
+        self._codes = np.array([ord(symbol) for symbol in single], dtype=np.uint32)
 
     @classmethod
-    def of(cls, parts: Iterable[Corpus]) -> Vocabulary:
-        """The vocabulary of all lines of all parts."""
-        present = np.unique(concatenate(parts).codes)
-        return cls([chr(code) for code in present])
+    def of(
+        cls, parts: Iterable[Corpus], rule: str = CHARACTER, max_vocab: int | None = None
+    ) -> Vocabulary:
+        """The vocabulary of all lines of all parts, and of their labels.
+
+        Raises UsageError (the rule), DataError for what no symbol matches or too many symbols.
+        """
+        parts = list(parts)
+        labels = sorted({name for part in parts for name in part.label_names})
+        if rule == CHARACTER:
+            present = np.unique(concatenate(parts).codes)
+            return cls([chr(code) for code in present], labels)
+        symbols = _tokens(parts, Cutter(rule))
+        if max_vocab is not None and len(symbols) > max_vocab:
+            raise DataError(
+                f"{len(symbols)} different symbols, more than {max_vocab}", "--symbols",
+                "raise --max-vocab if that is what you want",
+            )  # fmt: skip
+        return cls(sorted(symbols), labels, rule)
 
     def __len__(self) -> int:
-        """Symbols and the boundary: 27 for names.txt."""
+        """Symbols and the boundary, which are a model's outputs: 27 for names.txt."""
         return len(self.symbols) + 1
 
-    def encode(self, corpus: Corpus) -> NDArray[np.int64]:
-        """(n_symbols,) the ids of a corpus's symbols; UNKNOWN (-1) for those it lacks."""
-        place = np.searchsorted(self.codes, corpus.codes)
-        found = np.append(self.codes, np.uint32(2**32 - 1))[place] == corpus.codes
-        out = np.where(found, place + 1, UNKNOWN).view(_E)
-        out.offsets = corpus.offsets
-        return out
+    def encode(self, corpus: Corpus) -> Encoded:
+        """The ids of a corpus's symbols; UNKNOWN (-1) for those it lacks."""
+        if self._cutter is None:
+            place = np.searchsorted(self._codes, corpus.codes)
+            found = np.append(self._codes, np.uint32(2**32 - 1))[place] == corpus.codes
+            return Encoded(np.where(found, place + 1, UNKNOWN), corpus.offsets)
+        rows = [self._cut_ids(line) for line in corpus]
+        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        return Encoded(np.array([i for row in rows for i in row], dtype=np.int64), offsets)
+
+    def _cut_ids(self, text: str) -> list[int]:
+        pieces, is_symbol = self._cut(text)
+        return [
+            self._numbers.get(piece, UNKNOWN) if known else UNKNOWN
+            for piece, known in zip(pieces, is_symbol, strict=True)
+        ]
+
+    def _cut(self, text: str) -> tuple[list[str], list[bool]]:
+        if self._cutter is None:
+            return list(text), [True] * len(text)
+        return self._cutter.cut(text)
 
     def encode_line(self, text: str) -> NDArray[np.int64]:
-        """(len(text),) the ids of one line; UNKNOWN (-1) for symbols it lacks."""
-        known = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
-        return np.array([known.get(symbol, UNKNOWN) for symbol in text], dtype=np.int64)
+        """(n_symbols,) the ids of one line; UNKNOWN (-1) for symbols it lacks."""
+        return np.array(self._cut_ids(text), dtype=np.int64)
+
+    def pieces(self, text: str) -> list[str]:
+        """(n_symbols,) the texts that `encode_line` gives ids, in order."""
+        return self._cut(text)[0]
+
+    def lengths(self, corpus: Corpus) -> NDArray[np.int64]:
+        """(n_lines,) symbols in each line."""
+        return corpus.lengths if self._cutter is None else self.encode(corpus).lengths
+
+    def longest(self, parts: Iterable[Corpus]) -> int:
+        """Symbols of the longest line of all parts."""
+        return max((int(self.lengths(part).max(initial=0)) for part in parts), default=0)
 
     def decode(self, ids: Iterable[Any]) -> str:
         """The text of ids without boundaries."""
         return "".join(self.symbols[number - 1] for number in ids)
 
+    def decode_lines(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> Corpus:
+        """The text of lines: ids (n,) without boundaries, offsets (n_lines + 1,) in symbols."""
+        if self._cutter is None:
+            return Corpus(self._codes[ids - 1], offsets)
+        texts = Corpus.exactly(self.symbols).take(ids - 1)
+        return Corpus(texts.codes, texts.offsets[offsets])
+
     def unknown_in(self, text: str) -> list[str]:
         """The distinct symbols of `text` that the vocabulary lacks, sorted."""
-        return sorted(set(text) - set(self.symbols))
+        pieces, ids = self._cut(text)[0], self._cut_ids(text)
+        return sorted({piece for piece, number in zip(pieces, ids, strict=True) if number < 0})
+
+    # -- labels -----------------------------------------------------------------------------------
+
+    def label_id(self, name: str) -> int:
+        """The id of a label. Raises UsageError for one that is not known."""
+        if not self.labels:
+            raise UsageError("this run has no labels", "--label", "train with --labels")
+        if name not in self.labels:
+            raise unknown_key(name, self.labels, "label")
+        return len(self) + self.labels.index(name)
+
+    def encode_labels(self, corpus: Corpus) -> NDArray[np.int64] | None:
+        """(n_lines,) the id of each line's label, UNKNOWN (-1) for others; None without labels."""
+        if corpus.labels is None or not self.labels:
+            return None
+        number = renumbered(corpus, self.labels)
+        return np.where(number < 0, UNKNOWN, len(self) + number)
+
+    def label_shares(self, corpus: Corpus) -> NDArray[np.float64]:
+        """(n_labels,) the share of each label among these lines; alike where none has a label."""
+        ids = self.encode_labels(corpus)
+        number = ids[ids >= 0] - len(self) if ids is not None else np.zeros(0, dtype=np.int64)
+        counts = np.bincount(number, minlength=len(self.labels)).astype(np.float64)
+        return counts / counts.sum() if counts.any() else np.full_like(counts, 1 / len(counts))
+
+
+def _tokens(parts: Iterable[Corpus], cutter: Cutter) -> set[str]:
+    """The distinct symbols of all lines. Raises DataError for what is none."""
+    found: set[str] = set()
+    for part in parts:
+        for line in part:
+            pieces, is_symbol = cutter.cut(line)
+            if not all(is_symbol):
+                lost = pieces[is_symbol.index(False)]
+                raise DataError(
+                    f"no symbol matches {visible(lost, 40)!r}", f"the line {visible(line, 80)!r}",
+                    f"widen --symbols {visible(cutter.rule, 60)}",
+                )  # fmt: skip
+            found.update(pieces)
+    return found

@@ -38,6 +38,7 @@ def read_split(
         "with control characters": counts.control,
     }
     told += [f"{number:,} {reason}" for reason, number in reasons.items() if number]
+    told += [f"{len(corpus.label_names):,} labels"] if corpus.labels is not None else []
     note(f"makemore: {', '.join(told)}")
     distinct = len(corpus.first_of_each())
     if distinct == 1:

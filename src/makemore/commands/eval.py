@@ -15,8 +15,10 @@ from makemore.commands import note, plugin_option, result, result_json
 def evaluate(**values: Any) -> int:
     """Exact losses of the run in DIR by part: nats and bits a symbol, perplexity.
 
-    And the shares of 1,000 draws that are new, repeated, or copied from the text. The test part is
-    for the end: --test scores it, and each look is counted in looks.jsonl.
+    And the shares of 1,000 draws that are new, repeated, or copied from the text. In a run with
+    labels: how often the likeliest label of a line is the right one, beside the share of the label
+    that most training lines have. The test part is for the end: --test scores it, and each look is
+    counted in looks.jsonl.
     """
     from makemore.estimator import MakeMore
     from makemore.novelty import DRAWS, sample_shares
@@ -24,12 +26,13 @@ def evaluate(**values: Any) -> int:
     maker = MakeMore.load(values["dir"])
     names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]
     reports = [maker.report(name) for name in names]
+    told = [maker.accuracy(name) if maker.vocabulary.labels else {} for name in names]
     if values["test"]:
         note_look(Path(values["dir"]), reports)
     shares = sample_shares(maker)
     if values["json"]:
-        for report in reports:
-            result_json(report)
+        for report, labels in zip(reports, told, strict=True):
+            result_json({**report, **labels})
         result_json({"samples": DRAWS, **shares})
         return 0
     result("part      nll    unseen   bits   perplexity   lines")
@@ -42,9 +45,22 @@ def evaluate(**values: Any) -> int:
         if report["unknown"]:
             left_out = f"{report['unknown']} lines of {report['split']} left out"
             note(f"makemore: {left_out}: they hold unknown symbols")
-    told = ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares.items())
-    result(f"of {DRAWS:,} draws: {told}")
+    for report, labels in zip(reports, told, strict=True):
+        if labels:
+            result(in_words(report, labels))
+    kinds = ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares.items())
+    result(f"of {DRAWS:,} draws: {kinds}")
     return 0
+
+
+def in_words(report: dict[str, Any], labels: dict[str, Any]) -> str:
+    """How often the likeliest label is right."""
+    few = labels["labelled"] < report["lines"]
+    of = f" (of {labels['labelled']:,} lines)" if few else ""
+    return (
+        f"labels of {report['split']}: {100 * labels['accuracy']:.1f} % right, "
+        f"{100 * labels['majority']:.1f} % by the majority class{of}"
+    )
 
 
 def note_look(folder: Path, reports: list[dict[str, Any]]) -> None:

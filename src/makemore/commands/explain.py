@@ -22,7 +22,8 @@ def explain(**values: Any) -> int:
     """Show why the model of the run in DIR says what it says.
 
     With TEXT: symbol by symbol what was expected, what came, and its surprisal; their sum is what
-    `makemore score` says of that line. Without TEXT: how a line is drawn, the first that `makemore
+    `makemore score` says of that line (where lines have labels: of that line with this label, the
+    likeliest without --label). Without TEXT: how a line is drawn, the first that `makemore
     sample DIR --seed N --all` gives; symbols have shares of 0 to 1, side by side in the order of
     their ids, and a random number falls into one of them. With TEXT and --trace: the pass from the
     ids to the loss of TEXT's last symbol, function by function, with shapes and values.
@@ -35,9 +36,10 @@ def explain(**values: Any) -> int:
     if text is None:
         show_generation(maker, values["seed"], values["top"], temperature, values["json"])
     elif values["trace"]:
-        show_pass(maker, text.strip(), values["at"], values["json"])
+        show_pass(maker, text.strip(), values["at"], values["label"], values["json"])
     else:
-        show_line(maker, text.strip(), values["top"], temperature, values["json"])
+        line = text.strip(), values["top"], temperature, values["label"]
+        show_line(maker, *line, values["json"])
     return 0
 
 
@@ -55,6 +57,8 @@ def check(values: dict[str, Any]) -> None:
         )  # fmt: skip
     if values["at"] is not None and not trace:
         raise UsageError("--at names a place to trace", "--at", "give --trace, too")
+    if values["label"] is not None and text is None:
+        raise UsageError("--label is that of a TEXT", "--label", "give a TEXT, too")
     if values["seed"] is not None and text is not None:
         raise UsageError("a TEXT that is given is not drawn", "--seed", "leave one of the two out")
 
@@ -63,10 +67,12 @@ def check(values: dict[str, Any]) -> None:
 
 
 # spec: E11
-def show_line(maker: Any, text: str, top: int, temperature: float, as_json: bool) -> None:
+def show_line(
+    maker: Any, text: str, top: int, temperature: float, named: str | None, as_json: bool
+) -> None:
     from makemore.explain import expected
 
-    rows = expected(maker, text, top, temperature)
+    rows = expected(maker, text, top, temperature, named)
     if as_json:
         for place, row in enumerate(rows, 1):
             result_json({
@@ -84,8 +90,8 @@ def show_line(maker: Any, text: str, top: int, temperature: float, as_json: bool
         table(header, cells)
     unknown = maker.vocabulary.unknown_in(text)
     if unknown:
-        named = " ".join(map(label, unknown))
-        note(f"makemore: the model does not know {named}: the line has no nll")
+        lost = " ".join(map(label, unknown))
+        note(f"makemore: the model does not know {lost}: the line has no nll")
     elif not as_json:
         total, each = rows[-1].total, rows[-1].total / len(rows)
         at = "" if temperature == 1 else f" at temperature {temperature:g}"
@@ -140,10 +146,10 @@ def show_generation(
 
 
 # spec: E01 E11
-def show_pass(maker: Any, text: str, at: int | None, as_json: bool) -> None:
+def show_pass(maker: Any, text: str, at: int | None, named: str | None, as_json: bool) -> None:
     from makemore.forward import forward_pass
 
-    found = forward_pass(maker, text, at)
+    found = forward_pass(maker, text, at, named)
     if as_json:
         show_pass_json(found)
         return
@@ -202,9 +208,11 @@ def label(symbol: str | None) -> str:
     """A symbol in a table. The boundary is `.` as in the lectures; a symbol `.` is in quotes."""
     if symbol is None:
         return "."
-    kind = unicodedata.category(symbol)
+    kind = unicodedata.category(symbol[0])
     if symbol == "." or symbol.isprintable() and symbol.isspace():
         return f"'{symbol}'"
+    if len(symbol) > 1:
+        return f"◌{visible(symbol)}" if kind[0] == "M" else visible(symbol)
     if kind[0] == "C" or kind in ("Zl", "Zp", "Zs"):
         return symbol.encode("unicode_escape", "surrogatepass").decode("ascii")
     return f"◌{symbol}" if kind[0] == "M" else symbol  # a sign that stands on another
@@ -213,7 +221,7 @@ def label(symbol: str | None) -> str:
 def reading(context: Sequence[str | None]) -> str:
     """What the model read; of a long context the end. Signs stay on the letter that they mark."""
     shown = context[-CONTEXT_SHOWN:]
-    marks = [symbol and unicodedata.category(symbol)[0] == "M" for symbol in shown]
+    marks = [symbol and unicodedata.category(symbol[0])[0] == "M" for symbol in shown]
     parts = [
         str(symbol) if mark else label(symbol) for symbol, mark in zip(shown, marks, strict=True)
     ]
@@ -265,6 +273,9 @@ command = click.Command(
         click.Option(
             ["--at"], type=int, metavar="N",
             help="trace the pass to symbol N of TEXT instead; its end is one past the last",
+        ),
+        click.Option(
+            ["--label"], metavar="NAME", help="of TEXT, in a run with labels  [default: likeliest]"
         ),
         click.Option(
             ["--top"], type=click.IntRange(min=1), default=5,

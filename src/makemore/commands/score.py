@@ -19,7 +19,9 @@ TOGETHER = 4096  # lines that are scored at once: memory stays the same however 
 def score(**values: Any) -> int:
     """The nll (nats, lower is likelier) of each line of FILE, or of standard input, in order.
 
-    A line with a symbol that the model does not know has no nll: inf, null in JSON.
+    A line with a symbol that the model does not know has no nll: inf, null in JSON. In a run with
+    labels the nll is over all labels, by their shares, and the likeliest label follows with its
+    probability.
     """
     from makemore.estimator import MakeMore, as_given
 
@@ -28,15 +30,29 @@ def score(**values: Any) -> int:
     lines = read_lines(name)
     while chunk := list(islice(lines, TOGETHER)):
         scores = maker.scores(as_given(chunk))
-        for text, nll, symbols in zip(chunk, scores.nll, scores.symbols, strict=True):
+        for row, text in enumerate(chunk):
+            labels = labels_of(maker, scores, row)
             if values["json"]:
-                unknown = maker.vocabulary.unknown_in(text)
-                result_json(
-                    {"text": text, "nll": float(nll), "symbols": int(symbols), "unknown": unknown}
-                )
+                result_json({
+                    "text": text, "nll": float(scores.nll[row]),
+                    "symbols": int(scores.symbols[row]),
+                    "unknown": maker.vocabulary.unknown_in(text), **labels,
+                })  # fmt: skip
             else:
-                result(f"{nll:.4f}\t{text}")
+                likeliest = "\t{label} {p:.4f}".format(**labels) if labels.get("label") else ""
+                result(f"{scores.nll[row]:.4f}\t{text}{likeliest}")
     return 0
+
+
+def labels_of(maker: Any, scores: Any, row: int) -> dict[str, Any]:
+    """label, p and labels of a line; none of an unknown symbol; nothing in a run without labels."""
+    if scores.posterior is None:
+        return {}
+    if not scores.known[row]:
+        return {"label": None, "p": None, "labels": None}
+    found = dict(zip(maker.vocabulary.labels, scores.posterior[row].tolist(), strict=True))
+    label = max(found, key=lambda name: found[name])
+    return {"label": label, "p": found[label], "labels": found}
 
 
 def read_lines(name: str) -> Iterator[str]:
@@ -70,7 +86,7 @@ command = click.Command(
         click.Argument(["dir"]),
         click.Argument(["file"], default="-"),
         click.Option(
-            ["--json"], is_flag=True, help="one object a line: text, nll, symbols, unknown"
+            ["--json"], is_flag=True, help="one object a line: text, nll, symbols, unknown, labels"
         ),
         plugin_option(),
     ],

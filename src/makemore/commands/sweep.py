@@ -42,7 +42,7 @@ def sweep(**values: Any) -> int:
 
     --vary block_size=2,3,4,5 trains four times; a second --vary makes a grid. With --random N,
     ranges such as --vary learning_rate=0.001..0.1 are drawn from. Any option of the model and of
-    training can vary, and data=0.1,1/3,1 (the share of the training lines), symbols=N and
+    training can vary, and data=0.1,1/3,1 (the share of the training lines), n_symbols=N and
     batch_size=all, too. What does not vary is typed as for `train`.
 
     Each trial is written to DIR/trials.jsonl as it ends: the same command goes on where it was
@@ -87,6 +87,8 @@ def sweep_of(values: Mapping[str, Any]) -> Sweep:
     axes = axes_of(model, preset, values, asked)
     given = {*asked, *(axis.key for axis in axes)}
     fixed = {**(preset.fixed_but(given) if preset else {}), **asked}
+    if "symbols" in texts:  # the vocabulary of every trial
+        fixed["symbols"] = texts["symbols"]
     fixed["threads"] = fixed.get("threads") or 1  # recorded: the last bits hang on it
     amount = {key: value for key, value in fixed.items() if key in knobs(Amount)}
     make(Amount, amount)

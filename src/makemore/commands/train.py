@@ -283,7 +283,7 @@ def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     for line in maker.samples(SHOWN, seed):
         result(line.text)
     sys.stdout.flush()
-    start = maker.split.train[0][0]
+    start = maker.vocabulary.pieces(maker.split.train[0])[0]
     note("makemore: what you can type next:")
     run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
     name = program()

@@ -28,7 +28,7 @@ State = Any  # nested tuples of arrays, batch first; `take` is all that is ever 
 Arrays = dict[str, NDArray[Any]]
 
 LONGEST_CONTEXT = 256
-_INTERFACE = ("base", "neural")
+_INTERFACE = ("base", "neural", "labelled")
 
 
 def take(state: State, rows: NDArray[np.int64]) -> State:
@@ -43,6 +43,8 @@ class Model(ABC):
 
     vocab_size: V, symbols and the boundary
     block_size: inputs that a forward pass may have (a window's width, a sequence's longest)
+    n_labels: labels that it tells apart, 0 without. The id of label i is vocab_size + i. It is the
+        first input of a sequence in place of the boundary, and the first column of every window.
     """
 
     name: ClassVar[str]
@@ -54,6 +56,7 @@ class Model(ABC):
     vocab_size: int
     block_size: int
     options: Any
+    n_labels: int = 0
 
     @classmethod
     def context_for(cls, options: Any, longest: int) -> int:

@@ -60,7 +60,7 @@ class BagOfWords(NeuralModel):
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         seen, total = state
         if seen.shape[1] == self.block_size:  # no position is left: start again from the last half
-            seen = seen[:, self.block_size - self.block_size // 2 :]
+            seen = self.restarted(seen)
             place = torch.arange(seen.shape[1], device=ids.device)
             total = (self.embedding(seen) + self.position(place)).sum(1)
         x = self.embedding(ids) + self.position.weight[seen.shape[1]]  # (B, n_embd)

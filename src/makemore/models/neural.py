@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makemore.errors import RunError, visible
+from makemore.errors import RunError, UsageError, visible
 from makemore.models.base import Arrays, Model, State
 
 NumpyStep = Callable[[Any, NDArray[np.int64], State], tuple[NDArray[Any], State]]
@@ -70,6 +70,26 @@ class NeuralModel(nn.Module, Model):
         super().__init__()
         self.vocab_size, self.block_size, self.options = vocab_size, block_size, options
 
+    def add_labels(self, number: int) -> None:
+        """Give the table that reads ids a row for each label. Raises UsageError if there is none.
+
+        A label's row starts as a copy of a symbol's: nothing is drawn, so the other weights are
+        those of a model without labels.
+        """
+        tables = (part for part in self.modules() if isinstance(part, nn.Embedding))
+        table = next((t for t in tables if t.num_embeddings == self.vocab_size), None)
+        if table is None:
+            raise UsageError(
+                f"{self.name} has no table of symbols, so it reads no labels", "--labels",
+                "choose another --model",
+            )  # fmt: skip
+        rows = table.weight.detach()
+        symbols = rows[1:] if len(rows) > 1 else rows
+        copies = symbols.repeat(-(-number // len(symbols)), 1)[:number]
+        table.weight = nn.Parameter(torch.cat([rows, copies]))
+        table.num_embeddings += number
+        self.n_labels = number
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
@@ -92,15 +112,30 @@ class NeuralModel(nn.Module, Model):
         }
 
     def initial_state(self, batch: int) -> State:
-        """A window model's state is its last block_size inputs, boundaries at first."""
+        """A window model's state is its last block_size inputs, boundaries at first.
+
+        With labels, the first of them is the label's, and stays.
+        """
         return torch.zeros(
             batch, self.block_size, dtype=torch.long, device=self.device
         )  # (B, block)
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        window = torch.cat([state[:, 1:], ids[:, None]], dim=1)  # (B, block)
+        if not self.n_labels:
+            window = torch.cat([state[:, 1:], ids[:, None]], dim=1)  # (B, block)
+            return self(window), window
+        label = ids >= self.vocab_size  # it takes its place; a boundary starts the line
+        slot = torch.where(label, ids, state[:, 0])
+        line = torch.cat([state[:, 1:], torch.where(label, 0, ids)[:, None]], dim=1)
+        window = torch.cat([slot[:, None], line[:, 1:]], dim=1)  # (B, block)
         return self(window), window
+
+    def restarted(self, seen: Tensor) -> Tensor:
+        """Inputs (B, T) to start again from where no place is left: the last half, label first."""
+        half = self.block_size // 2
+        last = seen[:, seen.shape[1] - half :]  # (B, half)
+        return torch.cat([seen[:, :1], last[:, 1:]], dim=1) if self.n_labels and half else last
 
     def tensors(self) -> Arrays:
         return {

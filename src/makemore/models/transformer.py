@@ -124,7 +124,7 @@ class Transformer(NeuralModel):
         seen, caches = state
         inputs = ids[:, None]  # (B, 1)
         if seen.shape[1] == self.block_size:  # no position is left: start again from the last half
-            seen = seen[:, self.block_size - self.block_size // 2 :]
+            seen = self.restarted(seen)
             inputs, caches = torch.cat([seen, inputs], dim=1), ()
         logits, caches = self.read(inputs, caches)
         return logits[:, -1], (torch.cat([seen, ids[:, None]], dim=1), caches)  # (B, V)
