@@ -23,7 +23,19 @@ LETTERS = Vocabulary("abc")
 STRINGS = ["".join(s) for n in range(LONGEST + 1) for s in itertools.product("abc", repeat=n)]
 
 # Patterns by interegular, and what they mean by Python's own.
-PATTERNS = ["", "a*", "(ab)+", "[bc].*a", "a{2,3}", "(a|bc)*", ".b?.c", "^a.*", "(a+)+$", "b|cc|(?=a)..", "[^a]*"]
+PATTERNS = [
+    "",
+    "a*",
+    "(ab)+",
+    "[bc].*a",
+    "a{2,3}",
+    "(a|bc)*",
+    ".b?.c",
+    "^a.*",
+    "(a+)+$",
+    "b|cc|(?=a)..",
+    "[^a]*",
+]
 
 
 def satisfied(text: str, options: dict[str, Any]) -> bool:
@@ -103,9 +115,7 @@ def test_whatever_is_allowed_can_be_completed(options: dict[str, Any]) -> None:
 
 
 def test_symbols_of_several_characters_are_walked_through() -> None:
-    smiles = Vocabulary(
-        ["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"], rule=r"\[nH\]|Br|Cl|[CNl()]"
-    )
+    smiles = Vocabulary(["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"], rule=r"\[nH\]|Br|Cl|[CNl()]")
     strings = [ids for n in range(1, 4) for ids in itertools.product(range(1, 9), repeat=n)]
     for options in (
         {"prefix": "C"}, {"suffix": "l"}, {"contains": "lC"}, {"exclude": "lr"},
@@ -122,7 +132,11 @@ def test_symbols_of_several_characters_are_walked_through() -> None:
 def test_lengths_count_symbols_of_any_script() -> None:
     words = Vocabulary(sorted("жюן😀\u0301"))
     automaton = compile_conditions(words, make(Conditions, {"pattern": "[ж😀].*"}), 4)
-    assert accepted(automaton, words, ["ж", "😀ן", "юж", "ж\u0301", "ןж"]) == {"ж", "😀ן", "ж\u0301"}
+    assert accepted(automaton, words, ["ж", "😀ן", "юж", "ж\u0301", "ןж"]) == {
+        "ж",
+        "😀ן",
+        "ж\u0301",
+    }
     four = compile_conditions(words, make(Conditions, {"min_length": 2, "max_length": 2}), 9)
     assert accepted(four, words, ["ж", "жю", "😀\u0301", "жюן"]) == {"жю", "😀\u0301"}
 

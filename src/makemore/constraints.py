@@ -298,9 +298,7 @@ def _shortest(after: Table, accepts: NDArray[np.bool_]) -> int:
     return 0
 
 
-def _openings(
-    after: Table, accepts: NDArray[np.bool_], least: int, most: int
-) -> NDArray[np.bool_]:
+def _openings(after: Table, accepts: NDArray[np.bool_], least: int, most: int) -> NDArray[np.bool_]:
     """(most + 1, S) whether a line that is in a state after so many symbols can be completed."""
     opened = np.zeros((most + 1, len(accepts)), dtype=bool)
     if least > most:

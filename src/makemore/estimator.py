@@ -32,7 +32,7 @@ from makemore.plan import Plan, options_of
 from makemore.run import Run
 from makemore.run_writer import RunWriter
 from makemore.search import Likely, Search
-from makemore.settings import Recipe, Sampling, Conditions
+from makemore.settings import Conditions, Recipe, Sampling
 from makemore.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class MakeMore:
         plan, options = self._plan, make(Sampling, sampling)
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near = None
-        if options.min_distance is not None and not options.all:
+        if (options.min_distance or 0) > 1 and not options.all:  # a copy is refused anyway
             from makemore.near import Near
 
             parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]

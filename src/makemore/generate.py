@@ -1,8 +1,8 @@
 """Sampling: lines drawn symbol by symbol from a model, new ones and each once by default.
 
-Draws go in rounds, and the random numbers of a draw depend on (seed, round, place, row) alone. So the
-first 5 of 50 are the 5 of 5, and every caller gets the same bytes. In a round, draws with the same
-symbols so far are one prefix, computed once. No torch: a model's `step` takes and returns numpy.
+Draws go in rounds, and the random numbers of a draw depend on (seed, round, place, row) alone. So
+the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. In a round, draws with the
+same symbols so far are one prefix, computed once. No torch: `step` takes and returns numpy.
 
 Three ways, and a round's numbers alone say which: plain rejection, exact and fast as long as it
 pays; the same by what is left, once most draws are refused (used.py); and, where few lines satisfy
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.constraints import Automaton, compile_conditions
+from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
@@ -310,7 +310,9 @@ class Sampler:
         if self.used:
             shares = shares * self.used.mass(open_.nodes)
         rows = np.arange(size)
-        group = choose(shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows))
+        group = choose(
+            shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows)
+        )
         for place in range(len(self.prefix), self.automaton.most + 1):
             uniform = uniforms(self.seed, number, place, size)[rows]
             picked, lead = self._pick(open_, place, group, uniform)
@@ -333,7 +335,9 @@ class Sampler:
                 group = self._resample(open_, self.lookahead, place + 1, group, number)
         return finished
 
-    def _pick(self, open_: Prefixes, place: int, group: Ints, uniform: Floats) -> tuple[Ints, Floats]:
+    def _pick(
+        self, open_: Prefixes, place: int, group: Ints, uniform: Floats
+    ) -> tuple[Ints, Floats]:
         """(R,) the symbol of each draw, and log of p over q where draws are led."""
         shares = self._shares(open_.logits)  # (G, V)
         led = shares
@@ -396,7 +400,9 @@ class Sampler:
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         parents, symbols = np.divmod(codes[order], V)
-        nll = open_.nll[parents] - log_softmax(open_.logits[parents])[np.arange(len(order)), symbols]
+        nll = (
+            open_.nll[parents] - log_softmax(open_.logits[parents])[np.arange(len(order)), symbols]
+        )
         logits, state = self.model.step(symbols, take(open_.state, parents))
         states = self.automaton.next[open_.states[parents], symbols].astype(np.int64)
         nodes = np.full(len(order), NONE)
@@ -484,7 +490,7 @@ class Sampler:
 
 
 class _Lines:
-    """All that ended in a round: n distinct lines; draws (n,) came to each, first (n,) the lowest."""
+    """All that ended in a round, n distinct lines; draws (n,) came to each, first (n,) is one."""
 
     def __init__(self, finished: list[Finished], vocabulary: Vocabulary) -> None:
         counts = [len(part.nll) for part in finished]

@@ -36,7 +36,7 @@ def top(**values: Any) -> int:
     if values["beam"]:
         note(f"makemore: a beam of {values['beam']}: {proven} of {len(lines)} ranks are proven")
     elif proven < len(lines):
-        note(f"makemore: the order is proven for the first {proven}; --beam K is no worse a guess")
+        note(f"makemore: proven for the first {proven}; beyond, a likelier line may be missing")
     return 0
 
 
