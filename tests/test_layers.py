@@ -26,6 +26,7 @@ SPINE = (
     "reading",
     "corpus",
     "datasets",
+    "near",
     "vocabulary",
     "models",
     "models.base",
@@ -62,6 +63,9 @@ LEAVES = (
     "explain",
     "diagnostics",
     "findings",
+    "surprisal",
+    "characters",
+    "census",
     "novelty",
     "calibration",
     "lr_finder",
@@ -91,7 +95,7 @@ TORCH_AT_THE_TOP = frozenset(
     + LEAVES
 )
 TORCH = ("torch", "safetensors.torch")
-NEVER_AT_THE_TOP = ("matplotlib", "rich", "faker")
+NEVER_AT_THE_TOP = ("matplotlib", "rich", "faker", "rapidfuzz", "regex")
 
 
 @dataclass(frozen=True)
