@@ -29,6 +29,7 @@ SPINE = (
     "corpus",
     "datasets",
     "symbols",
+    "near",
     "vocabulary",
     "models",
     "models.base",
@@ -46,11 +47,14 @@ SPINE = (
     "models.transformer",
     "models.ensemble",
     "constraints",
+    "lookahead",
+    "used",
     "generate",
     "search",
     "files",
     "run",
     "run_writer",
+    "remembered",
     "runtime",
     "batches",
     "evaluate",
@@ -66,6 +70,9 @@ LEAVES = (
     "explain",
     "diagnostics",
     "findings",
+    "surprisal",
+    "characters",
+    "census",
     "novelty",
     "calibration",
     "lr_finder",
@@ -95,7 +102,7 @@ TORCH_AT_THE_TOP = frozenset(
     + LEAVES
 )
 TORCH = ("torch", "safetensors.torch")
-NEVER_AT_THE_TOP = ("matplotlib", "rich", "faker")
+NEVER_AT_THE_TOP = ("matplotlib", "rich", "faker", "rapidfuzz", "regex")
 
 
 @dataclass(frozen=True)

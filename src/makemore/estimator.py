@@ -234,12 +234,12 @@ class MakeMore:
         """
         plan, options = self._plan, make(Sampling, sampling)
         seed = fresh_seed() if random_state is None else check_seed(random_state)
-        near = None
-        if (options.min_distance or 0) > 1 and not options.all:  # a copy is refused anyway
+        near, distance = None, options.min_distance or 0
+        if distance > 1 and not options.all:  # a copy is refused anyway
             from makemore.near import Near
 
             parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
-            near = Near(concatenate(parts), options.min_distance - 1).near
+            near = Near(concatenate(parts), distance - 1).near
         return generate.Sampler(
             self._model, plan.vocabulary, generate.Known(plan.split, avoid, given), options, seed,
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
@@ -253,9 +253,7 @@ class MakeMore:
             if label:
                 raise UsageError("the run has no labels", "--label", "train with --labels")
             return None
-        shares = dict(zip(names, self.label_shares, strict=True))
-        if label:
-            shares = generate.parse_mixture(label, names)
+        shares = generate.parse_mixture(label, names) if label else self.label_shares
         return {vocabulary.label_id(name): share for name, share in shares.items() if share > 0}
 
     def samples(
