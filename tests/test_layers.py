@@ -54,6 +54,7 @@ SPINE = (
     "runtime",
     "batches",
     "evaluate",
+    "posterior",
     "optim",
     "train",
     "plan",
