@@ -58,6 +58,7 @@ SPINE = (
     "runtime",
     "batches",
     "evaluate",
+    "posterior",
     "optim",
     "train",
     "plan",

@@ -37,10 +37,13 @@ from makemore.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:
     from makemore.batches import Batches
+    from makemore.evaluate import Scores
+    from makemore.posterior import Posterior
     from makemore.train import Event
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
+MOST_FITTED = 30_000  # lines times labels that p(label | line) is fitted on
 MOST_LABELLED = 500_000  # lines times labels that are scored for an accuracy
 DEFAULT_MODEL = "transformer"
 
@@ -62,6 +65,7 @@ class MakeMore:
         self.model, self.random_state, self.options = model, random_state, options
         self.plan_: Plan | None = None
         self.model_: Model | None = None
+        self._fitted: Posterior | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them."""
@@ -112,7 +116,7 @@ class MakeMore:
 
     def begin(self, plan: Plan) -> None:
         """Make the model as planned, on its device. UsageError for options that clash."""
-        self.plan_, self.model_ = plan, plan.build_seeded()
+        self.plan_, self.model_, self._fitted = plan, plan.build_seeded(), None
         if not isinstance(self.model_, CountModel):
             from makemore.evaluate import has_batch_norm
             from makemore.models.neural import NeuralModel
@@ -137,9 +141,13 @@ class MakeMore:
         if writer is not None and run is None:
             writer.create(plan.config, plan.vocabulary, plan.split)
         if isinstance(self._model, CountModel):
-            yield from self._count(self._model, writer)
+            events = self._count(self._model, writer)
         else:
-            yield from self._learn(plan, writer, run, stop)
+            events = self._learn(plan, writer, run, stop)
+        for event in events:
+            self._fitted = None  # it was that of other weights
+            yield event
+        self._fitted = None
 
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
@@ -332,7 +340,7 @@ class MakeMore:
         known = each[np.isfinite(each)]
         return float(known.mean()) if len(known) else -math.inf
 
-    def scores(self, corpus: Corpus) -> Any:
+    def scores(self, corpus: Corpus) -> Scores:
         """evaluate.Scores of a corpus: nll and symbols of every line.
 
         With labels, the nll of a line that has none is over all labels by their training shares.
@@ -340,7 +348,12 @@ class MakeMore:
         from makemore.evaluate import score
 
         with self._threads():
-            return score(self._model, self._plan.vocabulary, corpus, self._shares)
+            found = score(self._model, self._plan.vocabulary, corpus, self._shares)
+        if found.posterior is None:
+            return found
+        known = found.known[:, None]  # of other lines nothing is known: they have the shares
+        sure = np.where(known, self._certainty()(found.posterior), found.posterior)
+        return dataclasses.replace(found, posterior=sure)
 
     # -- labels -----------------------------------------------------------------------------------
 
@@ -365,22 +378,45 @@ class MakeMore:
     def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
         """(n, n_labels) p(label | line), in the order of `classes_`; each row sums to 1.
 
-        A line with an unknown symbol has the labels' shares. UsageError without labels.
+        As sure as the validation lines bear out (see posterior.py). A line with an unknown symbol
+        has the labels' shares. UsageError without labels.
         """
-        return self._posterior(as_given(lines))
+        return np.asarray(self.scores(as_given(self._labelled(lines))).posterior)
 
-    def _posterior(self, corpus: Corpus) -> NDArray[np.float64]:
-        from makemore.evaluate import label_posterior
-
-        shares = self._shares
-        if shares is None:
+    def _labelled(self, lines: Iterable[str]) -> Iterable[str]:
+        if not self._plan.vocabulary.labels:
             raise UsageError("this model knows no labels", None, "fit it with y=labels")
+        return lines
+
+    def _by_bayes(self, corpus: Corpus) -> Scores:
+        """Scores of lines whose own labels are not looked at."""
+        from makemore.evaluate import score
+
+        plain = dataclasses.replace(corpus, labels=None, label_names=())
         with self._threads():
-            return label_posterior(self._model, self._plan.vocabulary, corpus, shares)
+            return score(self._model, self._plan.vocabulary, plain, self._shares)
+
+    def _certainty(self) -> Posterior:
+        """How sure p(label | line) may be, by the validation lines: fitted once for these weights.
+
+        As it is, where no line is held back.
+        """
+        from makemore.posterior import Posterior
+
+        vocabulary = self._plan.vocabulary
+        if self._fitted is None:
+            val = self._plan.split.val.lowest(max(1, MOST_FITTED // len(vocabulary.labels)))
+            truth, found = vocabulary.encode_labels(val), self._by_bayes(val)
+            self._fitted = Posterior()
+            if truth is not None and found.posterior is not None:
+                known, numbers = found.known, truth - len(vocabulary)
+                self._fitted = Posterior.fitted(found.posterior[known], numbers[known])
+        return self._fitted
 
     def predict(self, lines: Iterable[str]) -> NDArray[Any]:
         """(n,) the likeliest label of each line. UsageError without labels."""
-        return np.asarray(self.classes_[self.predict_proba(lines).argmax(axis=1)])
+        posterior = self._by_bayes(as_given(self._labelled(lines))).posterior
+        return np.asarray(self.classes_[np.asarray(posterior).argmax(axis=1)])
 
     def accuracy(self, name: str, most: int = MOST_LABELLED) -> dict[str, Any]:
         """How often the likeliest label is the right one, in one part (train, val, test).
@@ -389,15 +425,15 @@ class MakeMore:
         line is scored once a label, so at most `most` such scores are made, of the lines of the
         lowest hashes; `labelled` says of how many. Raises UsageError without labels.
         """
-        part = dict(self._plan.split)[name]
-        if (shares := self._shares) is None:
+        part, shares = dict(self._plan.split)[name], self._shares
+        if shares is None:
             raise UsageError("this model knows no labels", None, "fit it with y=labels")
         part = part.lowest(max(1, most // len(shares)))
         truth = self._plan.vocabulary.encode_labels(part)
         if truth is None or not len(part):
             return {"accuracy": None, "majority": None, "labelled": 0}
         truth = truth - len(self._plan.vocabulary)
-        right = self._posterior(part).argmax(axis=1) == truth
+        right = np.asarray(self._by_bayes(part).posterior).argmax(axis=1) == truth
         majority = float((truth == shares.argmax()).mean())
         return {"accuracy": float(right.mean()), "majority": majority, "labelled": len(part)}
 
