@@ -55,6 +55,7 @@ SPINE = (
     "batches",
     "evaluate",
     "posterior",
+    "classifier",
     "optim",
     "train",
     "plan",
