@@ -228,7 +228,7 @@ def test_every_model_learns_labels_and_is_saved_with_them(
     found = again.accuracy("val")
     assert found["accuracy"] > 0.95 > found["majority"] + 0.2
     assert found["labelled"] == len(maker.split.val)
-    few = maker.accuracy("train", most=20)
+    few = maker._labels.accuracy(maker.split.train, most=20)
     assert few["labelled"] == 10
 
 
@@ -550,7 +550,7 @@ def test_counts_of_noisy_labels_are_calibrated() -> None:
         own = part.label_of_each()
         assert own is not None
         numbers = np.array([["no", "yes"].index(each) for each in own])
-        bare = maker._by_bayes(part).posterior
+        bare = maker._labels.by_bayes(part).posterior
         proba = maker.predict_proba(part)
         assert bare is not None and calibration_error(bare, numbers) > 0.05
         assert calibration_error(proba, numbers) < 0.03

@@ -59,6 +59,7 @@ SPINE = (
     "batches",
     "evaluate",
     "posterior",
+    "classifier",
     "optim",
     "train",
     "plan",

@@ -37,14 +37,12 @@ from makemore.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:
     from makemore.batches import Batches
+    from makemore.classifier import Classifier
     from makemore.evaluate import Scores
-    from makemore.posterior import Posterior
     from makemore.train import Event
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
-MOST_FITTED = 30_000  # lines times labels that p(label | line) is fitted on
-MOST_LABELLED = 500_000  # lines times labels that are scored for an accuracy
 DEFAULT_MODEL = "transformer"
 
 
@@ -65,7 +63,7 @@ class MakeMore:
         self.model, self.random_state, self.options = model, random_state, options
         self.plan_: Plan | None = None
         self.model_: Model | None = None
-        self._fitted: Posterior | None = None
+        self._classifier: Classifier | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them."""
@@ -116,7 +114,7 @@ class MakeMore:
 
     def begin(self, plan: Plan) -> None:
         """Make the model as planned, on its device. UsageError for options that clash."""
-        self.plan_, self.model_, self._fitted = plan, plan.build_seeded(), None
+        self.plan_, self.model_, self._classifier = plan, plan.build_seeded(), None
         if not isinstance(self.model_, CountModel):
             from makemore.evaluate import has_batch_norm
             from makemore.models.neural import NeuralModel
@@ -145,9 +143,9 @@ class MakeMore:
         else:
             events = self._learn(plan, writer, run, stop)
         for event in events:
-            self._fitted = None  # it was that of other weights
+            self._classifier = None  # it was that of other weights
             yield event
-        self._fitted = None
+        self._classifier = None
 
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
@@ -203,8 +201,9 @@ class MakeMore:
         from makemore.evaluate import score
 
         parts, vocabulary = self._plan.split, self._plan.vocabulary
+        shares = self._plan.label_shares
         few = [parts.train.lowest(MOST_TRAIN), parts.val.lowest(MOST_VAL)]
-        means = [score(self._model, vocabulary, part, self._shares).mean() for part in few]
+        means = [score(self._model, vocabulary, part, shares).mean() for part in few]
         return math.inf if means[0] is None else means[0], means[1]
 
     # -- using ------------------------------------------------------------------------------------
@@ -343,19 +342,29 @@ class MakeMore:
     def scores(self, corpus: Corpus) -> Scores:
         """evaluate.Scores of a corpus: nll and symbols of every line.
 
-        With labels, the nll of a line that has none is over all labels by their training shares.
+        With labels, the nll of a line that has none is over all labels by their training shares,
+        and `posterior` holds p(label | line), as sure as the validation lines bear out.
         """
         from makemore.evaluate import score
 
+        plan = self._plan
         with self._threads():
-            found = score(self._model, self._plan.vocabulary, corpus, self._shares)
-        if found.posterior is None:
-            return found
-        known = found.known[:, None]  # of other lines nothing is known: they have the shares
-        sure = np.where(known, self._certainty()(found.posterior), found.posterior)
-        return dataclasses.replace(found, posterior=sure)
+            found = score(self._model, plan.vocabulary, corpus, plan.label_shares)
+            return found if found.posterior is None else self._labels.sure(found)
 
     # -- labels -----------------------------------------------------------------------------------
+
+    @property
+    def _labels(self) -> Classifier:
+        """Raises UsageError without labels."""
+        from makemore.classifier import Classifier
+
+        plan, shares = self._plan, self._plan.label_shares
+        if shares is None:
+            raise UsageError("this model knows no labels", None, "fit it with y=labels")
+        if self._classifier is None:
+            self._classifier = Classifier(self._model, plan.vocabulary, shares, plan.split.val)
+        return self._classifier
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -365,15 +374,14 @@ class MakeMore:
     @property
     def label_shares(self) -> dict[str, float]:
         """The share of each label among the training lines."""
-        shares = self._shares
-        if shares is None:
-            return {}
-        return dict(zip(self._plan.vocabulary.labels, shares.tolist(), strict=True))
+        shares = self._plan.label_shares
+        names = self._plan.vocabulary.labels
+        return {} if shares is None else dict(zip(names, shares.tolist(), strict=True))
 
-    @property
-    def _shares(self) -> NDArray[np.float64] | None:
-        plan = self._plan
-        return plan.vocabulary.label_shares(plan.split.train) if plan.vocabulary.labels else None
+    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
+        """(n,) the likeliest label of each line. UsageError without labels."""
+        with self._threads():
+            return np.asarray(self.classes_[self._labels.likeliest(as_given(lines))])
 
     def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
         """(n, n_labels) p(label | line), in the order of `classes_`; each row sums to 1.
@@ -381,61 +389,17 @@ class MakeMore:
         As sure as the validation lines bear out (see posterior.py). A line with an unknown symbol
         has the labels' shares. UsageError without labels.
         """
-        return np.asarray(self.scores(as_given(self._labelled(lines))).posterior)
-
-    def _labelled(self, lines: Iterable[str]) -> Iterable[str]:
-        if not self._plan.vocabulary.labels:
-            raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        return lines
-
-    def _by_bayes(self, corpus: Corpus) -> Scores:
-        """Scores of lines whose own labels are not looked at."""
-        from makemore.evaluate import score
-
-        plain = dataclasses.replace(corpus, labels=None, label_names=())
         with self._threads():
-            return score(self._model, self._plan.vocabulary, plain, self._shares)
+            found = self._labels.sure(self._labels.by_bayes(as_given(lines)))
+        return np.asarray(found.posterior)
 
-    def _certainty(self) -> Posterior:
-        """How sure p(label | line) may be, by the validation lines: fitted once for these weights.
+    def accuracy(self, name: str) -> dict[str, Any]:
+        """accuracy of the likeliest label in one part (train, val, test), and `majority` beside it.
 
-        As it is, where no line is held back.
+        See Classifier.accuracy. UsageError without labels.
         """
-        from makemore.posterior import Posterior
-
-        vocabulary = self._plan.vocabulary
-        if self._fitted is None:
-            val = self._plan.split.val.lowest(max(1, MOST_FITTED // len(vocabulary.labels)))
-            truth, found = vocabulary.encode_labels(val), self._by_bayes(val)
-            self._fitted = Posterior()
-            if truth is not None and found.posterior is not None:
-                known, numbers = found.known, truth - len(vocabulary)
-                self._fitted = Posterior.fitted(found.posterior[known], numbers[known])
-        return self._fitted
-
-    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
-        """(n,) the likeliest label of each line. UsageError without labels."""
-        posterior = self._by_bayes(as_given(self._labelled(lines))).posterior
-        return np.asarray(self.classes_[np.asarray(posterior).argmax(axis=1)])
-
-    def accuracy(self, name: str, most: int = MOST_LABELLED) -> dict[str, Any]:
-        """How often the likeliest label is the right one, in one part (train, val, test).
-
-        Beside it the share of the majority class: the label that most training lines have. Every
-        line is scored once a label, so at most `most` such scores are made, of the lines of the
-        lowest hashes; `labelled` says of how many. Raises UsageError without labels.
-        """
-        part, shares = dict(self._plan.split)[name], self._shares
-        if shares is None:
-            raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        part = part.lowest(max(1, most // len(shares)))
-        truth = self._plan.vocabulary.encode_labels(part)
-        if truth is None or not len(part):
-            return {"accuracy": None, "majority": None, "labelled": 0}
-        truth = truth - len(self._plan.vocabulary)
-        right = np.asarray(self._by_bayes(part).posterior).argmax(axis=1) == truth
-        majority = float((truth == shares.argmax()).mean())
-        return {"accuracy": float(right.mean()), "majority": majority, "labelled": len(part)}
+        with self._threads():
+            return self._labels.accuracy(dict(self._plan.split)[name])
 
     def report(self, name: str) -> dict[str, Any]:
         """Exact losses of one part (train, val, test) over all of its lines.
