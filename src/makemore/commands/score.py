@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from makemore.commands import plugin_option, result, result_json
-from makemore.errors import DataError, visible
+from makemore.errors import DataError, UsageError, visible
+
+if TYPE_CHECKING:
+    from makemore.estimator import MakeMore
+    from makemore.surprisal import Surprisal
 
 TOGETHER = 4096  # lines that are scored at once: memory stays the same however many come
 
@@ -20,23 +25,77 @@ def score(**values: Any) -> int:
     """The nll (nats, lower is likelier) of each line of FILE, or of standard input, in order.
 
     A line with a symbol that the model does not know has no nll: inf, null in JSON.
+
+    --table adds bits a symbol and a percentile: how many percent of the training lines (at most
+    2,000 of them) are less likely, by nats a symbol; the likeliest lines have 100. Those lines were
+    learned, so that a new line of the same kind stands lower. --each shows the surprisal of each
+    symbol in nats; the end of the line is `.`, null in JSON, and what stands behind an unknown
+    symbol has none.
     """
     from makemore.estimator import MakeMore, as_given
 
+    if values["table"] and (values["json"] or values["each"]):
+        raise UsageError("--table is a form of its own", "--table", "leave --json and --each out")
     maker = MakeMore.load(values["dir"])
     name = values["file"]
     lines = read_lines(name)
+    if values["table"] or values["json"] or values["each"]:
+        show_more(maker, lines, values)
+        return 0
     while chunk := list(islice(lines, TOGETHER)):
         scores = maker.scores(as_given(chunk))
-        for text, nll, symbols in zip(chunk, scores.nll, scores.symbols, strict=True):
+        for text, nll in zip(chunk, scores.nll, strict=True):
+            result(f"{nll:.4f}\t{text}")
+    return 0
+
+
+def show_more(maker: MakeMore, lines: Iterator[str], values: Mapping[str, Any]) -> None:
+    """Each line as an object, a row of a table, or its symbols one by one."""
+    from makemore.estimator import as_given
+    from makemore.surprisal import Standing, by_symbol
+
+    standing = None if values["each"] and not values["json"] else Standing(maker)
+    if values["table"]:
+        result(f"{'nats':>9}  {'bits/symbol':>11}  {'percentile':>10}  line")
+    while chunk := list(islice(lines, TOGETHER)):
+        corpus = as_given(chunk)
+        each = by_symbol(maker, corpus) if values["each"] else [None] * len(chunk)
+        if standing is None:
+            for symbols in each:
+                result(in_words(symbols or ()))
+            continue
+        scores = maker.scores(corpus)
+        columns = scores.nll.tolist(), scores.symbols.tolist(), standing(scores).tolist()
+        for text, nll, n, percentile, symbols in zip(chunk, *columns, each, strict=True):
             if values["json"]:
                 unknown = maker.vocabulary.unknown_in(text)
-                result_json(
-                    {"text": text, "nll": float(nll), "symbols": int(symbols), "unknown": unknown}
-                )
+                result_json(as_json(text, nll, n, percentile, unknown, symbols))
             else:
-                result(f"{nll:.4f}\t{text}")
-    return 0
+                place = "-" if math.isnan(percentile) else f"{percentile:.1f}"
+                result(f"{nll:9.4f}  {nll / n / math.log(2):11.4f}  {place:>10}  {text}")
+
+
+def in_words(symbols: Sequence[Surprisal]) -> str:
+    """`e 2.31  m 1.10  . 0.90`: each symbol with its nats."""
+    from makemore.commands.explain import label
+
+    return "  ".join(f"{label(each.symbol)} {each.nats:.2f}" for each in symbols)
+
+
+def as_json(
+    text: str, nll: float, n: int, percentile: float, unknown: list[str],
+    symbols: Sequence[Surprisal] | None,
+) -> dict[str, Any]:  # fmt: skip
+    values = {
+        "text": text, "nll": nll, "symbols": n, "unknown": unknown, "bits": nll / math.log(2),
+        "per_symbol": nll / n, "percentile": percentile,
+    }  # fmt: skip
+    if symbols is not None:
+        values["surprisals"] = [
+            {"symbol": each.symbol, "nats": each.nats if math.isfinite(each.nats) else None}
+            for each in symbols
+        ]
+    return values
 
 
 def read_lines(name: str) -> Iterator[str]:
@@ -69,9 +128,10 @@ command = click.Command(
     params=[
         click.Argument(["dir"]),
         click.Argument(["file"], default="-"),
-        click.Option(
-            ["--json"], is_flag=True, help="one object a line: text, nll, symbols, unknown"
-        ),
+        click.Option(["--table"], is_flag=True, help="nats, bits a symbol, percentile and line"),
+        click.Option(["--each"], is_flag=True, help="the surprisal of each symbol"),
+        click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
+                     "unknown, bits, per_symbol, percentile; with --each surprisals"),
         plugin_option(),
     ],
-)
+)  # fmt: skip
