@@ -34,7 +34,8 @@ def score(**values: Any) -> int:
     symbol in nats; the end of the line is `.`, null in JSON, and what stands behind an unknown
     symbol has none.
     """
-    from makemore.estimator import MakeMore, as_given
+    from makemore.estimator import MakeMore
+    from makemore.trained import as_given
 
     if values["table"] and (values["json"] or values["each"]):
         raise UsageError("--table is a form of its own", "--table", "leave --json and --each out")
@@ -55,8 +56,8 @@ def score(**values: Any) -> int:
 
 def show_more(maker: MakeMore, lines: Iterator[str], values: Mapping[str, Any]) -> None:
     """Each line as an object, a row of a table, or its symbols one by one."""
-    from makemore.estimator import as_given
     from makemore.surprisal import Standing, by_symbol
+    from makemore.trained import as_given
 
     standing = None if values["each"] and not values["json"] else Standing(maker)
     if values["table"]:
@@ -148,8 +149,8 @@ command = click.Command(
         click.Option(["--table"], is_flag=True, help="nats, bits a symbol, percentile and line"),
         click.Option(["--each"], is_flag=True, help="the surprisal of each symbol"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
-                     "unknown, bits, per_symbol, percentile; with --each surprisals; of a run with labels "
-                     "label, p, labels"),
+                     "unknown, bits, per_symbol, percentile; with --each surprisals; with "
+                     "labels label, p, labels"),
         plugin_option(),
     ],
 )  # fmt: skip

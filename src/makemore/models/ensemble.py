@@ -1,7 +1,7 @@
 """Ensemble: several models as one, each probability the weighted mean of theirs.
 
-The one idea: models of different kinds, seeds and sizes are wrong in different places. Their mean is
-seldom as wrong as any of them, and the weights, fitted to held-back lines by EM, say whom to trust.
+The one idea: models of different kinds, seeds and sizes are wrong in different places. Their mean
+is seldom as wrong as any of them, and weights, fitted to held-back lines by EM, say whom to trust.
 
 Paper: Jelinek and Mercer 1980, Interpolated Estimation of Markov Source Parameters from Sparse Data
 """
@@ -81,8 +81,8 @@ class Ensemble(NeuralModel):
     def mix(self, logs: list[Tensor]) -> Tensor:
         """Log-probabilities (..., V) of each learned member -> those of the mean."""
         weights = torch.as_tensor(np.log(self.weights[self.learned]), device=logs[0].device)
-        stacked = torch.stack([log.double() + weight for log, weight in zip(logs, weights, strict=True)])
-        return stacked.logsumexp(0)
+        each = [log.double() + weight for log, weight in zip(logs, weights, strict=True)]
+        return torch.stack(each).logsumexp(0)
 
     def forward(self, inputs: Tensor) -> Tensor:
         self.check_length(inputs)
@@ -100,7 +100,7 @@ class Ensemble(NeuralModel):
         return logits.log_softmax(-1).view(*inputs.shape, -1)
 
     def windows(self, inputs: Tensor, block_size: int) -> Tensor:
-        """inputs (B, T) -> the last block_size at each place (B, T, block_size), the label first."""
+        """inputs (B, T) -> the last block_size of each place (B, T, block_size), the label first."""
         B, T = inputs.shape
         width = block_size - bool(self.n_labels)
         line = inputs.masked_fill(inputs >= self.vocab_size, 0)
