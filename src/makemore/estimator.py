@@ -6,7 +6,8 @@ import dataclasses
 import math
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,14 +124,15 @@ class MakeMore(Trained):
             events = self._count(self._model, writer)
         else:
             events = self._learn(plan, writer, run, stop)
-        for event in events:
-            self._classifier = None  # it was that of other weights
-            yield event
+        with closing(events):
+            for event in events:
+                self._classifier = None  # it was that of other weights
+                yield event
         self._classifier = None
 
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         from makemore.models.neural import NeuralModel
         from makemore.train import Training, fit
 
@@ -163,7 +165,7 @@ class MakeMore(Trained):
         lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
         return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
 
-    def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
+    def _count(self, model: CountModel, writer: RunWriter | None) -> Generator[Event, None, None]:
         from makemore.train import Evaluated, Progress, Saved
 
         train, vocabulary = self._plan.split.train, self._plan.vocabulary
