@@ -63,6 +63,7 @@ QUICK = {
     "makemore sample runs/list-transformer -n 50 --prefix Ma": "",
     "makemore score runs/list-transformer other.txt": "",
     "makemore eval runs/list-transformer": "",
+    "makemore data list.txt": "",
     "makemore fetch names": "--url {url}",
     "makemore -i names.txt -o names": OLD,
     "makemore -i names.txt -o names --sample-only": "",

@@ -112,7 +112,7 @@ def valued(corpus: Corpus, values: Mapping[str, int]) -> NDArray[np.int64]:
     table = np.zeros(max(map(ord, values), default=0) + 2, dtype=np.int64)
     for symbol, value in values.items():
         table[ord(symbol)] = value
-    return np.asarray(table[np.minimum(corpus.codes, len(table) - 1)])
+    return np.asarray(table[np.minimum(corpus.codes.astype(np.intp), len(table) - 1)])
 
 
 def hidden(corpus: Corpus) -> dict[str, NDArray[np.int64]]:
