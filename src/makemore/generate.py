@@ -330,7 +330,9 @@ class Sampler:
                 break
             before = open_
             open_, group, parents = self._extend(before, place, group[on], picked[on], lead[on])
-            self._levels.append((before.nodes[parents], open_.ids[:, -1], open_.nodes))
+            if self.used:  # a copy: a view would keep all symbols of each length
+                last = open_.ids[:, -1].copy()
+                self._levels.append((before.nodes[parents], last, open_.nodes))
             if self.lookahead:
                 group = self._resample(open_, self.lookahead, place + 1, group, number)
         return finished
