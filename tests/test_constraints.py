@@ -198,6 +198,23 @@ def test_conditions_that_multiply_beyond_all_bounds_are_refused(
         compile_conditions(LETTERS, Conditions(pattern=pattern, contains="abc"), 9)
 
 
+@pytest.mark.parametrize(
+    ("bound", "options", "message"),
+    [
+        ("MOST_CELLS", {"min_length": 3000}, r"lines of up to 6000 .* \(--min-length 3000\)"),
+        ("MOST_CELLS", {"suffix": "ab" * 200}, "lines of up to 800 symbols need too much memory"),
+        ("MOST_MOVES", {"suffix": "ab" * 200}, "the conditions together are too complex"),
+    ],
+)
+def test_tables_that_memory_does_not_hold_are_not_made(
+    bound: str, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_conditions(LETTERS, make(Conditions, options), 8)
+    monkeypatch.setattr(f"makemore.constraints.{bound}", 1000)
+    with pytest.raises(UsageError, match=message):
+        compile_conditions(LETTERS, make(Conditions, options), 8)
+
+
 def test_states_that_lead_nowhere_are_closed() -> None:
     automaton = compile_conditions(LETTERS, Conditions(pattern="ab|abc{9}", max_length=5), 20)
     state = np.zeros(1, dtype=np.int64)

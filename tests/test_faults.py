@@ -490,7 +490,7 @@ REFUSED_SAMPLING = [
     ("72", "--temperature abc"), ("72", "--temperature 1e400"), ("73", "--top-k 0"),
     ("73", "--top-k -1"), ("73", "--top-k 1.5"), ("73", "--top-k x"), ("73", "--top-p 0"),
     ("73", "--top-p -0.5"), ("73", "--top-p 1.5"), ("73", "--top-p nan"), ("73", "--min-p 2"),
-    ("74", "-n -1"), ("74", "-n x"), ("74", "-n 1e3"), ("76", "--min-length -1"),
+    ("74", "-n -1"), ("74", "-n x"), ("74", "-n 1e3"), ("76", "--min-length -1"), ("76", "--min-length 1000000000"),
     ("76", "--max-length 0"), ("81", "--seed -1"), ("81", "--seed 9223372036854775808"),
     ("81", "--seed x"),
 ]  # fmt: skip
@@ -592,10 +592,13 @@ def test_75_a_prefix_longer_than_what_the_model_sees(
 def test_76_what_cannot_be_is_told_at_once(folder: Path, call: Call) -> None:
     for options in (
         ("--min-length", "5", "--max-length", "4"), ("--prefix", "emma", "--max-length", "3"),
+        ("--contains", "q"), ("--suffix", "E"), ("--pattern", "x+"),
+        ("--suffix", "a", "--pattern", "[ab]*b"), ("--exclude", "abcdefghijklmnopqrstuvwxyz"),
+        ("--prefix", "em", "--suffix", "mi", "--max-length", "2"),
     ):  # fmt: skip
         began = time.monotonic()
         ended = call("sample", folder, *options)
-        failed(ended, 7, "no line has at least")
+        failed(ended, 7, "no line satisfies all conditions", " ".join(options[:2]))
         assert ended.stdout == "" and time.monotonic() - began < 1
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 import re
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -457,6 +458,16 @@ def test_no_more_rounds_are_drawn_than_are_needed(table: Table) -> None:
     table.steps = 0
     draw(table, 129, all=True)
     assert one < table.steps < 3 * one
+
+
+def test_memory_grows_with_the_length_of_lines_and_not_with_its_square() -> None:
+    endless = Table(np.full((1, 4, 4), [0.01, 0.33, 0.33, 0.33]))
+    tracemalloc.start()
+    lines = draw(endless, 3, min_length=500)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 128 draws of up to 1,000 symbols are 1 MB; with all of their prefixes it is some hundred.
+    assert len(lines) == 3 and peak < 20 * 2**20
 
 
 def test_lines_come_as_they_are_drawn(table: Table) -> None:

@@ -25,6 +25,8 @@ Table = NDArray[np.int32]
 
 DEAD = -1
 MOST_STATES = 50_000  # of the product: some MB and about a second
+MOST_MOVES = 2**26  # states times symbols: 256 MB
+MOST_CELLS = 2**25  # states times places: what can be completed, 32 MB and some seconds
 PATTERN_SECONDS = 4.0  # for a regular expression to become a table
 PATTERN_BYTES = 2**30  # of memory for it
 
@@ -79,6 +81,11 @@ def compile_conditions(
     least = max(conditions.min_length or 0, _shortest(after, accepts))
     cap = max(cap, 2 * least, 2)
     most = cap if conditions.max_length is None else min(cap, conditions.max_length)
+    if most * len(accepts) > MOST_CELLS:
+        raise UsageError(
+            f"lines of up to {most} symbols need too much memory under these conditions",
+            _typed(conditions, vocabulary), "give a smaller --max-length, or loosen them",
+        )  # fmt: skip
     opened = _openings(after, accepts, least, most)
     if not opened[0, 0]:
         raise Unsatisfiable(
@@ -264,7 +271,8 @@ def _product(
         dead[:, BOUNDARY] = True
         distinct = np.unique(after[~dead])
         fresh = [int(code) for code in distinct if int(code) not in found]
-        if len(found) + len(fresh) > MOST_STATES:
+        count = len(found) + len(fresh)
+        if count > MOST_STATES or count * V > MOST_MOVES:
             raise UsageError(
                 "the conditions together are too complex", "--pattern", "loosen or shorten them"
             )

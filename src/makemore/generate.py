@@ -263,12 +263,17 @@ class Sampler:
             self.used = UsedMass(len(self.vocabulary))
             self._begun = None
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
-        if rare and not self.lookahead and not self.options.exact and self.train is not None:
-            self.lookahead = Lookahead(
-                self.automaton, self.vocabulary, self.train,
-                lambda logits: weigh(logits, self.options),
-            )  # fmt: skip
-            self._begun, self.used = None, None
+        if rare and not self.lookahead and not self.options.exact:
+            self._lead()
+
+    def _lead(self) -> None:
+        """Lead the next draws, if there is a text to learn the way from and room for its table."""
+        if self.train is None or not Lookahead.fits(self.automaton):
+            return
+        self.lookahead = Lookahead(
+            self.automaton, self.vocabulary, self.train, lambda logits: weigh(logits, self.options)
+        )
+        self._begun, self.used = None, None
 
     def _mass_left(self) -> float:
         """The share of the model's lines that are neither used up nor impossible."""
@@ -332,7 +337,9 @@ class Sampler:
                 break
             before = open_
             open_, group, parents = self._extend(before, place, group[on], picked[on], lead[on])
-            self._levels.append((before.nodes[parents], open_.ids[:, -1], open_.nodes))
+            if self.used:  # a copy: a view would keep all symbols of each length
+                last = open_.ids[:, -1].copy()
+                self._levels.append((before.nodes[parents], last, open_.nodes))
             if self.lookahead:
                 group = self._resample(open_, self.lookahead, place + 1, group, number)
         return finished

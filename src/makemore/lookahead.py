@@ -55,6 +55,11 @@ class Lookahead:
         shares = weigh(model.forward(windows))  # (C, V)
         self.chances = self._backward(shares / shares.sum(axis=1, keepdims=True))
 
+    @staticmethod
+    def fits(automaton: Automaton) -> bool:
+        """Whether there is room for the table; where lines are long, conditions few, there is."""
+        return automaton.open.size <= MOST_NUMBERS
+
     def _backward(self, shares: Floats) -> Floats:
         """shares (C, V) of what comes next -> chances (most + 1, S, C).
 

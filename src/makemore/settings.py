@@ -101,7 +101,9 @@ class Conditions:
     contains: str = option("", "every line holds this")
     exclude: str = option("", "no line holds any of these characters")
     pattern: str = option("", "a regular expression that every line matches as a whole")
-    min_length: int | None = option(None, "refuse lines of fewer symbols", minimum=0)
+    min_length: int | None = option(
+        None, "refuse lines of fewer symbols", minimum=0, maximum=10_000
+    )
     max_length: int | None = option(None, "refuse lines of more symbols", minimum=1)
     label: str = option("", "of a run with labels: NAME, or a mixture NAME=.7,OTHER=.3")
     all: bool = option(False, "show every line with its origin, refuse none")
