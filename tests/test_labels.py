@@ -36,6 +36,7 @@ from makemore.plan import Plan
 from makemore.run import Run
 from makemore.run_writer import RunWriter
 from makemore.sweep import Sweep, finished
+from makemore.trained import as_given
 from makemore.trial import plan_of, run_trial
 from makemore.vocabulary import UNKNOWN, Vocabulary
 
@@ -487,8 +488,15 @@ def test_score_says_which_label_is_likeliest(
         assert entry["p"] == max(entry["labels"].values()) == entry["labels"][entry["label"]]
     assert found[2] == {
         "text": "!", "nll": None, "symbols": 2, "unknown": ["!"], "label": None, "p": None,
-        "labels": None,
+        "labels": None, "bits": None, "per_symbol": None, "percentile": None,
     }  # fmt: skip
+    done = call("score", run_of("gru"), "-", "--each", "--json", input=b"kamera\nkemo\n")
+    for line, nll in zip(
+        done.stdout.splitlines(), maker.scores(as_given(["kamera", "kemo"])).nll, strict=True
+    ):
+        # Symbol by symbol over all labels, by what was read before: it adds up to the line.
+        each = [symbol["nats"] for symbol in json.loads(line)["surprisals"]]
+        assert sum(each) == pytest.approx(nll) and min(each) > 0
 
 
 def test_eval_says_how_often_the_label_is_right(call: Call, run_of: Callable[[str], Path]) -> None:
