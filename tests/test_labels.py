@@ -556,3 +556,25 @@ def test_counts_of_noisy_labels_are_calibrated() -> None:
         assert calibration_error(proba, numbers) < 0.03
         assert (bare.argmax(axis=1) == proba.argmax(axis=1)).all()  # no label is another now
         assert maker.predict(part).tolist() == maker.classes_[proba.argmax(axis=1)].tolist()
+
+
+def test_how_sure_it_may_be_is_that_of_the_weights_now() -> None:
+    lines, labels = labelled()
+    luck = np.random.default_rng(0)
+    noisy = [luck.choice(["b", "c"]) if luck.random() < 0.5 else label for label in labels]
+    maker = tiny("ngram").fit(lines, labels)
+    sure = maker.predict_proba(lines).max(axis=1).mean()
+    assert maker.predict_proba(lines).max(axis=1).mean() == sure
+    unsure = maker.fit(lines, noisy).predict_proba(lines)
+    np.testing.assert_array_equal(unsure, tiny("ngram").fit(lines, noisy).predict_proba(lines))
+    assert unsure.max(axis=1).mean() < sure - 0.05
+    # While it is learning, each look is by the weights of that moment.
+    parts = split(Corpus.from_lines(lines, None, labels))
+    learning = tiny("mlp")
+    asked = {"n_embd": 8, "n_hidden": 16, "max_steps": 60, "learning_rate": 0.02, "threads": 1}
+    learning.begin(Plan.make("mlp", asked, parts, "x"))
+    looks = []
+    for event in learning.training():
+        if getattr(event, "step", 0) in (0, 60):
+            looks.append(learning._labels.certainty)
+    assert looks[0] != looks[-1] and learning._labels.certainty == looks[-1]

@@ -11,8 +11,8 @@ import math
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,14 +140,15 @@ class MakeMore:
             events = self._count(self._model, writer)
         else:
             events = self._learn(plan, writer, run, stop)
-        for event in events:
-            self._classifier = None  # it was that of other weights
-            yield event
+        with closing(events):
+            for event in events:
+                self._classifier = None  # it was that of other weights
+                yield event
         self._classifier = None
 
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         from makemore.models.neural import NeuralModel
         from makemore.train import Training, fit
 
@@ -180,7 +181,7 @@ class MakeMore:
         lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
         return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
 
-    def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
+    def _count(self, model: CountModel, writer: RunWriter | None) -> Generator[Event, None, None]:
         from makemore.train import Evaluated, Progress, Saved
 
         train, vocabulary = self._plan.split.train, self._plan.vocabulary
