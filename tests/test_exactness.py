@@ -18,8 +18,9 @@ import pytest
 from makemore import MakeMore, generate
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
+from makemore.draws import weigh
 from makemore.errors import Unsatisfiable
-from makemore.generate import Known, Sampler, weigh
+from makemore.generate import Known, Sampler
 from makemore.lookahead import Lookahead
 from makemore.models.base import take
 from makemore.options import make
@@ -236,12 +237,12 @@ def encoded(maker: MakeMore) -> tuple[Any, Any]:
 def test_led_draws_follow_the_model_and_say_that_they_are_approximate(maker: MakeMore) -> None:
     shares = shares_of(maker, lambda text: text.endswith("ad"))
     counts: Counter[str] = Counter()
-    automaton = sampler(maker, 0, suffix="ad").automaton
+    automaton = sampler(maker, 0, suffix="ad").drawer.automaton
     ahead = Lookahead(automaton, maker.vocabulary, maker.split.train,
                       lambda logits: weigh(logits, Sampling()))  # fmt: skip
     for seed in range(1500):
         drawing = sampler(maker, seed, suffix="ad")
-        drawing.lookahead = ahead
+        drawing.drawer.lookahead = ahead
         (line,) = next(drawing.rounds(1))
         assert not line.exact
         counts[line.text] += 1

@@ -17,7 +17,7 @@ from makemore import MakeMore, runtime
 from makemore.errors import UsageError
 from makemore.explain import expected, generation
 from makemore.forward import forward_pass, inputs_after
-from makemore.generate import log_softmax
+from makemore.draws import log_softmax
 from makemore.models import base
 from makemore.models.base import CountModel
 from makemore.options import knobs

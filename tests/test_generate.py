@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from makemore import generate
 from makemore.corpus import Corpus, Split, is_clean
+from makemore.draws import choose, log_softmax, weigh
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
-from makemore.generate import Known, Sample, Sampler, choose, encode_prefix, log_softmax, weigh
+from makemore.generate import Known, Sample, Sampler, encode_prefix
 from makemore.models.base import Model, State
 from makemore.options import make
 from makemore.settings import Sampling

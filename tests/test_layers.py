@@ -49,6 +49,7 @@ SPINE = (
     "constraints",
     "lookahead",
     "used",
+    "draws",
     "generate",
     "search",
     "files",

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from makemore.batches import IGNORED, Lines
 from makemore.corpus import Corpus
+from makemore.draws import log_softmax
 from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
-from makemore.generate import log_softmax
 from makemore.models.base import CountModel, Model
 from makemore.models.neural import NeuralModel
 from makemore.runtime import threads

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import generate
+from makemore.draws import uniforms, weigh
 from makemore.estimator import MakeMore
 from makemore.evaluate import surprisals
 from makemore.forward import Symbol, context_of, parts_of, start_of, symbol_of
@@ -121,7 +122,7 @@ def _shares(model: Model, targets: list[Any], options: Sampling, start: int) -> 
     state, rows = model.initial_state(1), []
     for symbol in [start, *targets][: len(targets)]:
         logits, state = model.step(np.array([symbol]), state)
-        weights = generate.weigh(logits, options)[0]
+        weights = weigh(logits, options)[0]
         rows.append(weights / weights.sum())
     return np.array(rows).reshape(len(targets), model.vocab_size)
 
@@ -182,7 +183,7 @@ def generation(
     targets = [*drawn, *([] if line.capped else [BOUNDARY])]
     draws = []
     for place, target in enumerate(targets):
-        weights = generate.weigh(watched.logits[place], options)[0]
+        weights = weigh(watched.logits[place], options)[0]
         shares = weights / weights.sum()
         high = np.cumsum(shares)
         draws.append(
@@ -190,7 +191,7 @@ def generation(
                 context_of(model, plan.vocabulary, targets[:place], watched.ids[0]),
                 symbol_of(plan.vocabulary, target), float(shares[target]),
                 float(high[target] - shares[target]), float(high[target]),
-                float(generate.uniforms(seed, 0, place, 1)[0]),
+                float(uniforms(seed, 0, place, 1)[0]),
                 _likeliest(plan.vocabulary, shares, top),
             )
         )  # fmt: skip

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from makemore.draws import log_softmax
 from makemore.errors import UsageError
 from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
-from makemore.generate import log_softmax
 from makemore.models.base import CountModel, Model
 from makemore.models.labelled import LabelledCounts
 from makemore.models.ngram import NGram

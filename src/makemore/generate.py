@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
+from makemore.draws import Drawer, Ended, Finished, uniforms
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
-from makemore.models.base import Model, State, take
+from makemore.models.base import Model
 from makemore.options import unknown_key
 from makemore.settings import Sampling
 from makemore.symbols import CHARACTER
-from makemore.used import NONE, UsedMass
-from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from makemore.vocabulary import UNKNOWN, Vocabulary
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,9 +40,7 @@ GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of wor
 PILOT = 1024  # draws after which it is asked whether rejection pays
 PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
 NEW = 0.125  # share of a round's draws that are new, below which the next go by what is left
-PLACE_OF_LABEL, PLACE_OF_WEIGHTS = 2**32, 2**32 + 1  # of random numbers that are no symbol's
-PLACE_OF_RESAMPLING = 2**33
-EVEN = 0.5  # sample size, as a share of the led draws, below which these are resampled
+PLACE_OF_WEIGHTS = 2**32 + 1  # of random numbers that are no symbol's
 ORIGINS = ("new", "train", "val", "test", "avoid", "given")
 
 
@@ -83,101 +81,6 @@ class Known:
         return np.where(found, self.origin[place], 0)
 
 
-# -- one symbol -----------------------------------------------------------------------------------
-
-
-def weigh(logits: NDArray[Any], options: Sampling) -> Floats:
-    """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
-
-    They do not sum to 1; divided by their sum they are the probabilities of a draw.
-    """
-    logits = logits.astype(np.float64)
-    if options.temperature == 0:
-        likeliest = logits.argmax(axis=1)
-        return np.asarray(np.arange(logits.shape[1]) == likeliest[:, None], dtype=np.float64)
-    with np.errstate(over="ignore"):  # at a temperature near 0 all but the likeliest go to -inf
-        weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / options.temperature)
-    if options.top_k is not None and options.top_k < logits.shape[1]:
-        order = np.argsort(-weights, axis=1, kind="stable")
-        np.put_along_axis(weights, order[:, options.top_k :], 0.0, axis=1)
-    if options.top_p is not None and options.top_p < 1:
-        order = np.argsort(-weights, axis=1, kind="stable")
-        shares = np.take_along_axis(weights, order, axis=1)
-        shares /= shares.sum(axis=1, keepdims=True)
-        before = np.cumsum(shares, axis=1) - shares  # the likeliest always stays
-        cut = np.take_along_axis(weights, order, axis=1) * (before < options.top_p)
-        np.put_along_axis(weights, order, cut, axis=1)
-    if options.min_p is not None:
-        weights = np.where(
-            weights >= options.min_p * weights.max(axis=1, keepdims=True), weights, 0.0
-        )
-    return np.asarray(weights)
-
-
-def choose(weights: Floats, uniform: Floats, rows: Ints | None = None) -> Ints:
-    """weights (G, V), uniform (R,) in [0, 1) -> ids (R,): each falls into one symbol's share.
-
-    rows: (R,) which of the G each draw goes by; its own by default.
-    """
-    totals = np.cumsum(weights, axis=1)
-    if rows is not None:
-        totals = totals[rows]
-    return np.asarray((totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1))
-
-
-def uniforms(seed: int, number: int, place: int, size: int) -> Floats:
-    """(size,) in [0, 1): what round `number` draws by at this place, one for each of its lines."""
-    key = np.array([seed, 0], dtype=np.uint64)
-    bits = np.random.Philox(key=key, counter=[0, place, number, 0])
-    return np.random.Generator(bits).random(size)
-
-
-def log_softmax(logits: NDArray[Any]) -> Floats:
-    """logits (B, V) -> log-probabilities (B, V)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-
-
-# -- one round ------------------------------------------------------------------------------------
-
-
-@dataclass
-class Prefixes:
-    """The distinct prefixes of a round that are still open, G of them, all of one length.
-
-    ids: (G, place); state and logits (G, ...) of the model after them; nll (G,) in nats
-    label: (G,) numbers; states: (G,) of the automaton; nodes: (G,) of what is used up
-    contexts: (G,) of the lookahead; lead: (G,) log of p over q, by which draws are led
-    """
-
-    ids: Ints
-    state: State
-    logits: NDArray[Any]
-    nll: Floats
-    label: Ints
-    states: NDArray[Any]
-    nodes: Ints
-    contexts: Ints
-    lead: Floats
-
-    def __len__(self) -> int:
-        return len(self.nll)
-
-
-@dataclass
-class Finished:
-    """The distinct lines of a round that ended at one place, n of them, and the draws of each."""
-
-    ids: Ints  # (n, place)
-    nll: Floats
-    label: Ints
-    nodes: Ints
-    lead: Floats
-    rows: Ints  # (draws,) numbers of the draws in the round
-    which: Ints  # (draws,) the line of each
-    capped: bool = False
-
-
 class Sampler:
     """Lines from a model, as they are drawn: iterate over it.
 
@@ -200,27 +103,22 @@ class Sampler:
         near: Callable[[list[str]], NDArray[np.bool_]] | None = None,
         labels: dict[int, float] | None = None,
     ) -> None:
-        self.model, self.vocabulary, self.known, self.options = model, vocabulary, known, options
+        self.vocabulary, self.known, self.options = vocabulary, known, options
         self.seed, self.train, self.near = seed, train, near
         self.round_size = max(1, min(round_size, MOST_CELLS // len(vocabulary)))
-        self.prefix = encode_prefix(vocabulary, options.prefix)
-        self.automaton = compile_conditions(vocabulary, options, 2 * longest, not options.all)
-        self.labels = labels or {BOUNDARY: 1.0}  # first input -> share of the draws
+        prefix = encode_prefix(vocabulary, options.prefix)
+        automaton = compile_conditions(vocabulary, options, 2 * longest, not options.all)
+        self.drawer = Drawer(model, vocabulary, automaton, options, seed, prefix, labels)
         self.draws, self.found, self.passed, self.too_near, self.idle = 0, 0, 0, 0, 0
         self.led, self.effective = 0, 0.0  # led draws, and their sample size summed over rounds
-        self.used: UsedMass | None = None
-        self.lookahead: Lookahead | None = None
         self.wanted: int | None = None
         self.given: set[int] = set()
-        self._begun: Prefixes | None = None
-        self._levels: list[tuple[Ints, Ints, Ints]] = []  # of this round: parents, symbols, nodes
         self._fresh_draws = 0  # of this round
-        self._settled = 0  # nodes from here on are of this round
 
     @property
     def exact(self) -> bool:
         """Whether draws are the model's own, and none was led."""
-        return self.lookahead is None
+        return self.drawer.lookahead is None
 
     @property
     def pass_rate(self) -> float:
@@ -236,7 +134,7 @@ class Sampler:
         number, self.wanted = 0, n
         while n is None or self.found < n:
             size = min(self.round_size, FIRST_ROUND << min(number, 20))
-            finished = self._round(number, size)
+            finished = self.drawer.round(number, size)
             self.draws += size
             lines = self._given(finished, None if n is None else n - self.found, number)
             self.found += len(lines)
@@ -248,7 +146,7 @@ class Sampler:
 
     def _change_way(self, size: int) -> None:
         """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end."""
-        left = self._mass_left()
+        left = self.drawer.mass_left()
         if left == 0 or self.idle >= GIVE_UP:
             more = "and there is no other" if left == 0 else f"{left:.2g} of the mass is left"
             refused = f", {self.too_near} were too near to known ones" if self.too_near else ""
@@ -259,189 +157,24 @@ class Sampler:
             )  # fmt: skip
         if self.options.all:
             return
-        if self.used is None and self._fresh_draws < NEW * size:
-            self.used = UsedMass(len(self.vocabulary))
-            self._begun = None
+        if self.drawer.used is None and self._fresh_draws < NEW * size:
+            self.drawer.remember()
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
-        if rare and not self.lookahead and not self.options.exact:
-            self._lead()
-
-    def _lead(self) -> None:
-        """Lead the next draws, if there is a text to learn the way from and room for its table."""
-        if self.train is None or not Lookahead.fits(self.automaton):
-            return
-        self.lookahead = Lookahead(
-            self.automaton, self.vocabulary, self.train, lambda logits: weigh(logits, self.options)
-        )
-        self._begun, self.used = None, None
-
-    def _mass_left(self) -> float:
-        """The share of the model's lines that are neither used up nor impossible."""
-        if self.used is None or self._begun is None:
-            return 1.0
-        shares = np.array([self.labels[int(number)] for number in self._begun.label])
-        return float((shares * self.used.mass(self._begun.nodes)).sum())
-
-    def _begin(self) -> Prefixes:
-        """The prefix that all lines start with, once for each label."""
-        numbers = np.array(list(self.labels), dtype=np.int64)
-        state, nll = self.model.initial_state(len(numbers)), np.zeros(len(numbers))
-        logits, state = self.model.step(numbers, state)
-        states, context = np.zeros(len(numbers), dtype=np.int64), np.zeros_like(numbers)
-        for symbol in self.prefix:
-            nll -= log_softmax(logits)[:, symbol]
-            logits, state = self.model.step(np.full(len(numbers), symbol), state)
-            states = self.automaton.next[states, symbol].astype(np.int64)
-            if self.lookahead:
-                context = self.lookahead.after(context, np.array(symbol))
-        ids = np.tile(np.array(self.prefix, dtype=np.int64), (len(numbers), 1))
-        nodes = np.full(len(numbers), NONE)
-        if self.used:
-            alive = self.automaton.allowed(len(self.prefix), states)
-            nodes = self.used.add(self._shares(logits), alive)
-        nothing = np.zeros(len(numbers))
-        return Prefixes(ids, state, logits, nll, numbers, states, nodes, context, nothing)
-
-    def _shares(self, logits: NDArray[Any]) -> Floats:
-        """(G, V) the probabilities of a draw."""
-        weights = weigh(logits, self.options)
-        return weights / weights.sum(axis=1, keepdims=True)
-
-    def _round(self, number: int, size: int) -> list[Finished]:
-        if self._begun is None:
-            self._begun = self._begin()
-        self._settled = self.used.size if self.used else 0
-        self._levels = []
-        open_, finished = self._begun, list[Finished]()
-        shares = np.array([self.labels[int(label)] for label in open_.label])
-        if self.used:
-            shares = shares * self.used.mass(open_.nodes)
-        rows = np.arange(size)
-        group = choose(
-            shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows)
-        )
-        for place in range(len(self.prefix), self.automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, size)[rows]
-            picked, lead = self._pick(open_, place, group, uniform)
-            if place == self.automaton.most and self.automaton.cuts and self.options.all:
-                cut = (picked != BOUNDARY) & self.automaton.ends(place, open_.states)[group]
-                if cut.any():  # shown as what they are
-                    finished.append(self._end(open_, group[cut], rows[cut], lead[cut], True))
-            alive = self.automaton.allowed(place, open_.states)[group, picked]
-            ends = alive & (picked == BOUNDARY)
-            if ends.any():
-                finished.append(self._end(open_, group[ends], rows[ends], lead[ends]))
-            on = alive & (picked != BOUNDARY)
-            rows = rows[on]
-            if not len(rows):
-                break
-            before = open_
-            open_, group, parents = self._extend(before, place, group[on], picked[on], lead[on])
-            if self.used:  # a copy: a view would keep all symbols of each length
-                last = open_.ids[:, -1].copy()
-                self._levels.append((before.nodes[parents], last, open_.nodes))
-            if self.lookahead:
-                group = self._resample(open_, self.lookahead, place + 1, group, number)
-        return finished
-
-    def _pick(
-        self, open_: Prefixes, place: int, group: Ints, uniform: Floats
-    ) -> tuple[Ints, Floats]:
-        """(R,) the symbol of each draw, and log of p over q where draws are led."""
-        shares = self._shares(open_.logits)  # (G, V)
-        led = shares
-        if self.used:
-            # What is dead below a prefix that is new in this round was no part of the way to it:
-            # whoever draws it is refused. Led draws have weights that see to it.
-            kept = (open_.nodes != NONE) & (bool(self.lookahead) | (open_.nodes < self._settled))
-            led = shares.copy()
-            led[kept] *= self.used.left[open_.nodes[kept]]
-        if self.lookahead:
-            led = led * self.lookahead.of(place, open_.states, open_.contexts)
-            lost = led.sum(axis=1) <= 0  # nothing is left below; the draw ends here
-            led[lost] = shares[lost]
-            led = led / led.sum(axis=1, keepdims=True)
-        picked = choose(led, uniform, group)
-        if not self.lookahead:
-            return picked, np.zeros(len(picked))
-        with np.errstate(divide="ignore"):
-            return picked, np.log(shares[group, picked]) - np.log(led[group, picked])
-
-    def _resample(
-        self, open_: Prefixes, lookahead: Lookahead, place: int, group: Ints, number: int
-    ) -> Ints:
-        """Led draws go on from prefixes in proportion to their weights, once these are uneven.
-
-        The weight of a prefix is p over q times the chance to complete it. Systematic resampling
-        (Kitagawa 1996); afterwards all draws weigh the same. Gives the prefix of each draw.
-        """
-        logs = open_.lead + np.log(lookahead.at(place, open_.states, open_.contexts))
-        highest = logs[group].max()
-        weights = np.exp(logs - highest)[group]  # (R,)
-        if weights.sum() ** 2 / (weights**2).sum() > EVEN * len(group):
-            return group
-        start = uniforms(self.seed, number, PLACE_OF_RESAMPLING + place, 1)
-        points = (np.arange(len(group)) + start) / len(group)
-        chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)
-        mean = highest + np.log(weights.mean())
-        open_.lead = mean - logs + open_.lead  # p over q as if each had the mean weight
-        return group[np.minimum(chosen, len(group) - 1)]
-
-    def _end(
-        self, open_: Prefixes, group: Ints, rows: Ints, lead: Floats, capped: bool = False
-    ) -> Finished:
-        ended, first, which = np.unique(group, return_index=True, return_inverse=True)
-        nll = open_.nll[ended] - log_softmax(open_.logits[ended])[:, BOUNDARY]
-        return Finished(
-            open_.ids[ended], nll, open_.label[ended], open_.nodes[ended],
-            open_.lead[ended] + lead[first], rows, which, capped,
-        )  # fmt: skip
-
-    def _extend(
-        self, open_: Prefixes, place: int, group: Ints, picked: Ints, lead: Floats
-    ) -> tuple[Prefixes, Ints, Ints]:
-        """The prefixes that are one symbol longer, in the order of their first draws."""
-        V = len(self.vocabulary)
-        codes, first, inverse = np.unique(
-            group * V + picked, return_index=True, return_inverse=True
-        )
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        parents, symbols = np.divmod(codes[order], V)
-        nll = (
-            open_.nll[parents] - log_softmax(open_.logits[parents])[np.arange(len(order)), symbols]
-        )
-        logits, state = self.model.step(symbols, take(open_.state, parents))
-        states = self.automaton.next[open_.states[parents], symbols].astype(np.int64)
-        nodes = np.full(len(order), NONE)
-        if self.used:
-            nodes = self.used.find(open_.nodes[parents], symbols)
-            fresh = (nodes == NONE) & (open_.nodes[parents] != NONE)
-            alive = self.automaton.allowed(place + 1, states[fresh])
-            nodes[fresh] = self.used.add(self._shares(logits[fresh]), alive)
-            self.used.link(open_.nodes[parents], symbols, nodes)
-        contexts = open_.contexts[parents]
-        if self.lookahead:
-            contexts = self.lookahead.after(contexts, symbols)
-        longer = Prefixes(
-            np.column_stack([open_.ids[parents], symbols]), state, logits, nll,
-            open_.label[parents], states, nodes, contexts,
-            open_.lead[parents] + lead[first[order]],
-        )  # fmt: skip
-        return longer, rank[inverse], parents
+        room = self.train is not None and Lookahead.fits(self.drawer.automaton)
+        if rare and room and self.exact and not self.options.exact and self.train is not None:
+            self.drawer.lead(self.train)
 
     # -- what a round gives -----------------------------------------------------------------------
 
     def _given(self, finished: list[Finished], most: int | None, number: int) -> list[Sample]:
         """The lines of a round that are not refused, at most so many, in their order."""
-        lines = _Lines(finished, self.vocabulary)
+        lines = Ended(finished, self.vocabulary)
         if self.options.all:
             order = np.argsort(lines.rows, kind="stable")
             return self._samples(lines, lines.which[order][:most])
         fresh = self._fresh(lines)
         self._fresh_draws = int(lines.draws[fresh].sum())
-        if self.lookahead:
+        if not self.exact:
             self.led += len(lines.rows)
             chosen = self._by_weight(lines, fresh, number)
             refused = np.setdiff1d(np.arange(len(lines)), fresh)
@@ -449,15 +182,12 @@ class Sampler:
         else:
             self.passed += len(lines.rows)
             chosen, gone = fresh[np.argsort(lines.first[fresh])], np.arange(len(lines))
-        if self.used:
-            self.used.use(lines.nodes[gone])
-            for level in reversed(self._levels):
-                self.used.settle(*level)
+        self.drawer.use(lines.nodes[gone])
         chosen = chosen[:most]
         self.given.update(lines.hashes[chosen].tolist())
         return self._samples(lines, chosen)
 
-    def _fresh(self, lines: _Lines) -> Ints:
+    def _fresh(self, lines: Ended) -> Ints:
         """The lines that are neither known, given before, nor too near; one of each text."""
         order = np.argsort(lines.first, kind="stable")
         _, earliest = np.unique(lines.hashes[order], return_index=True)
@@ -472,7 +202,7 @@ class Sampler:
             fresh = fresh[~near]
         return fresh
 
-    def _by_weight(self, lines: _Lines, fresh: Ints, number: int) -> Ints:
+    def _by_weight(self, lines: Ended, fresh: Ints, number: int) -> Ints:
         """Half as many as the sample size that the weights leave, drawn without replacement."""
         if not len(fresh):
             return fresh
@@ -485,7 +215,7 @@ class Sampler:
         keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # Gumbel: the largest are the draws
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective / 2))])
 
-    def _samples(self, lines: _Lines, chosen: Ints) -> list[Sample]:
+    def _samples(self, lines: Ended, chosen: Ints) -> list[Sample]:
         origins = self.known.origins(lines.hashes[chosen])
         names = self.vocabulary.labels
         first = len(self.vocabulary)
@@ -496,45 +226,6 @@ class Sampler:
             )
             for text, row, origin in zip(lines.texts.take(chosen), chosen, origins, strict=True)
         ]  # fmt: skip
-
-
-class _Lines:
-    """All that ended in a round, n distinct lines; draws (n,) came to each, first (n,) is one."""
-
-    def __init__(self, finished: list[Finished], vocabulary: Vocabulary) -> None:
-        counts = [len(part.nll) for part in finished]
-        starts = np.cumsum([0, *counts])
-
-        def joined(name: str, dtype: Any) -> NDArray[Any]:
-            parts = [np.asarray(getattr(part, name)) for part in finished]
-            return np.concatenate([*parts, np.zeros(0, dtype=dtype)]).astype(dtype)
-
-        self.nll, self.lead = joined("nll", np.float64), joined("lead", np.float64)
-        self.label, self.nodes = joined("label", np.int64), joined("nodes", np.int64)
-        self.rows = joined("rows", np.int64)
-        shifted = [part.which + start for part, start in zip(finished, starts, strict=False)]
-        self.which = np.concatenate([*shifted, np.zeros(0, dtype=np.int64)]).astype(np.int64)
-        self.capped = np.repeat([part.capped for part in finished], counts).astype(bool)
-        self.draws = np.bincount(self.which, minlength=len(self.nll))
-        self.first = np.full(len(self.nll), np.iinfo(np.int64).max)
-        np.minimum.at(self.first, self.which, self.rows)
-        lengths = np.repeat([part.ids.shape[1] for part in finished], counts).astype(np.int64)
-        self.offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        parts = [part.ids.ravel() for part in finished]
-        self.ids = np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64)
-        self.texts = vocabulary.decode_lines(self.ids, self.offsets)
-        self.hashes = self.texts.hashes()
-
-    def __len__(self) -> int:
-        return len(self.nll)
-
-    def canonical(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
-        """(n,) whether each text is read as the symbols that were drawn: `C` and `l` is no `Cl`."""
-        if vocabulary.rule == CHARACTER:
-            return np.ones(len(self), dtype=bool)
-        read = vocabulary.encode(self.texts)
-        ours = Corpus(self.ids, self.offsets)
-        return ours.equal_lines(Corpus(read.ids, read.offsets))
 
 
 def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:

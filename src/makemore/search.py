@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from makemore.constraints import Automaton
 from makemore.corpus import Corpus, concatenate
-from makemore.generate import log_softmax
+from makemore.draws import log_softmax
 from makemore.models.base import Model, take
 from makemore.vocabulary import BOUNDARY, Vocabulary
 
