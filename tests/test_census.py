@@ -78,6 +78,16 @@ def test_each_planted_fault_is_found_alone(script: str) -> None:
         assert word in shown, name
 
 
+def test_of_a_mixed_line_the_letters_of_the_other_script_are_named() -> None:
+    lines = clean("Cyrillic") + ["Aннa", "BBBBв", "aω"]
+    examples = found(of(lines))["mixed scripts"].examples
+    assert [(example.lines[0], example.about.count("U+")) for example in examples] == [
+        ("Aннa", 2), ("BBBBв", 1), ("aω", 1),
+    ]  # fmt: skip
+    assert "LATIN CAPITAL LETTER A, U+0061 LATIN" in examples[0].about
+    assert "CYRILLIC" not in examples[1].about
+
+
 def test_spellings_of_one_line() -> None:
     lines = clean("Latin") + ["José Maria", "Jose\u0301 Maria", "jose maria", "Jose Maria", "MARIA"]
     findings = found(of(lines))
@@ -121,6 +131,10 @@ def test_numbers_are_those_of_counting() -> None:
         "longest": 10,
     }  # fmt: skip
     assert result.longest_line == "anna maria"
+
+
+def test_lengths_are_lengths_that_there_are() -> None:
+    assert of(["a", "bbb", "ccccc", "d" * 7]).lengths == {"median": 3, "ninety": 7, "longest": 7}
 
 
 def test_counts_are_written_with_what_is_counted() -> None:

@@ -14,18 +14,19 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import product
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from makemore import MakeMore, __version__, datasets, runtime
 from makemore.cli import NAMES, run
-from makemore.commands import train
+from makemore.commands import score, train
 from makemore.models import base
 from makemore.run import Run
 from makemore.run_writer import RunWriter
@@ -525,6 +526,86 @@ def test_bytes_that_are_no_text_are_named_by_their_line(call: Call, ngram: Path)
     failed(call("score", ngram, "folder"), 3, "folder", "directory")
 
 
+def test_scores_in_bits_and_among_the_training_lines(
+    call: Call, made: Callable[[str], Path]
+) -> None:
+    folder = made("bigram")
+    learned = list(Run.load(folder).split.train)
+    each = [bigram_nll(line, learned) / (len(line) + 1) for line in learned]
+    body = b"kala\n\nrrrrrr\nxkyx\n"
+    found = [strict(row) for row in call("score", folder, "--json", input=body).stdout.splitlines()]
+    for entry in found[:3]:
+        nll = bigram_nll(entry["text"], learned)
+        assert entry["bits"] == pytest.approx(nll / math.log(2))
+        assert entry["per_symbol"] == pytest.approx(nll / entry["symbols"])
+        less = sum(other > nll / entry["symbols"] + 1e-9 for other in each)
+        assert entry["percentile"] == pytest.approx(100 * less / len(each))
+    assert found[0]["percentile"] > 0 == found[2]["percentile"]
+    assert [found[3][key] for key in ("bits", "per_symbol", "percentile")] == [None] * 3
+    table = call("score", folder, "--table", input=body).stdout.splitlines()
+    assert table[0].split() == ["nats", "bits/symbol", "percentile", "line"]
+    for row, entry in zip(table[1:4], found, strict=False):
+        numbers = entry["nll"], entry["bits"] / entry["symbols"], entry["percentile"]
+        assert [float(cell) for cell in row.split()[:3]] == pytest.approx(numbers, abs=0.05)
+        assert row.endswith("  " + entry["text"])
+    assert table[4].split() == ["inf", "inf", "-", "xkyx"]
+
+
+def test_scores_symbol_by_symbol(call: Call, made: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = made("bigram")
+    (tmp_path / "a.txt").write_text("kala\n\nkax\n")
+    shown = call("score", folder, "a.txt", "--each").stdout.splitlines()
+    cells = [[cell.split() for cell in row.split("  ")] for row in shown]
+    assert [[symbol for symbol, _ in row] for row in cells] == [[*"kala."], ["."], [*"kax"]]
+    found = [strict(row) for row in
+             call("score", folder, "a.txt", "--each", "--json").stdout.splitlines()]  # fmt: skip
+    for entry, row in zip(found, cells, strict=True):
+        symbols = [each["symbol"] for each in entry["surprisals"]]
+        assert symbols == [None if symbol == "." else symbol for symbol, _ in row]
+        for each, (_, nats) in zip(entry["surprisals"], row, strict=True):
+            expected = math.inf if each["nats"] is None else each["nats"]
+            assert float(nats) == pytest.approx(expected, abs=0.006)
+    for entry in found[:2]:
+        assert sum(each["nats"] for each in entry["surprisals"]) == pytest.approx(entry["nll"])
+    assert found[2]["surprisals"][-1] == {"symbol": "x", "nats": None}
+    assert "surprisals" not in strict(call("score", folder, "--json", input=b"ka").stdout)
+    for other in ("--json", "--each"):
+        failed(call("score", folder, "a.txt", "--table", other), 2, "--table")
+
+
+def test_a_symbol_that_is_a_dot_or_a_space_can_be_told_from_the_end(
+    call: Call, tmp_path: Path
+) -> None:
+    lines = [f"{a}. {b}" for a, b in product("abcd", "efgh")]
+    MakeMore("ngram", order=2).fit(lines).save(tmp_path / "run")
+    row = call("score", "run", "--each", input=b"a. e").stdout
+    assert row.startswith("a ") and "  '.' " in row and "  ' ' " in row and "  . " in row
+
+
+@pytest.mark.parametrize("form", [(), ("--each",), ("--table",), ("--json", "--each")])
+def test_scoring_streams(
+    form: tuple[str, ...], ngram: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some thousands of lines at a time: the first have their answers before the last are read."""
+    told = 0
+    behind = []
+
+    def count(_: object) -> None:
+        nonlocal told
+        told += 1
+
+    def lines() -> Iterator[bytes]:
+        for number in range(10_000):
+            behind.append(number - told)
+            yield b"kala\n"
+
+    monkeypatch.setattr(score, "result", count)
+    monkeypatch.setattr(score, "result_json", count)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    assert run(["score", str(ngram), *form]) == 0
+    assert told == 10_000 + (form == ("--table",)) and max(behind) <= score.TOGETHER
+
+
 # spec: D09 E20
 def test_eval_gives_the_losses_of_each_part(call: Call, made: Callable[[str], Path]) -> None:
     folder = made("bigram")
@@ -628,6 +709,103 @@ def test_fetch_keeps_only_what_was_expected(
     ended = call("fetch", "names", "--url", server)
     assert ended.returncode == 0 and ended.stdout == "names.txt\n"
     assert (tmp_path / "names.txt").read_text() == TEXT
+
+
+# -- data -----------------------------------------------------------------------------------------
+
+CYRILLIC = ["".join(parts) for parts in product("кмнр", "аеио", ("лат", "рик", "ном", "сад"))]
+
+
+def test_data_says_what_is_in_a_list_and_what_to_do(call: Call, tmp_path: Path) -> None:
+    planted = [CYRILLIC[0], "", "Aннa", "ан\u200bна", "x" * 1200, "\u202eанна"]
+    (tmp_path / "list.txt").write_text("\n".join(CYRILLIC + planted) + "\n")
+    before = (tmp_path / "list.txt").read_bytes()
+    ended = call("data", "list.txt")
+    assert ended.returncode == 0
+    assert ended.stderr == "makemore: now type: makemore list.txt\n"
+    shown = dict(row.split(maxsplit=1) for row in ended.stdout.splitlines()[:8])
+    assert (shown["lines"], shown["blank"], shown["copies"]) == ("70", "1", "1")
+    assert shown["distinct"] == "67" and shown["too"] == "long     1"
+    assert "\n\nmixed scripts: 1 line\n" in ended.stdout
+    assert "Aннa   U+0041 LATIN CAPITAL LETTER A, U+0061 LATIN SMALL LETTER A" in ended.stdout
+    assert "ан\\u200bна   U+200B ZERO WIDTH SPACE" in ended.stdout
+    assert "\u202e" not in ended.stdout and "\u200b" not in ended.stdout  # escaped in a pipe, too
+    assert "--max-line" in ended.stdout and "--keep-copies" in ended.stdout
+    assert max(map(len, ended.stdout.splitlines())) <= 100
+    assert (tmp_path / "list.txt").read_bytes() == before
+    assert os.listdir(tmp_path) == ["list.txt"]
+    longer = strict(call("data", "list.txt", "--max-line", "2000", "--json").stdout)
+    assert (longer["too_long"], longer["lengths"]["longest"]) == (0, 1200)
+
+
+def test_data_as_json_is_one_object(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(
+        "\n".join([*CYRILLIC, "Aннa", CYRILLIC[0]]).encode("utf-16")
+    )
+    failed(call("data", "list.txt"), 3, "--encoding utf-16")
+    ended = call("data", "list.txt", "--json", "--encoding", "utf-16")
+    assert ended.returncode == 0 and ended.stderr == "" and ended.stdout.count("\n") == 1
+    found = strict(ended.stdout)
+    assert found.keys() >= {
+        "lines", "blank", "too_long", "copies", "distinct", "lengths", "longest_line", "symbols",
+        "scripts", "near", "findings",
+    }  # fmt: skip
+    assert (found["lines"], found["distinct"], found["copies"]) == (66, 65, 1)
+    assert found["symbols"] == "".join(sorted(set("".join(CYRILLIC)) | set("Aннa")))
+    by_name = {finding["name"]: finding for finding in found["findings"]}
+    assert by_name["mixed scripts"]["lines"] == 1
+    assert by_name["mixed scripts"]["examples"][0]["lines"] == ["Aннa"]
+    assert by_name["near copies"]["lines"] == found["near"]["lines"] == 64
+    assert by_name["copies"]["examples"] == [{"lines": [CYRILLIC[0]], "about": "2 times"}]
+
+
+def test_data_with_a_model_shows_what_surprises_it(call: Call, ngram: Path) -> None:
+    lines = [*LINES, "lllllll", "kalq", "яна"]
+    (ngram.parent / "list.txt").write_text("\n".join(lines) + "\n")
+    ended = call("data", "list.txt", "--model", ngram)
+    assert ended.returncode == 0
+    told = ended.stdout.partition("What surprises")[2]
+    assert told.splitlines()[2].split()[1:3] == ["lllllll", "l"]
+    assert "unknown to the model: 2 lines" in told and "kalq   q" in told and "яна   а н я" in told
+    found = strict(call("data", "list.txt", "--model", ngram, "--json").stdout)
+    assert len(found["surprising"]) == 10 and found["surprising"][0]["text"] == "lllllll"
+    per_symbol = [line["per_symbol"] for line in found["surprising"]]
+    assert per_symbol == sorted(per_symbol, reverse=True)
+    scored = strict(call("score", ngram, "--json", input=b"lllllll").stdout)
+    assert per_symbol[0] == pytest.approx(scored["per_symbol"])
+    assert found["unknown"] == {"lines": 2, "examples": [
+        {"text": "kalq", "unknown": ["q"]}, {"text": "яна", "unknown": ["а", "н", "я"]},
+    ]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b"", "no lines"), (b"\n \n", "2 blank"), (b"\0a\0\0\1b\0\n", "binary"),
+     (b"\xff\n", "--encoding"), (b"x" * 1001, "1 longer than 1000"), (b"PK\x03\x04", "zip")],
+)  # fmt: skip
+def test_data_of_what_is_no_list(body: bytes, words: str, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(body)
+    failed(call("data", "list.txt"), 3, words)
+    failed(call("data", "-", input=body), 3, words)
+
+
+def test_data_of_hardly_anything_and_of_nothing(call: Call, tmp_path: Path) -> None:
+    one = call("data", "-", input=b"anna")
+    assert one.returncode == 0 and one.stderr == ""  # what to type next would read it once more
+    assert "few lines: 1 line\n" in one.stdout and one.stdout.count("\n\n") == 1
+    numbers = call("data", "-", input=b"12\n34\n")
+    assert "scripts      no letters" in numbers.stdout
+    failed(call("data"), 2, "FILE")
+    failed(call("data", "missing.txt"), 3, "No such file")
+    failed(call("data", "-", "--model", "missing", input=b"anna"), 4, "no run directory")
+    failed(call("data", "-", "--max-line", "0", input=b"anna"), 2, "--max-line")
+
+
+def test_data_with_nothing_to_look_at(call: Call, tmp_path: Path) -> None:
+    parts = ("ka", "no", "ri", "mu", "te")
+    lines = ["".join(five) for five in product(parts, repeat=5)]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    assert "Nothing to look at" in call("data", "list.txt").stdout
 
 
 # -- the original's command line ------------------------------------------------------------------

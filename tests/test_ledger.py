@@ -163,13 +163,15 @@ def test_one_process_at_a_time(folder: Path) -> None:
     other = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert other.stdout is not None and other.stdout.readline() == b"2\n"
-    before = (folder / FILE).read_bytes()
-    for fresh in (False, True):
-        with pytest.raises(SystemFault, match="another process works here"):
-            opened(folder, fresh=fresh)
-    assert (folder / FILE).read_bytes() == before
-    other.communicate()
+    try:
+        assert other.stdout is not None and other.stdout.readline() == b"2\n"
+        before = (folder / FILE).read_bytes()
+        for fresh in (False, True):
+            with pytest.raises(SystemFault, match="another process works here"):
+                opened(folder, fresh=fresh).close()
+        assert (folder / FILE).read_bytes() == before
+    finally:
+        other.communicate()
     assert other.returncode == 0
     with opened(folder) as ledger:
         assert ledger.records[2:] == [{"id": 3}]

@@ -235,7 +235,8 @@ def _spellings(distinct: Corpus) -> Iterator[Finding]:
 def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:
     first = next(iter(written.shares), "")
     if len(written.mixed):
-        examples = [Example((text,), _odd_ones(text)) for text in _shown(distinct, written.mixed)]
+        rows = written.mixed
+        examples = [Example((text,), _odd_ones(text, first)) for text in _shown(distinct, rows)]
         yield Finding(
             "mixed scripts", len(written.mixed),
             "These lines have letters of more than one script. Some look alike (Latin a, Cyrillic "
@@ -253,12 +254,13 @@ def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _odd_ones(text: str) -> str:
-    """The letters of a line that are not of the script that most of its letters are of."""
+def _odd_ones(text: str, first: str) -> str:
+    """The letters of a line that are not of the list's first script, or else of the line's."""
     found = characters.scripts(set(text))
     script_of = {symbol: characters.system(script) for symbol, script in found.items()}
     often = Counter(script_of[symbol] for symbol in text if symbol in script_of)
-    most = max(often, key=lambda script: often[script])
+    first = characters.system(first)
+    most = first if first in often else max(often, key=lambda script: often[script])
     return _names(symbol for symbol, script in script_of.items() if script != most)
 
 

@@ -23,6 +23,7 @@ from makemore.runtime import threads
 from makemore.vocabulary import BOUNDARY, UNKNOWN
 
 COMPARED = 2_000  # training lines, of the lowest hashes, that a line is compared with
+EQUAL = 1e-6  # nats a symbol: the last bits of a line's nll hang on the lines it is scored with
 TOGETHER = 2**14  # lines that are scored at once
 
 
@@ -110,7 +111,7 @@ class Standing:
 
         nan for lines with unknown symbols.
         """
-        place = np.searchsorted(self.each, scores.nll / scores.symbols, side="right")
+        place = np.searchsorted(self.each, scores.nll / scores.symbols + EQUAL, side="right")
         share = 100.0 * (len(self.each) - place) / max(1, len(self.each))
         return np.where(scores.known & (len(self.each) > 0), share, np.nan)
 
