@@ -71,7 +71,7 @@ def models() -> str:
     rows = ["| model | paper | its one idea | parameters |", "|---|---|---|--:|"]
     for module in modules():
         name = module.removeprefix("models.")
-        if name == module or name in ("base", "neural"):
+        if name == module or name in ("base", "neural", "labelled"):
             continue
         kind = find(name)
         headline, paper = about(kind)

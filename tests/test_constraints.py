@@ -160,7 +160,6 @@ def test_the_end_moves_where_the_shortest_line_needs_it() -> None:
     assert compile_conditions(LETTERS, Conditions(max_length=99), 6).cuts
 
 
-# spec: faults 77
 @pytest.mark.parametrize(
     "pattern",
     ["(a+)+$", "(a|a)*b", "(x+x+)+y|a", "(a|b|ab)*c", ".*.*.*.*.*.*.*.*.*.*a", "((a*)*)*b"],

@@ -26,7 +26,7 @@ from makemore.compare import row_of
 from makemore.corpus import Corpus, Split, split
 from makemore.diagnostics import embedding_of
 from makemore.errors import DataError, UsageError
-from makemore.evaluate import label_posterior, score
+from makemore.evaluate import score
 from makemore.explain import expected
 from makemore.forward import forward_pass
 from makemore.models import base
@@ -36,6 +36,7 @@ from makemore.plan import Plan
 from makemore.run import Run
 from makemore.run_writer import RunWriter
 from makemore.sweep import Sweep, finished
+from makemore.trained import as_given
 from makemore.trial import plan_of, run_trial
 from makemore.vocabulary import UNKNOWN, Vocabulary
 
@@ -151,7 +152,6 @@ def test_scores_are_those_of_the_steps(name: str) -> None:
     posterior = joint / joint.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(plain.posterior, posterior, atol=1e-4)
     assert np.ptp(posterior, axis=0).max() > 0.1  # it says something
-    np.testing.assert_array_equal(label_posterior(model, ABC, given, shares), plain.posterior)
 
 
 def test_what_is_unknown_has_no_nll_and_the_shares() -> None:
@@ -229,7 +229,7 @@ def test_every_model_learns_labels_and_is_saved_with_them(
     found = again.accuracy("val")
     assert found["accuracy"] > 0.95 > found["majority"] + 0.2
     assert found["labelled"] == len(maker.split.val)
-    few = maker.accuracy("train", most=20)
+    few = maker._labels.accuracy(maker.split.train, most=20)
     assert few["labelled"] == 10
 
 
@@ -481,15 +481,22 @@ def test_score_says_which_label_is_likeliest(
         assert row[1:] == [line, f"{'bc'[best]} {shares[best]:.4f}"]
         assert float(row[0]) == pytest.approx(-maker.score_samples([line])[0], abs=1e-4)
     assert rows[2] == ["inf", "!"]
-    found = [json.loads(line) for line in call("score", run_of("gru"), "-", "--json",
-                                               input=text.encode()).stdout.splitlines()]  # fmt: skip
-    for entry, shares in zip(found, proba, strict=False):
+    done = call("score", run_of("gru"), "-", "--json", input=text.encode())
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    for entry, shares in zip(found[:2], proba, strict=True):
         assert entry["labels"] == pytest.approx(dict(zip("bc", shares, strict=True)))
         assert entry["p"] == max(entry["labels"].values()) == entry["labels"][entry["label"]]
     assert found[2] == {
         "text": "!", "nll": None, "symbols": 2, "unknown": ["!"], "label": None, "p": None,
-        "labels": None,
+        "labels": None, "bits": None, "per_symbol": None, "percentile": None,
     }  # fmt: skip
+    done = call("score", run_of("gru"), "-", "--each", "--json", input=b"kamera\nkemo\n")
+    for line, nll in zip(
+        done.stdout.splitlines(), maker.scores(as_given(["kamera", "kemo"])).nll, strict=True
+    ):
+        # Symbol by symbol over all labels, by what was read before: it adds up to the line.
+        each = [symbol["nats"] for symbol in json.loads(line)["surprisals"]]
+        assert sum(each) == pytest.approx(nll) and min(each) > 0
 
 
 def test_eval_says_how_often_the_label_is_right(call: Call, run_of: Callable[[str], Path]) -> None:
@@ -543,16 +550,39 @@ def test_counts_of_noisy_labels_are_calibrated() -> None:
     """A fifth of the labels is flipped: what is said with 80 % has to come true in 80 %."""
     luck = np.random.default_rng(0)
     syllables = [a + b for a in "kmnrst" for b in "aeiou"]
-    lines = sorted({"".join(luck.choice(syllables, 3)) for _ in range(6000)})
+    lines = sorted({"".join(luck.choice(syllables, 4)) for _ in range(20_000)})
     truth = np.array([line[-1] in "ae" for line in lines]) ^ (luck.random(len(lines)) < 0.2)
     labels = ["yes" if each else "no" for each in truth]
-    maker = tiny("ngram", order=2).fit(lines, labels)
-    part = maker.split.val
-    own = part.label_of_each()
-    assert own is not None
-    numbers = np.array([["no", "yes"].index(each) for each in own])
-    proba = maker.predict_proba(part)
-    assert calibration_error(proba, numbers) < 0.05
-    assert 0.74 < (proba.argmax(axis=1) == numbers).mean() < 0.86
-    sure = np.stack([proba.argmax(axis=1) == 0, proba.argmax(axis=1) == 1], axis=1) * 0.98 + 0.01
-    assert calibration_error(sure, numbers) > 0.1  # the same answers, too sure of themselves
+    maker = tiny("ngram").fit(lines, labels)
+    for part in (maker.split.val, maker.split.test):  # fitted on the first, true of the other
+        own = part.label_of_each()
+        assert own is not None
+        numbers = np.array([["no", "yes"].index(each) for each in own])
+        bare = maker._labels.by_bayes(part).posterior
+        proba = maker.predict_proba(part)
+        assert bare is not None and calibration_error(bare, numbers) > 0.05
+        assert calibration_error(proba, numbers) < 0.03
+        assert (bare.argmax(axis=1) == proba.argmax(axis=1)).all()  # no label is another now
+        assert maker.predict(part).tolist() == maker.classes_[proba.argmax(axis=1)].tolist()
+
+
+def test_how_sure_it_may_be_is_that_of_the_weights_now() -> None:
+    lines, labels = labelled()
+    luck = np.random.default_rng(0)
+    noisy = [luck.choice(["b", "c"]) if luck.random() < 0.5 else label for label in labels]
+    maker = tiny("ngram").fit(lines, labels)
+    sure = maker.predict_proba(lines).max(axis=1).mean()
+    assert maker.predict_proba(lines).max(axis=1).mean() == sure
+    unsure = maker.fit(lines, noisy).predict_proba(lines)
+    np.testing.assert_array_equal(unsure, tiny("ngram").fit(lines, noisy).predict_proba(lines))
+    assert unsure.max(axis=1).mean() < sure - 0.05
+    # While it is learning, each look is by the weights of that moment.
+    parts = split(Corpus.from_lines(lines, None, labels))
+    learning = tiny("mlp")
+    asked = {"n_embd": 8, "n_hidden": 16, "max_steps": 60, "learning_rate": 0.02, "threads": 1}
+    learning.begin(Plan.make("mlp", asked, parts, "x"))
+    looks = []
+    for event in learning.training():
+        if getattr(event, "step", 0) in (0, 60):
+            looks.append(learning._labels.certainty)
+    assert looks[0] != looks[-1] and learning._labels.certainty == looks[-1]

@@ -59,9 +59,12 @@ SPINE = (
     "runtime",
     "batches",
     "evaluate",
+    "posterior",
+    "classifier",
     "optim",
     "train",
     "plan",
+    "trained",
     "estimator",
 )
 LEAVES = (

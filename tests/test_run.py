@@ -496,6 +496,47 @@ def test_a_vocabulary_that_no_text_has_is_refused(symbols: Any, folder: Path) ->
     assert "vocabulary.json" in refused(folder)
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"rule": "("}, {"rule": ""}, {"rule": 1}, {"rule": None}, {"rule": "a" * 20_000},
+        {"symbols": ["a", "ab\n"], "rule": "ab|a"}, {"symbols": ["a", ""], "rule": "a"},
+        {"symbols": ["ab", "a"], "rule": "."}, {"labels": "ab"}, {"labels": [1]},
+        {"labels": ["b", "a"]}, {"labels": ["a", "a"]}, {"labels": [""]}, {"labels": [" a"]},
+        {"labels": ["a\tb"]}, {"labels": ["a\n"]}, {"labels": ["\ud800"]},
+        {"labels": sorted(str(number) for number in range(1001))}, {"labels": None},
+    ],
+)  # fmt: skip
+def test_a_rule_or_labels_that_no_text_has_are_refused(
+    record: dict[str, Any], folder: Path
+) -> None:
+    whole = {"symbols": ["a", "b"], "rule": "character", "labels": [], **record}
+    forge(folder, "vocabulary.json", json.dumps(whole).encode())
+    config = (folder / "config.json").read_bytes()
+    forge(folder, "config.json", changed(config, vocab_size=len(whole["symbols"]) + 1))
+    assert "vocabulary.json" in refused(folder)
+
+
+def test_a_vocabulary_of_before_there_were_labels_is_read(folder: Path) -> None:
+    symbols = list(VOCABULARY.symbols)
+    record = json.loads((folder / "vocabulary.json").read_text())
+    assert record == {"symbols": symbols, "rule": "character", "labels": []}
+    forge(folder, "vocabulary.json", json.dumps({"symbols": symbols}).encode())
+    found = Run.load(folder).vocabulary
+    assert (found.symbols, found.rule, found.labels) == (tuple(symbols), "character", ())
+
+
+@pytest.mark.parametrize("body", [b"ava\n", b"ava\t\n", b"ava\ty\n", b"ava\tx\nmia\n"])
+def test_lines_without_one_of_the_labels_are_refused(body: bytes, folder: Path) -> None:
+    record = {"symbols": list(VOCABULARY.symbols), "rule": "character", "labels": ["x"]}
+    forge(folder, "vocabulary.json", json.dumps(record).encode())
+    for part in ("train", "val", "test"):
+        forge(folder, f"split/{part}.txt", b"ava\tx\n")
+    assert Run.load(folder).split.train.label_of_each() == ["x"]
+    forge(folder, "split/val.txt", body)
+    assert "split/val.txt" in refused(folder)
+
+
 def test_a_vocabulary_of_control_characters_is_allowed(folder: Path) -> None:
     symbols = ["\0", "\x07", "\x1b", "\r", "\u2028", "\u202e", "\U0001f600"]
     symbols.sort()

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 import time
 import unicodedata
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore import symbols
-from makemore.corpus import Corpus
+from makemore import MakeMore, symbols
+from makemore.corpus import Corpus, split
 from makemore.errors import DataError, UsageError
+from makemore.explain import expected, generation
+from makemore.forward import forward_pass
 from makemore.symbols import CHARACTER, GRAPHEME, Cutter
+from makemore.trial import plan_of
 from makemore.vocabulary import UNKNOWN, Vocabulary
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"))
@@ -195,3 +202,74 @@ def test_regex_is_imported_only_for_such_a_rule() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+# -- models of symbols ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def molecules() -> list[str]:
+    luck = random.Random(2)
+    return list(dict.fromkeys("".join(molecule(luck)) for _ in range(400)))
+
+
+@pytest.mark.parametrize("model", ["transformer", "mlp", "ngram"])
+def test_a_model_counts_symbols_and_not_characters(
+    model: str, molecules: list[str], tmp_path: Path
+) -> None:
+    steps: dict[str, Any] = {} if model == "ngram" else {"max_steps": 3, "n_embd": 8}
+    maker = MakeMore(model, symbols=SMILES, random_state=1, threads=1, **steps).fit(molecules)
+    assert maker.plan_ is not None
+    vocabulary, lengths = maker.vocabulary, [len(Cutter(SMILES).cut(m)[0]) for m in molecules]
+    assert {"Cl", "[nH]"} <= set(vocabulary.symbols)
+    if model == "transformer":
+        assert maker.plan_.config.block_size == max(lengths) + 1 < max(map(len, molecules)) + 1
+    scores = maker.scores(Corpus.exactly([*molecules, "CXeC"]))
+    assert scores.symbols.tolist() == [*(n + 1 for n in lengths), 4]
+    assert np.isfinite(scores.nll).tolist() == [True] * len(molecules) + [False]
+    for row in (0, 5, 9):
+        found = expected(maker, molecules[row])
+        assert len(found) == lengths[row] + 1
+        assert found[-1].total == pytest.approx(scores.nll[row], abs=1e-4)
+        assert "".join(each.symbol or "" for each in found) == molecules[row]
+        assert forward_pass(maker, molecules[row], lengths[row] + 1).symbol is None
+    line, draws = generation(maker, seed=3)
+    assert "".join(draw.symbol or "" for draw in draws) == line.text
+    drawn = maker.sample(20, random_state=1, all=True)
+    assert all("".join(vocabulary.pieces(text)) == text for text in drawn)
+    maker.save(tmp_path / "run")
+    again = MakeMore.load(tmp_path / "run")
+    assert again.vocabulary.rule == SMILES
+    assert again.sample(20, random_state=1, all=True) == drawn
+    np.testing.assert_array_equal(again.score_samples(molecules), maker.score_samples(molecules))
+
+
+def test_the_commands_take_symbols(call: Any, molecules: list[str], tmp_path: Path) -> None:
+    (tmp_path / "smiles.txt").write_text("\n".join(molecules) + "\n")
+    model = ("--model", "mlp", "--max-steps", "3", "--n-embd", "4", "--threads", "1")
+    done = call("train", "smiles.txt", "--symbols", SMILES, "-o", "run", *model)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run/config.json").read_text())["asked"]["symbols"] == SMILES
+    done = call("score", "run", "-", "--json", input=b"CCl[nH]\nCXe\n")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["symbols"] == 4 and first["unknown"] == []
+    assert second["unknown"] == ["Xe"] and second["nll"] is None
+    done = call("explain", "run", "CCl[nH]")
+    assert done.returncode == 0 and "Cl" in done.stdout and "for 4 symbols" in done.stdout
+    assert call("inspect", "run", "-o", "page", "--word", "CCl").returncode == 0
+    refused = call("train", "smiles.txt", "--symbols", "C|N", "-o", "other", *model)
+    assert refused.returncode == 3 and "no symbol matches" in refused.stderr
+    refused = call("train", "smiles.txt", "--symbols", "(", "-o", "other", *model)
+    assert refused.returncode == 2 and "--symbols" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_sweep_has_the_symbols_in_every_trial(molecules: list[str]) -> None:
+    parts = split(Corpus.from_lines(molecules))
+    settings = {"symbols": SMILES, "n_symbols": 2000, "n_embd": 4, "n_hidden": 4, "threads": 1}
+    plan = plan_of("gru", {**settings, "data": 0.5}, parts)
+    whole = Vocabulary.of((part for _, part in parts), SMILES)
+    assert plan.vocabulary.symbols == whole.symbols and plan.vocabulary.rule == SMILES
+    assert plan.config.block_size == whole.longest(part for _, part in parts) + 1
+    lengths = whole.lengths(plan.split.train) + 1
+    assert plan.recipe.max_steps == round(2000 / lengths.sum())  # every step has all lines

@@ -1,39 +1,26 @@
-"""MakeMore: from lines to a trained model, and from a model to new lines and scores.
-
-The commands, Python and the web server all go through here. torch is imported late, so that a
-model of counts is loaded and sampled without it.
-"""
+"""MakeMore: from lines to a trained model, which then gives new lines and scores (trained.py)."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import os
-import secrets
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from makemore import generate
-from makemore.constraints import compile_conditions
-from makemore.corpus import Corpus, Split, concatenate, split
+from makemore.corpus import Corpus, Split, split
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import base
-from makemore.models.base import CountModel, Model
+from makemore.models.base import CountModel
 from makemore.models.labelled import LabelledCounts
-from makemore.options import knobs, make, unknown_key
 from makemore.plan import Plan, options_of
 from makemore.run import Run
 from makemore.run_writer import RunWriter
-from makemore.search import Likely, Search
-from makemore.settings import Conditions, Recipe, Sampling
-from makemore.vocabulary import BOUNDARY, Vocabulary
+from makemore.trained import Trained
 
 if TYPE_CHECKING:
     from makemore.batches import Batches
@@ -41,11 +28,10 @@ if TYPE_CHECKING:
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
-MOST_LABELLED = 500_000  # lines times labels that are scored for an accuracy
 DEFAULT_MODEL = "transformer"
 
 
-class MakeMore:
+class MakeMore(Trained):
     """Learns what lines look like; makes more of them, and says how likely lines are.
 
     model: a name that `makemore models` lists. random_state: the seed of weights, data order and
@@ -60,8 +46,6 @@ class MakeMore:
         self, model: str = DEFAULT_MODEL, *, random_state: int | None = None, **options: Any
     ) -> None:
         self.model, self.random_state, self.options = model, random_state, options
-        self.plan_: Plan | None = None
-        self.model_: Model | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them."""
@@ -112,7 +96,7 @@ class MakeMore:
 
     def begin(self, plan: Plan) -> None:
         """Make the model as planned, on its device. UsageError for options that clash."""
-        self.plan_, self.model_ = plan, plan.build_seeded()
+        self.plan_, self.model_, self._classifier = plan, plan.build_seeded(), None
         if not isinstance(self.model_, CountModel):
             from makemore.evaluate import has_batch_norm
             from makemore.models.neural import NeuralModel
@@ -137,13 +121,18 @@ class MakeMore:
         if writer is not None and run is None:
             writer.create(plan.config, plan.vocabulary, plan.split)
         if isinstance(self._model, CountModel):
-            yield from self._count(self._model, writer)
+            events = self._count(self._model, writer)
         else:
-            yield from self._learn(plan, writer, run, stop)
+            events = self._learn(plan, writer, run, stop)
+        with closing(events):
+            for event in events:
+                self._classifier = None  # it was that of other weights
+                yield event
+        self._classifier = None
 
     def _learn(
         self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         from makemore.models.neural import NeuralModel
         from makemore.train import Training, fit
 
@@ -176,7 +165,7 @@ class MakeMore:
         lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
         return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
 
-    def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
+    def _count(self, model: CountModel, writer: RunWriter | None) -> Generator[Event, None, None]:
         from makemore.train import Evaluated, Progress, Saved
 
         train, vocabulary = self._plan.split.train, self._plan.vocabulary
@@ -195,250 +184,10 @@ class MakeMore:
         from makemore.evaluate import score
 
         parts, vocabulary = self._plan.split, self._plan.vocabulary
+        shares = self._plan.label_shares
         few = [parts.train.lowest(MOST_TRAIN), parts.val.lowest(MOST_VAL)]
-        means = [score(self._model, vocabulary, part, self._shares).mean() for part in few]
+        means = [score(self._model, vocabulary, part, shares).mean() for part in few]
         return math.inf if means[0] is None else means[0], means[1]
-
-    # -- using ------------------------------------------------------------------------------------
-
-    @property
-    def _plan(self) -> Plan:
-        if self.plan_ is None:
-            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
-        return self.plan_
-
-    @property
-    def _model(self) -> Model:
-        if self.model_ is None:
-            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
-        return self.model_
-
-    def _threads(self) -> AbstractContextManager[None]:
-        """The run's own number of threads: the last bits of a sum depend on it."""
-        if isinstance(self._model, CountModel):
-            return nullcontext()
-        from makemore.runtime import threads
-
-        return threads(self._plan.config.threads)
-
-    def sampler(
-        self,
-        random_state: int | None = None,
-        avoid: Corpus | None = None,
-        given: Corpus | None = None,
-        **sampling: Any,
-    ) -> generate.Sampler:
-        """Draws of this model under conditions: see `sample`; it also counts what it refuses.
-
-        avoid: lines to refuse beside those of the text; given: the same, of calls before.
-        """
-        plan, options = self._plan, make(Sampling, sampling)
-        seed = fresh_seed() if random_state is None else check_seed(random_state)
-        near, distance = None, options.min_distance or 0
-        if distance > 1 and not options.all:  # a copy is refused anyway
-            from makemore.near import Near
-
-            parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
-            near = Near(concatenate(parts), distance - 1).near
-        return generate.Sampler(
-            self._model, plan.vocabulary, generate.Known(plan.split, avoid, given), options, seed,
-            plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
-            plan.split.train, near, self._label_inputs(options.label),
-        )  # fmt: skip
-
-    def _label_inputs(self, label: str) -> dict[int, float] | None:
-        """First inputs of draws and their shares: of one label, a mixture, or as in training."""
-        names, vocabulary = self._plan.vocabulary.labels, self._plan.vocabulary
-        if not names:
-            if label:
-                raise UsageError("the run has no labels", "--label", "train with --labels")
-            return None
-        shares = generate.parse_mixture(label, names) if label else self.label_shares
-        return {vocabulary.label_id(name): share for name, share in shares.items() if share > 0}
-
-    def samples(
-        self,
-        n: int = 20,
-        random_state: int | None = None,
-        avoid: Corpus | None = None,
-        **sampling: Any,
-    ) -> Iterator[generate.Sample]:
-        """n lines with their origin and nll, as they are drawn. See `sample`."""
-        yield from self.drawn(self.sampler(random_state, avoid, **sampling), n)
-
-    def drawn(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Sample]:
-        """n lines of a sampler of this maker, with the run's own number of threads."""
-        if n < 0:
-            raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
-        rounds = sampler.rounds(n)
-        while True:
-            with self._threads():  # given back between two rounds: others run there, too
-                lines = next(rounds, None)
-            if lines is None:
-                return
-            yield from lines
-
-    def sample(self, n: int = 20, random_state: int | None = None, **sampling: Any) -> list[str]:
-        """n lines that stand nowhere in the text, each once (`all=True`: any line).
-
-        sampling: temperature, top_k, top_p, min_p, prefix, suffix, contains, exclude, pattern,
-        min_length, max_length, min_distance, label, exact, all. The same random_state gives the
-        same lines, here and on the command line.
-        Raises Unsatisfiable if there are no more such lines to be found.
-        """
-        return [line.text for line in self.samples(n, random_state, **sampling)]
-
-    def top(
-        self,
-        n: int = 20,
-        beam: int | None = None,
-        avoid: Corpus | None = None,
-        **conditions: Any,
-    ) -> list[Likely]:
-        """The n most likely lines, best first; new ones unless all=True.
-
-        beam: keep only so many prefixes of each length; quicker, and no rank is proven.
-        conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all.
-        Raises Unsatisfiable if no line can satisfy them.
-        """
-        if n < 0 or (beam is not None and beam < 1):
-            raise UsageError("n and beam count lines", None, "give 1 or more")
-        plan, options = self._plan, make(Conditions, conditions)
-        vocabulary, known = plan.vocabulary, generate.Known(plan.split, avoid)
-        cap = 2 * vocabulary.longest([plan.split.train])
-        automaton = compile_conditions(vocabulary, options, cap)
-        inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
-
-        def accept(lines: Corpus) -> NDArray[np.bool_]:
-            return (known.origins(lines.hashes()) == 0) | options.all
-
-        search = Search(self._model, vocabulary, automaton, inputs, accept)
-        with self._threads():
-            found = search.sweep(n, beam) if beam else search.likeliest(n)
-        origins = known.origins(found.lines.hashes())
-        rows = zip(found.lines, origins, found.logs, strict=True)
-        return [
-            Likely(text, generate.ORIGINS[origin], -float(log), bool(log > found.dropped))
-            for text, origin, log in rows
-        ]
-
-    def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """(n,) log-likelihood of each line in nats, end included; -inf with an unknown symbol."""
-        return -self.scores(as_given(lines)).nll
-
-    def score(self, lines: Iterable[str], y: None = None) -> float:
-        """Mean log-likelihood of the lines in nats; those with unknown symbols are left out."""
-        each = self.score_samples(lines)
-        known = each[np.isfinite(each)]
-        return float(known.mean()) if len(known) else -math.inf
-
-    def scores(self, corpus: Corpus) -> Any:
-        """evaluate.Scores of a corpus: nll and symbols of every line.
-
-        With labels, the nll of a line that has none is over all labels by their training shares.
-        """
-        from makemore.evaluate import score
-
-        with self._threads():
-            return score(self._model, self._plan.vocabulary, corpus, self._shares)
-
-    # -- labels -----------------------------------------------------------------------------------
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """(n_labels,) the labels, sorted; none if the lines had none."""
-        return np.array(self._plan.vocabulary.labels, dtype=object)
-
-    @property
-    def label_shares(self) -> dict[str, float]:
-        """The share of each label among the training lines."""
-        shares = self._shares
-        if shares is None:
-            return {}
-        return dict(zip(self._plan.vocabulary.labels, shares.tolist(), strict=True))
-
-    @property
-    def _shares(self) -> NDArray[np.float64] | None:
-        plan = self._plan
-        return plan.vocabulary.label_shares(plan.split.train) if plan.vocabulary.labels else None
-
-    def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """(n, n_labels) p(label | line), in the order of `classes_`; each row sums to 1.
-
-        A line with an unknown symbol has the labels' shares. UsageError without labels.
-        """
-        return self._posterior(as_given(lines))
-
-    def _posterior(self, corpus: Corpus) -> NDArray[np.float64]:
-        from makemore.evaluate import label_posterior
-
-        shares = self._shares
-        if shares is None:
-            raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        with self._threads():
-            return label_posterior(self._model, self._plan.vocabulary, corpus, shares)
-
-    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
-        """(n,) the likeliest label of each line. UsageError without labels."""
-        return np.asarray(self.classes_[self.predict_proba(lines).argmax(axis=1)])
-
-    def accuracy(self, name: str, most: int = MOST_LABELLED) -> dict[str, Any]:
-        """How often the likeliest label is the right one, in one part (train, val, test).
-
-        Beside it the share of the majority class: the label that most training lines have. Every
-        line is scored once a label, so at most `most` such scores are made, of the lines of the
-        lowest hashes; `labelled` says of how many. Raises UsageError without labels.
-        """
-        part = dict(self._plan.split)[name]
-        if (shares := self._shares) is None:
-            raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        part = part.lowest(max(1, most // len(shares)))
-        truth = self._plan.vocabulary.encode_labels(part)
-        if truth is None or not len(part):
-            return {"accuracy": None, "majority": None, "labelled": 0}
-        truth = truth - len(self._plan.vocabulary)
-        right = self._posterior(part).argmax(axis=1) == truth
-        majority = float((truth == shares.argmax()).mean())
-        return {"accuracy": float(right.mean()), "majority": majority, "labelled": len(part)}
-
-    def report(self, name: str) -> dict[str, Any]:
-        """Exact losses of one part (train, val, test) over all of its lines.
-
-        nll and bits are a symbol's; nll_unseen is over the lines that are not in train, where the
-        part has copies of such lines, else None.
-        """
-        parts = dict(self._plan.split)
-        if name not in parts:
-            raise unknown_key(name, parts, "part")
-        part = parts[name]
-        scores = self.scores(part)
-        unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
-        copies = name != "train" and not unseen.all()
-        nll = scores.mean()
-        return {
-            "split": name,
-            "nll": nll,
-            "nll_unseen": scores.mean(unseen) if copies else None,
-            "bits": None if nll is None else nll / math.log(2),
-            "perplexity": None if nll is None else math.exp(min(nll, 700.0)),
-            "lines": len(part),
-            "unknown": int((~scores.known).sum()),
-        }
-
-    @property
-    def n_parameters(self) -> int:
-        """Numbers that the model learned or counted."""
-        return self._model.n_parameters
-
-    @property
-    def split(self) -> Split:
-        """The parts of the text that was learned."""
-        return self._plan.split
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols of the text that was learned."""
-        return self._plan.vocabulary
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a run directory that every command can use. Raises RunError, SystemFault."""
@@ -472,17 +221,3 @@ class MakeMore:
         except MakemoreError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
         return maker
-
-
-def as_given(lines: Iterable[str]) -> Corpus:
-    """Strings as they are, nothing cleaned: one score comes back for each, in order."""
-    return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
-
-
-def fresh_seed() -> int:
-    """A seed that nobody chose, short enough to be typed again."""
-    return secrets.randbelow(2**31)
-
-
-def check_seed(seed: int) -> int:
-    return int(knobs(Recipe)["seed"].check(seed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from makemore.batches import IGNORED, Batches, Lines
 from makemore.corpus import Corpus
-from makemore.errors import UsageError
 from makemore.models.base import CountModel, Model
 from makemore.models.neural import NeuralModel
 from makemore.vocabulary import UNKNOWN, Encoded, Vocabulary
@@ -129,7 +128,7 @@ class Scores:
 
     nll: (n_lines,) nats of each whole line, end included; inf where a symbol is unknown
     symbols: (n_lines,) symbols of each line, its end included
-    posterior: (n_lines, n_labels) p(label | line), where labels were not given: `label_posterior`
+    posterior: (n_lines, n_labels) p(label | line), of a model with labels where none were given
     """
 
     nll: NDArray[np.float64]
@@ -153,7 +152,9 @@ def score(
     """The nll of every line of a corpus, exact.
 
     Of a model with labels: that of each line given its label. Of lines without labels it is
-    -log sum_l share_l p(line | l), nats; shares (n_labels,) of the labels, alike if not given.
+    -log sum_l share_l p(line | l), nats, and the posterior is share_l p(line | l) over that sum
+    (Bayes' rule); shares (n_labels,) of the labels, alike if not given. A line with an unknown
+    symbol, of which nothing is known, has the shares.
     """
     encoded = vocabulary.encode(corpus)
     if not model.n_labels:
@@ -176,21 +177,6 @@ def score(
         known, 0
     ]
     return Scores(marginal, encoded.lengths + 1, posterior)
-
-
-def label_posterior(
-    model: Model, vocabulary: Vocabulary, corpus: Corpus, shares: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(n_lines, n_labels) p(label | line), by Bayes' rule from the labels' shares (n_labels,).
-
-    What the lines' own labels are is not looked at. A line with an unknown symbol, of which nothing
-    is known, has the shares.
-    """
-    plain = replace(corpus, labels=None, label_names=())
-    found = score(model, vocabulary, plain, shares).posterior
-    if found is None:
-        raise UsageError("this model has no labels", None, "train with --labels")
-    return found
 
 
 def _given_each_label(model: Model, encoded: Encoded) -> NDArray[np.float64]:

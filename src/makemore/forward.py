@@ -95,19 +95,9 @@ def forward_pass(
     line has not, for a symbol or label that the model lacks.
     """
     model, plan = parts_of(maker)
-    ids = [int(number) for number in plan.vocabulary.encode_line(text)]
-    at = max(1, len(ids)) if at is None else at
-    if not 1 <= at <= len(ids) + 1:
-        raise UsageError(
-            f"there is no symbol {at} in a line of {len(ids)}", "--at",
-            f"give 1 to {len(ids) + 1}; {len(ids) + 1} is the end",
-        )  # fmt: skip
-    if UNKNOWN in ids[:at]:
-        symbol = plan.vocabulary.pieces(text)[ids.index(UNKNOWN)]
-        raise UsageError(f"the model does not know {symbol!r}", "TEXT", "use symbols of the text")
-    target = [*ids, BOUNDARY][at - 1]
+    *before, target = _ids_up_to(plan.vocabulary, text, at)
     start = start_of(maker, text, label)
-    inputs = inputs_after(model, ids[: at - 1], start)
+    inputs = inputs_after(model, before, start)
     with threads(plan.config.threads):
         if isinstance(model, CountModel):
             steps = [Step("", "forward", ("N", "V"), model.forward(inputs))]
@@ -118,15 +108,30 @@ def forward_pass(
     probabilities = np.exp(log_softmax(logits))[0]
     batch = ("N", "block_size") if model.reads == "window" else ("B", "T")
     return Pass(
-        context_of(model, plan.vocabulary, ids[: at - 1], start),
+        context_of(model, plan.vocabulary, before, start),
         symbol_of(plan.vocabulary, target),
         target,
         (Step("", "ids", batch, inputs), *steps, Step("", "softmax", ("V",), probabilities)),
-        tuple(_levels(counts, plan.vocabulary, ids[: at - 1], target))
+        tuple(_levels(counts, plan.vocabulary, before, target))
         if isinstance(counts, NGram)
         else (),
         float(probabilities[target]),
     )
+
+
+def _ids_up_to(vocabulary: Vocabulary, text: str, at: int | None) -> list[int]:
+    """The ids of a line up to symbol number `at`, or up to its last. Raises UsageError."""
+    ids = [int(number) for number in vocabulary.encode_line(text)]
+    at = max(1, len(ids)) if at is None else at
+    if not 1 <= at <= len(ids) + 1:
+        raise UsageError(
+            f"there is no symbol {at} in a line of {len(ids)}", "--at",
+            f"give 1 to {len(ids) + 1}; {len(ids) + 1} is the end",
+        )  # fmt: skip
+    if UNKNOWN in ids[:at]:
+        symbol = vocabulary.pieces(text)[ids.index(UNKNOWN)]
+        raise UsageError(f"the model does not know {symbol!r}", "TEXT", "use symbols of the text")
+    return [*ids, BOUNDARY][:at]
 
 
 def start_of(maker: MakeMore, text: str, label: str | None) -> int:

@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ROUND = 4096  # draws in a round at most; a run records it, because a seed's lines depend on it
+MOST_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
 FIRST_ROUND = 128  # the next has twice as many, up to ROUND: the first lines come soon
 GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
 PILOT = 1024  # draws after which it is asked whether rejection pays
@@ -200,7 +201,8 @@ class Sampler:
         labels: dict[int, float] | None = None,
     ) -> None:
         self.model, self.vocabulary, self.known, self.options = model, vocabulary, known, options
-        self.seed, self.round_size, self.train, self.near = seed, round_size, train, near
+        self.seed, self.train, self.near = seed, train, near
+        self.round_size = max(1, min(round_size, MOST_CELLS // len(vocabulary)))
         self.prefix = encode_prefix(vocabulary, options.prefix)
         self.automaton = compile_conditions(vocabulary, options, 2 * longest, not options.all)
         self.labels = labels or {BOUNDARY: 1.0}  # first input -> share of the draws

@@ -107,6 +107,12 @@ class Plan:
         if isinstance(model, NeuralModel):
             model.check_tensors(tensors)
 
+    @property
+    def label_shares(self) -> NDArray[np.float64] | None:
+        """(n_labels,) the share of each label among the training lines; None without labels."""
+        vocabulary = self.vocabulary
+        return vocabulary.label_shares(self.split.train) if vocabulary.labels else None
+
     def build(self) -> Model:
         """The model with its initial weights, on the CPU."""
         kind: Any = self.kind

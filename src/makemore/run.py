@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from makemore.corpus import MOST_LABELS, Corpus, Split
+from makemore.corpus import Corpus, Split
 from makemore.errors import DataError, RunError, UsageError
 from makemore.files import (
     MAX_JSON,
@@ -33,7 +33,6 @@ from makemore.files import (
 )
 from makemore.models.base import Arrays
 from makemore.settings import TextOptions
-from makemore.symbols import CHARACTER
 from makemore.vocabulary import Vocabulary
 
 T = TypeVar("T")
@@ -229,45 +228,11 @@ def _parse_config(body: bytes, folder: Path) -> Config:
     return Config(**raw)
 
 
-def vocabulary_record(vocabulary: Vocabulary) -> dict[str, Any]:
-    """What vocabulary.json holds."""
-    return {
-        "symbols": list(vocabulary.symbols), "rule": vocabulary.rule,
-        "labels": list(vocabulary.labels),
-    }  # fmt: skip
-
-
 def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
-    raw = parse_json(body, "vocabulary.json", folder)
-    raw = raw if isinstance(raw, dict) else {}
-    symbols, labels = raw.get("symbols"), raw.get("labels", [])  # runs of before had no labels
-    rule = raw.get("rule", CHARACTER)
-    if not _are_texts(symbols) or any(len(s) > 1 for s in symbols or () if rule == CHARACTER):
-        raise RunError("vocabulary.json is no list of single symbols", str(folder))
-    if not symbols or symbols != sorted(set(symbols)):
-        raise RunError(
-            "vocabulary.json is not sorted, or holds a symbol that no line can", str(folder)
-        )
-    named = _are_texts(labels) and all(s == s.strip() and "\t" not in s for s in labels)
-    if not named or labels != sorted(set(labels)) or len(labels) > MOST_LABELS:
-        raise RunError("vocabulary.json holds labels that no line can have", str(folder))
     try:
-        if not isinstance(rule, str):
-            raise UsageError("the rule is no text")
-        return Vocabulary(symbols, labels, rule)
-    except UsageError as error:
-        raise RunError(f"vocabulary.json: {error.what}", str(folder)) from None
-
-
-def _are_texts(values: Any) -> bool:
-    """Whether this is a list of texts that a line can hold."""
-    return isinstance(values, list) and all(
-        isinstance(text, str)
-        and text
-        and "\n" not in text
-        and not any("\ud800" <= symbol <= "\udfff" for symbol in text)
-        for text in values
-    )
+        return Vocabulary.of_record(parse_json(body, "vocabulary.json", folder))
+    except (DataError, UsageError) as error:
+        raise RunError(f"vocabulary.json {error.what}", str(folder)) from None
 
 
 def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) -> Corpus:

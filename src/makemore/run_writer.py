@@ -29,7 +29,6 @@ from makemore.run import (
     digest_of,
     problems,
     read_manifest,
-    vocabulary_record,
 )
 from makemore.vocabulary import Vocabulary
 
@@ -128,7 +127,7 @@ class RunWriter:
         self._files = {
             "config.json": write_atomically(self.folder, "config.json", to_json(asdict(config))),
             "vocabulary.json": write_atomically(
-                self.folder, "vocabulary.json", to_json(vocabulary_record(vocabulary))
+                self.folder, "vocabulary.json", to_json(vocabulary.record())
             ),
         }
         for name, part in split:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.corpus import Corpus, concatenate, renumbered
+from makemore.corpus import MOST_LABELS, Corpus, concatenate, renumbered
 from makemore.errors import DataError, UsageError, visible
 from makemore.options import unknown_key
 from makemore.symbols import CHARACTER, Cutter
@@ -71,6 +71,27 @@ class Vocabulary:
                 "raise --max-vocab if that is what you want",
             )  # fmt: skip
         return cls(sorted(symbols), labels, rule)
+
+    @classmethod
+    def of_record(cls, raw: Any) -> Vocabulary:
+        """The vocabulary of what `record` gave. Raises DataError, UsageError for what is none."""
+        raw = raw if isinstance(raw, dict) else {}
+        symbols, labels = raw.get("symbols"), raw.get("labels", [])  # there were runs without
+        rule = raw.get("rule", CHARACTER)
+        if not _are_texts(symbols) or not isinstance(rule, str):
+            raise DataError("is no list of symbols with a rule")
+        if rule == CHARACTER and any(len(symbol) > 1 for symbol in symbols):
+            raise DataError("is no list of single symbols")
+        if not symbols or symbols != sorted(set(symbols)):
+            raise DataError("is not sorted, or holds a symbol that no line can")
+        named = _are_texts(labels) and all(s == s.strip() and "\t" not in s for s in labels)
+        if not named or labels != sorted(set(labels)) or len(labels) > MOST_LABELS:
+            raise DataError("holds labels that no line can have")
+        return cls(symbols, labels, rule)
+
+    def record(self) -> dict[str, Any]:
+        """What vocabulary.json holds."""
+        return {"symbols": list(self.symbols), "rule": self.rule, "labels": list(self.labels)}
 
     def __len__(self) -> int:
         """Symbols and the boundary, which are a model's outputs: 27 for names.txt."""
@@ -153,6 +174,17 @@ class Vocabulary:
         number = ids[ids >= 0] - len(self) if ids is not None else np.zeros(0, dtype=np.int64)
         counts = np.bincount(number, minlength=len(self.labels)).astype(np.float64)
         return counts / counts.sum() if counts.any() else np.full_like(counts, 1 / len(counts))
+
+
+def _are_texts(values: Any) -> bool:
+    """Whether this is a list of texts that a line can hold."""
+    return isinstance(values, list) and all(
+        isinstance(text, str)
+        and text
+        and "\n" not in text
+        and not any("\ud800" <= symbol <= "\udfff" for symbol in text)
+        for text in values
+    )
 
 
 def _tokens(parts: Iterable[Corpus], cutter: Cutter) -> set[str]:

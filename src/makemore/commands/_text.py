@@ -36,12 +36,11 @@ def read_split(
         "blank": counts.blank,
         "too long": counts.too_long,
         "with control characters": counts.control,
+        "labels": len(corpus.label_names),
     }
     told += [f"{number:,} {reason}" for reason, number in reasons.items() if number]
-    told += [f"{len(corpus.label_names):,} labels"] if corpus.labels is not None else []
     note(f"makemore: {', '.join(told)}")
-    distinct = len(corpus.first_of_each())
-    if distinct == 1:
+    if len(corpus.first_of_each()) == 1:
         note("makemore: warning: 1 distinct line: there is little to learn")
     parts = split(corpus)
     given = dataclasses.replace(text, keep_copies=True)

@@ -108,8 +108,8 @@ def show_line(
 def show_generation(
     maker: Any, seed: int | None, top: int, temperature: float, as_json: bool
 ) -> None:
-    from makemore.estimator import fresh_seed
     from makemore.explain import generation
+    from makemore.trained import fresh_seed
 
     if seed is None:
         seed = fresh_seed()

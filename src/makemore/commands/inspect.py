@@ -20,8 +20,8 @@ def inspect(**values: Any) -> int:
     pictures lie beside it. A run that was trained with --watch has more to show.
     """
     from makemore import inspection, report
-    from makemore.estimator import check_seed
     from makemore.run import Run
+    from makemore.trained import check_seed
 
     seed = check_seed(values["seed"])
     run = Run.load(values["dir"])

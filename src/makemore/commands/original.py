@@ -44,7 +44,8 @@ def original(**values: Any) -> int:
 
 
 def sample_only(folder: Path, given: dict[str, Any]) -> int:
-    from makemore.estimator import MakeMore, fresh_seed
+    from makemore.estimator import MakeMore
+    from makemore.trained import fresh_seed
 
     maker, seed = MakeMore.load(folder), given.get("seed")
     if seed is None:

@@ -25,8 +25,9 @@ def sample(**values: Any) -> int:
     among lines, nothing is cut.
     """
     from makemore.corpus import Corpus
-    from makemore.estimator import MakeMore, fresh_seed
+    from makemore.estimator import MakeMore
     from makemore.remembered import Remembered
+    from makemore.trained import fresh_seed
 
     options = typed(Sampling, values)
     if values["remember"] and options.get("all"):

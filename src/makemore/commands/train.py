@@ -276,7 +276,7 @@ def glimpse(maker: MakeMore, step: int) -> list[str]:
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     """20 new lines, and what to type next."""
-    from makemore.estimator import fresh_seed
+    from makemore.trained import fresh_seed
 
     seed = fresh_seed()
     note(f"makemore: {SHOWN} new lines (--seed {seed}):")

@@ -1,0 +1,288 @@
+"""Trained: what a model that has learned can be asked for: lines, scores, labels.
+
+The commands, Python and the web server all go through here. torch is imported late, so that a
+model of counts is loaded and sampled without it.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore import generate
+from makemore.constraints import compile_conditions
+from makemore.corpus import Corpus, Split, concatenate
+from makemore.errors import UsageError
+from makemore.models.base import CountModel, Model
+from makemore.near import Near
+from makemore.options import knobs, make, unknown_key
+from makemore.plan import Plan
+from makemore.search import Likely, Search
+from makemore.settings import Conditions, Recipe, Sampling
+from makemore.vocabulary import BOUNDARY, Vocabulary
+
+if TYPE_CHECKING:
+    from makemore.classifier import Classifier
+    from makemore.evaluate import Scores
+
+
+class Trained:
+    """A plan and a model with its weights; both are None before anything was learned."""
+
+    plan_: Plan | None = None
+    model_: Model | None = None
+    _classifier: Classifier | None = None
+
+    @property
+    def _plan(self) -> Plan:
+        if self.plan_ is None:
+            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+        return self.plan_
+
+    @property
+    def _model(self) -> Model:
+        if self.model_ is None:
+            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+        return self.model_
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """The run's own number of threads: the last bits of a sum depend on it."""
+        if isinstance(self._model, CountModel):
+            return nullcontext()
+        from makemore.runtime import threads
+
+        return threads(self._plan.config.threads)
+
+    # -- lines ------------------------------------------------------------------------------------
+
+    def sampler(
+        self,
+        random_state: int | None = None,
+        avoid: Corpus | None = None,
+        given: Corpus | None = None,
+        **sampling: Any,
+    ) -> generate.Sampler:
+        """Draws of this model under conditions: see `sample`; it also counts what it refuses.
+
+        avoid: lines to refuse beside those of the text; given: the same, of calls before.
+        """
+        plan, options = self._plan, make(Sampling, sampling)
+        seed = fresh_seed() if random_state is None else check_seed(random_state)
+        near, distance = None, options.min_distance or 0
+        if distance > 1 and not options.all:  # a copy is refused anyway
+            parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
+            near = Near(concatenate(parts), distance - 1).near
+        return generate.Sampler(
+            self._model, plan.vocabulary, generate.Known(plan.split, avoid, given), options, seed,
+            plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
+            plan.split.train, near, self._label_inputs(options.label),
+        )  # fmt: skip
+
+    def _label_inputs(self, label: str) -> dict[int, float] | None:
+        """First inputs of draws and their shares: of one label, a mixture, or as in training."""
+        names, vocabulary = self._plan.vocabulary.labels, self._plan.vocabulary
+        if not names:
+            if label:
+                raise UsageError("the run has no labels", "--label", "train with --labels")
+            return None
+        shares = generate.parse_mixture(label, names) if label else self.label_shares
+        return {vocabulary.label_id(name): share for name, share in shares.items() if share > 0}
+
+    def samples(
+        self,
+        n: int = 20,
+        random_state: int | None = None,
+        avoid: Corpus | None = None,
+        **sampling: Any,
+    ) -> Iterator[generate.Sample]:
+        """n lines with their origin and nll, as they are drawn. See `sample`."""
+        yield from self.drawn(self.sampler(random_state, avoid, **sampling), n)
+
+    def drawn(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Sample]:
+        """n lines of a sampler of this maker, with the run's own number of threads."""
+        if n < 0:
+            raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
+        rounds = sampler.rounds(n)
+        while True:
+            with self._threads():  # given back between two rounds: others run there, too
+                lines = next(rounds, None)
+            if lines is None:
+                return
+            yield from lines
+
+    def sample(self, n: int = 20, random_state: int | None = None, **sampling: Any) -> list[str]:
+        """n lines that stand nowhere in the text, each once (`all=True`: any line).
+
+        sampling: temperature, top_k, top_p, min_p, prefix, suffix, contains, exclude, pattern,
+        min_length, max_length, min_distance, label, exact, all. The same random_state gives the
+        same lines, here and on the command line.
+        Raises Unsatisfiable if there are no more such lines to be found.
+        """
+        return [line.text for line in self.samples(n, random_state, **sampling)]
+
+    def top(
+        self,
+        n: int = 20,
+        beam: int | None = None,
+        avoid: Corpus | None = None,
+        **conditions: Any,
+    ) -> list[Likely]:
+        """The n most likely lines, best first; new ones unless all=True.
+
+        beam: keep only so many prefixes of each length; quicker, and no rank is proven.
+        conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all.
+        Raises Unsatisfiable if no line can satisfy them.
+        """
+        if n < 0 or (beam is not None and beam < 1):
+            raise UsageError("n and beam count lines", None, "give 1 or more")
+        plan, options = self._plan, make(Conditions, conditions)
+        vocabulary, known = plan.vocabulary, generate.Known(plan.split, avoid)
+        cap = 2 * vocabulary.longest([plan.split.train])
+        automaton = compile_conditions(vocabulary, options, cap)
+        inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
+
+        def accept(lines: Corpus) -> NDArray[np.bool_]:
+            return (known.origins(lines.hashes()) == 0) | options.all
+
+        search = Search(self._model, vocabulary, automaton, inputs, accept)
+        with self._threads():
+            found = search.sweep(n, beam) if beam else search.likeliest(n)
+        origins = known.origins(found.lines.hashes())
+        rows = zip(found.lines, origins, found.logs, strict=True)
+        return [
+            Likely(text, generate.ORIGINS[origin], -float(log), bool(log > found.dropped))
+            for text, origin, log in rows
+        ]
+
+    # -- scores -----------------------------------------------------------------------------------
+
+    def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
+        """(n,) log-likelihood of each line in nats, end included; -inf with an unknown symbol."""
+        return -self.scores(as_given(lines)).nll
+
+    def score(self, lines: Iterable[str], y: None = None) -> float:
+        """Mean log-likelihood of the lines in nats; those with unknown symbols are left out."""
+        each = self.score_samples(lines)
+        known = each[np.isfinite(each)]
+        return float(known.mean()) if len(known) else -math.inf
+
+    def scores(self, corpus: Corpus) -> Scores:
+        """evaluate.Scores of a corpus: nll and symbols of every line.
+
+        With labels, the nll of a line that has none is over all labels by their training shares,
+        and `posterior` holds p(label | line), as sure as the validation lines bear out.
+        """
+        from makemore.evaluate import score
+
+        plan = self._plan
+        with self._threads():
+            found = score(self._model, plan.vocabulary, corpus, plan.label_shares)
+            return found if found.posterior is None else self._labels.sure(found)
+
+    # -- labels -----------------------------------------------------------------------------------
+
+    @property
+    def _labels(self) -> Classifier:
+        """Raises UsageError without labels."""
+        from makemore.classifier import Classifier
+
+        plan, shares = self._plan, self._plan.label_shares
+        if shares is None:
+            raise UsageError("this model knows no labels", None, "fit it with y=labels")
+        if self._classifier is None:
+            self._classifier = Classifier(self._model, plan.vocabulary, shares, plan.split.val)
+        return self._classifier
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(n_labels,) the labels, sorted; none if the lines had none."""
+        return np.array(self._plan.vocabulary.labels, dtype=object)
+
+    @property
+    def label_shares(self) -> dict[str, float]:
+        """The share of each label among the training lines."""
+        shares = self._plan.label_shares
+        names = self._plan.vocabulary.labels
+        return {} if shares is None else dict(zip(names, shares.tolist(), strict=True))
+
+    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
+        """(n,) the likeliest label of each line. UsageError without labels."""
+        with self._threads():
+            return np.asarray(self.classes_[self._labels.likeliest(as_given(lines))])
+
+    def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
+        """(n, n_labels) p(label | line), in the order of `classes_`; each row sums to 1.
+
+        As sure as the validation lines bear out (see posterior.py). A line with an unknown symbol
+        has the labels' shares. UsageError without labels.
+        """
+        with self._threads():
+            found = self._labels.sure(self._labels.by_bayes(as_given(lines)))
+        return np.asarray(found.posterior)
+
+    def accuracy(self, name: str) -> dict[str, Any]:
+        """accuracy of the likeliest label in one part (train, val, test), and `majority` beside it.
+
+        See Classifier.accuracy. UsageError without labels.
+        """
+        with self._threads():
+            return self._labels.accuracy(dict(self._plan.split)[name])
+
+    def report(self, name: str) -> dict[str, Any]:
+        """Exact losses of one part (train, val, test) over all of its lines.
+
+        nll and bits are a symbol's; nll_unseen is over the lines that are not in train, where the
+        part has copies of such lines, else None.
+        """
+        parts = dict(self._plan.split)
+        if name not in parts:
+            raise unknown_key(name, parts, "part")
+        part = parts[name]
+        scores = self.scores(part)
+        unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
+        copies = name != "train" and not unseen.all()
+        nll = scores.mean()
+        return {
+            "split": name,
+            "nll": nll,
+            "nll_unseen": scores.mean(unseen) if copies else None,
+            "bits": None if nll is None else nll / math.log(2),
+            "perplexity": None if nll is None else math.exp(min(nll, 700.0)),
+            "lines": len(part),
+            "unknown": int((~scores.known).sum()),
+        }
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that the model learned or counted."""
+        return self._model.n_parameters
+
+    @property
+    def split(self) -> Split:
+        """The parts of the text that was learned."""
+        return self._plan.split
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols of the text that was learned."""
+        return self._plan.vocabulary
+
+
+def as_given(lines: Iterable[str]) -> Corpus:
+    """Strings as they are, nothing cleaned: one score comes back for each, in order."""
+    return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
+
+
+def fresh_seed() -> int:
+    """A seed that nobody chose, short enough to be typed again."""
+    return secrets.randbelow(2**31)
+
+
+def check_seed(seed: int) -> int:
+    return int(knobs(Recipe)["seed"].check(seed))
