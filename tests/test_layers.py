@@ -46,6 +46,7 @@ SPINE = (
     "models.lstm",
     "models.transformer",
     "models.ensemble",
+    "patterns",
     "constraints",
     "lookahead",
     "used",
@@ -101,7 +102,7 @@ PACKAGES = ("models", *FOLDERS)
 # Where torch may be imported at the top. `estimator` is not here, so that MakeMore can be imported
 # without it; nor are the commands, whose --help must not wait for it.
 TORCH_AT_THE_TOP = frozenset(
-    SPINE[SPINE.index("models.neural") : SPINE.index("constraints")]
+    SPINE[SPINE.index("models.neural") : SPINE.index("patterns")]
     + SPINE[SPINE.index("runtime") : SPINE.index("plan")]
     + LEAVES
 )

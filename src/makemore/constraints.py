@@ -8,9 +8,6 @@ draws by it never runs into a dead end.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import Unsatisfiable, UsageError, visible
+from makemore.patterns import DEAD, Machine, Table, compile_pattern
 from makemore.settings import Conditions
 from makemore.vocabulary import BOUNDARY, Vocabulary
 
-Table = NDArray[np.int32]
-
-DEAD = -1
 MOST_STATES = 50_000  # of the product: some MB and about a second
 MOST_MOVES = 2**26  # states times symbols: 256 MB
 MOST_CELLS = 2**25  # states times places: what can be completed, 32 MB and some seconds
-PATTERN_SECONDS = 4.0  # for a regular expression to become a table
-PATTERN_BYTES = 2**30  # of memory for it
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ def compile_conditions(
     clean: only lines that reading a file would give back as they are: not empty, no white space at
     their ends. Raises Unsatisfiable where no line satisfies them, UsageError for a bad pattern.
     """
-    machines = [_over_symbols(machine, vocabulary) for machine in _machines(conditions)]
+    machines = [_over_symbols(machine, vocabulary) for machine in _machines(conditions, vocabulary)]
     if clean:
         machines.append(_clean(vocabulary))
     after, accepts = _product(machines, len(vocabulary))
@@ -113,28 +106,7 @@ def _typed(conditions: Conditions, vocabulary: Vocabulary) -> str:
 # -- the automata of single conditions, over characters -------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Machine:
-    """An automaton over characters; state 0 is its start.
-
-    table: (S, K) the state after a character of each class; accepts: (S,)
-    classes: a character's class; those that it does not name have the last
-    """
-
-    table: Table
-    accepts: NDArray[np.bool_]
-    classes: dict[str, int]
-
-    def after(self, symbol: str) -> Table:
-        """(S,) the state after all characters of a symbol."""
-        states = np.arange(len(self.table), dtype=np.int32)
-        for character in symbol:
-            column = self.table[:, self.classes.get(character, self.table.shape[1] - 1)]
-            states = np.where(states == DEAD, DEAD, column[states]).astype(np.int32)
-        return states
-
-
-def _machines(conditions: Conditions) -> list[_Machine]:
+def _machines(conditions: Conditions, vocabulary: Vocabulary) -> list[Machine]:
     made = []
     if conditions.prefix:
         made.append(_search(conditions.prefix, "prefix"))
@@ -144,13 +116,13 @@ def _machines(conditions: Conditions) -> list[_Machine]:
         made.append(_search(conditions.contains, "contains"))
     if conditions.exclude:
         classes = dict.fromkeys(conditions.exclude, 0)
-        made.append(_Machine(np.array([[DEAD, 0]], np.int32), np.array([True]), classes))
+        made.append(Machine(np.array([[DEAD, 0]], np.int32), np.array([True]), classes))
     if conditions.pattern:
-        made.append(_pattern(conditions.pattern))
+        made.append(compile_pattern(conditions.pattern, "".join(vocabulary.symbols)))
     return made
 
 
-def _search(text: str, where: str) -> _Machine:
+def _search(text: str, where: str) -> Machine:
     """Knuth, Morris and Pratt 1977: state i has matched the first i characters of the text."""
     classes = {character: number for number, character in enumerate(dict.fromkeys(text))}
     table = np.zeros((len(text) + 1, len(classes) + 1), dtype=np.int32)
@@ -168,70 +140,13 @@ def _search(text: str, where: str) -> _Machine:
         for state, character in enumerate(text):
             table[state, classes[character]] = state + 1
         table[len(text)] = len(text)
-    return _Machine(table, np.arange(len(text) + 1) == len(text), classes)
-
-
-_COMPILE = """
-import json, resource, sys
-try:
-    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
-except (OSError, ValueError):  # macOS has no such limit; the time is one there, too
-    pass
-sys.setrecursionlimit(5000)
-import interegular
-try:
-    machine = interegular.parse_pattern(json.load(sys.stdin)).to_fsm().reduce()
-except Exception as error:
-    if isinstance(error, MemoryError):
-        raise
-    sys.exit(str(error) or type(error).__name__)
-other = machine.alphabet[interegular.fsm.anything_else]
-classes = {c: k for c, k in machine.alphabet.items() if c is not interegular.fsm.anything_else}
-numbers = {s: n for n, s in enumerate(dict.fromkeys([machine.initial, *machine.states]))}
-moves = [[numbers[s], k, numbers[t]] for s, row in machine.map.items() for k, t in row.items()]
-finals = [numbers[s] for s in machine.finals]
-json.dump([len(numbers), classes, other, moves, finals], sys.stdout)
-"""
-
-
-def _pattern(pattern: str) -> _Machine:
-    """A regular expression for the whole line, by interegular, over its classes of characters.
-
-    It is compiled in a process of its own: some need more memory or time than there is.
-    """
-    # A line is matched whole, so anchors at its ends add nothing; interegular does not read them.
-    body = pattern.removeprefix("^")
-    body = body.removesuffix("$") if not body.endswith("\\$") else body
-    too_much = UsageError("this pattern needs too much time or memory", "--pattern", "shorten it")
-    command = [sys.executable, "-I", "-c", _COMPILE, str(PATTERN_BYTES)]
-    try:
-        done = subprocess.run(  # noqa: S603 (our own text; the pattern goes by stdin)
-            command, input=json.dumps(body).encode(), capture_output=True, timeout=PATTERN_SECONDS,
-            check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise too_much from None
-    told = done.stderr.decode(errors="replace").strip().splitlines()
-    if done.returncode == 1 and told and not told[-1].startswith("MemoryError"):
-        raise UsageError(
-            f"{visible(pattern, 60)!r} is no pattern that can be used: {visible(told[-1], 120)}",
-            "--pattern", "mind the brackets; references to groups and anchors within cannot be",
-        )  # fmt: skip
-    if done.returncode:
-        raise too_much
-    states, classes, other, moves, finals = json.loads(done.stdout)
-    width = max([other, *classes.values()]) + 1
-    table = np.full((states, width + 1), DEAD, dtype=np.int32)
-    for state, column, after in moves:
-        table[state, column] = after
-    table[:, width] = table[:, other]  # of all characters that the pattern does not name
-    return _Machine(table, np.isin(np.arange(states), finals), classes)
+    return Machine(table, np.arange(len(text) + 1) == len(text), classes)
 
 
 # -- over symbols ---------------------------------------------------------------------------------
 
 
-def _over_symbols(machine: _Machine, vocabulary: Vocabulary) -> tuple[Table, NDArray[np.bool_]]:
+def _over_symbols(machine: Machine, vocabulary: Vocabulary) -> tuple[Table, NDArray[np.bool_]]:
     """(S, V) the state after a symbol of the vocabulary, and (S,) where a line may end."""
     table = np.full((len(machine.table), len(vocabulary)), DEAD, dtype=np.int32)
     for number, symbol in enumerate(vocabulary.symbols, 1):

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.constraints import DEAD, Automaton
+from makemore.constraints import Automaton
 from makemore.corpus import Corpus
 from makemore.models.ngram import NGram
+from makemore.patterns import DEAD
 from makemore.vocabulary import BOUNDARY, Vocabulary
 
 Floats = NDArray[np.float64]
