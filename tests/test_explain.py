@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore, runtime
+from makemore.draws import log_softmax
 from makemore.errors import UsageError
 from makemore.explain import expected, generation
 from makemore.forward import forward_pass, inputs_after
-from makemore.draws import log_softmax
 from makemore.models import base
 from makemore.models.base import CountModel
 from makemore.options import knobs
