@@ -8,6 +8,7 @@ import string
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -224,3 +225,14 @@ def test_many_rows_come_in_blocks() -> None:
     blocks = list(lines_of([body], "x", options(label_column="2")))
     assert [block.count("\n") for block in blocks] == [TOGETHER, TOGETHER, 3]
     assert set("".join(blocks).split("\n")) == {"a\tb", ""}
+
+
+def test_a_line_is_no_copy_of_one_with_another_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, labels = list("xxxxyxy"), list("abbaaab")
+    corpus = Corpus.exactly(lines, labels)
+    assert corpus.first_of_each().tolist() == [0, 1, 4, 6]
+    # Where hashes collide, text and label themselves decide, and no line is dropped.
+    monkeypatch.setattr("makemore.corpus._mix", lambda values: np.zeros_like(values))
+    kept = corpus.first_of_each().tolist()
+    pairs = list(zip(lines, labels, strict=True))
+    assert {pairs[row] for row in kept} == set(pairs)
