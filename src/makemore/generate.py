@@ -24,8 +24,8 @@ from makemore.corpus import Corpus, Split
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
 from makemore.models.base import Model, State, take
-from makemore.options import unknown_key
-from makemore.settings import Sampling
+from makemore.options import knobs, unknown_key
+from makemore.settings import Conditions, Sampling
 from makemore.symbols import CHARACTER
 from makemore.used import NONE, UsedMass
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -43,6 +43,7 @@ NEW = 0.125  # share of a round's draws that are new, below which the next go by
 PLACE_OF_LABEL, PLACE_OF_WEIGHTS = 2**32, 2**32 + 1  # of random numbers that are no symbol's
 PLACE_OF_RESAMPLING = 2**33
 EVEN = 0.5  # sample size, as a share of the led draws, below which these are resampled
+CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
 ORIGINS = ("new", "train", "val", "test", "avoid", "given")
 
 
@@ -211,7 +212,7 @@ class Sampler:
         self.used: UsedMass | None = None
         self.lookahead: Lookahead | None = None
         self.wanted: int | None = None
-        self.given: set[int] = set()
+        self.given: set[int] = set()  # hashes of lines that are not asked for again
         self._begun: Prefixes | None = None
         self._levels: list[tuple[Ints, Ints, Ints]] = []  # of this round: parents, symbols, nodes
         self._fresh_draws = 0  # of this round
@@ -221,11 +222,6 @@ class Sampler:
     def exact(self) -> bool:
         """Whether draws are the model's own, and none was led."""
         return self.lookahead is None
-
-    @property
-    def pass_rate(self) -> float:
-        """The share of the draws that satisfied the conditions before draws were led."""
-        return self.passed / max(1, self.draws - self.led)
 
     def __iter__(self) -> Iterator[Sample]:
         for lines in self.rounds():
@@ -250,12 +246,13 @@ class Sampler:
         """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end."""
         left = self._mass_left()
         if left == 0 or self.idle >= GIVE_UP:
-            more = "and there is no other" if left == 0 else f"{left:.2g} of the mass is left"
+            rest = f"{left:.2g} of the probability is left"
+            more = "and there is no other" if left == 0 else rest
             refused = f", {self.too_near} were too near to known ones" if self.too_near else ""
             wanted = "" if self.wanted is None else f" of {self.wanted}"
             raise Unsatisfiable(
                 f"found {self.found}{wanted} lines after {self.draws} draws{refused}; {more}", None,
-                "ask for fewer, raise --temperature, loosen the conditions, or use --all",
+                self._ways_out(left),
             )  # fmt: skip
         if self.options.all:
             return
@@ -265,6 +262,21 @@ class Sampler:
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
         if rare and not self.lookahead and not self.options.exact:
             self._lead()
+
+    def _ways_out(self, left: float) -> str:
+        """What a person can do where no more lines are found."""
+        asked, plain = self.options, Sampling()
+        drawing = ("temperature", "top_k", "top_p", "min_p")
+        ways = ["ask for fewer"] if self.found else []
+        if left or any(getattr(asked, name) != getattr(plain, name) for name in drawing):
+            ways.append("raise --temperature")
+        if any(getattr(asked, name) != getattr(plain, name) for name in CONDITIONS):
+            ways.append("loosen the conditions")
+        if self.too_near:
+            ways.append("lower --min-distance")
+        if not asked.all:
+            ways.append("use --all, which refuses none")
+        return ", ".join(ways[:-1]) + ", or " * (len(ways) > 1) + "".join(ways[-1:])
 
     def _lead(self) -> None:
         """Lead the next draws, if there is a text to learn the way from and room for its table."""
@@ -469,6 +481,7 @@ class Sampler:
         if self.near and len(fresh):
             near = self.near(list(lines.texts.take(fresh)))
             self.too_near += int(near.sum())
+            self.given.update(lines.hashes[fresh[near]].tolist())  # refused and counted once
             fresh = fresh[~near]
         return fresh
 

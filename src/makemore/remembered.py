@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from makemore.corpus import Corpus
@@ -19,17 +19,22 @@ MOST_BYTES = 2**30
 
 
 class Remembered:
-    """given.txt of a run, held by a lock from reading to the last line: two calls take turns."""
+    """given.txt of a run, held by a lock from reading to the last line: two calls take turns.
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+    wait: called if another one holds it, before it is waited for.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], wait: Callable[[], None] = lambda: None
+    ) -> None:
+        self.folder, self.wait = Path(folder), wait
 
     def __enter__(self) -> Remembered:
         with appending(self.folder / FILE):  # made where it is missing; no link, no pipe
             pass
         self._lock = os.open(self.folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._take()
             body = read_plain(self.folder / FILE, MOST_BYTES)
             self.lines = Corpus.exactly(body.decode("utf-8").split("\n")[:-1])
         except BaseException as error:
@@ -44,6 +49,13 @@ class Remembered:
         if body and not body.endswith(b"\n"):  # the last writer was killed within a line
             append(self.folder, FILE, "")
         return self
+
+    def _take(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.wait()
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def __exit__(self, *exception: object) -> None:
         os.close(self._lock)
