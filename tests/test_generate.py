@@ -612,8 +612,8 @@ def test_giving_up_takes_many_draws_that_gave_nothing(monkeypatch: pytest.Monkey
     lines = sample(model, vocabulary, Known(split_of("a")), Sampling(), 3, 1, 256, 1)
     assert found_before(lines) == (
         [],
-        "found 0 of 3 lines after 5248 draws; 1 of the mass is left: ask for fewer, "
-        "raise --temperature, loosen the conditions, or use --all",
+        "found 0 of 3 lines after 5248 draws; 1 of the probability is left: "
+        "raise --temperature, or use --all, which refuses none",
     )
 
 

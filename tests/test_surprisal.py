@@ -11,10 +11,10 @@ import pytest
 
 from makemore import MakeMore
 from makemore.corpus import Corpus
-from makemore.estimator import as_given
 from makemore.evaluate import Scores
 from makemore.explain import expected
 from makemore.surprisal import COMPARED, Standing, by_symbol, most_surprising
+from makemore.trained import as_given
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
 SCRIPTS = {

@@ -42,7 +42,9 @@ class Corpus:
     label_names: tuple[str, ...] = ()  # sorted
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], options: TextOptions | None = None) -> Corpus:
+    def read(
+        cls, path: str | os.PathLike[str], options: TextOptions | None = None, fewest: int = 1
+    ) -> Corpus:
         """The lines of a file (``-`` is standard input). Raises DataError, naming the place."""
         options = options or TextOptions()
         name = "standard input" if os.fspath(path) == "-" else visible(os.fspath(path), 200)
@@ -57,7 +59,7 @@ class Corpus:
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
-        return corpus._finished(name, options)
+        return corpus._finished(name, options, fewest)
 
     @classmethod
     def from_lines(
@@ -110,9 +112,9 @@ class Corpus:
             first += parts[-1].counts.read
         return concatenate(parts)
 
-    def _finished(self, name: str, options: TextOptions) -> Corpus:
+    def _finished(self, name: str, options: TextOptions, fewest: int = 1) -> Corpus:
         """Copies counted and, unless they are to be kept, dropped; the limits of a text held."""
-        if len(self) == 0:
+        if len(self) < fewest:
             counts = self.counts
             reason = f"{counts.blank} blank, {counts.too_long} longer than {options.max_line}"
             raise DataError("no lines to learn from", f"{name}: {reason}", "give one thing a line")

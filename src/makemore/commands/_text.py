@@ -11,11 +11,20 @@ from makemore.commands import note
 from makemore.settings import TextOptions
 
 if TYPE_CHECKING:
-    from makemore.corpus import Split
+    from makemore.corpus import Corpus, Split
 
 
 def stem(file: str | None) -> str:
     return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
+
+
+def read_avoided(file: str | None) -> Corpus | None:
+    """The lines of `--avoid FILE`, of which there may be none; the limits of a text to learn from
+    are none of theirs."""
+    from makemore.corpus import Corpus
+
+    no_limits = TextOptions(max_line=1_000_000, max_vocab=1_114_112)
+    return Corpus.read(file, no_limits, fewest=0) if file else None
 
 
 def read_split(

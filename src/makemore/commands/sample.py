@@ -24,7 +24,7 @@ def sample(**values: Any) -> int:
     that fewer than N were found, and whether there are more. Conditions hold exactly: they choose
     among lines, nothing is cut.
     """
-    from makemore.corpus import Corpus
+    from makemore.commands._text import read_avoided
     from makemore.estimator import MakeMore
     from makemore.remembered import Remembered
     from makemore.trained import fresh_seed
@@ -33,14 +33,15 @@ def sample(**values: Any) -> int:
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
     maker = MakeMore.load(values["dir"])
-    avoid = Corpus.read(values["avoid"]) if values["avoid"] else None
-    seed = values["seed"]
-    if seed is None:
-        seed = fresh_seed()
-        note(f"makemore: --seed {seed}")
+    avoid = read_avoided(values["avoid"])
+    seed = fresh_seed() if values["seed"] is None else values["seed"]
     with ExitStack() as stack:
-        given = stack.enter_context(Remembered(values["dir"])) if values["remember"] else None
+        given = None
+        if values["remember"]:
+            given = stack.enter_context(Remembered(values["dir"], wait))
         sampler = maker.sampler(seed, avoid, given.lines if given else None, **options)
+        if values["seed"] is None:  # told once it is known that something can be drawn
+            note(f"makemore: --seed {seed}")
         lines = maker.drawn(sampler, values["n"])
         try:
             for line in ranked(lines) if values["rank"] else lines:
@@ -50,6 +51,10 @@ def sample(**values: Any) -> int:
         finally:
             tell(sampler)
     return 0
+
+
+def wait() -> None:
+    note("makemore: another sample --remember is drawing from this run: waiting for it")
 
 
 def ranked(lines: Iterator[Sample]) -> Iterator[Sample]:
@@ -68,22 +73,24 @@ def ranked(lines: Iterator[Sample]) -> Iterator[Sample]:
 def show(line: Sample, values: dict[str, Any]) -> None:
     if values["json"]:
         result_json({key: value for key, value in asdict(line).items() if value is not None})
-    elif values["all"]:
-        label = f"\t{line.label}" if line.label is not None else ""
-        result(f"{line.text}\t{line.origin}{' capped' if line.capped else ''}{label}")
-    else:
-        result(f"{line.nll:.2f}\t{line.text}" if values["rank"] else line.text)
+        return
+    told = f"{line.nll:.4f}\t{line.text}" if values["rank"] else line.text
+    if values["all"]:
+        told += f"\t{line.origin}{' capped' if line.capped else ''}"
+        told += f"\t{line.label}" if line.label is not None else ""
+    result(told)
 
 
 def tell(sampler: Sampler) -> None:
     """What a person should know of how the lines were drawn."""
-    if sampler.too_near:
-        note(f"makemore: {sampler.too_near} lines refused: too near to one of the text")
+    if near := sampler.too_near:
+        lines = "line" if near == 1 else "lines"
+        note(f"makemore: {near} {lines} refused: too near to one of the text")
     if not sampler.exact:
         note(
-            f"makemore: few draws pass ({100 * sampler.pass_rate:.2g} %), so they were led: "
-            f"approximate, effective sample size {sampler.effective:.0f} of {sampler.led} draws; "
-            "--exact waits instead"
+            f"makemore: only {sampler.passed} of {sampler.draws - sampler.led} draws satisfied all "
+            "conditions, so the others were led to it: approximate, effective sample size "
+            f"{sampler.effective:.0f} of {sampler.led} draws; --exact waits instead"
         )
 
 

@@ -18,11 +18,11 @@ def top(**values: Any) -> int:
     prove that, a note says down to which rank it is proven. Nothing here is drawn: the same run
     gives the same lines.
     """
-    from makemore.corpus import Corpus
+    from makemore.commands._text import read_avoided
     from makemore.estimator import MakeMore
 
     maker = MakeMore.load(values["dir"])
-    avoid = Corpus.read(values["avoid"]) if values["avoid"] else None
+    avoid = read_avoided(values["avoid"])
     lines = maker.top(values["n"], values["beam"], avoid, **typed(Conditions, values))
     for line in lines:
         if values["json"]:
