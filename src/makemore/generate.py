@@ -24,15 +24,9 @@ from makemore.corpus import Corpus, Split
 from makemore.draws import Drawer, Ended, Finished, uniforms
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
-<<<<<<< HEAD
 from makemore.models.base import Model
-from makemore.options import unknown_key
-from makemore.settings import Sampling
-=======
-from makemore.models.base import Model, State, take
 from makemore.options import knobs, unknown_key
 from makemore.settings import Conditions, Sampling
->>>>>>> cli
 from makemore.symbols import CHARACTER
 from makemore.vocabulary import UNKNOWN, Vocabulary
 
@@ -46,14 +40,8 @@ GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of wor
 PILOT = 1024  # draws after which it is asked whether rejection pays
 PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
 NEW = 0.125  # share of a round's draws that are new, below which the next go by what is left
-<<<<<<< HEAD
 PLACE_OF_WEIGHTS = 2**32 + 1  # of random numbers that are no symbol's
-=======
-PLACE_OF_LABEL, PLACE_OF_WEIGHTS = 2**32, 2**32 + 1  # of random numbers that are no symbol's
-PLACE_OF_RESAMPLING = 2**33
-EVEN = 0.5  # sample size, as a share of the led draws, below which these are resampled
 CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
->>>>>>> cli
 ORIGINS = ("new", "train", "val", "test", "avoid", "given")
 
 
@@ -125,19 +113,18 @@ class Sampler:
         self.draws, self.found, self.passed, self.too_near, self.idle = 0, 0, 0, 0, 0
         self.led, self.effective = 0, 0.0  # led draws, and their sample size summed over rounds
         self.wanted: int | None = None
-<<<<<<< HEAD
-        self.given: set[int] = set()
-=======
         self.given: set[int] = set()  # hashes of lines that are not asked for again
-        self._begun: Prefixes | None = None
-        self._levels: list[tuple[Ints, Ints, Ints]] = []  # of this round: parents, symbols, nodes
->>>>>>> cli
         self._fresh_draws = 0  # of this round
 
     @property
     def exact(self) -> bool:
         """Whether draws are the model's own, and none was led."""
         return self.drawer.lookahead is None
+
+    @property
+    def pass_rate(self) -> float:
+        """The share of the draws that satisfied the conditions before draws were led."""
+        return self.passed / max(1, self.draws - self.led)
 
     def __iter__(self) -> Iterator[Sample]:
         for lines in self.rounds():
@@ -175,13 +162,9 @@ class Sampler:
         if self.drawer.used is None and self._fresh_draws < NEW * size:
             self.drawer.remember()
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
-<<<<<<< HEAD
         room = self.train is not None and Lookahead.fits(self.drawer.automaton)
         if rare and room and self.exact and not self.options.exact and self.train is not None:
             self.drawer.lead(self.train)
-=======
-        if rare and not self.lookahead and not self.options.exact:
-            self._lead()
 
     def _ways_out(self, left: float) -> str:
         """What a person can do where no more lines are found."""
@@ -197,172 +180,6 @@ class Sampler:
         if not asked.all:
             ways.append("use --all, which refuses none")
         return ", ".join(ways[:-1]) + ", or " * (len(ways) > 1) + "".join(ways[-1:])
-
-    def _lead(self) -> None:
-        """Lead the next draws, if there is a text to learn the way from and room for its table."""
-        if self.train is None or not Lookahead.fits(self.automaton):
-            return
-        self.lookahead = Lookahead(
-            self.automaton, self.vocabulary, self.train, lambda logits: weigh(logits, self.options)
-        )
-        self._begun, self.used = None, None
-
-    def _mass_left(self) -> float:
-        """The share of the model's lines that are neither used up nor impossible."""
-        if self.used is None or self._begun is None:
-            return 1.0
-        shares = np.array([self.labels[int(number)] for number in self._begun.label])
-        return float((shares * self.used.mass(self._begun.nodes)).sum())
-
-    def _begin(self) -> Prefixes:
-        """The prefix that all lines start with, once for each label."""
-        numbers = np.array(list(self.labels), dtype=np.int64)
-        state, nll = self.model.initial_state(len(numbers)), np.zeros(len(numbers))
-        logits, state = self.model.step(numbers, state)
-        states, context = np.zeros(len(numbers), dtype=np.int64), np.zeros_like(numbers)
-        for symbol in self.prefix:
-            nll -= log_softmax(logits)[:, symbol]
-            logits, state = self.model.step(np.full(len(numbers), symbol), state)
-            states = self.automaton.next[states, symbol].astype(np.int64)
-            if self.lookahead:
-                context = self.lookahead.after(context, np.array(symbol))
-        ids = np.tile(np.array(self.prefix, dtype=np.int64), (len(numbers), 1))
-        nodes = np.full(len(numbers), NONE)
-        if self.used:
-            alive = self.automaton.allowed(len(self.prefix), states)
-            nodes = self.used.add(self._shares(logits), alive)
-        nothing = np.zeros(len(numbers))
-        return Prefixes(ids, state, logits, nll, numbers, states, nodes, context, nothing)
-
-    def _shares(self, logits: NDArray[Any]) -> Floats:
-        """(G, V) the probabilities of a draw."""
-        weights = weigh(logits, self.options)
-        return weights / weights.sum(axis=1, keepdims=True)
-
-    def _round(self, number: int, size: int) -> list[Finished]:
-        if self._begun is None:
-            self._begun = self._begin()
-        self._settled = self.used.size if self.used else 0
-        self._levels = []
-        open_, finished = self._begun, list[Finished]()
-        shares = np.array([self.labels[int(label)] for label in open_.label])
-        if self.used:
-            shares = shares * self.used.mass(open_.nodes)
-        rows = np.arange(size)
-        group = choose(
-            shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows)
-        )
-        for place in range(len(self.prefix), self.automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, size)[rows]
-            picked, lead = self._pick(open_, place, group, uniform)
-            if place == self.automaton.most and self.automaton.cuts and self.options.all:
-                cut = (picked != BOUNDARY) & self.automaton.ends(place, open_.states)[group]
-                if cut.any():  # shown as what they are
-                    finished.append(self._end(open_, group[cut], rows[cut], lead[cut], True))
-            alive = self.automaton.allowed(place, open_.states)[group, picked]
-            ends = alive & (picked == BOUNDARY)
-            if ends.any():
-                finished.append(self._end(open_, group[ends], rows[ends], lead[ends]))
-            on = alive & (picked != BOUNDARY)
-            rows = rows[on]
-            if not len(rows):
-                break
-            before = open_
-            open_, group, parents = self._extend(before, place, group[on], picked[on], lead[on])
-            if self.used:  # a copy: a view would keep all symbols of each length
-                last = open_.ids[:, -1].copy()
-                self._levels.append((before.nodes[parents], last, open_.nodes))
-            if self.lookahead:
-                group = self._resample(open_, self.lookahead, place + 1, group, number)
-        return finished
-
-    def _pick(
-        self, open_: Prefixes, place: int, group: Ints, uniform: Floats
-    ) -> tuple[Ints, Floats]:
-        """(R,) the symbol of each draw, and log of p over q where draws are led."""
-        shares = self._shares(open_.logits)  # (G, V)
-        led = shares
-        if self.used:
-            # What is dead below a prefix that is new in this round was no part of the way to it:
-            # whoever draws it is refused. Led draws have weights that see to it.
-            kept = (open_.nodes != NONE) & (bool(self.lookahead) | (open_.nodes < self._settled))
-            led = shares.copy()
-            led[kept] *= self.used.left[open_.nodes[kept]]
-        if self.lookahead:
-            led = led * self.lookahead.of(place, open_.states, open_.contexts)
-            lost = led.sum(axis=1) <= 0  # nothing is left below; the draw ends here
-            led[lost] = shares[lost]
-            led = led / led.sum(axis=1, keepdims=True)
-        picked = choose(led, uniform, group)
-        if not self.lookahead:
-            return picked, np.zeros(len(picked))
-        with np.errstate(divide="ignore"):
-            return picked, np.log(shares[group, picked]) - np.log(led[group, picked])
-
-    def _resample(
-        self, open_: Prefixes, lookahead: Lookahead, place: int, group: Ints, number: int
-    ) -> Ints:
-        """Led draws go on from prefixes in proportion to their weights, once these are uneven.
-
-        The weight of a prefix is p over q times the chance to complete it. Systematic resampling
-        (Kitagawa 1996); afterwards all draws weigh the same. Gives the prefix of each draw.
-        """
-        logs = open_.lead + np.log(lookahead.at(place, open_.states, open_.contexts))
-        highest = logs[group].max()
-        weights = np.exp(logs - highest)[group]  # (R,)
-        if weights.sum() ** 2 / (weights**2).sum() > EVEN * len(group):
-            return group
-        start = uniforms(self.seed, number, PLACE_OF_RESAMPLING + place, 1)
-        points = (np.arange(len(group)) + start) / len(group)
-        chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)
-        mean = highest + np.log(weights.mean())
-        open_.lead = mean - logs + open_.lead  # p over q as if each had the mean weight
-        return group[np.minimum(chosen, len(group) - 1)]
-
-    def _end(
-        self, open_: Prefixes, group: Ints, rows: Ints, lead: Floats, capped: bool = False
-    ) -> Finished:
-        ended, first, which = np.unique(group, return_index=True, return_inverse=True)
-        nll = open_.nll[ended] - log_softmax(open_.logits[ended])[:, BOUNDARY]
-        return Finished(
-            open_.ids[ended], nll, open_.label[ended], open_.nodes[ended],
-            open_.lead[ended] + lead[first], rows, which, capped,
-        )  # fmt: skip
-
-    def _extend(
-        self, open_: Prefixes, place: int, group: Ints, picked: Ints, lead: Floats
-    ) -> tuple[Prefixes, Ints, Ints]:
-        """The prefixes that are one symbol longer, in the order of their first draws."""
-        V = len(self.vocabulary)
-        codes, first, inverse = np.unique(
-            group * V + picked, return_index=True, return_inverse=True
-        )
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        parents, symbols = np.divmod(codes[order], V)
-        nll = (
-            open_.nll[parents] - log_softmax(open_.logits[parents])[np.arange(len(order)), symbols]
-        )
-        logits, state = self.model.step(symbols, take(open_.state, parents))
-        states = self.automaton.next[open_.states[parents], symbols].astype(np.int64)
-        nodes = np.full(len(order), NONE)
-        if self.used:
-            nodes = self.used.find(open_.nodes[parents], symbols)
-            fresh = (nodes == NONE) & (open_.nodes[parents] != NONE)
-            alive = self.automaton.allowed(place + 1, states[fresh])
-            nodes[fresh] = self.used.add(self._shares(logits[fresh]), alive)
-            self.used.link(open_.nodes[parents], symbols, nodes)
-        contexts = open_.contexts[parents]
-        if self.lookahead:
-            contexts = self.lookahead.after(contexts, symbols)
-        longer = Prefixes(
-            np.column_stack([open_.ids[parents], symbols]), state, logits, nll,
-            open_.label[parents], states, nodes, contexts,
-            open_.lead[parents] + lead[first[order]],
-        )  # fmt: skip
-        return longer, rank[inverse], parents
->>>>>>> cli
 
     # -- what a round gives -----------------------------------------------------------------------
 
