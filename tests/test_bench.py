@@ -271,6 +271,7 @@ if __name__ == "__main__":
         time.sleep(0.01)
         model -= 0.1
         draws.append(torch.rand(1).item())
+        Path(args.i).with_name("draws").write_text(str(draws))
         writer.add_scalar("loss", model, step)
         if step % 2 == 0:
             evaluate(model, test_dataset)
@@ -292,6 +293,9 @@ def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, c
     steps = [step for step, _, _ in found.points]
     assert steps == [2, 4, 6] and found.reached is not None and found.reached[0] == 6
     assert [round(nll, 1) for _, _, nll in found.points] == [2.8, 2.6, 2.4]
+    torch.manual_seed(0)  # as its step 0 does; our look after step 1 takes nothing from that
+    draws = json.loads((tmp_path / "draws").read_text(encoding="utf-8"))
+    assert draws[1:3] == [torch.rand(1).item(), torch.rand(1).item()]
     seconds = found.points[-1][1]
     assert 0.06 <= seconds < 0.5  # six steps; its own three looks alone are 1.2 s
     assert capsys.readouterr().out == ""  # what it prints is no result of the bench
