@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check docs size bench lessons lessons-short notebooks clean
+.PHONY: help demo test test-slow test-all check docs size bench bench-full lessons lessons-short notebooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,24 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 size: $(INSTALLED)  ## lines of each file, of spine and leaves; functions over 40 lines
 	@$(BIN)/python bench/size.py
 
-bench: $(INSTALLED)  ## speed and quality of the models, the short way
-	$(BIN)/python bench/models.py --short
+BENCHES := models time_to_loss train_throughput sample_throughput conditions score_throughput ngram_scale start_up memory loaded_machine
+
+# One folder of trained models for all of them.
+bench: $(INSTALLED)  ## speed and quality, the short way (three minutes at most; nothing is kept)
+	@runs=$$(mktemp -d); trap 'rm -rf "$$runs"' EXIT; for bench in $(BENCHES); do \
+	    case $$bench in models) kept="--splits distinct-42";; *) kept="--runs $$runs";; esac; \
+	    echo "== $$bench"; $(BIN)/python bench/$$bench.py --short $$kept || exit 1; done
+
+NAMES ?= names.txt
+ORIGINAL ?=
+
+# ORIGINAL=makemore/makemore.py, of a clone, adds the original's own row to time_to_loss.
+bench-full: $(INSTALLED)  ## every bench on names.txt in full, its figures kept (hours; wants a quiet machine)
+	$(BIN)/python bench/time_to_loss.py --names $(NAMES) --json docs/performance \
+	    $(if $(ORIGINAL),--original $(ORIGINAL))
+	@for bench in $(filter-out models time_to_loss,$(BENCHES)); do echo "== $$bench"; \
+	    $(BIN)/python bench/$$bench.py --names $(NAMES) --json docs/performance \
+	    --runs runs/bench || exit 1; done
 
 LESSONS := $(wildcard lessons/0*.py)
 

@@ -11,8 +11,6 @@ import random
 import sys
 from pathlib import Path
 
-import torch
-
 from makemore.corpus import Corpus, Split, split
 from makemore.settings import TextOptions
 
@@ -52,6 +50,8 @@ def distinct_42(words: list[str]) -> Split:
 
 def original(words: list[str]) -> Split:
     """The last 1,000 of torch's permutation with seed 3407 are the test; there is no val."""
+    import torch  # late: whoever only reads the names stays small
+
     order = torch.randperm(len(words), generator=torch.Generator().manual_seed(3407)).tolist()
     return parts([words[i] for i in order[:-1000]], [], [words[i] for i in order[-1000:]])
 

@@ -1,15 +1,17 @@
-"""Writes the pages of docs/ that are made from the program: commands.md and lessons.md.
+"""Writes the pages of docs/ that are made: commands.md, lessons.md and performance.md.
 
     python docs/pages.py            write them
     python docs/pages.py --check    exit 1, naming the page, if one is not what it would be
 
-commands.md is what `--help` says. lessons.md is what the last full run of each lesson recorded.
+commands.md is what `--help` says. lessons.md is what the last full run of each lesson recorded,
+performance.md the same of each bench.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 LESSONS = ROOT / "lessons"
 WIDTH = 100
+BENCH_PAGE = runpy.run_path(str(ROOT / "bench" / "page.py"))["page"]
 
 
 def commands() -> str:
@@ -98,7 +101,16 @@ def lessons() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "lessons.md": lessons}
+def performance() -> str:
+    """What the benches recorded."""
+    return str(BENCH_PAGE(DOCS / "performance"))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "lessons.md": lessons,
+    "performance.md": performance,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,18 +1,42 @@
-"""The published splits, letter for letter; and that a bench runs."""
+"""The published splits, letter for letter; what benches count, measure, record; their page."""
+
+from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
-import splits  # noqa: E402 (bench/ is no package)
+import curve  # noqa: E402 (bench/ is no package)
+import made  # noqa: E402
+import measure  # noqa: E402
+import operations  # noqa: E402
+import original  # noqa: E402
+import page  # noqa: E402
+import splits  # noqa: E402
+import time_to_loss  # noqa: E402
+import train_throughput  # noqa: E402
+from makemore.batches import Batches, Lines  # noqa: E402
+from makemore.datasets import builtin_names  # noqa: E402
+from makemore.models.base import find  # noqa: E402
+from makemore.vocabulary import Vocabulary  # noqa: E402
+
+WORDS = [a + b + c for a in "abcdem" for b in "aeiou" for c in ("n", "na", "nna")]
+
+
+# -- splits ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +78,346 @@ def test_a_bench_runs_on_the_built_in_names_and_prints_json():
     assert row["model"] == "ngram"
     assert 1.5 < row["val"] < 2.5
     assert "| hash | ngram |" in done.stderr
+
+
+# -- operations -----------------------------------------------------------------------------------
+
+
+def small_transformer() -> Any:
+    kind = find("transformer")
+    return kind(5, 4, kind.Options(n_layer=2, n_head=2, n_embd=8, dropout=0.0))
+
+
+def test_operations_of_a_small_transformer_by_hand():
+    model = small_transformer()
+    # A block: 8 x 24 attend, 8 x 8 project, 8 x 32 widen, 32 x 8 narrow; the head: 8 x 5.
+    assert operations.matrix_parameters(model) == 2 * (192 + 64 + 256 + 256) + 40 == 1576
+    # Lines of 3 and 2 targets: 5 symbols, and 1 + 2 + 3 + 1 + 2 pairs of query and key. A pair
+    # costs 2 operations a channel for q k, 2 for weights v, in each of 2 layers of 8 channels.
+    forward = 2 * 1576 * 5 + 4 * 8 * 2 * 9
+    assert operations.operations(model, np.array([3, 2]), operations.FORWARD) == forward == 16336
+    training = 6 * 1576 * 5 + 3 * 4 * 8 * 2 * 9
+    assert operations.operations(model, np.array([3, 2]), operations.TRAINING) == training
+
+
+def test_operations_are_those_that_torch_counts():
+    """Except that torch computes the future, too, and masks it."""
+    model = small_transformer()
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 4, dtype=torch.long))
+    future = 4 * 8 * 2 * (16 - 10)
+    needed = operations.operations(model, np.array([4]), operations.FORWARD)
+    assert counter.get_total_flops() == needed + future
+
+
+@pytest.mark.parametrize("name, matrices", [("bigram", 0), ("mlp", 30 * 200 + 200 * 27),
+                                            ("gru", 3 * 128 * (64 + 128) + 128 * 27)])  # fmt: skip
+def test_tables_are_looked_up_and_matrices_multiply(name, matrices):
+    kind = find(name)
+    options = kind.Options()
+    model = kind(27, kind.context_for(options, 15), options)
+    assert operations.matrix_parameters(model) == matrices
+
+
+def test_targets_are_counted_without_padding():
+    ids, offsets = np.array([1, 2, 3, 1]), np.array([0, 1, 4])  # lines of 1 and 3 symbols
+    sequences = Lines(ids, offsets, "sequence", 5)
+    groups = [sequences.sequences(np.array([0, 1]), 5)]
+    assert groups[0][1].shape == (2, 4)  # 8 places
+    assert operations.targets_of(groups).tolist() == [2, 4]
+    windows = Batches(Lines(ids, offsets, "window", 3), 6, 0)
+    assert operations.targets_of(windows(0)).tolist() == [1] * 6
+
+
+# -- measuring ------------------------------------------------------------------------------------
+
+
+def test_sides_run_by_turns_and_give_their_spread():
+    order = []
+    values = {"a": iter([3.0, 1.0, 2.0]), "b": iter([5.0, 5.0, 8.0])}
+
+    def side(name):
+        order.append(name)
+        return next(values[name])
+
+    found = measure.alternating({n: lambda n=n: side(n) for n in values}, 3)
+    assert order == ["a", "b"] * 3
+    assert found["a"] == {"median": 2.0, "low": 1.0, "high": 3.0, "n": 3}
+    assert measure.per(10, found["b"]) == {"median": 2.0, "low": 1.25, "high": 2.0, "n": 3}
+
+
+def test_the_peak_is_a_rate_of_this_machine():
+    rate = measure.product_rate(1)
+    assert 1e8 < rate < 1e13
+
+
+def test_a_pace_counts_the_work_of_the_steps_it_took():
+    maker = train_throughput.begun("bigram", splits.by_hash(WORDS), max_steps=4, batch_size=8)
+    pace = train_throughput.Pace(maker)
+    assert pace.go(3) > 0 and pace.taken == 3
+    symbols, needed = pace.work(0, 3)
+    assert symbols == np.mean([(maker.batches()(k)[0][1] >= 0).sum() for k in range(3)])
+    assert needed == 0
+
+
+def test_made_lines_look_like_the_text():
+    flat, vocabulary = made.stream(WORDS, 20_000)
+    ids, offsets = made.encoded(flat)
+    assert abs(len(flat) - 20_000) < 200 and flat[-1] == 0 and len(ids) == offsets[-1]
+    lengths = np.diff(offsets)
+    assert lengths.min() >= 1 and len(lengths) + len(ids) == len(flat)
+    shares = np.bincount(ids, minlength=len(vocabulary))[1:] / len(ids)
+    own = np.array(["".join(WORDS).count(s) for s in vocabulary.symbols]) / len("".join(WORDS))
+    assert np.abs(shares - own).max() < 0.03
+    assert isinstance(vocabulary, Vocabulary)
+    again, _ = made.stream(WORDS, 20_000)
+    assert (again == flat).all()
+
+
+def test_made_lines_are_as_many_as_asked_for(tmp_path):
+    made.write_lines(WORDS, 1234, tmp_path / "lines.txt")
+    text = (tmp_path / "lines.txt").read_text(encoding="utf-8")
+    lines = text.split("\n")
+    assert lines.pop() == "" and len(lines) == 1234 and all(lines)
+    assert len(set(lines) & set(WORDS)) > 20 and set("".join(lines)) <= set("".join(WORDS))
+
+
+# -- the stopwatch --------------------------------------------------------------------------------
+
+
+def test_a_curve_tells_when_the_target_was_passed_and_where_it_stood_at_the_budget():
+    found = curve.Curve(2.0, 10.0)
+    for step, seconds, nll in ((1, 4.0, 2.5), (2, 8.0, 1.9), (3, 12.0, 2.1)):
+        assert not found.complete
+        found.add(step, seconds, nll)
+    assert found.complete
+    told = found.told()
+    assert (told["seconds"], told["steps"], told["budget"]) == (8.0, 2, 2.1)
+    assert curve.Curve(1.0, 99.0, found.points).told()["seconds"] is None
+
+
+def test_the_clock_stands_still_while_the_loss_is_looked_at(monkeypatch):
+    parts = splits.original(WORDS * 20)
+    maker = time_to_loss.begun("bigram", parts, max_steps=6, threads=1)
+    scored, real = [], time_to_loss.score
+
+    def slow(*args: Any) -> Any:
+        scored.append(args[2])
+        time.sleep(0.3)
+        return real(*args)
+
+    monkeypatch.setattr(time_to_loss, "score", slow)
+    found = curve.Curve(0.0, 0.0)
+    began = time.perf_counter()
+    time_to_loss.train(maker, parts.test, found, 2, 1e9)
+    taken = time.perf_counter() - began
+    assert [step for step, _, _ in found.points] == [2, 4, 6]
+    assert all(part is parts.test for part in scored)
+    assert taken >= 0.9 and found.points[-1][1] <= taken - 0.9
+
+
+def test_a_training_ends_where_the_target_is_passed():
+    parts = splits.original(WORDS * 20)
+    maker = time_to_loss.begun("bigram", parts, max_steps=50, threads=1)
+    found = curve.Curve(2.2, 0.0)
+    time_to_loss.train(maker, parts.test, found, 5, 1e9)
+    assert found.reached is not None and found.points[-1] == found.reached
+    assert found.points[-1][0] < 50 and all(nll > 2.2 for _, _, nll in found.points[:-1])
+
+
+def test_held_out_lines_are_a_tenth_of_train_and_the_test_is_gone():
+    parts = splits.original(WORDS * 20)  # with copies: compare by place, not by text
+    chosen = time_to_loss.held_out(parts)
+    assert (len(chosen.train), len(chosen.test)) == (720, 80)
+    both = sorted([*chosen.train, *chosen.test])
+    assert both == sorted(parts.train)
+
+
+ORIGINAL = """
+import argparse, time
+from pathlib import Path
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+class Lines(list):
+    pass
+
+class InfiniteDataLoader:
+    def __init__(self, lines):
+        self.lines = lines
+    def next(self):
+        return self.lines
+
+def evaluate(model, lines, batch_size=50, max_batches=None):
+    torch.rand(1)
+    time.sleep(0.2)
+    return float(model)
+
+def print_samples(num=10):
+    time.sleep(0.2)
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-i")
+    parser.add_argument("-o")
+    args = parser.parse_args()
+    writer = SummaryWriter(log_dir=args.o)
+    torch.manual_seed(1)
+    test_dataset = Lines(Path(args.i).read_text().split())
+    model, step, draws = torch.tensor(3.0), 0, []
+    loader = InfiniteDataLoader(test_dataset)
+    while True:
+        loader.next()
+        time.sleep(0.01)
+        model -= 0.1
+        draws.append(torch.rand(1).item())
+        Path(args.i).with_name("draws").write_text(str(draws))
+        writer.add_scalar("loss", model, step)
+        if step % 2 == 0:
+            evaluate(model, test_dataset)
+            torch.manual_seed(step)
+            print_samples()
+        print("step", step)
+        step += 1
+"""
+
+
+def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, capsys):
+    """The stand-in has the names that the stopwatch looks for, and nothing else of the original."""
+    (tmp_path / "makemore.py").write_text(ORIGINAL, encoding="utf-8")
+    (tmp_path / "names.txt").write_text("anna\nben\n", encoding="utf-8")
+    argv, main = list(sys.argv), sys.modules["__main__"]
+    found = original.run(
+        tmp_path / "makemore.py", tmp_path / "names.txt", curve.Curve(2.55, 0.05), 2, 30.0
+    )
+    steps = [step for step, _, _ in found.points]
+    assert steps == [2, 4, 6] and found.reached is not None and found.reached[0] == 6
+    assert [round(nll, 1) for _, _, nll in found.points] == [2.8, 2.6, 2.4]
+    torch.manual_seed(0)  # as its step 0 does; our look after step 1 takes nothing from that
+    draws = json.loads((tmp_path / "draws").read_text(encoding="utf-8"))
+    assert draws[1:3] == [torch.rand(1).item(), torch.rand(1).item()]
+    seconds = found.points[-1][1]
+    assert 0.06 <= seconds < 0.5  # six steps; its own three looks alone are 1.2 s
+    assert capsys.readouterr().out == ""  # what it prints is no result of the bench
+    assert (sys.argv, sys.modules["__main__"]) == (argv, main)
+
+
+def test_a_file_that_is_no_makemore_py_is_refused(tmp_path):
+    (tmp_path / "x.py").write_text("x = 1\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="no main block"):
+        original.halves(tmp_path / "x.py")
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """A folder with one record, and the list of what was tried."""
+    (tmp_path / "tried.md").write_text("- nothing\n", encoding="utf-8")
+    options = measure.parser("x").parse_args(["--short", "--json", str(tmp_path)])
+    bench = measure.Bench("start_up", options)
+    bench.load = 3.25
+    bench.add({"started": "a | b", "ms": measure.spread([1234.5678, 1.0, 2.5]), "share of": 0.5})
+    bench.finish()
+    return tmp_path
+
+
+def test_the_page_is_made_from_the_records(records, capsys):
+    record = json.loads((records / "start_up.json").read_text(encoding="utf-8"))
+    assert record["machine"]["torch"] == torch.__version__
+    assert record["rows"][0]["ms"] == {"median": 2.5, "low": 1.0, "high": 1234.6, "n": 3}
+    text = page.page(records)
+    assert r"| a \| b | 2.5 (1 to 1,235) | 50.0 % |" in text
+    assert "It was not measured" not in text and "load 3.25 at the start" in text
+    assert "The short form" in text and "- nothing" in text
+    assert text.count("Not measured yet") == len(page.BENCHES) - 1
+    record["short"], record["load"] = False, 0.1
+    (records / "start_up.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "The short form: it shows" not in page.page(records)
+    assert "was not quiet" not in page.page(records)
+
+
+def test_without_a_clone_the_page_says_so(records):
+    record = json.loads((records / "start_up.json").read_text(encoding="utf-8"))
+    record["rows"] = [{"side": "ours", "seconds": 1.0}]
+    (records / "time_to_loss.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "There is no row of the original" in page.page(records)
+    record["rows"].append({"side": "original", "seconds": 1.0})
+    (records / "time_to_loss.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "There is no row of the original" not in page.page(records)
+
+
+def test_a_stale_page_is_found(tmp_path):
+    """`docs/pages.py --check` in a tree that is ours but for one record."""
+    for name in ("src", "tests", "bench", "lessons"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    docs = tmp_path / "docs"
+    (docs / "performance").mkdir(parents=True)
+    for path in [*(ROOT / "docs").glob("*.py"), *(ROOT / "docs").glob("*.md")]:
+        (docs / path.name).write_bytes(path.read_bytes())
+    for path in (ROOT / "docs" / "performance").iterdir():
+        (docs / "performance" / path.name).write_bytes(path.read_bytes())
+    (docs / "lessons").symlink_to(ROOT / "docs" / "lessons")
+    check = [sys.executable, docs / "pages.py", "--check"]
+    assert "performance.md" not in subprocess.run(check, capture_output=True, text=True).stderr
+    with open(docs / "performance" / "tried.md", "a", encoding="utf-8") as tried:
+        tried.write("- one more\n")
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 1 and "docs/performance.md" in done.stderr
+
+
+def test_every_bench_of_the_page_is_there_and_runs_with_make():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    listed = next(line for line in makefile.splitlines() if line.startswith("BENCHES :="))
+    assert listed.split(":=")[1].split() == ["models", *page.BENCHES]
+    assert all((ROOT / "bench" / f"{name}.py").is_file() for name in page.BENCHES)
+
+
+# -- each script ----------------------------------------------------------------------------------
+
+EXPECTED = {
+    "time_to_loss": {"side", "measured", "seconds", "nll test"},
+    "train_throughput": {"model", "ms a step", "symbols a second", "MFU"},
+    "sample_throughput": {"model", "names", "names a second", "MFU"},
+    "conditions": {"condition", "exact", "share that passes", "share of free"},
+    "score_throughput": {"model", "lines a second", "MFU"},
+    "ngram_scale": {"symbols", "seconds", "memory GB", "symbols a second"},
+    "start_up": {"started", "ms"},
+    "memory": {"lines", "command", "memory GB"},
+    "loaded_machine": {"model", "threads", "times as long"},
+}
+FEWER = {"sample_throughput", "score_throughput", "train_throughput"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", page.BENCHES)
+def test_the_short_form_of_a_bench_runs_and_its_record_makes_a_page(name, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "MAKEMORE_NAMES"}
+    environment["PYTHONPATH"] = str(ROOT / "src")
+    models = ["--models", "ngram,mlp" if "train" not in name else "mlp,gru"] * (name in FEWER)
+    script = [sys.executable, f"bench/{name}.py", "--short", "--json", str(tmp_path), *models]
+    if name == "time_to_loss":
+        (tmp_path / "names.txt").write_text("\n".join(builtin_names()) + "\n", encoding="utf-8")
+        (tmp_path / "makemore.py").write_text(ORIGINAL, encoding="utf-8")
+        script += ["--original", tmp_path / "makemore.py", "--names", tmp_path / "names.txt"]
+    done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert record["short"] and record["bench"] == name
+    assert EXPECTED[name] <= {key for row in record["rows"] for key in row}
+    (tmp_path / "tried.md").write_text("-\n", encoding="utf-8")
+    text = page.page(tmp_path)
+    assert page.table(record["rows"]) in text and page.table(record["rows"]) in done.stdout
+    if name == "time_to_loss":
+        assert {row["side"] for row in record["rows"]} == {"ours", "original"}
+    for row in record["rows"]:
+        for key in ("ms", "seconds", "memory GB", "names a second", "times as long"):
+            value = row.get(key)
+            number = value["median"] if isinstance(value, dict) else value
+            assert number is None or number > 0
+
+
+def test_pages_know_the_page():
+    pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))["PAGES"]
+    assert pages["performance.md"]() == page.page()
