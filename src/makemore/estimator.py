@@ -163,7 +163,8 @@ class MakeMore:
         train = plan.split.train
         ids = plan.vocabulary.encode(train)
         lines = Lines(ids, train.offsets, model.reads, model.block_size, model.device)
-        return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
+        size = batch_size or plan.recipe.batch_size
+        return Batches(lines, size, plan.recipe.seed, model.packs)
 
     def _count(self, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
         from makemore.train import Evaluated, Progress, Saved
