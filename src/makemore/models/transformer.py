@@ -21,16 +21,13 @@ from makemore.options import option
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
-    """q (B, n_head, T, D), k and v (B, n_head, S, D), hidden (B or 1, T, S) -> like q.
+    """q (B * n_head, T, D), k and v (B * n_head, S, D), hidden (B * n_head or 1, T, S) -> like q.
 
     softmax(q k / sqrt(D) + hidden) v. Written out because lines are so short that torch's fused
     kernel takes longer on a CPU.
     """
-    B, n_head, T, D = q.shape
-    hidden = hidden[:, None].expand(B, n_head, -1, -1).flatten(0, 1)  # (B * n_head, T, S)
-    flat_q, flat_k, flat_v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
-    weights = torch.baddbmm(hidden, flat_q, flat_k.mT, alpha=D**-0.5).softmax(-1)
-    return torch.bmm(weights, flat_v).view(B, n_head, T, D)
+    weights = torch.baddbmm(hidden, q, k.mT, alpha=q.shape[-1] ** -0.5).softmax(-1)
+    return torch.bmm(weights, v)
 
 
 def lines_of(starts: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,17 +59,21 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, hidden: Tensor, cache: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, State]:
-        """x (B, T, n_embd), hidden (B, T, S), keys and values so far -> x, the cache after."""
+        """x (B, T, n_embd), hidden (B * n_head or 1, T, S) -> x, the cache with these inputs."""
         B, T, C = x.shape
-        heads = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, C // self.n_head)
-        # One copy for all three: (B, n_head, T, C / n_head) each.
-        q, k, v = heads.permute(2, 0, 3, 1, 4).contiguous().unbind()
+        heads = (3, B * self.n_head, T, C // self.n_head)
+        parts = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, -1)
+        q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(heads).unbind()  # one copy for all three
         if cache is not None:
-            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
-        y = attention(q, k, v, hidden)  # (B, n_head, T, C / n_head)
+            k, v = (
+                torch.cat([old.flatten(0, 1), new], dim=1)
+                for old, new in zip(cache, (k, v), strict=True)
+            )
+        y = attention(q, k, v, hidden).view(B, self.n_head, T, -1)
         x = x + self.dropout(self.project(y.transpose(1, 2).reshape(B, T, C)))
         wide = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)
-        return x + self.dropout(self.narrow(wide)), (k, v)
+        x = x + self.dropout(self.narrow(wide))
+        return x, (k.unflatten(0, (B, self.n_head)), v.unflatten(0, (B, self.n_head)))
 
 
 @register("transformer")
@@ -123,6 +124,7 @@ class Transformer(NeuralModel):
             place, hidden = lines_of(starts)
             if inputs.shape[1] > self.block_size and int(place.max()) >= self.block_size:
                 raise ValueError(f"a line has more inputs than block_size {self.block_size}")
+            hidden = hidden.repeat_interleave(self.options.n_head, 0)  # (B * n_head, T, T)
         x = self.dropout(self.embedding(inputs) + self.position(place))  # (B, T, n_embd)
         after = []
         for number, block in enumerate(self.blocks):
