@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -67,6 +67,9 @@ class NeuralModel(nn.Module, Model):
     A subclass that reads windows has to define only `__init__` and `forward`; one that reads
     sequences also `initial_state` and `step`.
     """
+
+    # Layers whose weight is several matrices one above the other, by name: how many.
+    parts: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, vocab_size: int, block_size: int, options: Any) -> None:
         super().__init__()
