@@ -223,6 +223,20 @@ def step_is_forward(kind: type[Model], **options: Any) -> None:
             state, history = take(state, rows), history[rows]
 
 
+def packed_lines_are_alone(kind: type[Model], **options: Any) -> None:
+    """Where lines may stand in a row one after another, none sees another; places start anew."""
+    if not kind.packs:
+        return
+    model = shaken(kind, **options)
+    lines = [some_inputs(model, 3, length) for length in (2, 6, 1, 5)]
+    logits = answers(model, np.concatenate(lines, axis=1))
+    alone = np.concatenate([answers(model, line) for line in lines], axis=1)
+    assert alone.std() > 0.05
+    np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="block_size"):
+        answers(model, np.concatenate([lines[0], some_inputs(model, 3, 7)], axis=1))
+
+
 def steps_past_block_size(kind: type[Model], **options: Any) -> None:
     for block_size in (1, 5, 6):
         model = shaken(kind, block_size=block_size, **options)
@@ -555,6 +569,7 @@ CHECKS: list[Check] = [
     no_look_ahead,
     looks_back,
     step_is_forward,
+    packed_lines_are_alone,
     steps_past_block_size,
     forward_knows_its_limit,
     step_gives_numpy,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from makemore.batches import IGNORED, MOST_GROUPS, Batches, Lines
+from makemore.batches import IGNORED, MOST_GROUPS, ROW, Batches, Lines
 from makemore.corpus import Corpus
 from makemore.settings import TextOptions
 from makemore.vocabulary import Vocabulary
@@ -210,16 +210,49 @@ def test_a_small_batch_is_one_group() -> None:
     assert len(inputs) == 32
 
 
+def lines_in(inputs: Tensor, targets: Tensor) -> list[str]:
+    """The lines of a packed row; what is left of it holds boundaries and no targets."""
+    used = int((targets != IGNORED).sum())
+    assert not inputs[used:].any() and (targets[used:] == IGNORED).all()
+    read, ends = shown(inputs[:used].tolist()), shown(targets[:used].tolist())
+    assert read == "." + ends[:-1] and ends[-1] == "."
+    return ends[:-1].split(".")
+
+
+def test_packed_rows_hold_every_line_once_and_hardly_any_padding() -> None:
+    words = random_words(2048)
+    batches = Batches(encoded(words, "sequence", 16), 256, 0, packs=True)
+    seen = []
+    for step in range(batches.per_epoch):
+        [(inputs, targets)] = batches(step)
+        assert inputs.shape == targets.shape and inputs.shape[1] == ROW
+        assert padding([(inputs, targets)]) < 0.08
+        seen += [line for x, y in zip(inputs, targets, strict=True) for line in lines_in(x, y)]
+    assert sorted(seen) == sorted(words)
+    again = Batches(batches.lines, 256, 0, packs=True)(5)
+    assert torch.equal(again[0][0], batches(5)[0][0])
+
+
+def test_long_lines_are_packed_apart_from_short_ones() -> None:
+    words = random_words(200) + ["ab" * n for n in range(15, 96)]
+    groups = Batches(encoded(words, "sequence", 193), 281, 0, packs=True)(0)
+    assert [inputs.shape[1] for inputs, _ in groups] == [ROW, 95, 191]
+    for inputs, targets in groups:
+        lines = [line for x, y in zip(inputs, targets, strict=True) for line in lines_in(x, y)]
+        assert all(len(line) < inputs.shape[1] for line in lines)
+
+
 @given(
     st.lists(st.text("abc", min_size=1, max_size=40), min_size=1, max_size=60),
     st.integers(1, 50),
     st.integers(1, 80),
-    st.sampled_from(["window", "sequence"]),
+    st.sampled_from(["window", "sequence", "packed"]),
 )
 def test_whatever_the_lines_every_symbol_is_a_target_once(
     words: list[str], block_size: int, batch_size: int, reads: str
 ) -> None:
-    batches = Batches(encoded(words, reads, block_size), batch_size, seed=0)
+    packs, reads = reads == "packed", "window" if reads == "window" else "sequence"
+    batches = Batches(encoded(words, reads, block_size), batch_size, 0, packs)
     counts = np.zeros(27, dtype=int)
     for word in words:
         whole = reads == "window" or len(word) < block_size

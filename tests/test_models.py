@@ -553,11 +553,11 @@ def test_attention_is_torch_s_own(T: int, S: int) -> None:
     chance = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, n, 8, generator=chance) for n in (T, S, S))
     seen = torch.ones(T, S, dtype=torch.bool).tril(S - T)
-    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-    torch.testing.assert_close(attention(q, k, v), expected)
+    hidden = torch.zeros(1, T, S).masked_fill(~seen, -torch.inf)
+    flat = attention(*(part.flatten(0, 1) for part in (q, k, v)), hidden).view(2, 3, T, 8)
+    torch.testing.assert_close(flat, F.scaled_dot_product_attention(q, k, v, attn_mask=seen))
     if T == S:
-        expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        torch.testing.assert_close(attention(q, k, v), expected)
+        torch.testing.assert_close(flat, F.scaled_dot_product_attention(q, k, v, is_causal=True))
 
 
 def test_transformer_is_gpt_2_s_block() -> None:  # spec: P03

@@ -101,6 +101,38 @@ def test_muon_goes_torch_s_way() -> None:
                 other.copy_(mine)
 
 
+def test_muon_learns_the_parts_of_a_parameter_apart() -> None:
+    """As if each of the matrices that stand one above the other were a parameter of its own."""
+    whole = torch.nn.Parameter(matrices(12, 4))
+    apart = [torch.nn.Parameter(part.clone()) for part in matrices(12, 4).chunk(3)]
+    together = torch.nn.Parameter(matrices(12, 4))
+    optimizers = (
+        Muon([{"params": [whole], "parts": 3}], lr=0.1, weight_decay=0.2),
+        Muon(apart, lr=0.1, weight_decay=0.2),
+        Muon([together], lr=0.1, weight_decay=0.2),
+    )
+    for step in range(3):
+        whole.grad = matrices(12, 4, seed=step)
+        together.grad = whole.grad.clone()
+        for part, grad in zip(apart, whole.grad.chunk(3), strict=True):
+            part.grad = grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(whole.detach(), torch.cat(apart).detach())
+    assert (whole - together).abs().max() > 0.01
+
+
+def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
+    model = battery.build(base.find("transformer"))
+    named = {part: key for key, part in model.named_parameters()}
+    [muon] = [part for part in make_optimizers(model, recipe()) if isinstance(part, Muon)]
+    parts = {named[p]: group["parts"] for group in muon.param_groups for p in group["params"]}
+    assert {name for name, number in parts.items() if number == 3} == {
+        "blocks.0.attend.weight", "blocks.1.attend.weight",
+    }  # fmt: skip
+    assert set(parts.values()) == {1, 3}
+
+
 def test_muon_leaves_a_matrix_without_a_gradient() -> None:
     with_it, without = (torch.nn.Parameter(matrices(3, 4)) for _ in range(2))
     with_it.grad = matrices(3, 4, seed=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -93,6 +95,30 @@ def test_default_threads_are_the_cores_that_may_be_used(monkeypatch: pytest.Monk
     assert default_threads() == 6
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert default_threads() == 1
+
+
+SPINNING = """
+import atexit, os, sys
+from makemore.cli import main
+assert "torch" not in sys.modules  # which reads the variable once, when it is loaded
+atexit.register(lambda: print(os.environ.get("GOMP_SPINCOUNT")))
+sys.argv = ["makemore", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+)
+def test_a_command_s_threads_do_not_spin_for_long(given: dict[str, str], expected: str) -> None:
+    """Unless whoever calls it says how they wait."""
+    ours = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {k: v for k, v in os.environ.items() if k not in ours} | given
+    done = subprocess.run(
+        [sys.executable, "-c", SPINNING], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split("\n")[-2] == expected, done.stderr
 
 
 # -- devices --------------------------------------------------------------------------------------

@@ -163,7 +163,8 @@ class MakeMore(Trained):
         train = plan.split.train
         text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
         lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
-        return Batches(lines, batch_size or plan.recipe.batch_size, plan.recipe.seed)
+        size = batch_size or plan.recipe.batch_size
+        return Batches(lines, size, plan.recipe.seed, model.packs)
 
     def _count(self, model: CountModel, writer: RunWriter | None) -> Generator[Event, None, None]:
         from makemore.train import Evaluated, Progress, Saved

@@ -13,45 +13,49 @@ from torch import Tensor, nn
 from makemore.models.neural import NeuralModel
 from makemore.settings import Recipe
 
+MOMENTUM = 0.9  # of Muon: trainings are a few hundred steps, too few for the paper's 0.95
+
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose every update is made orthogonal: all directions of a matrix learn alike.
 
-    Paper: Jordan et al. 2024, Muon. Matrices of one shape are made orthogonal in one batch.
+    Paper: Jordan et al. 2024, Muon. Matrices of one shape are made orthogonal in one batch; where a
+    parameter holds several matrices one above the other (a group's "parts"), each for itself.
     """
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float,
-        momentum: float = 0.95,
+        momentum: float = MOMENTUM,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": 1}
+        super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    shapes[parameter.shape].append(parameter)
-            for alike in shapes.values():
-                self._step_alike(alike, group)
+            parameters = [part for part in group["params"] if part.grad is not None]
+            if parameters:
+                self._step_group(parameters, group)
 
-    def _step_alike(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+    def _step_group(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
         buffers = [self.state[parameter]["momentum"] for parameter in parameters]
         torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
-        ahead = torch._foreach_lerp(grads, buffers, group["momentum"])  # Nesterov
-        updates = orthogonal(torch.stack(ahead))  # (matrices, rows, columns)
-        rows, columns = updates.shape[1:]
-        rate = group["lr"] * max(1.0, rows / columns) ** 0.5
+        updates = torch._foreach_lerp(grads, buffers, group["momentum"])  # Nesterov
+        shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
+        for matrix in (part for update in updates for part in update.chunk(group["parts"])):
+            shapes[matrix.shape].append(matrix)
+        for (rows, columns), alike in shapes.items():
+            longer = max(1.0, rows / columns) ** 0.5
+            torch._foreach_copy_(alike, list((orthogonal(torch.stack(alike)) * longer).unbind()))
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(parameters, list(updates.unbind()), alpha=-rate)
+        torch._foreach_add_(parameters, updates, alpha=-group["lr"])
 
 
 def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
@@ -93,10 +97,12 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
         fused = next(iter(named.values())).device.type in ("cpu", "cuda")
         optimizers.append(torch.optim.AdamW(groups, recipe.learning_rate, (0.9, 0.99), fused=fused))
     if hidden:
-        matrices = [named[n] for n in named if n in hidden]
-        optimizers.append(
-            Muon(matrices, recipe.muon_learning_rate, weight_decay=recipe.weight_decay)
-        )
+        parts = {name: model.parts.get(name.split(".")[-2], 1) for name in named if name in hidden}
+        alike = [
+            {"params": [named[n] for n in parts if parts[n] == number], "parts": number}
+            for number in sorted(set(parts.values()))
+        ]
+        optimizers.append(Muon(alike, recipe.muon_learning_rate, weight_decay=recipe.weight_decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]

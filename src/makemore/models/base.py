@@ -49,6 +49,7 @@ class Model(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[Literal["window", "sequence"]]
+    packs: ClassVar[bool] = False  # several lines may stand in a row of a sequence's inputs
     limited: ClassVar[bool] = True  # forward refuses more than block_size inputs
     recipe: ClassVar[Mapping[str, Any]] = {}
     Options: ClassVar[type]

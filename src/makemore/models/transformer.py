@@ -20,21 +20,26 @@ from makemore.models.neural import Dropout, NeuralModel, numpy_step
 from makemore.options import option
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """q (B, n_head, T, D), k and v (B, n_head, S, D), the last T of S -> (B, n_head, T, D).
+def attention(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
+    """q (B * n_head, T, D), k and v (B * n_head, S, D), hidden (B * n_head or 1, T, S) -> like q.
 
-    softmax(q k / sqrt(D)) v, each query over the keys up to its own place. Written out because
-    lines are so short that torch's fused kernel takes longer on a CPU.
+    softmax(q k / sqrt(D) + hidden) v. Written out because lines are so short that torch's fused
+    kernel takes longer on a CPU.
     """
-    B, n_head, T, D = q.shape
-    S = k.shape[2]
-    future = torch.ones(T, S, dtype=torch.bool, device=q.device).triu(S - T + 1)
-    hidden = torch.zeros(T, S, dtype=q.dtype, device=q.device).masked_fill(future, -torch.inf)
-    flat_q, flat_k, flat_v = (part.reshape(B * n_head, -1, D) for part in (q, k, v))
-    weights = torch.baddbmm(hidden, flat_q, flat_k.mT, alpha=D**-0.5).softmax(
-        -1
-    )  # (B * n_head, T, S)
-    return torch.bmm(weights, flat_v).view(B, n_head, T, D)
+    weights = torch.baddbmm(hidden, q, k.mT, alpha=q.shape[-1] ** -0.5).softmax(-1)
+    return torch.bmm(weights, v)
+
+
+def lines_of(starts: Tensor) -> tuple[Tensor, Tensor]:
+    """Lines may stand in a row one after another: starts (B, T), true where each begins.
+
+    Gives the place of each input in its line (B, T), and what is hidden from it (B, T, T): -inf
+    but for itself and the inputs before it in its line, which are 0.
+    """
+    here = torch.arange(starts.shape[1], device=starts.device)
+    first = torch.where(starts, here, 0).cummax(1).values  # (B, T)
+    seen = (here >= first[:, :, None]) & (here <= here[:, None])  # (B, T, T)
+    return here - first, torch.where(seen, 0.0, -torch.inf)
 
 
 class Block(nn.Module):
@@ -51,17 +56,24 @@ class Block(nn.Module):
         self.narrow = nn.Linear(4 * n_embd, n_embd)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, State]:
-        """x (B, T, n_embd), keys and values of what came before -> x, the cache after."""
+    def forward(
+        self, x: Tensor, hidden: Tensor, cache: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, State]:
+        """x (B, T, n_embd), hidden (B * n_head or 1, T, S) -> x, the cache with these inputs."""
         B, T, C = x.shape
-        heads = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, C // self.n_head)
-        q, k, v = heads.permute(2, 0, 3, 1, 4)  # (B, n_head, T, C / n_head) each
+        heads = (3, B * self.n_head, T, C // self.n_head)
+        parts = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, -1)
+        q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(heads).unbind()  # one copy for all three
         if cache is not None:
-            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
-        y = attention(q, k, v)  # (B, n_head, T, C / n_head)
+            k, v = (
+                torch.cat([old.flatten(0, 1), new], dim=1)
+                for old, new in zip(cache, (k, v), strict=True)
+            )
+        y = attention(q, k, v, hidden).view(B, self.n_head, T, -1)
         x = x + self.dropout(self.project(y.transpose(1, 2).reshape(B, T, C)))
-        hidden = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)
-        return x + self.dropout(self.narrow(hidden)), (k, v)
+        wide = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)
+        x = x + self.dropout(self.narrow(wide))
+        return x, (k.unflatten(0, (B, self.n_head)), v.unflatten(0, (B, self.n_head)))
 
 
 @register("transformer")
@@ -74,6 +86,8 @@ class Transformer(NeuralModel):
         dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
 
     reads = "sequence"
+    packs = True
+    parts = {"attend": 3}  # of queries, keys and values
     recipe = {"max_steps": 1150, "learning_rate": 0.01, "batch_size": 256}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
@@ -102,17 +116,24 @@ class Transformer(NeuralModel):
 
     def read(self, inputs: Tensor, caches: State) -> tuple[Tensor, State]:
         """inputs (B, T), one cache a block -> logits (B, T, V), the caches after."""
-        past = caches[0][0].shape[2] if caches else 0
-        place = torch.arange(past, past + inputs.shape[1], device=inputs.device)
+        if caches:  # one input more of each line
+            place = torch.full_like(inputs, caches[0][0].shape[2])
+            hidden = torch.zeros(1, 1, 1, device=inputs.device)
+        else:
+            starts = (inputs == 0) | (inputs >= self.vocab_size)  # a boundary, or a label
+            starts[:, 0] = True
+            place, hidden = lines_of(starts)
+            if inputs.shape[1] > self.block_size and int(place.max()) >= self.block_size:
+                raise ValueError(f"a line has more inputs than block_size {self.block_size}")
+            hidden = hidden.repeat_interleave(self.options.n_head, 0)  # (B * n_head, T, T)
         x = self.dropout(self.embedding(inputs) + self.position(place))  # (B, T, n_embd)
         after = []
         for number, block in enumerate(self.blocks):
-            x, cache = block(x, caches[number] if caches else None)
+            x, cache = block(x, hidden, caches[number] if caches else None)
             after.append(cache)
         return self.head(self.norm(x)), tuple(after)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        self.check_length(inputs)
         return self.read(inputs, ())[0]  # (B, T, V)
 
     def initial_state(self, batch: int) -> State:
