@@ -23,7 +23,7 @@ from conftest import Cli
 from makemore import MakeMore
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import DataError, RunError, UsageError
-from makemore.estimator import MOST_VAL
+from makemore.learning import MOST_VAL
 from makemore.models import base
 from makemore.models.gru import GRU
 from makemore.models.mlp import MLP

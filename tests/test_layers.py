@@ -63,6 +63,7 @@ SPINE = (
     "optim",
     "train",
     "plan",
+    "learning",
     "trained",
     "estimator",
 )

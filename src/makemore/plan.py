@@ -61,7 +61,8 @@ class Plan:
             round_size=generate.ROUND,
             version=__version__,
         )
-        return cls(kind, options, recipe, config, vocabulary, parts)
+        plan = cls(kind, options, recipe, config, vocabulary, parts)
+        return plan.with_members() if kind.mixes else plan
 
     @classmethod
     def of(cls, run: Run) -> Plan:
@@ -106,6 +107,47 @@ class Plan:
             return
         if isinstance(model, NeuralModel):
             model.check_tensors(tensors)
+
+    def member_plans(self) -> list[Plan]:
+        """The plans of what an ensemble mixes, in order.
+
+        What was asked for the whole holds for each member that does not say otherwise. Their seeds
+        differ; text, threads and device are the whole's.
+        """
+        from makemore.models.ensemble import member_block_size, members_of
+
+        own = {"members", "seed"}
+        whole = {key: value for key, value in self.config.asked.items() if key not in own}
+        free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
+        plans = []
+        for number, (name, values) in enumerate(members_of(self.options.members)):
+            seed = (self.recipe.seed + number) % 2**63
+            asked = {**whole, "seed": seed, **values, **free, "threads": self.config.threads}
+            plan = Plan.make(name, asked, self.split, self.config.data["name"])
+            labels = bool(self.vocabulary.labels)
+            config = dataclasses.replace(
+                plan.config, vocab_size=len(self.vocabulary), block_size=member_block_size(
+                    plan.kind, plan.options, self.config.block_size, labels
+                ),
+            )  # fmt: skip
+            plans.append(dataclasses.replace(plan, config=config, vocabulary=self.vocabulary))
+        return plans
+
+    def with_members(self) -> Plan:
+        """An ensemble's plan with the steps of each member resolved, and their sum as its own."""
+        from makemore.models.ensemble import members_of, text_of
+
+        plans, kinds = self.member_plans(), members_of(self.options.members)
+        steps = [plan.recipe.max_steps or 1 for plan in plans]
+        each = [
+            (name, values if issubclass(plan.kind, CountModel) else {**values, "max_steps": number})
+            for (name, values), plan, number in zip(kinds, plans, steps, strict=True)
+        ]
+        options = dataclasses.replace(self.options, members=text_of(each))
+        recipe = dataclasses.replace(self.recipe, max_steps=sum(steps))
+        values = {**self.config.resolved, **asdict(options), **asdict(recipe)}
+        config = dataclasses.replace(self.config, resolved=values)
+        return dataclasses.replace(self, options=options, recipe=recipe, config=config)
 
     @property
     def label_shares(self) -> NDArray[np.float64] | None:

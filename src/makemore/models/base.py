@@ -50,6 +50,7 @@ class Model(ABC):
     name: ClassVar[str]
     reads: ClassVar[Literal["window", "sequence"]]
     limited: ClassVar[bool] = True  # forward refuses more than block_size inputs
+    mixes: ClassVar[bool] = False  # it is made of others, which learn one after the other
     recipe: ClassVar[Mapping[str, Any]] = {}
     Options: ClassVar[type]
 
