@@ -136,7 +136,7 @@ class MakeMore(Trained):
         """The maker of a run that was read, with its best weights."""
         plan = Plan.of(run)
         maker = cls(plan.config.model)
-        asked = dict(plan.config.asked)
+        asked = {key: value for key, value in plan.config.asked.items() if key != "time"}
         maker.random_state, maker.options = asked.pop("seed", None), asked
         maker.plan_ = plan
         try:

@@ -22,10 +22,11 @@ from makemore.models.base import Arrays, CountModel, Model
 from makemore.models.labelled import LabelledCounts
 from makemore.options import knobs, make, unknown_key
 from makemore.run import Config, Run
-from makemore.settings import Recipe, TextOptions
+from makemore.settings import Budget, Recipe, TextOptions
 from makemore.vocabulary import Vocabulary
 
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
+FEW_LINES = 4_000  # below which fewer steps are the more
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ class Plan:
         plan = cls(kind, options, recipe, config, vocabulary, parts)
         return plan.with_members() if kind.mixes else plan
 
+    def recorded(self, asked: Mapping[str, Any], time: float) -> Plan:
+        """The same plan as one that was asked for in these words, with this many seconds to learn.
+
+        What was chosen for them stands among the resolved values.
+        """
+        typed = {key: value for key, value in self.config.asked.items() if key in asked}
+        config = dataclasses.replace(self.config, asked={**typed, "time": time})
+        return dataclasses.replace(self, config=config)
+
     @classmethod
     def of(cls, run: Run) -> Plan:
         """The plan that a run directory records. Raises RunError if it is not known here."""
@@ -77,7 +87,9 @@ class Plan:
             ) from None  # fmt: skip
         try:
             options, recipe, _ = options_of(kind, config.resolved)
-            options_of(kind, config.asked)
+            asked = {**config.asked}
+            make(Budget, {"time": asked.pop("time", None)})
+            options_of(kind, asked)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
         slot = bool(run.vocabulary.labels)
@@ -116,7 +128,7 @@ class Plan:
         """
         from makemore.models.ensemble import member_block_size, members_of
 
-        own = {"members", "seed"}
+        own = {"members", "seed", "time"}
         whole = {key: value for key, value in self.config.asked.items() if key not in own}
         free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
         plans = []
@@ -217,7 +229,9 @@ def resolved(
             f"give at most {items}",
         )  # fmt: skip
     if asked.get("max_steps") is None:  # the recipe's steps are those for a text like names.txt
-        steps = max(1, round(steps * min(2.0, max(0.3, len(lengths) / REFERENCE_LINES))))
+        # Few lines are soon learned by heart: 400 names are at their best after some 70 steps.
+        least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
+        steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):
         steps = 1
     every = recipe.eval_interval or max(10, steps // 20)

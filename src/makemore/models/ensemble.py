@@ -183,7 +183,7 @@ class Ensemble(NeuralModel):
         for number, member in loaded.items():
             self.take_over(number, member)
         self.weights = tensors["weights"].copy()
-        self.to(device)
+        self.to(device).train(self.training)
 
     def by_member(self, tensors: Arrays) -> dict[int, Arrays]:
         """The tensors of each member that has a weight. RunError for weights that are no shares."""
