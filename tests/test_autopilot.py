@@ -202,7 +202,7 @@ function, calls = makemore.train.nll, []
 
 def nll(*arguments):
     calls.append(None)
-    if len(calls) == KILL:
+    if len(calls) == NTH:
         os.kill(os.getpid(), signal.SIGKILL)
     return function(*arguments)
 
@@ -219,13 +219,13 @@ def test_killed_and_resumed_it_is_what_its_config_says(warm: Warm, tmp_path: Pat
         folder.mkdir()
         (folder / "n.txt").write_text("\n".join(LINES))
         for kill in kills:
-            driver.write_text(DRIVER.replace("KILL", str(kill)))
+            driver.write_text(DRIVER.replace("NTH", str(kill)))
             started = warm.start(*command, cwd=folder, before=driver)
             assert started.wait() == -signal.SIGKILL, started.err
             # From now on the config says what is trained.
             driver.write_text("import makemore.autopilot as a\na.choose = None\n")
         if not kills:
-            driver.write_text(DRIVER.replace("KILL", "0"))
+            driver.write_text(DRIVER.replace("NTH", "0"))
         started = warm.start(*command, cwd=folder, before=driver)
         assert started.wait() == 0, started.err
         config = json.loads((folder / "run/config.json").read_text())

@@ -17,6 +17,7 @@ import battery
 from conftest import Call
 from makemore import MakeMore
 from makemore.corpus import Corpus, Split, split
+from makemore.datasets import builtin_names
 from makemore.errors import RunError, UsageError
 from makemore.evaluate import surprisals
 from makemore.models.base import CountModel, take
@@ -68,7 +69,7 @@ def test_each_probability_is_the_weighted_mean_of_the_members() -> None:
 
 
 def test_step_is_forward_and_its_state_can_be_taken_apart() -> None:
-    for members in (MEMBERS, "ngram, bigram", "rnn n_hidden=8, wavenet n_embd=4 n_hidden=8"):
+    for members in (MEMBERS, "ngram, bigram", "rnn n_hidden=8, wavenet n_embd=4"):
         model = mixture(members)
         history = battery.some_inputs(model, 6, 8)
         state = model.initial_state(6)
@@ -138,7 +139,7 @@ def test_em_reaches_the_maximum_that_a_search_finds() -> None:
         assert found.sum() == pytest.approx(1) and (found > 0).all()
         grid = [(a, b, 100 - a - b) for a in range(101) for b in range(101 - a)]
         best = min(grid, key=lambda each: loss(np.array(each) / 100, nats))
-        assert loss(found, nats) <= loss(np.array(best) / 100, nats) + 1e-6
+        assert loss(found, nats) <= loss(np.array(best) / 100, nats) + 3 * LEAST
         np.testing.assert_allclose(found, np.array(best) / 100, atol=0.02)
 
 
@@ -246,14 +247,17 @@ def test_what_is_typed_for_the_whole_holds_for_each_that_does_not_say_otherwise(
 
 
 def test_each_member_is_what_it_is_alone_and_em_weighs_them_on_val() -> None:
-    maker = trained("ngram order=4, gru n_hidden=8, mlp n_hidden=8 dropout=0.2")
+    lines = builtin_names()[::20]
+    common: dict[str, Any] = {"max_steps": 30, "batch_size": 64, "threads": 1}
+    members = "ngram order=5, gru n_hidden=16, mlp n_hidden=16 dropout=0.2, ngram order=2"
+    maker = trained(members, lines, **common)
     model = maker.model_
     assert isinstance(model, Ensemble)
-    common: dict[str, Any] = {"n_hidden": 8, "max_steps": 4, "batch_size": 16, "threads": 1}
     alone = [
-        MakeMore("ngram", order=4).fit(LINES),
-        MakeMore("gru", random_state=6, **common).fit(LINES),
-        MakeMore("mlp", random_state=7, dropout=0.2, **common).fit(LINES),
+        MakeMore("ngram", order=5).fit(lines),
+        MakeMore("gru", n_hidden=16, random_state=6, **common).fit(lines),
+        MakeMore("mlp", n_hidden=16, dropout=0.2, random_state=7, **common).fit(lines),
+        MakeMore("ngram", order=2).fit(lines),
     ]
     text = maker.vocabulary.encode(maker.split.val)
     nats = []
@@ -264,10 +268,10 @@ def test_each_member_is_what_it_is_alone_and_em_weighs_them_on_val() -> None:
             np.testing.assert_array_equal(value, expected[name])
         nats.append(surprisals(other.model_, text.ids, text.offsets))
     np.testing.assert_allclose(model.weights, fit_weights(np.stack(nats)))
-    assert len(maker.split.val) >= 3 and len(set(model.weights.tolist())) == 3
+    assert (model.weights > 0.02).sum() >= 2  # none is the best everywhere
     val = maker.report("val")["nll"]
     assert val == pytest.approx(loss(model.weights, np.stack(nats)), abs=1e-6)
-    assert val <= min(other.report("val")["nll"] for other in alone) + 1e-6
+    assert val < min(other.report("val")["nll"] for other in alone) - 0.005
 
 
 def test_without_val_all_weigh_alike() -> None:
@@ -283,7 +287,8 @@ def test_labels_and_graphemes_are_learned_as_by_one_model() -> None:
     maker = MakeMore("ensemble", members=members, **common).fit(LINES, labels)
     assert np.mean(maker.predict(LINES) == np.array(labels)) > 0.9
     assert maker.predict_proba(LINES[:3]).sum(axis=1) == pytest.approx(1)
-    assert all(line[1] in "ae" for line in maker.sample(5, random_state=1, label="x", all=True))
+    drawn = maker.sample(40, random_state=1, label="x", all=True)
+    assert sum(line[1:2] in ("a", "e") for line in drawn) > 26
     flags = trained(members, [line.replace("a", "e\u0301") for line in LINES], symbols="grapheme")
     assert "e\u0301" in flags.vocabulary.symbols and len(flags.sample(5, random_state=1)) == 5
 
@@ -335,18 +340,25 @@ def at(owner, name, nth, after=False):
 """
 
 KILLS = (
-    "at(makemore.run_writer.RunWriter, 'member', 1)",
-    "at(makemore.learning, '_of_val', 1)",
-    "at(os, 'rmdir', 1)",
-    "at(os, 'rmdir', 2)",
-    "at(makemore.train, 'nll', 3)",
-    "at(makemore.run_writer.RunWriter, 'commit_logs', 2)",
-    "at(makemore.run_writer.RunWriter, 'commit_logs', 3, after=True)",
-    "at(makemore.learning, 'losses', 3)",
-    "at(os, 'replace', 4)",
-    "at(makemore.train, 'nll', 3)",
-    "at(makemore.learning, '_commit', 1)",
-    "at(os, 'unlink', 1)",
+    (
+        "at(makemore.run_writer.RunWriter, 'member', 1)",
+        "at(makemore.learning, '_of_val', 1)",
+        "at(os, 'rmdir', 1)",
+        "at(os, 'rmdir', 2)",
+        "at(makemore.train, 'nll', 3)",
+        "at(makemore.run_writer.RunWriter, 'commit_logs', 2)",
+        "at(os, 'unlink', 3)",
+        "at(makemore.learning, 'losses', 2)",
+    ),
+    (
+        "at(os, 'replace', 4)",
+        "at(makemore.train, 'nll', 2)",
+        "at(makemore.run_writer.RunWriter, 'commit_logs', 3, after=True)",
+        "at(os, 'replace', 12)",
+        "at(makemore.train, 'nll', 2)",
+        "at(makemore.learning, '_evaluated', 1)",
+        "at(makemore.learning, '_commit', 1)",
+    ),
 )
 
 
@@ -382,11 +394,12 @@ def test_a_run_holds_the_whole_and_nothing_of_the_way(unbroken: Path) -> None:
     assert len(maker.sample(3, random_state=1)) == 3
 
 
+@pytest.mark.parametrize("kills", KILLS)
 def test_killed_anywhere_it_ends_with_the_same_bytes(
-    warm: Warm, unbroken: Path, tmp_path: Path
+    warm: Warm, unbroken: Path, tmp_path: Path, kills: tuple[str, ...]
 ) -> None:
     folder, driver = place(tmp_path), tmp_path / "driver.py"
-    for plan in KILLS:
+    for plan in kills:
         driver.write_text(DRIVER.replace("SIGNAL", "SIGKILL") + plan)
         started = warm.start(*RUN, cwd=folder, before=driver)
         assert started.wait() == -signal.SIGKILL, f"{plan}: {started.err}"

@@ -70,7 +70,7 @@ class Plan:
 
         What was chosen for them stands among the resolved values.
         """
-        typed = {key: value for key, value in self.config.asked.items() if key in asked}
+        typed = {key: asked[key] for key in self.config.asked if key in asked}
         config = dataclasses.replace(self.config, asked={**typed, "time": time})
         return dataclasses.replace(self, config=config)
 
