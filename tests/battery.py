@@ -40,7 +40,8 @@ from makemore.train import train_steps
 Check = Callable[..., None]
 Ids = NDArray[np.int64]
 
-SMALL = {"n_embd": 16, "n_hidden": 24, "n_skip": 16, "n_layer": 2, "n_head": 2}
+MEMBERS = "ngram order=4, gru n_hidden=24, lstm n_layer=1 n_hidden=16"
+SMALL = {"members": MEMBERS, "n_embd": 16, "n_hidden": 24, "n_skip": 16, "n_layer": 2, "n_head": 2}
 
 # Inputs that reach a model's logits, where these are fewer than it may be given.
 REACH = {"bigram": 1}
@@ -61,12 +62,41 @@ def shaken(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -
     if isinstance(model, CountModel):
         model.fit_counts(*some_lines(V))
         return model
+    if kind.mixes:
+        return mixed(model)
     with seeded(1), torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
         for _ in range(10):  # BatchNorm's running statistics, too
             model.train()(torch.from_numpy(some_inputs(model, 64)))
     return model.eval()
+
+
+def mixed(model: Any) -> Any:
+    """An ensemble whose members have learned something, and weigh more the later they come."""
+    for number in range(len(model.members)):
+        member = model.made(number)
+        if isinstance(member, CountModel):
+            ids, offsets = some_lines(model.vocab_size)
+            if isinstance(member, LabelledCounts):
+                fit_labelled(member, ids, offsets)
+            else:
+                member.fit_counts(ids, offsets)
+        else:
+            with seeded(1, number), torch.no_grad():
+                for parameter in member.parameters():
+                    parameter.add_(0.3 * torch.randn_like(parameter))
+        model.take_over(number, member)
+        model.weights[number] = number + 1
+    model.weights /= model.weights.sum()
+    return model.eval()
+
+
+def fit_labelled(model: LabelledCounts, ids: Ids, offsets: Ids) -> None:
+    """Other symbols are common after each label."""
+    V, number = model.vocab_size, np.arange(len(offsets) - 1) % model.n_labels
+    of_symbol = np.repeat(number, np.diff(offsets))
+    model.fit_counts(1 + (ids - 1 + 2 * of_symbol) % (V - 1), offsets, V + number)
 
 
 def some_lines(V: int, n_lines: int = 100, longest: int = 8) -> tuple[Ids, Ids]:
@@ -250,7 +280,7 @@ def forward_knows_its_limit(kind: type[Model], **options: Any) -> None:
     model = shaken(kind, **options)
     if kind.reads == "sequence":
         inputs = some_inputs(model, 2, model.block_size + 1)
-        if kind.limited:
+        if model.limited:
             with pytest.raises(ValueError, match="block_size"):
                 answers(model, inputs)
         else:
@@ -421,14 +451,13 @@ def with_labels(kind: type[Model], V: int = 9, block_size: int = 6, **options: A
     made: Any = kind
     if issubclass(kind, CountModel):
         counted = LabelledCounts(kind, V, block, chosen, LABELS)
-        ids, offsets = some_lines(V)
-        number = np.arange(len(offsets) - 1) % LABELS
-        of_symbol = np.repeat(number, np.diff(offsets))
-        counted.fit_counts(1 + (ids - 1 + 2 * of_symbol) % (V - 1), offsets, V + number)
+        fit_labelled(counted, *some_lines(V))
         return counted
     with seeded(0):
         model = made(V, block, chosen)
     model.add_labels(LABELS)
+    if kind.mixes:
+        return mixed(model)
     with seeded(1), torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -538,8 +567,10 @@ def labels_are_saved(kind: type[Model], **options: Any) -> None:
     inputs = labelled_inputs(model)
     if isinstance(model, CountModel):
         inputs[:, 1:] = 0  # the start of a line, which all counts have seen
-    if isinstance(fresh, NeuralModel):
+    if by_gradients(kind):
         fresh.load_tensors({name: np.zeros_like(value) for name, value in model.tensors().items()})
+    elif kind.mixes:
+        fresh.weights = np.array([1.0, 0.0, 0.0])
     else:
         fresh.tables = [type(table)(9, table.block_size, table.options) for table in fresh.tables]
     assert not np.array_equal(answers(fresh, inputs), answers(model, inputs))
@@ -559,7 +590,12 @@ LABEL_GRADIENT_CHECKS: list[Check] = [a_label_is_learned, labels_leave_the_other
 
 def label_checks(kind: type[Model]) -> list[Check]:
     """The checks that a model of this class has to pass if it is to learn labels."""
-    return LABEL_CHECKS + (LABEL_GRADIENT_CHECKS if issubclass(kind, NeuralModel) else [])
+    return LABEL_CHECKS + (LABEL_GRADIENT_CHECKS if by_gradients(kind) else [])
+
+
+def by_gradients(kind: type[Model]) -> bool:
+    """Whether a model learns by gradients itself: an ensemble's members do, each for itself."""
+    return issubclass(kind, NeuralModel) and not kind.mixes
 
 
 CHECKS: list[Check] = [
@@ -583,4 +619,4 @@ GRADIENT_CHECKS: list[Check] = [every_parameter_gets_a_gradient, overfits_one_ba
 
 def checks(kind: type[Model]) -> list[Check]:
     """The checks that a model of this class has to pass."""
-    return CHECKS + (GRADIENT_CHECKS if issubclass(kind, NeuralModel) else [])
+    return CHECKS + (GRADIENT_CHECKS if by_gradients(kind) else [])

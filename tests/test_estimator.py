@@ -23,7 +23,7 @@ from conftest import Cli
 from makemore import MakeMore
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import DataError, RunError, UsageError
-from makemore.estimator import MOST_VAL
+from makemore.learning import MOST_VAL
 from makemore.models import base
 from makemore.models.gru import GRU
 from makemore.models.mlp import MLP
@@ -35,6 +35,7 @@ from makemore.settings import Recipe
 
 KINDS = base.names()
 SMALL = {
+    "members": "ngram order=3, gru n_hidden=8",
     "n_embd": 8, "n_hidden": 8, "n_skip": 8, "n_layer": 1, "n_head": 2, "block_size": 3, "order": 3,
 }  # fmt: skip
 
@@ -555,7 +556,18 @@ def test_a_batch_is_no_larger_than_what_there_is(
 
 
 @pytest.mark.parametrize(
-    ("lines", "share"), [(1, 0.3), (5000, 0.3), (12_500, 0.5), (25_000, 1), (50_000, 2), (10**5, 2)]
+    ("lines", "share"),
+    [
+        (1, 0.06),
+        (300, 0.06),
+        (1000, 0.3 * 0.25**0.65),
+        (4000, 0.3),
+        (5000, 0.3),
+        (12_500, 0.5),
+        (25_000, 1),
+        (50_000, 2),
+        (10**5, 2),
+    ],
 )
 def test_steps_go_by_the_size_of_the_text(lines: int, share: float) -> None:
     assert REFERENCE_LINES == 25_000

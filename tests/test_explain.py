@@ -28,7 +28,15 @@ Makers = Callable[..., MakeMore]
 NAMES = base.names()
 NEURAL = [name for name in NAMES if name != "ngram"]
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
-SMALL = {"n_layer": 1, "n_head": 2, "n_embd": 8, "n_hidden": 12, "n_skip": 10, "order": 4}
+SMALL = {
+    "members": "ngram order=4, gru n_hidden=12",
+    "n_layer": 1,
+    "n_head": 2,
+    "n_embd": 8,
+    "n_hidden": 12,
+    "n_skip": 10,
+    "order": 4,
+}
 SCRIPTS = {
     "greek": ["".join(p) for p in product("αβγ", "εηι", "λμν")],
     "hebrew": ["".join(p) for p in product("אבג", "דהו", "זחט")],

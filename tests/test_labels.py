@@ -45,6 +45,7 @@ WORDS = ["a", "bad", "", "cabbage", "hedge", "deaf", "hh", "fade", "ab", "hahaha
 GIVEN = ["y", "x", "z", "z", "y", "x", "x", "z", "y", "y"]
 KINDS = base.names()
 SMALL = {
+    "members": "ngram order=4, gru n_hidden=8",
     "n_embd": 8, "n_hidden": 8, "n_skip": 8, "n_layer": 1, "n_head": 2, "block_size": 3, "order": 4,
 }  # fmt: skip
 

@@ -65,6 +65,7 @@ SPINE = (
     "optim",
     "train",
     "plan",
+    "learning",
     "trained",
     "estimator",
 )

@@ -303,8 +303,8 @@ def test_a_planted_fault_is_found(
 
 def test_every_check_finds_a_fault() -> None:
     found = {check for _, check in PLANTED}
-    plain = battery.CHECKS + battery.GRADIENT_CHECKS
-    assert found == {*plain, *battery.LABEL_CHECKS, *battery.LABEL_GRADIENT_CHECKS}
+    every = battery.CHECKS + battery.GRADIENT_CHECKS
+    assert found == {*every, *battery.LABEL_CHECKS, *battery.LABEL_GRADIENT_CHECKS}
 
 
 # -- sizes ----------------------------------------------------------------------------------------

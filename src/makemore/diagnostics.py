@@ -224,9 +224,9 @@ class Watch:
 
     @classmethod
     def of(cls, maker: MakeMore) -> Watch | None:
-        """The watch of a training that has begun; None for a model that only counts."""
+        """The watch of a training that has begun; None for a model that takes no steps itself."""
         plan, model = maker.plan_, maker.model_
-        if plan is None or not isinstance(model, NeuralModel):
+        if plan is None or not isinstance(model, NeuralModel) or plan.kind.mixes:
             return None
         frequent = most_frequent(frequencies(maker), MOST_SYMBOLS + 1).tolist()
         symbols = {0: "."} | {n: plan.vocabulary.decode([n]) for n in frequent if n}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from makemore import learning
 from makemore.corpus import Corpus, Split, split
-from makemore.errors import MakemoreError, RunError, UsageError
+from makemore.errors import MakemoreError, RunError
 from makemore.models import base
-from makemore.models.base import CountModel
-from makemore.models.labelled import LabelledCounts
 from makemore.plan import Plan, options_of
 from makemore.run import Run
 from makemore.run_writer import RunWriter
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from makemore.batches import Batches
     from makemore.train import Event
 
-MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
-MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 DEFAULT_MODEL = "transformer"
 
 
@@ -96,16 +92,7 @@ class MakeMore(Trained):
 
     def begin(self, plan: Plan) -> None:
         """Make the model as planned, on its device. UsageError for options that clash."""
-        self.plan_, self.model_, self._classifier = plan, plan.build_seeded(), None
-        if not isinstance(self.model_, CountModel):
-            from makemore.evaluate import has_batch_norm
-            from makemore.models.neural import NeuralModel
-            from makemore.runtime import choose_device
-
-            assert isinstance(self.model_, NeuralModel)  # noqa: S101 (what does not count learns)
-            self.model_.to(choose_device(plan.recipe.device))
-            if plan.recipe.batch_size == 1 and has_batch_norm(self.model_):
-                raise UsageError("BatchNorm needs batches of 2 or more", "--batch-size", "give 2")
+        self.plan_, self.model_, self._classifier = plan, learning.begun(plan), None
 
     def training(
         self,
@@ -117,78 +104,18 @@ class MakeMore(Trained):
 
         With a writer, the run directory is made, or the run in it goes on.
         """
-        plan = self._plan
-        if writer is not None and run is None:
-            writer.create(plan.config, plan.vocabulary, plan.split)
-        if isinstance(self._model, CountModel):
-            events = self._count(self._model, writer)
-        else:
-            events = self._learn(plan, writer, run, stop)
-        with closing(events):
+        with closing(learning.learn(self._plan, self._model, writer, run, stop)) as events:
             for event in events:
                 self._classifier = None  # it was that of other weights
                 yield event
         self._classifier = None
-
-    def _learn(
-        self, plan: Plan, writer: RunWriter | None, run: Run | None, stop: threading.Event | None
-    ) -> Generator[Event, None, None]:
-        from makemore.models.neural import NeuralModel
-        from makemore.train import Training, fit
-
-        model, batches = self.model_, self.batches()
-        assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
-        training = Training(model, plan.recipe)
-        if run is not None:
-            if run.state is None:
-                raise RunError("the run holds no state to go on from", str(run.path), "use --fresh")
-            try:
-                training.restore(run.progress, run.weights, run.state)
-            except RunError as error:
-                raise RunError(error.what, str(run.path), error.to_do) from None
-        with self._threads():
-            yield from fit(training, batches, self._losses, writer, stop)
 
     def batches(self, batch_size: int | None = None) -> Batches:
         """The batches of a training as begun, by step; of another size than the recipe's if asked.
 
         Raises UsageError for a model that does not learn by steps.
         """
-        from makemore.batches import Batches, Lines
-        from makemore.models.neural import NeuralModel
-
-        plan, model = self._plan, self._model
-        if not isinstance(model, NeuralModel):
-            raise UsageError(f"{self.model} does not learn by steps", "--model", "choose another")
-        train = plan.split.train
-        text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
-        lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
-        size = batch_size or plan.recipe.batch_size
-        return Batches(lines, size, plan.recipe.seed, model.packs)
-
-    def _count(self, model: CountModel, writer: RunWriter | None) -> Generator[Event, None, None]:
-        from makemore.train import Evaluated, Progress, Saved
-
-        train, vocabulary = self._plan.split.train, self._plan.vocabulary
-        text, labels = vocabulary.encode(train), vocabulary.encode_labels(train)
-        if isinstance(model, LabelledCounts):
-            model.fit_counts(text.ids, text.offsets, labels)
-        else:
-            model.fit_counts(text.ids, text.offsets)
-        loss, val = self._losses()
-        yield Evaluated(1, loss, val, True)
-        if writer is not None:
-            writer.save(asdict(Progress(1, 1, val, 0, finished=True)), model.tensors())
-            yield Saved(1)
-
-    def _losses(self) -> tuple[float, float | None]:
-        from makemore.evaluate import score
-
-        parts, vocabulary = self._plan.split, self._plan.vocabulary
-        shares = self._plan.label_shares
-        few = [parts.train.lowest(MOST_TRAIN), parts.val.lowest(MOST_VAL)]
-        means = [score(self._model, vocabulary, part, shares).mean() for part in few]
-        return math.inf if means[0] is None else means[0], means[1]
+        return learning.batches_of(self._plan, self._model, batch_size)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a run directory that every command can use. Raises RunError, SystemFault."""
@@ -211,7 +138,7 @@ class MakeMore(Trained):
         """The maker of a run that was read, with its best weights."""
         plan = Plan.of(run)
         maker = cls(plan.config.model)
-        asked = dict(plan.config.asked)
+        asked = {key: value for key, value in plan.config.asked.items() if key != "time"}
         maker.random_state, maker.options = asked.pop("seed", None), asked
         maker.plan_ = plan
         try:

@@ -22,10 +22,11 @@ from makemore.models.base import Arrays, CountModel, Model
 from makemore.models.labelled import LabelledCounts
 from makemore.options import knobs, make, unknown_key
 from makemore.run import Config, Run
-from makemore.settings import Recipe, TextOptions
+from makemore.settings import Budget, Recipe, TextOptions
 from makemore.vocabulary import Vocabulary
 
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
+FEW_LINES = 4_000  # below which fewer steps are the more
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,17 @@ class Plan:
             round_size=generate.ROUND,
             version=__version__,
         )
-        return cls(kind, options, recipe, config, vocabulary, parts)
+        plan = cls(kind, options, recipe, config, vocabulary, parts)
+        return plan.with_members() if kind.mixes else plan
+
+    def recorded(self, asked: Mapping[str, Any], time: float) -> Plan:
+        """The same plan as one that was asked for in these words, with this many seconds to learn.
+
+        What was chosen for them stands among the resolved values.
+        """
+        typed = {key: asked[key] for key in self.config.asked if key in asked}
+        config = dataclasses.replace(self.config, asked={**typed, "time": time})
+        return dataclasses.replace(self, config=config)
 
     @classmethod
     def of(cls, run: Run) -> Plan:
@@ -76,7 +87,9 @@ class Plan:
             ) from None  # fmt: skip
         try:
             options, recipe, _ = options_of(kind, config.resolved)
-            options_of(kind, config.asked)
+            asked = {**config.asked}
+            make(Budget, {"time": asked.pop("time", None)})
+            options_of(kind, asked)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
         slot = bool(run.vocabulary.labels)
@@ -106,6 +119,47 @@ class Plan:
             return
         if isinstance(model, NeuralModel):
             model.check_tensors(tensors)
+
+    def member_plans(self) -> list[Plan]:
+        """The plans of what an ensemble mixes, in order.
+
+        What was asked for the whole holds for each member that does not say otherwise. Their seeds
+        differ; text, threads and device are the whole's.
+        """
+        from makemore.models.ensemble import member_block_size, members_of
+
+        own = {"members", "seed", "time"}
+        whole = {key: value for key, value in self.config.asked.items() if key not in own}
+        free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
+        plans = []
+        for number, (name, values) in enumerate(members_of(self.options.members)):
+            seed = (self.recipe.seed + number) % 2**63
+            asked = {**whole, "seed": seed, **values, **free, "threads": self.config.threads}
+            plan = Plan.make(name, asked, self.split, self.config.data["name"])
+            labels = bool(self.vocabulary.labels)
+            config = dataclasses.replace(
+                plan.config, vocab_size=len(self.vocabulary), block_size=member_block_size(
+                    plan.kind, plan.options, self.config.block_size, labels
+                ),
+            )  # fmt: skip
+            plans.append(dataclasses.replace(plan, config=config, vocabulary=self.vocabulary))
+        return plans
+
+    def with_members(self) -> Plan:
+        """An ensemble's plan with the steps of each member resolved, and their sum as its own."""
+        from makemore.models.ensemble import members_of, text_of
+
+        plans, kinds = self.member_plans(), members_of(self.options.members)
+        steps = [plan.recipe.max_steps or 1 for plan in plans]
+        each = [
+            (name, values if issubclass(plan.kind, CountModel) else {**values, "max_steps": number})
+            for (name, values), plan, number in zip(kinds, plans, steps, strict=True)
+        ]
+        options = dataclasses.replace(self.options, members=text_of(each))
+        recipe = dataclasses.replace(self.recipe, max_steps=sum(steps))
+        values = {**self.config.resolved, **asdict(options), **asdict(recipe)}
+        config = dataclasses.replace(self.config, resolved=values)
+        return dataclasses.replace(self, options=options, recipe=recipe, config=config)
 
     @property
     def label_shares(self) -> NDArray[np.float64] | None:
@@ -175,7 +229,9 @@ def resolved(
             f"give at most {items}",
         )  # fmt: skip
     if asked.get("max_steps") is None:  # the recipe's steps are those for a text like names.txt
-        steps = max(1, round(steps * min(2.0, max(0.3, len(lengths) / REFERENCE_LINES))))
+        # Few lines are soon learned by heart: 400 names are at their best after some 70 steps.
+        least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
+        steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):
         steps = 1
     every = recipe.eval_interval or max(10, steps // 20)

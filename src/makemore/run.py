@@ -6,6 +6,7 @@
     metrics.jsonl  samples.txt  [diagnostics.jsonl]                 logs, committed up to a length
     checkpoint.json                                                 the one commit point
     lock                                                            held by flock while training
+    members/K/                                     an ensemble's member K, while it is in training
 
 A save writes new files beside the old ones, each under a temporary name, fsync, rename, and then
 replaces checkpoint.json the same way. So there is one whole generation on the disk at any moment,
@@ -46,7 +47,7 @@ GROWING = ("looks.jsonl", "given.txt")  # outside the digests: they grow after t
 READ_TRIES = 50
 
 OURS = re.compile(
-    r"(config|vocabulary|checkpoint)\.json|lock|split|(metrics|looks|diagnostics)\.jsonl"
+    r"(config|vocabulary|checkpoint)\.json|lock|split|members|(metrics|looks|diagnostics)\.jsonl"
     r"|(samples|given)\.txt|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
 )
 GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")

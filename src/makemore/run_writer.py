@@ -6,9 +6,11 @@ whatever was killed when, one whole generation is on the disk; the one before it
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -103,8 +105,35 @@ class RunWriter:
     def clear(self) -> None:
         """Remove what makemore wrote here, and nothing else; the commit point goes first."""
         remove(self.folder / "checkpoint.json")
+        self.remove_members()
         self._clear("")
         self.manifest = None
+
+    # -- the members of an ensemble: runs of their own in members/0, members/1, ... ---------------
+
+    def member(self, number: int) -> RunWriter:
+        """The writer of a member's run. Raises RunError for a link."""
+        for folder in (self.folder / "members", self.folder / "members" / str(number)):
+            if folder.is_symlink():
+                raise RunError(f"{folder.name} is a link", str(self.folder), "take it away")
+        return RunWriter(self.folder / "members" / str(number))
+
+    def remove_members(self, numbers: Collection[int] | None = None) -> None:
+        """Remove the runs of these members, or of all: what makemore wrote, and nothing else."""
+        above = self.folder / "members"
+        if above.is_symlink() or not above.is_dir():
+            return
+        for entry in os.listdir(above):
+            folder = above / entry
+            if not re.fullmatch(r"\d{1,3}", entry) or folder.is_symlink() or not folder.is_dir():
+                continue
+            if numbers is None or int(entry) in numbers:
+                with RunWriter(folder, fresh=True) as own:
+                    own.clear()
+                    _remove_empty(folder / "split")
+                    remove(folder / "lock")
+                _remove_empty(folder)
+        _remove_empty(above)
 
     def _clear(self, prefix: str) -> None:
         for folder in (self.folder, self.folder / "split"):
@@ -112,7 +141,7 @@ class RunWriter:
                 continue
             for entry in os.listdir(folder):
                 ours = OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
-                if ours and entry.startswith(prefix) and entry not in ("lock", "split"):
+                if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
                     remove(folder / entry)
 
     def create(self, config: Config, vocabulary: Vocabulary, split: Split) -> None:
@@ -174,24 +203,34 @@ class RunWriter:
             put(latest + ".safetensors", lambda: safetensors.numpy.save(state))
         self._commit(files, best, latest)
 
-    def _commit(self, files: dict[str, Any], best: str, latest: str) -> None:
-        before = self.manifest
-        logs = {}
+    def _synced(self) -> dict[str, int]:
+        """The length of each log, which is on the disk up to there."""
+        lengths = {}
         for name in self._logs():
             with appending(self.folder / name) as handle:
                 os.fsync(handle)
-                logs[name] = os.fstat(handle).st_size
+                lengths[name] = os.fstat(handle).st_size
+        return lengths
+
+    def _commit(self, files: dict[str, Any], best: str, latest: str) -> None:
+        before = self.manifest
         manifest: dict[str, Any] = {
             "format": FORMAT,
             "generation": before["generation"] + 1 if before else 0,
             "weights": best,
             "state": latest,
             "files": files,
-            "logs": logs,
+            "logs": self._synced(),
             "previous": before
             and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
         }
         self._replace_manifest(manifest)
+
+    def commit_logs(self) -> None:
+        """Let the logs as they are now belong to the generation that was saved last."""
+        if self.manifest is not None:
+            rest = {key: value for key, value in self.manifest.items() if key != "sha256"}
+            self._replace_manifest({**rest, "logs": self._synced()})
 
     def _replace_manifest(self, manifest: dict[str, Any]) -> None:
         manifest["sha256"] = digest_of(manifest)
@@ -213,3 +252,9 @@ class RunWriter:
                 "train again, or take a copy of the run",
             )  # fmt: skip
         self._replace_manifest({**previous, "previous": None})
+
+
+def _remove_empty(folder: Path) -> None:
+    """Take a directory away unless something is in it that is not makemore's."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()

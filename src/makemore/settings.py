@@ -93,6 +93,16 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What a training may cost, in place of saying what it shall be."""
+
+    time: float | None = option(
+        None, "seconds that training may take; model, size and steps are chosen for them",
+        above=0.0, maximum=1e7,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Conditions:
     """What every line has to satisfy. They choose among lines; nothing is cut or mended."""
 

@@ -72,10 +72,15 @@ def compare(**values: Any) -> int:
 
 
 def chosen(models: str | None) -> list[str]:
-    """The models that --models names, or all. Raises UsageError for one that is not known."""
+    """The models that --models names, or all but the ensemble, which trains for many minutes.
+
+    Raises UsageError for one that is not known.
+    """
     from makemore.models.base import find, names
 
-    wanted = names() if models is None else [name.strip() for name in models.split(",")]
+    if models is None:
+        return [name for name in names() if not find(name).mixes]
+    wanted = [name.strip() for name in models.split(",")]
     for name in wanted:
         find(name)
     return wanted

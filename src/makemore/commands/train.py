@@ -28,19 +28,24 @@ from makemore.settings import Recipe, TextOptions
 if TYPE_CHECKING:
     from makemore.corpus import Split
     from makemore.estimator import MakeMore
+    from makemore.plan import Plan
     from makemore.run import Run
     from makemore.run_writer import RunWriter
 
 SHOWN = 20  # new lines at the end
 GLIMPSE = 8  # new lines at each evaluation
 OVERFIT_STEPS = 500  # for one batch
+MIXED = "ensemble"  # what --time chooses among
 
 
 class TrainCommand(ModelCommand):
     """`train`: the model of the run that -o names need not be typed again."""
 
     def model_of(self, args: list[str]) -> str:
-        return value_of("--model", args) or existing_model(args) or DEFAULT_MODEL
+        there = existing_model(args)
+        if there is None and value_of("--time", args):
+            return value_of("--model", args) or MIXED  # --members may be typed
+        return value_of("--model", args) or there or DEFAULT_MODEL
 
 
 def existing_model(arguments: list[str]) -> str | None:
@@ -63,6 +68,8 @@ BASE: list[click.Parameter] = [
     click.Option(["--val"], metavar="FILE", help="lines to choose by, instead of a tenth of FILE"),
     click.Option(["--test"], metavar="FILE", help="lines to report on, instead of a tenth of FILE"),
     plugin_option("a Python file with a model of your own"),
+    click.Option(["--time"], metavar="T", help="60s, 10m, 1h: choose model, size and steps so that "
+                 "training ends by then; with --model, only size and steps"),
     click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
     click.Option(["--watch"], is_flag=True, help="keep activations, gradients and updates, for "
                  "`makemore inspect DIR`"),
@@ -82,16 +89,27 @@ def train(**values: Any) -> int:
     from makemore.models.base import find
     from makemore.plan import options_of
 
-    folder = values["out"] and Path(values["out"])
+    limit, folder = limit_of(values), values["out"] and Path(values["out"])
+    if limit is not None and folder is None:
+        folder = Path("runs") / f"{stem(values['file'])}-{values['model'] or f'{limit:g}s'}"
     there = ["-o", str(folder)] if folder and not values["fresh"] else []
-    model = values["model"] or existing_model(there) or DEFAULT_MODEL
+    model = values["model"] or existing_model(there) or (MIXED if limit else DEFAULT_MODEL)
     kind = find(model)
     asked = {**typed(TextOptions, values), **typed(Recipe, values), **typed(kind.Options, values)}
     options_of(kind, asked)
     if values["overfit_batch"]:
         return overfit(model, asked, values)
     folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
-    return train_in(folder, values["file"], model, asked, values)
+    return train_in(folder, values["file"], model, asked, {**values, "limit": limit})
+
+
+def limit_of(values: Mapping[str, Any]) -> float | None:
+    """The seconds that --time gives. Raises UsageError."""
+    if not values.get("time"):
+        return None
+    from makemore.autopilot import seconds
+
+    return seconds(values["time"])
 
 
 def train_in(
@@ -102,7 +120,7 @@ def train_in(
     from makemore.plan import Plan
     from makemore.run_writer import RunWriter
 
-    stop = StopSignals()
+    stop, began = StopSignals(), time.monotonic()
     goes_on = (folder / "checkpoint.json").exists() and not values.get("fresh")
     parts = None
     if goes_on and file is None and (values.get("val") or values.get("test")):
@@ -111,11 +129,17 @@ def train_in(
         parts = read_split(file, asked, values.get("val"), values.get("test"))
     maker = MakeMore(model)
     if not goes_on and parts is not None:
-        maker.begin(Plan.make(model, asked, parts, visible(stem(file), 200)))
+        name = visible(stem(file), 200)
+        if values.get("limit"):
+            plan = chosen(parts, asked, values, name, began)
+            maker = MakeMore(plan.config.model)
+        else:
+            plan = Plan.make(model, asked, parts, name)
+        maker.begin(plan)
     with stop, RunWriter(folder, fresh=bool(values.get("fresh"))) as writer:
         run = writer.resume() if goes_on else None
         if run is not None:
-            check_same(run, model, asked, parts)
+            check_same(run, model, asked, parts, values.get("limit"))
             if run.progress["finished"]:
                 note(f"makemore: this run is finished; {SHOWN} more from it")
                 show_new(MakeMore.of_run(run), folder, values.get("plugin"))
@@ -128,6 +152,21 @@ def train_in(
             return 128 + stop.number
     show_new(maker, folder, values.get("plugin"))
     return 0
+
+
+def chosen(
+    parts: Split, asked: dict[str, Any], values: Mapping[str, Any], name: str, began: float
+) -> Plan:
+    """The plan that the autopilot makes for the time there is; one line says what and why."""
+    from makemore.autopilot import choose
+    from makemore.plan import Plan
+
+    model = values["model"] or (MIXED if "members" in asked else None)
+    choice = choose(parts, asked, model, values["limit"], began)
+    note(f"makemore: {choice.why}")
+    own = {key: value for key, value in asked.items() if key != "members"}
+    plan = Plan.make(choice.model, {**own, **choice.options}, parts, name)
+    return plan.recorded(asked, values["limit"])
 
 
 def overfit(model: str, asked: Mapping[str, Any], values: Mapping[str, Any]) -> int:
@@ -149,7 +188,9 @@ def overfit(model: str, asked: Mapping[str, Any], values: Mapping[str, Any]) -> 
     return 0
 
 
-def check_same(run: Run, model: str, asked: Mapping[str, Any], parts: Split | None) -> None:
+def check_same(
+    run: Run, model: str, asked: Mapping[str, Any], parts: Split | None, limit: float | None = None
+) -> None:
     """Raise UsageError if a run was started by another command than this one."""
     from makemore.plan import Plan
     from makemore.run import same_command
@@ -161,6 +202,7 @@ def check_same(run: Run, model: str, asked: Mapping[str, Any], parts: Split | No
         )  # fmt: skip
     # Options that do not name the run may change from one call to the next.
     named = Plan.make(model, asked, run.split, "").config.asked
+    named = named if limit is None else {**named, "time": limit}
     same_command(run.config, named, parts.digest() if parts else None)
 
 

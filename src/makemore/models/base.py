@@ -51,6 +51,7 @@ class Model(ABC):
     reads: ClassVar[Literal["window", "sequence"]]
     packs: ClassVar[bool] = False  # several lines may stand in a row of a sequence's inputs
     limited: ClassVar[bool] = True  # forward refuses more than block_size inputs
+    mixes: ClassVar[bool] = False  # it is made of others, which learn one after the other
     recipe: ClassVar[Mapping[str, Any]] = {}
     Options: ClassVar[type]
 

@@ -1,0 +1,499 @@
+"""An ensemble: its mixture by hand, its weights against a search, each member against it alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import battery
+from conftest import Call
+from makemore import MakeMore
+from makemore.corpus import Corpus, Split, split
+from makemore.datasets import builtin_names
+from makemore.errors import RunError, UsageError
+from makemore.evaluate import surprisals
+from makemore.models.base import CountModel, take
+from makemore.models.ensemble import LEAST, Ensemble, fit_weights, members_of, text_of
+from makemore.models.ngram import NGram
+from makemore.plan import Plan
+from makemore.run import Run, verify
+from makemore.run_writer import RunWriter
+from makemore.train import Evaluated, Saved, Step
+from warm import Warm
+
+MEMBERS = "ngram order=4, mlp n_embd=4 n_hidden=8, transformer n_layer=1 n_head=2 n_embd=8"
+LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
+
+
+def mixture(members: str = MEMBERS, V: int = 9, labels: int = 0) -> Ensemble:
+    """An ensemble of members that have learned something; sequences of 8 inputs."""
+    model = Ensemble(V, 8, Ensemble.Options(members))
+    if labels:
+        model.add_labels(labels)
+    mixed: Ensemble = battery.mixed(model)
+    return mixed
+
+
+def trained(members: str, lines: list[str] = LINES, **options: Any) -> MakeMore:
+    common = {"max_steps": 4, "batch_size": 16, "threads": 1, "random_state": 5}
+    return MakeMore("ensemble", members=members, **{**common, **options}).fit(lines)
+
+
+# -- the mixture ----------------------------------------------------------------------------------
+
+
+def test_each_probability_is_the_weighted_mean_of_the_members() -> None:
+    model, inputs = mixture(), battery.some_inputs(mixture())
+    counts, mlp, transformer = model.members
+    assert isinstance(counts, NGram) and isinstance(mlp, torch.nn.Module)
+    assert isinstance(transformer, torch.nn.Module)
+    expected = np.zeros((*inputs.shape, 9))
+    with torch.no_grad():
+        expected += 3 / 6 * transformer(torch.from_numpy(inputs)).softmax(-1).numpy()
+        for place in range(inputs.shape[1]):
+            before = np.concatenate([np.zeros((len(inputs), 3), np.int64), inputs], axis=1)
+            window = before[:, place + 1 : place + 4]  # the three inputs up to this one
+            expected[:, place] += 1 / 6 * np.exp(counts.forward(window))
+            expected[:, place] += 2 / 6 * mlp(torch.from_numpy(window)).softmax(-1).numpy()
+    found = np.exp(battery.answers(model, inputs))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+
+
+def test_step_is_forward_and_its_state_can_be_taken_apart() -> None:
+    for members in (MEMBERS, "ngram, bigram", "rnn n_hidden=8, wavenet n_embd=4"):
+        model = mixture(members)
+        history = battery.some_inputs(model, 6, 8)
+        state = model.initial_state(6)
+        for place in range(8):
+            logits, state = model.step(history[:, place], state)
+            expected = battery.answers(model, history[:, : place + 1])[:, -1]
+            np.testing.assert_allclose(logits, expected, atol=1e-4)
+            if place == 3:
+                rows = np.array([5, 0, 0, 3, 2, 1])
+                state, history = take(state, rows), history[rows]
+
+
+def test_what_has_no_weight_is_asked_nothing() -> None:
+    model = mixture()
+    inputs = battery.some_inputs(model)
+    model.weights = np.array([0.0, 1.0, 0.0])
+    alone = model.members[1]
+    assert model.learned == [1] and alone is not None and model.n_parameters == alone.n_parameters
+    assert {name.partition(".")[0] for name in model.tensors()} == {"weights", "1"}
+    model.members[0] = model.members[2] = None
+    windows = model.windows(torch.from_numpy(inputs), 3)
+    with torch.no_grad():
+        expected = alone(windows.flatten(0, 1)).log_softmax(-1).view(*inputs.shape, -1)  # type: ignore[operator]
+    np.testing.assert_allclose(battery.answers(model, inputs), expected, atol=1e-6)
+
+
+def test_before_any_has_learned_all_symbols_are_alike() -> None:
+    model = Ensemble(9, 8, Ensemble.Options(MEMBERS))
+    assert battery.answers(model, battery.some_inputs(model)).std() == 0
+    logits, state = model.step(np.zeros(3, np.int64), model.initial_state(3))
+    assert logits.shape == (3, 9) and logits.std() == 0 and state == ()
+    assert model.n_parameters == 0 and list(model.tensors()) == ["weights"]
+
+
+def test_members_that_read_windows_see_the_label_too() -> None:
+    model = mixture(labels=2)
+    inputs = battery.labelled_inputs(model)
+    found = model.windows(torch.from_numpy(inputs), 4).numpy()
+    assert (found[:, :, 0] == inputs[:, :1]).all()
+    line = inputs.copy()
+    line[:, 0] = 0
+    np.testing.assert_array_equal(
+        found[:, 0, 1:], np.column_stack([line[:, :1] * 0] * 2 + [line[:, 0]])
+    )
+    np.testing.assert_array_equal(found[:, 5, 1:], line[:, 3:6])
+
+
+def test_it_has_a_limit_if_one_of_its_members_has() -> None:
+    assert mixture().limited and not mixture("ngram, gru n_hidden=4, mlp").limited
+    with pytest.raises(ValueError, match="block_size"):
+        mixture()(torch.zeros(1, 9, dtype=torch.long))
+    assert mixture("ngram, gru n_hidden=4")(torch.zeros(1, 9, dtype=torch.long)).shape == (1, 9, 9)
+
+
+# -- the weights ----------------------------------------------------------------------------------
+
+
+def loss(weights: Any, surprisals: Any) -> float:
+    return float(-np.log(np.asarray(weights) @ np.exp(-surprisals)).mean())
+
+
+def test_em_reaches_the_maximum_that_a_search_finds() -> None:
+    chance = np.random.default_rng(0)
+    for scales in ([1.0, 1.0, 1.0], [1.0, 1.3, 2.0], [0.5, 3.0, 3.0]):
+        nats = chance.exponential(scales, (500, 3)).T
+        found = fit_weights(nats)
+        assert found.sum() == pytest.approx(1) and (found > 0).all()
+        grid = [(a, b, 100 - a - b) for a in range(101) for b in range(101 - a)]
+        best = min(grid, key=lambda each: loss(np.array(each) / 100, nats))
+        assert loss(found, nats) <= loss(np.array(best) / 100, nats) + 3 * LEAST
+        np.testing.assert_allclose(found, np.array(best) / 100, atol=0.02)
+
+
+def test_em_knows_a_member_that_is_of_no_use_and_where_there_is_nothing_to_go_by() -> None:
+    nats = np.array([[1.0, 1.0, 1.0], [9.0, 9.0, 9.0]])
+    found = fit_weights(nats)
+    assert 0 < found[1] < 2 * LEAST  # above 0: a member that has learned stays known
+    np.testing.assert_array_equal(fit_weights(np.zeros((4, 0))), np.full(4, 1 / 4))
+    np.testing.assert_array_equal(fit_weights(np.ones((1, 5))), [1.0])
+    far = fit_weights(np.array([[800.0, 1.0], [1.0, 800.0]]))  # e**-800 is 0
+    np.testing.assert_allclose(far, 0.5, atol=1e-6)
+
+
+# -- tensors --------------------------------------------------------------------------------------
+
+
+def test_weights_that_are_no_shares_are_refused() -> None:
+    model = mixture()
+    inputs, whole = battery.some_inputs(model), model.tensors()
+    expected = battery.answers(model, inputs)
+    for weights in ([0.5, 0.5, 0.5], [1.5, -0.5, 0.0], [np.nan, 0.5, 0.5], [np.inf, 0.0, 0.0],
+                    [0.5, 0.5], [[0.2, 0.3, 0.5]]):  # fmt: skip
+        with pytest.raises(RunError, match="'weights'"):
+            model.load_tensors({**whole, "weights": np.array(weights)})
+    with pytest.raises(RunError, match="expected float64"):
+        model.load_tensors({**whole, "weights": whole["weights"].astype(np.float32)})
+    for name in ("9.head.weight", "x", "-1.x", "00.counts", ".", "1", "weights.x", "²"):
+        with pytest.raises(RunError, match="unknown tensor"):
+            model.load_tensors({**whole, name: np.zeros(1)})
+    with pytest.raises(RunError, match=r"lacks tensor '2\."):
+        model.load_tensors({k: v for k, v in whole.items() if not k.startswith("2.")})
+    with pytest.raises(RunError, match=r"unknown tensor '0\."):  # a member without a weight
+        model.load_tensors({**whole, "weights": np.array([0.0, 0.5, 0.5])})
+    np.testing.assert_array_equal(battery.answers(model, inputs), expected)
+
+
+def test_a_member_that_has_not_learned_takes_no_memory() -> None:
+    huge = "ngram order=3, transformer n_layer=64 n_embd=4096 n_head=1"
+    model = Ensemble(9, 8, Ensemble.Options(huge))
+    counts = mixture("ngram order=3").tensors()
+    model.load_tensors({**counts, "weights": np.array([1.0, 0.0])})
+    assert model.members[1] is None
+    with pytest.raises(RunError, match=r"lacks tensor '1\."):  # nor does one that lacks its weights
+        model.load_tensors({**counts, "weights": np.array([0.5, 0.5])})
+
+
+# -- what is typed --------------------------------------------------------------------------------
+
+
+def test_members_are_written_as_they_are_read() -> None:
+    text = (
+        "ngram, mlp batch_norm=true block_size=3, gru n_hidden=9 learning_rate=0.2 grad_clip=none"
+    )
+    found = members_of(text)
+    assert found == [
+        ("ngram", {}), ("mlp", {"batch_norm": True, "block_size": 3}),
+        ("gru", {"n_hidden": 9, "learning_rate": 0.2, "grad_clip": None}),
+    ]  # fmt: skip
+    assert text_of(found) == text and members_of(text_of(found)) == found
+    assert members_of(Ensemble.Options().members)[0] == ("ngram", {})
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("ngrm", "unknown model 'ngrm'"),
+        ("ngram, , gru", "unknown model ''"),
+        ("", "unknown model ''"),
+        ("ngram, ensemble", "ensemble is no member"),
+        ("gru n_hiden=3", "unknown option of gru 'n_hiden': did you mean 'n_hidden'"),
+        ("gru threads=3", "unknown option of gru 'threads'"),
+        ("gru n_hidden", "n_hidden cannot be ''"),
+        ("gru n_hidden=x", "n_hidden cannot be 'x'"),
+        ("gru n_hidden=0", "n_hidden cannot be 0"),
+        ("mlp batch_norm=maybe", "batch_norm cannot be 'maybe'"),
+        (", ".join(["ngram"] * 65), "65 members"),
+    ],
+)
+def test_members_that_cannot_be_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        trained(text)
+
+
+def test_what_is_typed_for_the_whole_holds_for_each_that_does_not_say_otherwise() -> None:
+    parts = split(Corpus.from_lines(LINES))
+    asked = {
+        "members": "ngram, gru n_hidden=8, mlp max_steps=7 seed=1 learning_rate=0.5",
+        "max_steps": 3, "learning_rate": 0.25, "seed": 10, "threads": 1, "save_interval": 2.0,
+    }  # fmt: skip
+    plan = Plan.make("ensemble", asked, parts, "x")
+    counts, gru, mlp = plan.member_plans()
+    assert [each.recipe.max_steps for each in (counts, gru, mlp)] == [1, 3, 7]
+    assert plan.recipe.max_steps == 11
+    assert [each.recipe.seed for each in (counts, gru, mlp)] == [10, 11, 1]
+    assert (gru.recipe.learning_rate, mlp.recipe.learning_rate) == (0.25, 0.5)
+    assert {each.recipe.save_interval for each in (counts, gru, mlp)} == {2.0}
+    assert {each.config.threads for each in (counts, gru, mlp)} == {1}
+    # All values stand in the config, steps included, so that they are the same again.
+    assert "gru n_hidden=8 max_steps=3, mlp max_steps=7" in plan.config.resolved["members"]
+    again = Plan.make("ensemble", {**asked, "members": plan.config.resolved["members"]}, parts, "x")
+    assert again.config.resolved == plan.config.resolved
+
+
+# -- training -------------------------------------------------------------------------------------
+
+
+def test_each_member_is_what_it_is_alone_and_em_weighs_them_on_val() -> None:
+    lines = builtin_names()[::20]
+    common: dict[str, Any] = {"max_steps": 30, "batch_size": 64, "threads": 1}
+    members = "ngram order=5, gru n_hidden=16, mlp n_hidden=16 dropout=0.2, ngram order=2"
+    maker = trained(members, lines, **common)
+    model = maker.model_
+    assert isinstance(model, Ensemble)
+    alone = [
+        MakeMore("ngram", order=5).fit(lines),
+        MakeMore("gru", n_hidden=16, random_state=6, **common).fit(lines),
+        MakeMore("mlp", n_hidden=16, dropout=0.2, random_state=7, **common).fit(lines),
+        MakeMore("ngram", order=2).fit(lines),
+    ]
+    text = maker.vocabulary.encode(maker.split.val)
+    nats = []
+    for member, other in zip(model.members, alone, strict=True):
+        assert member is not None and other.model_ is not None
+        expected = other.model_.tensors()
+        for name, value in member.tensors().items():
+            np.testing.assert_array_equal(value, expected[name])
+        nats.append(surprisals(other.model_, text.ids, text.offsets))
+    np.testing.assert_allclose(model.weights, fit_weights(np.stack(nats)))
+    assert (model.weights > 0.02).sum() >= 2  # none is the best everywhere
+    val = maker.report("val")["nll"]
+    assert val == pytest.approx(loss(model.weights, np.stack(nats)), abs=1e-6)
+    assert val < min(other.report("val")["nll"] for other in alone) - 0.005
+
+
+def test_without_val_all_weigh_alike() -> None:
+    maker = trained("ngram, bigram, gru n_hidden=4", LINES[:20])
+    assert not len(maker.split.val) and isinstance(maker.model_, Ensemble)
+    np.testing.assert_array_equal(maker.model_.weights, np.full(3, 1 / 3))
+
+
+def test_labels_and_graphemes_are_learned_as_by_one_model() -> None:
+    labels = ["x" if line[1] in "ae" else "y" for line in LINES]
+    members = "ngram, mlp n_hidden=8, gru n_hidden=8"
+    common = {"max_steps": 4, "batch_size": 16, "threads": 1}
+    maker = MakeMore("ensemble", members=members, **common).fit(LINES, labels)
+    assert np.mean(maker.predict(LINES) == np.array(labels)) > 0.9
+    assert maker.predict_proba(LINES[:3]).sum(axis=1) == pytest.approx(1)
+    drawn = maker.sample(40, random_state=1, label="x", all=True)
+    assert sum(line[1:2] in ("a", "e") for line in drawn) > 26
+    flags = trained(members, [line.replace("a", "e\u0301") for line in LINES], symbols="grapheme")
+    assert "e\u0301" in flags.vocabulary.symbols and len(flags.sample(5, random_state=1)) == 5
+
+
+def test_events_count_the_steps_of_all_members() -> None:
+    parts = split(Corpus.from_lines(LINES))
+    asked = {"members": "ngram, gru n_hidden=4, mlp n_hidden=4", "max_steps": 3, "threads": 1}
+    maker = MakeMore("ensemble")
+    maker.begin(Plan.make("ensemble", asked, parts, "x"))
+    events = list(maker.training())
+    steps = [event.step for event in events if isinstance(event, Step)]
+    assert steps == [2, 3, 4, 5, 6, 7]
+    best = [event.step for event in events if isinstance(event, Evaluated) and event.best]
+    assert best == [1, 4, 7]  # after each member, the whole
+    told = [event.val or 0.0 for event in events if isinstance(event, Evaluated) and event.best]
+    np.testing.assert_allclose(told, sorted(told, reverse=True), atol=1e-6)  # never worse on val
+
+
+def test_what_learns_by_steps_alone_is_refused_in_words(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_text("\n".join(LINES))
+    for command in (["lr-find", "n.txt"], ["train", "n.txt", "--overfit-batch"]):
+        done = call(*command, "--model", "ensemble")
+        assert done.returncode == 2 and "ensemble is several models" in done.stderr
+
+
+# -- as a run -------------------------------------------------------------------------------------
+
+RUN = ("train", "names.txt", "-o", "run", "--model", "ensemble", "--members",
+       "ngram, gru n_hidden=8 dropout=0.2, transformer n_layer=1 n_head=2 n_embd=8",
+       "--max-steps", "6", "--eval-interval", "3", "--batch-size", "16", "--threads", "1",
+       "--seed", "5", "--log-interval", "1", "--save-interval", "0")  # fmt: skip
+
+DRIVER = """
+import os, signal
+import makemore.learning, makemore.run_writer, makemore.train
+
+def at(owner, name, nth, after=False):
+    function, calls = getattr(owner, name), []
+    def patched(*arguments, **more):
+        calls.append(None)
+        if len(calls) == nth and not after:
+            os.kill(os.getpid(), signal.SIGNAL)
+        result = function(*arguments, **more)
+        if len(calls) == nth and after:
+            os.kill(os.getpid(), signal.SIGNAL)
+        return result
+    setattr(owner, name, patched)
+
+"""
+
+KILLS = (
+    (
+        "at(makemore.run_writer.RunWriter, 'member', 1)",
+        "at(makemore.learning, '_of_val', 1)",
+        "at(os, 'rmdir', 1)",
+        "at(os, 'rmdir', 2)",
+        "at(makemore.train, 'nll', 3)",
+        "at(makemore.run_writer.RunWriter, 'commit_logs', 2)",
+        "at(os, 'unlink', 3)",
+        "at(makemore.learning, 'losses', 2)",
+    ),
+    (
+        "at(os, 'replace', 4)",
+        "at(makemore.train, 'nll', 2)",
+        "at(makemore.run_writer.RunWriter, 'commit_logs', 3, after=True)",
+        "at(os, 'replace', 12)",
+        "at(makemore.train, 'nll', 2)",
+        "at(makemore.learning, '_evaluated', 1)",
+        "at(makemore.learning, '_commit', 1)",
+    ),
+)
+
+
+def place(above: Path, name: str = "work") -> Path:
+    folder = above / name
+    folder.mkdir()
+    (folder / "names.txt").write_text("\n".join(LINES))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = place(tmp_path_factory.mktemp("unbroken"))
+    started = warm.start(*RUN, cwd=folder)
+    assert started.wait() == 0, started.err
+    return folder / "run"
+
+
+def same(run: Path, unbroken: Path) -> None:
+    assert Run.load(run).progress["finished"] and verify(run) == []
+    names = [path.name for path in unbroken.glob("weights-*")]
+    assert len(names) == 2
+    for name in (*names, "config.json"):
+        assert (run / name).read_bytes() == (unbroken / name).read_bytes()
+    assert not (run / "members").exists()
+
+
+def test_a_run_holds_the_whole_and_nothing_of_the_way(unbroken: Path) -> None:
+    maker = MakeMore.load(unbroken)
+    assert isinstance(maker.model_, Ensemble) and maker.model_.learned == [0, 1, 2]
+    assert not (unbroken / "members").exists()
+    assert Run.load(unbroken).progress["step"] == 13
+    assert len(maker.sample(3, random_state=1)) == 3
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_killed_anywhere_it_ends_with_the_same_bytes(
+    warm: Warm, unbroken: Path, tmp_path: Path, kills: tuple[str, ...]
+) -> None:
+    folder, driver = place(tmp_path), tmp_path / "driver.py"
+    for plan in kills:
+        driver.write_text(DRIVER.replace("SIGNAL", "SIGKILL") + plan)
+        started = warm.start(*RUN, cwd=folder, before=driver)
+        assert started.wait() == -signal.SIGKILL, f"{plan}: {started.err}"
+        if (folder / "run" / "checkpoint.json").exists():
+            assert verify(folder / "run") == []
+            assert len(MakeMore.load(folder / "run").sample(3, random_state=1, all=True)) == 3
+    started = warm.start(*RUN, cwd=folder)
+    assert started.wait() == 0 and "going on from step" in started.err, started.err
+    same(folder / "run", unbroken)
+
+
+def test_stopped_by_a_signal_in_each_member_it_goes_on(
+    warm: Warm, unbroken: Path, tmp_path: Path
+) -> None:
+    folder, driver = place(tmp_path), tmp_path / "driver.py"
+    for nth in (2, 2, 5, 3):
+        text = f"at(makemore.train, 'nll', {nth})"
+        driver.write_text(DRIVER.replace("SIGNAL", "SIGTERM") + text)
+        started = warm.start(*RUN, cwd=folder, before=driver)
+        assert started.wait() == 143, started.err
+        assert "the same command goes on" in started.err
+        assert list((folder / "run" / "members").iterdir())
+    assert warm.start(*RUN, cwd=folder).wait() == 0
+    same(folder / "run", unbroken)
+
+
+def test_lines_come_as_soon_as_the_first_member_is_in(tmp_path: Path) -> None:
+    parts, stop = split(Corpus.from_lines(LINES)), threading.Event()
+    asked = {"members": "ngram, gru n_hidden=4", "max_steps": 5, "threads": 1, "save_interval": 0.0}
+    maker = MakeMore("ensemble")
+    maker.begin(Plan.make("ensemble", asked, parts, "x"))
+    with RunWriter(tmp_path / "run") as writer:
+        for event in maker.training(writer, None, stop):
+            if isinstance(event, Saved) and event.step == 3:
+                stop.set()
+    early = MakeMore.load(tmp_path / "run")
+    assert isinstance(early.model_, Ensemble) and early.model_.learned == [0]
+    counts = MakeMore("ngram").fit(LINES)
+    assert early.report("val")["nll"] == pytest.approx(counts.report("val")["nll"], abs=1e-6)
+    assert (tmp_path / "run/members/1/checkpoint.json").exists()
+
+
+def test_fresh_removes_what_is_ours_and_nothing_else(call: Call, tmp_path: Path) -> None:
+    test_lines_come_as_soon_as_the_first_member_is_in(tmp_path)
+    (tmp_path / "run/members/1/mine.txt").write_text("mine")
+    (tmp_path / "run/members/mine").mkdir()
+    (tmp_path / "n.txt").write_text("\n".join(LINES))
+    done = call("train", "n.txt", "-o", "run", "--model", "ngram", "--fresh")
+    assert done.returncode == 0, done.stderr
+    left = {str(path.relative_to(tmp_path / "run")) for path in tmp_path.rglob("run/members/**/*")}
+    assert left == {"members/1", "members/1/mine.txt", "members/mine"}
+
+
+def test_a_link_in_place_of_members_is_refused(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "n.txt").write_text("\n".join(LINES))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/lock").touch()
+    (tmp_path / "run/members").symlink_to(tmp_path / "elsewhere")
+    done = call("train", "n.txt", "-o", "run", "--model", "ensemble", "--members", "ngram")
+    assert done.returncode == 4 and "members is a link" in done.stderr
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_a_member_of_another_training_starts_over(tmp_path: Path) -> None:
+    parts, model = split(Corpus.from_lines(LINES)), "ensemble"
+    asked = {"members": "gru n_hidden=4, ngram", "max_steps": 3, "threads": 1}
+    with RunWriter(tmp_path / "run") as writer:
+        maker = MakeMore(model)
+        maker.begin(Plan.make(model, asked, parts, "x"))
+        events = maker.training(writer)
+        next(events)
+        other = Plan.make(
+            "gru", {"n_hidden": 4, "max_steps": 3, "seed": 1, "threads": 1}, parts, "x"
+        )
+        left = MakeMore("gru")
+        left.begin(other)
+        with writer.member(0) as own:
+            list(left.training(own))
+        list(events)
+    alone = Plan.make("gru", {"n_hidden": 4, "max_steps": 3, "threads": 1}, parts, "x")
+    expected = MakeMore("gru")
+    expected.begin(alone)
+    list(expected.training())
+    assert expected.model_ is not None and left.model_ is not None
+    found = Run.load(tmp_path / "run").weights
+    for name, value in expected.model_.tensors().items():
+        np.testing.assert_array_equal(found[f"0.{name}"], value)
+    assert any((found[f"0.{k}"] != v).any() for k, v in left.model_.tensors().items())
+
+
+def test_counts_alone_need_no_gradient() -> None:
+    maker = trained("ngram order=2, ngram order=4")
+    assert isinstance(maker.model_, Ensemble) and not len(maker.model_.parts)
+    assert all(isinstance(member, CountModel) for member in maker.model_.members)
+    parts = Split(maker.split.train, maker.split.val, maker.split.val.take(slice(0)))
+    assert Plan.make("ensemble", {"members": "ngram, ngram"}, parts, "x").recipe.max_steps == 2
