@@ -190,7 +190,7 @@ class Pilot:
         plan = Plan.make(name, {**asked, **options}, self.parts, "")
         model, moments, evaluation = begun(plan), [], 0.0
         before = started = time.monotonic()
-        with contextlib.closing(learn(plan, model)) as events:  # type: ignore[type-var]
+        with contextlib.closing(learn(plan, model)) as events:
             for event in events:
                 now = time.monotonic()
                 if isinstance(event, Evaluated) and event.step == 0:

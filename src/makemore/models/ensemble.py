@@ -59,7 +59,9 @@ class Ensemble(NeuralModel):
         limited = any(kind.reads == "sequence" and kind.limited for kind in found)
         self.limited = limited  # type: ignore[misc]
         self.members: list[Model | None] = [None] * len(self.kinds)  # made once they are known
-        self.parts = nn.ModuleList()  # those with gradients: they move to a device with this module
+        self.learners = (
+            nn.ModuleList()
+        )  # those with gradients: they move to a device with this module
         self.weights = np.zeros(len(self.kinds))
 
     def made(self, number: int) -> Model:
@@ -81,14 +83,14 @@ class Ensemble(NeuralModel):
         """A member that has learned, or learns now; its weight is another matter."""
         self.members[number] = member
         members: list[Any] = self.members
-        self.parts = nn.ModuleList(part for part in members if isinstance(part, nn.Module))
+        self.learners = nn.ModuleList(part for part in members if isinstance(part, nn.Module))
 
     def add_labels(self, number: int) -> None:
         self.n_labels = number
 
     @property
     def device(self) -> torch.device:
-        return next((part.device for part in self.parts), torch.device("cpu"))  # type: ignore
+        return next((part.device for part in self.learners), torch.device("cpu"))  # type: ignore
 
     @property
     def n_parameters(self) -> int:
