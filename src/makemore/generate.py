@@ -221,7 +221,7 @@ class Sampler:
         return fresh
 
     def _by_weight(self, lines: Ended, fresh: Ints, number: int) -> Ints:
-        """Half as many as the sample size that the weights leave, drawn without replacement."""
+        """Two thirds of the sample size that the weights leave, drawn without replacement."""
         if not len(fresh):
             return fresh
         logs = np.log(lines.draws[fresh]) + lines.lead[fresh]
@@ -231,7 +231,7 @@ class Sampler:
         self.effective += effective
         uniform = uniforms(self.seed, number, PLACE_OF_WEIGHTS, len(fresh))
         keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # Gumbel: the largest are the draws
-        return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective / 2))])
+        return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 
     def _samples(self, lines: Ended, chosen: Ints) -> list[Sample]:
         origins = self.known.origins(lines.hashes[chosen])

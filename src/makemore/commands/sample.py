@@ -24,15 +24,15 @@ def sample(**values: Any) -> int:
     that fewer than N were found, and whether there are more. Conditions hold exactly: they choose
     among lines, nothing is cut.
     """
+    from makemore.commands._run import maker_under
     from makemore.commands._text import read_avoided
-    from makemore.estimator import MakeMore
     from makemore.remembered import Remembered
     from makemore.trained import fresh_seed
 
     options = typed(Sampling, values)
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
-    maker = MakeMore.load(values["dir"])
+    maker = maker_under(values["dir"], options)
     avoid = read_avoided(values["avoid"])
     seed = fresh_seed() if values["seed"] is None else values["seed"]
     with ExitStack() as stack:

@@ -18,12 +18,13 @@ def top(**values: Any) -> int:
     prove that, a note says down to which rank it is proven. Nothing here is drawn: the same run
     gives the same lines.
     """
+    from makemore.commands._run import maker_under
     from makemore.commands._text import read_avoided
-    from makemore.estimator import MakeMore
 
-    maker = MakeMore.load(values["dir"])
+    conditions = typed(Conditions, values)
+    maker = maker_under(values["dir"], conditions)
     avoid = read_avoided(values["avoid"])
-    lines = maker.top(values["n"], values["beam"], avoid, **typed(Conditions, values))
+    lines = maker.top(values["n"], values["beam"], avoid, **conditions)
     for line in lines:
         if values["json"]:
             result_json(asdict(line))
