@@ -110,10 +110,10 @@ class Plan:
             return  # what it holds is what the file holds
         import torch
 
-        from makemore.models.neural import NeuralModel
+        from makemore.models.neural import NeuralModel, NothingDrawn
 
         try:
-            with torch.device("meta"):  # shapes without memory
+            with torch.device("meta"), NothingDrawn():  # shapes without memory
                 model = self.build()
         except (RuntimeError, NotImplementedError):  # a plugin that needs values to be made
             return

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from makemore.errors import RunError, UsageError, visible
 from makemore.models.base import Arrays, CountModel, Model, State, find, register
 from makemore.models.labelled import LabelledCounts
-from makemore.models.neural import NeuralModel
+from makemore.models.neural import NeuralModel, NothingDrawn
 from makemore.options import Knob, knobs, make, option, unknown_key
 from makemore.settings import Recipe
 
@@ -168,7 +168,7 @@ class Ensemble(NeuralModel):
 
     def check_tensors(self, tensors: Arrays) -> None:
         for number, own in self.by_member(tensors).items():
-            with torch.device("meta"):  # shapes without memory
+            with torch.device("meta"), NothingDrawn():  # shapes without memory
                 model = self.made(number)
             if isinstance(model, NeuralModel):
                 with naming(number):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from makemore.errors import RunError, UsageError, visible
 from makemore.models.base import Arrays, Model, State
@@ -36,6 +37,18 @@ def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> Nu
         return logits.detach().float().cpu().numpy(), state
 
     return wrapped
+
+
+class NothingDrawn(TorchFunctionMode):
+    """Inside, no random number is drawn: for modules on the meta device, which have only shapes.
+
+    Drawing on that device would import torch's compiler, which takes longer than all of torch.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {}).get("tensor")
+        return func(*args, **(kwargs or {}))
 
 
 class Dropout(nn.Module):
