@@ -77,7 +77,9 @@ def models() -> str:
         headline, paper = about(kind)
         options = kind.Options()
         size = "as many as it counts"
-        if not issubclass(kind, CountModel):
+        if kind.mixes:
+            size = "those of its members"
+        elif not issubclass(kind, CountModel):
             model = kind(VOCABULARY, kind.context_for(options, LONGEST), options)
             size = f"{model.n_parameters:,}"
         # "MLP: symbols become points" -> "symbols become points"; `name` stands beside it.

@@ -131,6 +131,8 @@ def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
         "blocks.0.attend.weight", "blocks.1.attend.weight",
     }  # fmt: skip
     assert set(parts.values()) == {1, 3}
+    [muon] = [p for p in make_optimizers(model, recipe(muon_momentum=0.7)) if isinstance(p, Muon)]
+    assert {group["momentum"] for group in muon.param_groups} == {0.7}
 
 
 def test_muon_leaves_a_matrix_without_a_gradient() -> None:

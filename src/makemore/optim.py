@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from makemore.models.neural import NeuralModel
 from makemore.settings import Recipe
 
-MOMENTUM = 0.9  # of Muon: trainings are a few hundred steps, too few for the paper's 0.95
-
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose every update is made orthogonal: all directions of a matrix learn alike.
@@ -27,7 +25,7 @@ class Muon(torch.optim.Optimizer):
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float,
-        momentum: float = MOMENTUM,
+        momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": 1}
@@ -102,7 +100,8 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
             {"params": [named[n] for n in parts if parts[n] == number], "parts": number}
             for number in sorted(set(parts.values()))
         ]
-        optimizers.append(Muon(alike, recipe.muon_learning_rate, weight_decay=recipe.weight_decay))
+        rates = recipe.muon_learning_rate, recipe.muon_momentum, recipe.weight_decay
+        optimizers.append(Muon(alike, *rates))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]

@@ -305,14 +305,8 @@ def log(
 
 def glimpse(maker: MakeMore, step: int) -> list[str]:
     """Up to 8 new lines from the first draws of the model as it is now."""
-    from makemore import generate
-    from makemore.settings import Sampling
-
-    assert maker.plan_ is not None and maker.model_ is not None  # noqa: S101 (it is in training)
-    longest, known = maker.vocabulary.longest([maker.split.train]), generate.Known(maker.split)
-    sampler = generate.Sampler(
-        maker.model_, maker.vocabulary, known, Sampling(), step, 4 * GLIMPSE, longest
-    )
+    sampler = maker.sampler(step)
+    sampler.round_size = min(sampler.round_size, 4 * GLIMPSE)
     return [line.text for line in next(sampler.rounds())[:GLIMPSE]]
 
 

@@ -88,7 +88,7 @@ class Transformer(NeuralModel):
     reads = "sequence"
     packs = True
     parts = {"attend": 3}  # of queries, keys and values
-    recipe = {"max_steps": 1150, "learning_rate": 0.01, "batch_size": 256}
+    recipe = {"max_steps": 1150, "learning_rate": 0.01, "batch_size": 256, "muon_momentum": 0.9}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
