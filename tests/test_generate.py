@@ -617,6 +617,13 @@ def test_giving_up_takes_many_draws_that_gave_nothing(monkeypatch: pytest.Monkey
     )
 
 
+def test_a_greedy_model_whose_line_is_empty_has_no_line() -> None:
+    table = np.full((1, 4, 4), [0.7, 0.1, 0.1, 0.1])
+    lines = sample(Table(table), ABC, NOTHING, Sampling(temperature=0), 3, 1, 256, 2)
+    found, message = found_before(lines)
+    assert found == [] and "there is no other" in message
+
+
 def test_a_rare_line_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "GIVE_UP", 3000)
     model, vocabulary = of_words({"a": 0.997, "b": 0.001, "c": 0.001, "d": 0.001})

@@ -203,6 +203,8 @@ class Drawer:
         shares = np.array([self.labels[int(label)] for label in open_.label])
         if self.used:
             shares = shares * self.used.mass(open_.nodes)
+        if shares.sum() == 0:  # nothing is left that could be drawn
+            return []
         rows = np.arange(size)
         group = choose(
             shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows)
