@@ -858,7 +858,7 @@ def test_minus_one_is_none_and_other_models_knobs_are_noted(
         assert f"{knob} is ignored: bigram has none" in ended.stderr
     assert "-n (workers) is ignored" in ended.stderr
     config = config_of(tmp_path / "a")
-    assert config["asked"] == {} and config["resolved"]["max_steps"] == 150
+    assert config["asked"] == {} and config["resolved"]["max_steps"] == 30
 
 
 def test_learning_rate_or_decay_choose_adamw(call: Call, text: Path, tmp_path: Path) -> None:
@@ -964,10 +964,10 @@ def test_what_goes_wrong_below_has_its_code(
     error: BaseException, code: int, words: str, call: Call, ngram: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def fail(folder: str) -> MakeMore:
+    def fail(run: Run) -> MakeMore:
         raise error
 
-    monkeypatch.setattr(MakeMore, "load", fail)
+    monkeypatch.setattr(MakeMore, "of_run", fail)
     ended = call("sample", ngram)
     assert ended.returncode == code and ended.stdout == ""
     assert words in ended.stderr and "Traceback" not in ended.stderr

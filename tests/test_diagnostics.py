@@ -370,6 +370,9 @@ def test_the_lowest_loss_by_hand() -> None:
     rows = torch.tensor([[0, 1, 0], [0, 1, 2]])
     targets = torch.tensor([[1, 0, ignored], [1, 2, 0]])  # lines "1" and "12"
     assert lowest_loss([(rows, targets)]) == pytest.approx(2 * math.log(2) / 5)
+    packed = torch.tensor([[0, 1, 0, 1, 2, 0]])  # the same lines in one row, and a place to spare
+    answers = torch.tensor([[1, 0, 1, 2, 0, ignored]])
+    assert lowest_loss([(packed, answers)]) == pytest.approx(2 * math.log(2) / 5)
 
 
 # spec: T06 T07

@@ -189,6 +189,10 @@ class LastOnly(RNN):
         return super().forward(inputs)[:, -1]
 
 
+class Carried(RNN):
+    packs = True  # and yet its state goes on from one line to the next
+
+
 class NearSighted(MLP):
     def forward(self, inputs: Tensor) -> Tensor:
         return super().forward(inputs * (torch.arange(self.block_size) > 0))
@@ -285,6 +289,7 @@ PLANTED: list[tuple[type[Model], battery.Check]] = [
     (HalfSaved, battery.saved_and_loaded_is_equal),
     (Lenient, battery.damaged_tensors_are_refused),
     (LastOnly, battery.shapes),
+    (Carried, battery.packed_lines_are_alone),
     (Unseeded, battery.same_seed_same_names),
     (KnobTwice, battery.documented),
     (KnobOpen, battery.documented),

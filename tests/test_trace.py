@@ -76,7 +76,9 @@ def test_attention_maps_are_those_that_attention_uses() -> None:
     by_hand = torch.softmax(
         (q @ k.mT / 8**0.5).masked_fill(torch.ones(6, 6).triu(1).bool(), -torch.inf), -1
     )
-    assert torch.allclose(attention(q, k, v), by_hand @ v, atol=1e-5)
+    hidden = torch.zeros(1, 6, 6).masked_fill(torch.ones(6, 6).triu(1).bool(), -torch.inf)
+    found = attention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), hidden)
+    assert torch.allclose(found, (by_hand @ v).flatten(0, 1), atol=1e-5)
 
 
 def test_models_without_attention_have_no_maps() -> None:

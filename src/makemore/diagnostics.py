@@ -276,14 +276,17 @@ def overfit_batch(maker: MakeMore, steps: int) -> Iterator[tuple[int, float, flo
 def lowest_loss(groups: Sequence[Group]) -> float:
     """Nats a symbol: what nobody could beat who sees each context whole, and knows all answers.
 
-    The entropy of the symbol after each distinct context of the batch.
+    The entropy of the symbol after each distinct context of the batch. Of lines that stand in a
+    row one after another, the context begins at the boundary or label that a line starts with.
     """
     answers: dict[tuple[int, ...], Counter[int]] = {}
     for inputs, targets in groups:
         for row, wanted in zip(inputs.tolist(), targets.tolist(), strict=True):
-            pairs = [(row, wanted)] if isinstance(wanted, int) else [
-                (row[: place + 1], target) for place, target in enumerate(wanted)
-            ]  # fmt: skip
+            pairs, first = [(row, wanted)] if isinstance(wanted, int) else [], 0
+            for place, target in enumerate(wanted if isinstance(wanted, list) else ()):
+                # A target that is an end, or none, is the last of its line.
+                pairs.append((row[first : place + 1], target))
+                first = place + 1 if target in (0, IGNORED) else first
             for context, target in pairs:
                 if target != IGNORED:
                     answers.setdefault(tuple(context), Counter())[target] += 1

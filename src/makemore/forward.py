@@ -95,6 +95,10 @@ def forward_pass(
     line has not, for a symbol or label that the model lacks.
     """
     model, plan = parts_of(maker)
+    if plan.kind.mixes:
+        raise UsageError(
+            "an ensemble has a pass for each member", "--trace", "explain a run of one model"
+        )
     *before, target = _ids_up_to(plan.vocabulary, text, at)
     start = start_of(maker, text, label)
     inputs = inputs_after(model, before, start)
