@@ -369,6 +369,8 @@ def test_explain_sums_to_the_score_of_the_line_with_its_label(
         assert len(rows) == 7
         if name != "bigram":
             assert rows[-1].context[0] == f"<{label}>"
+        if name == "ensemble":  # it has a pass for each member
+            continue
         at_first = forward_pass(maker, text, 1, label)
         assert at_first.context[0] == f"<{label}>"
         assert at_first.probability == pytest.approx(rows[0].probability, abs=1e-5)
