@@ -141,10 +141,14 @@ class Batches:
     a list of (inputs, targets): one for windows; for sequences up to 4 groups of lines of like
     length, which hold far less padding than one group would (13 % against 45 % of 512 names).
     A model that packs gets its lines one after another in rows (5 %), long lines apart.
+    A packed batch of which `shares` parts are computed at the same time has so many groups.
     """
 
-    def __init__(self, lines: Lines, batch_size: int, seed: int, packs: bool = False) -> None:
-        self.lines, self.seed, self.packs, self._epoch = lines, seed, packs, -1
+    def __init__(
+        self, lines: Lines, batch_size: int, seed: int, packs: bool = False, shares: int = 1
+    ) -> None:
+        self.lines, self.seed, self._epoch = lines, seed, -1
+        self.packs, self.shares = packs, shares
         self._ends = lines.ends() if lines.reads == "window" else np.zeros(0, dtype=np.int64)
         self.items = len(self._ends) if lines.reads == "window" else len(lines)
         # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
@@ -162,7 +166,8 @@ class Batches:
             return [self.lines.windows(torch.from_numpy(self._ends[part]).to(self.lines.device))]
         longest = self.lines.block_size
         if self.packs:
-            return [self.lines.packed(rows, longest) for rows in self._like(part)]
+            groups = [rows for like in self._like(part) for rows in self._shared(like)]
+            return [self.lines.packed(rows, longest) for rows in groups]
         return [self.lines.sequences(rows, longest) for rows in self._groups(part)]
 
     def _groups(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -188,3 +193,9 @@ class Batches:
                 start = end
             width *= 2
         return groups
+
+    def _shared(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows dealt out to so many groups, as long as each has enough to do."""
+        symbols = int(self.lines.lengths[rows].sum()) + len(rows)
+        number = max(1, min(self.shares, symbols // FEWEST_SYMBOLS, len(rows)))
+        return [rows[start::number] for start in range(number)]

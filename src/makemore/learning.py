@@ -87,7 +87,8 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
     lines = Lines(text.ids, text.offsets, model.reads, model.block_size, model.device, labels)
     size = batch_size or plan.recipe.batch_size
-    return Batches(lines, size, plan.recipe.seed, model.packs)
+    shares = plan.config.threads if model.shares_batches else 1
+    return Batches(lines, size, plan.recipe.seed, model.packs, shares)
 
 
 def losses(plan: Plan, model: Model) -> tuple[float, float | None]:

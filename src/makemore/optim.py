@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from makemore.models.neural import NeuralModel
+from makemore.runtime import at_once, crew_size
 from makemore.settings import Recipe
 
 
@@ -49,11 +50,18 @@ class Muon(torch.optim.Optimizer):
         shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
         for matrix in (part for update in updates for part in update.chunk(group["parts"])):
             shapes[matrix.shape].append(matrix)
-        for (rows, columns), alike in shapes.items():
-            longer = max(1.0, rows / columns) ** 0.5
-            torch._foreach_copy_(alike, list((orthogonal(torch.stack(alike)) * longer).unbind()))
+        stacks = [part for alike in shapes.values() for part in dealt(torch.stack(alike))]
+        made = [part for stack in at_once(orthogonal, stacks) for part in stack.unbind()]
+        for update, part in zip((u for alike in shapes.values() for u in alike), made, strict=True):
+            rows, columns = part.shape
+            torch.mul(part, max(1.0, rows / columns) ** 0.5, out=update)
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+
+
+def dealt(stack: Tensor) -> tuple[Tensor, ...]:
+    """(n, rows, columns) -> one stack for each of the crew, alike in size."""
+    return stack.tensor_split(min(crew_size(), len(stack)))
 
 
 def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -21,9 +22,9 @@ from makemore.batches import IGNORED, Batches
 from makemore.errors import Diverged, RunError, visible
 from makemore.evaluate import calibrate_batch_norm, nll
 from makemore.models.base import Arrays
-from makemore.models.neural import NeuralModel
+from makemore.models.neural import NeuralModel, drawn_from
 from makemore.optim import make_optimizers, rate
-from makemore.runtime import seeded
+from makemore.runtime import at_once, crew, generator, seeded
 from makemore.settings import Recipe
 
 
@@ -77,21 +78,50 @@ def train_steps(
         share = rate(recipe, step, steps)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = group["peak"] * share
-        model.zero_grad(set_to_none=True)
         groups = batches(step)
-        counts = [int((targets != IGNORED).sum()) for _, targets in groups]
-        loss = torch.zeros((), device=model.device)
-        with seeded(recipe.seed, step + 1):  # 0 is the stream of the initial weights
-            for (inputs, targets), count in zip(groups, counts, strict=True):
-                # Weighted by symbols, the groups' gradients add up to that of the whole batch.
-                part = nll(model(inputs), targets) * (count / sum(counts))
-                part.backward()  # type: ignore[no-untyped-call]
-                loss += part.detach()
-        if recipe.grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
-        for optimizer in optimizers:
-            optimizer.step()
-        yield Step(step + 1, loss, recipe.learning_rate * share, sum(counts))
+        with crew(recipe.threads or 1) if model.shares_batches else nullcontext():
+            loss, symbols = gradients(model, groups, recipe.seed, step)
+            if recipe.grad_clip is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
+            for optimizer in optimizers:
+                optimizer.step()
+        yield Step(step + 1, loss, recipe.learning_rate * share, symbols)
+
+
+def gradients(
+    model: NeuralModel, groups: list[tuple[Tensor, Tensor]], seed: int, step: int
+) -> tuple[Tensor, int]:
+    """Give each parameter its gradient of the nll of all groups; that nll, and their symbols.
+
+    Groups are computed at the same time where the model says that they may be.
+    """
+    symbols = [int((targets != IGNORED).sum()) for _, targets in groups]
+    parameters = list(model.parameters())
+
+    def of_group(number: int) -> tuple[Tensor, Sequence[Tensor | None]]:
+        inputs, targets = groups[number]
+        with drawn_from(generator(seed, step + 1, number)) if model.in_threads else nullcontext():
+            # Weighted by symbols, the groups' gradients add up to that of the whole batch.
+            loss = nll(model(inputs), targets) * (symbols[number] / sum(symbols))
+        return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    with seeded(seed, step + 1):  # 0 is the stream of the initial weights
+        found = at_once(of_group, range(len(groups)))
+    for parameter, *parts in zip(parameters, *(grads for _, grads in found), strict=True):
+        parameter.grad = total(parts)
+    return torch.stack([loss for loss, _ in found]).sum(), sum(symbols)
+
+
+def total(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """The sum in a tensor of its own: autograd may give one tensor to two parameters."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    first, *others = found
+    own = first.clone(memory_format=torch.contiguous_format)
+    for other in others:
+        own += other
+    return own
 
 
 @dataclass

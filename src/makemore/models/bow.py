@@ -27,6 +27,7 @@ class BagOfWords(NeuralModel):
         dropout: float = option(0.0, "share of hidden values dropped", minimum=0.0, maximum=0.95)
 
     reads = "sequence"
+    in_threads = True
     recipe = {"max_steps": 2000, "learning_rate": 0.003}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:

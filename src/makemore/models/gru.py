@@ -30,6 +30,7 @@ class GRU(NeuralModel):
         )
 
     reads = "sequence"
+    in_threads = True
     limited = False
     recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005}
 

@@ -29,6 +29,7 @@ class LSTM(NeuralModel):
         )
 
     reads = "sequence"
+    in_threads = True
     limited = False
     recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005}
 

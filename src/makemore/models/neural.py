@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,6 +53,19 @@ class NothingDrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+_drawn = threading.local()
+
+
+@contextmanager
+def drawn_from(generator: torch.Generator) -> Iterator[None]:
+    """Inside, Dropout in this thread draws from the generator, not from torch's global one."""
+    _drawn.generator = generator
+    try:
+        yield
+    finally:
+        _drawn.generator = None
+
+
 class Dropout(nn.Module):
     """Dropout whose mask costs a third of torch's own on a CPU, which draws number by number.
 
@@ -66,7 +81,8 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.share)
-        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64)
+        draws.random_(-(2**63), None, generator=getattr(_drawn, "generator", None))
         numbers = draws.view(torch.int16)[: x.numel()].view(x.shape)
         dropped = round(self.share * 2**16) - 2**15  # the numbers below it
         # The comparison as arithmetic: on a CPU, masks of booleans are several times slower.
@@ -83,6 +99,9 @@ class NeuralModel(nn.Module, Model):
 
     # Layers whose weight is several matrices one above the other, by name: how many.
     parts: ClassVar[Mapping[str, int]] = {}
+    # Whether parts of a batch may be computed at the same time, in threads of one process: what it
+    # draws, it draws by Dropout alone, and a forward pass leaves nothing behind (no BatchNorm).
+    in_threads: ClassVar[bool] = False
 
     def __init__(self, vocab_size: int, block_size: int, options: Any) -> None:
         super().__init__()
@@ -111,6 +130,11 @@ class NeuralModel(nn.Module, Model):
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether parts of a batch are computed at the same time: on a CPU, where it may be."""
+        return self.in_threads and self.device.type == "cpu"
 
     @property
     def n_parameters(self) -> int:

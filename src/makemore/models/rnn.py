@@ -29,6 +29,7 @@ class RNN(NeuralModel):
         )
 
     reads = "sequence"
+    in_threads = True
     limited = False
     recipe = {"max_steps": 1500, "optimizer": "adamw", "learning_rate": 0.003, "batch_size": 256}
 

@@ -86,6 +86,7 @@ class Transformer(NeuralModel):
         dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
 
     reads = "sequence"
+    in_threads = True
     packs = True
     parts = {"attend": 3}  # of queries, keys and values
     recipe = {"max_steps": 1150, "learning_rate": 0.01, "batch_size": 256, "muon_momentum": 0.9}
