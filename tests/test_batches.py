@@ -233,6 +233,23 @@ def test_packed_rows_hold_every_line_once_and_hardly_any_padding() -> None:
     assert torch.equal(again[0][0], batches(5)[0][0])
 
 
+def test_a_packed_batch_is_dealt_out_to_those_who_share_it() -> None:
+    words = random_words(2048)
+    lines = encoded(words, "sequence", 16)
+    [(whole, _)] = Batches(lines, 512, 0, packs=True)(3)
+    groups = Batches(lines, 512, 0, packs=True, shares=3)(3)
+    assert len(groups) == 3
+    used = [int((targets != IGNORED).sum()) for _, targets in groups]
+    assert max(used) < 1.1 * min(used)
+    dealt = [line for x, y in groups for a, b in zip(x, y, strict=True) for line in lines_in(a, b)]
+    [(x, y)] = Batches(lines, 512, 0, packs=True)(3)
+    assert sorted(dealt) == sorted(
+        line for a, b in zip(x, y, strict=True) for line in lines_in(a, b)
+    )
+    assert len(Batches(lines, 20, 0, packs=True, shares=3)(3)) == 1  # too little to share
+    assert len(whole) >= max(len(inputs) for inputs, _ in groups)
+
+
 def test_long_lines_are_packed_apart_from_short_ones() -> None:
     words = random_words(200) + ["ab" * n for n in range(15, 96)]
     groups = Batches(encoded(words, "sequence", 193), 281, 0, packs=True)(0)

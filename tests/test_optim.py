@@ -78,6 +78,30 @@ def test_muon_by_hand(rows: int, columns: int) -> None:
         np.testing.assert_allclose(parameter.detach().numpy(), expected, atol=1e-4)
 
 
+def test_rows_that_moved_far_move_less() -> None:
+    """NorMuon (Li et al. 2025) by hand: its paper's second moment, then the norm of before."""
+    start, grads = matrices(6, 4), matrices(3, 6, 4, seed=1)
+    grads[:, 0] *= 1e-3  # a row that hardly ever learns
+    parameter, plain = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    optimizer = Muon([parameter], lr=0.1, momentum=0.9, row_momentum=0.8)
+    other = Muon([plain], lr=0.1, momentum=0.9)
+    square = np.zeros((6, 1))
+    for grad in grads:
+        before = parameter.detach().clone(), plain.detach().clone()
+        parameter.grad, plain.grad = grad.clone(), grad.clone()
+        optimizer.step()
+        other.step()
+        update = (before[1] - plain.detach()).double().numpy() / 0.1
+        square = 0.8 * square + 0.2 * (update**2).mean(1, keepdims=True)
+        expected = update / np.sqrt(square)
+        expected *= np.linalg.norm(update) / np.linalg.norm(expected)
+        moved = (before[0] - parameter.detach()).double().numpy() / 0.1
+        np.testing.assert_allclose(moved, expected, atol=2e-3)
+    assert optimizer.state[parameter]["row_square"].shape == (6, 1)
+    rows = np.linalg.norm(moved, axis=1), np.linalg.norm(update, axis=1)
+    assert rows[0].std() < rows[1].std()
+
+
 def test_muon_goes_torch_s_way() -> None:
     """torch's own works in bfloat16, so it is near and not equal."""
     shapes = [(16, 16), (8, 24), (24, 8), (16, 16)]
@@ -107,9 +131,9 @@ def test_muon_learns_the_parts_of_a_parameter_apart() -> None:
     apart = [torch.nn.Parameter(part.clone()) for part in matrices(12, 4).chunk(3)]
     together = torch.nn.Parameter(matrices(12, 4))
     optimizers = (
-        Muon([{"params": [whole], "parts": 3}], lr=0.1, weight_decay=0.2),
-        Muon(apart, lr=0.1, weight_decay=0.2),
-        Muon([together], lr=0.1, weight_decay=0.2),
+        Muon([{"params": [whole], "parts": 3}], lr=0.1, weight_decay=0.2, row_momentum=0.9),
+        Muon(apart, lr=0.1, weight_decay=0.2, row_momentum=0.9),
+        Muon([together], lr=0.1, weight_decay=0.2, row_momentum=0.9),
     )
     for step in range(3):
         whole.grad = matrices(12, 4, seed=step)
@@ -133,6 +157,9 @@ def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
     assert set(parts.values()) == {1, 3}
     [muon] = [p for p in make_optimizers(model, recipe(muon_momentum=0.7)) if isinstance(p, Muon)]
     assert {group["momentum"] for group in muon.param_groups} == {0.7}
+    asked = recipe(muon_row_momentum=0.6)
+    [muon] = [part for part in make_optimizers(model, asked) if isinstance(part, Muon)]
+    assert {group["row_momentum"] for group in muon.param_groups} == {0.6}
 
 
 def test_muon_leaves_a_matrix_without_a_gradient() -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import torch
 
 from makemore.errors import UsageError
-from makemore.runtime import MOST_THREADS, choose_device, default_threads, seeded, threads
+from makemore.runtime import (
+    MOST_THREADS,
+    at_once,
+    choose_device,
+    crew,
+    crew_size,
+    default_threads,
+    generator,
+    seeded,
+    threads,
+)
 
 
 def draw(*numbers: int) -> list[float]:
@@ -61,6 +73,14 @@ def test_seeded_is_the_same_everywhere() -> None:
     assert draw(3407, 5) == pytest.approx([0.135844, 0.105181, 0.052898, 0.262801], abs=1e-6)
 
 
+def test_a_generator_of_its_own_draws_what_seeded_would() -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    assert torch.rand(4, generator=generator(3407, 5)).tolist() == draw(3407, 5)
+    assert torch.equal(torch.rand(3), expected)
+
+
 # -- threads --------------------------------------------------------------------------------------
 
 
@@ -82,6 +102,68 @@ def test_threads_that_are_right_already_are_not_set(monkeypatch: pytest.MonkeyPa
     with threads(torch.get_num_threads()):
         pass
     assert not calls
+
+
+def test_a_crew_works_at_the_same_time_and_keeps_the_order() -> None:
+    meeting = threading.Barrier(3, timeout=30)  # nobody passes alone
+
+    def work(number: int) -> tuple[int, int, str]:
+        if number < 3:
+            meeting.wait()
+        return number * number, torch.get_num_threads(), threading.current_thread().name
+
+    with threads(4), crew(3):
+        assert (crew_size(), torch.get_num_threads()) == (3, 1)
+        made = at_once(work, range(7))
+    assert [square for square, _, _ in made] == [number**2 for number in range(7)]
+    assert {number for _, number, _ in made} == {1}
+    assert len({name for _, _, name in made[:3]}) == 3
+    assert crew_size() == 1
+
+
+def test_without_a_crew_calls_come_one_after_the_other() -> None:
+    seen: list[str] = []
+    assert at_once(lambda n: seen.append(threading.current_thread().name) or n, (5, 6)) == [5, 6]
+    assert seen == [threading.current_thread().name] * 2
+    with crew(3):
+        assert at_once(str, ()) == [] and at_once(str, (1,)) == ["1"]
+
+
+def test_what_goes_wrong_in_a_crew_is_raised_once_all_have_ended() -> None:
+    ended: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise KeyError("here")
+        time.sleep(0.05)
+        ended.append(number)
+
+    with pytest.raises(KeyError, match="here"), crew(2):
+        at_once(work, (0, 1))
+    assert ended == [1] and crew_size() == 1
+
+    def other(number: int) -> None:
+        if number == 1:
+            raise KeyError("there")
+
+    with pytest.raises(KeyError, match="there"), crew(2):
+        at_once(other, (0, 1))
+
+
+def test_a_forked_process_has_a_crew_of_its_own() -> None:
+    code = """
+import os
+from makemore.runtime import at_once, crew
+with crew(2):
+    assert at_once(str, range(4)) == list("0123")
+    child = os.fork()
+    assert at_once(str, range(4)) == list("0123")
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+    else:
+        os._exit(0)
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
 
 
 def test_default_threads_are_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,16 @@ from makemore.models.neural import NeuralModel
 from makemore.optim import make_optimizers
 from makemore.options import make
 from makemore.settings import Recipe
-from makemore.train import Evaluated, Event, Saved, Step, Training, fit, train_steps
+from makemore.train import (
+    Evaluated,
+    Event,
+    Saved,
+    Step,
+    Training,
+    fit,
+    gradients,
+    train_steps,
+)
 
 # -- what a training is made of -------------------------------------------------------------------
 
@@ -128,6 +137,56 @@ def test_groups_weigh_as_one_batch() -> None:
     assert abs(unweighted - event.loss.item()) > 1e-3
 
 
+@pytest.mark.parametrize("name", ["transformer", "gru"])
+def test_groups_at_the_same_time_are_groups_one_after_the_other(name: str) -> None:
+    """To the last bit, dropout too: who computes a group says nothing about its numbers."""
+    found = []
+    for threads in (1, 2, 3):
+        training, _ = begun(name, {"dropout": 0.3}, max_steps=3, threads=threads)
+        model = training.model
+        batches = Batches(lines_for(model, 900), 450, 0, model.packs, shares=3)
+        assert len(batches(0)) > 1 and model.shares_batches
+        steps = list(train_steps(model, training.optimizers, batches, training.recipe))
+        found.append(([step.loss.item() for step in steps], model.tensors()))
+    for losses, tensors in found[1:]:
+        assert losses == found[0][0]
+        assert_equal(tensors, found[0][1])
+
+
+def test_dropout_differs_between_the_groups_of_a_step() -> None:
+    training, _ = begun("bow", {"dropout": 0.5}, max_steps=1)
+    batch = Batches(lines_for(training.model, 10), 10, 0)(0)[0]
+    alone, _ = gradients(training.model.train(), [batch], 0, 0)
+    first = [part.grad.clone() for part in training.model.parameters() if part.grad is not None]
+    twice, symbols = gradients(training.model, [batch, batch], 0, 0)
+    assert symbols == 2 * int((batch[1] != IGNORED).sum()) and twice != alone
+    for part, grad in zip(training.model.parameters(), first, strict=True):
+        assert part.grad is not None and not torch.equal(part.grad, grad)
+
+
+def test_gradients_are_tensors_of_their_own() -> None:
+    """Autograd may give one tensor to two parameters; clipping in place would scale it twice."""
+
+    class Shared(torch.nn.Module):
+        in_threads, device = False, torch.device("cpu")
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = (torch.nn.Parameter(torch.zeros(3)) for _ in range(2))
+            self.unused = torch.nn.Parameter(torch.zeros(3))
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return (self.one + self.two).expand(len(inputs), 3)
+
+    model: Any = Shared()
+    group = torch.zeros(4, 1), torch.tensor([0, 1, 1, 2])
+    gradients(model, [group, group], 0, 0)
+    assert model.unused.grad is None
+    assert torch.equal(model.one.grad, model.two.grad)
+    model.one.grad.mul_(2)
+    assert not torch.equal(model.one.grad, model.two.grad)
+
+
 def test_clipping_bounds_the_norm_of_all_gradients() -> None:
     norms = []
     for clip in (None, 1e9, 0.01):
@@ -195,6 +254,7 @@ TRAININGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("mlp", {"dropout": 0.3}, {"optimizer": "sgd", "learning_rate": 0.1}),
     ("lstm", {"dropout": 0.3}, {"optimizer": "adamw", "grad_clip": 0.1}),
     ("transformer", {"dropout": 0.3}, {"optimizer": "muon", "grad_clip": 0.1, "warmup_steps": 3}),
+    ("transformer", {"dropout": 0.3}, {"optimizer": "muon", "muon_row_momentum": 0.9}),
     ("deep_mlp", {}, {"optimizer": "muon", "schedule": "cosine"}),
     ("mlp", {"batch_norm": True, "dropout": 0.3}, {"optimizer": "adamw", "calibrate": True}),
 ]
@@ -240,9 +300,12 @@ def test_what_is_saved_is_a_copy() -> None:
     assert kept.saves[0][2].keys() < kept.saves[1][2].keys()  # no memories before the first step
 
 
-@pytest.mark.parametrize("kind, memory", [("adamw", "exp_avg"), ("muon", "momentum")])
+@pytest.mark.parametrize(
+    "kind, memory", [("adamw", "exp_avg"), ("muon", "momentum"), ("muon", "row_square")]
+)
 def test_a_damaged_state_is_refused(kind: str, memory: str) -> None:
-    training, batches = begun("transformer", optimizer=kind, save_interval=0.0, max_steps=2)
+    asked = {"optimizer": kind, "muon_row_momentum": 0.9 if memory == "row_square" else 0.0}
+    training, batches = begun("transformer", save_interval=0.0, max_steps=2, **asked)
     kept = Kept()
     list(fit(training, batches, both_losses(training), kept))
     progress, best, state = kept.saves[1]
@@ -257,7 +320,7 @@ def test_a_damaged_state_is_refused(kind: str, memory: str) -> None:
         ({**state, f"optimizer.more.{weight}": value}, "optimizer.more"),
         ({**state, "more": value}, "more"),
     ):
-        again, _ = begun("transformer", optimizer=kind)
+        again, _ = begun("transformer", **asked)
         with pytest.raises(RunError, match=named):
             again.restore(progress, best, damaged)
 

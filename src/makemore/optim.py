@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,8 +18,11 @@ from makemore.settings import Recipe
 class Muon(torch.optim.Optimizer):
     """Momentum whose every update is made orthogonal: all directions of a matrix learn alike.
 
-    Paper: Jordan et al. 2024, Muon. Matrices of one shape are made orthogonal in one batch; where a
-    parameter holds several matrices one above the other (a group's "parts"), each for itself.
+    Matrices of one shape are made orthogonal in one batch; where a parameter holds several matrices
+    one above the other (a group's "parts"), each for itself. With row_momentum above 0, rows whose
+    updates have been long (neurons) get shorter ones, and the others longer ones.
+
+    Papers: Jordan et al. 2024, Muon; Li et al. 2025, NorMuon (row_momentum)
     """
 
     def __init__(
@@ -28,8 +31,12 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        row_momentum: float = 0.0,
     ) -> None:
-        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": 1}
+        defaults = {
+            "lr": lr, "momentum": momentum, "weight_decay": weight_decay,
+            "row_momentum": row_momentum, "parts": 1,
+        }  # fmt: skip
         super().__init__(params, defaults)
 
     @torch.no_grad()
@@ -44,6 +51,8 @@ class Muon(torch.optim.Optimizer):
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+                if group["row_momentum"]:
+                    self.state[parameter]["row_square"] = parameter.new_zeros(len(parameter), 1)
         buffers = [self.state[parameter]["momentum"] for parameter in parameters]
         torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
         updates = torch._foreach_lerp(grads, buffers, group["momentum"])  # Nesterov
@@ -55,8 +64,24 @@ class Muon(torch.optim.Optimizer):
         for update, part in zip((u for alike in shapes.values() for u in alike), made, strict=True):
             rows, columns = part.shape
             torch.mul(part, max(1.0, rows / columns) ** 0.5, out=update)
+        if group["row_momentum"]:
+            self._even_rows(parameters, updates, group)
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+
+    def _even_rows(
+        self, parameters: Sequence[Tensor], updates: Sequence[Tensor], group: dict[str, Any]
+    ) -> None:
+        """Divide each row by the root of its mean square, as it was on average; keep the norm."""
+        for parameter, update in zip(parameters, updates, strict=True):
+            square = self.state[parameter]["row_square"]  # (rows, 1)
+            square.lerp_(update.square().mean(1, keepdim=True), 1 - group["row_momentum"])
+            for part, rows in zip(
+                update.chunk(group["parts"]), square.chunk(group["parts"]), strict=True
+            ):
+                norm = part.norm()
+                part /= rows.sqrt() + 1e-8
+                part *= norm / (part.norm() + 1e-8)
 
 
 def dealt(stack: Tensor) -> tuple[Tensor, ...]:
@@ -109,11 +134,27 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
             for number in sorted(set(parts.values()))
         ]
         rates = recipe.muon_learning_rate, recipe.muon_momentum, recipe.weight_decay
-        optimizers.append(Muon(alike, *rates))
+        optimizers.append(Muon(alike, *rates, recipe.muon_row_momentum))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return optimizers
+
+
+def memories(
+    optimizer: torch.optim.Optimizer,
+) -> Iterator[tuple[nn.Parameter, dict[str, tuple[int, ...]]]]:
+    """Each parameter with what the optimizer remembers of it once a step was taken: name, shape."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            like = tuple(parameter.shape)
+            if isinstance(optimizer, Muon):
+                rows = {"row_square": (len(parameter), 1)} if group["row_momentum"] else {}
+                yield parameter, {"momentum": like, **rows}
+            elif isinstance(optimizer, torch.optim.AdamW):
+                yield parameter, {"step": (), "exp_avg": like, "exp_avg_sq": like}
+            else:
+                yield parameter, {"momentum_buffer": like}
 
 
 def _tables(model: nn.Module) -> set[str]:

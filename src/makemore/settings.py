@@ -57,6 +57,10 @@ class Recipe:
     learning_rate: float = option(0.003, "peak learning rate of AdamW or SGD", above=0.0)
     muon_learning_rate: float = option(0.02, "peak learning rate of Muon's matrices", above=0.0)
     muon_momentum: float = option(0.95, "momentum of Muon", minimum=0.0, maximum=0.9999)
+    muon_row_momentum: float = option(
+        0.0, "Muon: rows that moved far move less, by this momentum of their squares (0: alike)",
+        minimum=0.0, maximum=0.9999,
+    )  # fmt: skip
     momentum: float = option(0.0, "momentum of SGD", minimum=0.0, maximum=0.9999)
     weight_decay: float = option(0.01, "decoupled weight decay of matrices", minimum=0.0)
     schedule: str = option(

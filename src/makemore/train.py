@@ -23,7 +23,7 @@ from makemore.errors import Diverged, RunError, visible
 from makemore.evaluate import calibrate_batch_norm, nll
 from makemore.models.base import Arrays
 from makemore.models.neural import NeuralModel, drawn_from
-from makemore.optim import make_optimizers, rate
+from makemore.optim import make_optimizers, memories, rate
 from makemore.runtime import at_once, crew, generator, seeded
 from makemore.settings import Recipe
 
@@ -56,12 +56,6 @@ class Saved:
 
 
 Event = Step | Evaluated | Saved
-
-MEMORIES = {  # what an optimizer remembers of each parameter
-    "SGD": ("momentum_buffer",),
-    "AdamW": ("step", "exp_avg", "exp_avg_sq"),
-    "Muon": ("momentum",),
-}
 
 
 def train_steps(
@@ -167,15 +161,15 @@ class Training:
         found = {k: v for k, v in arrays.items() if not k.startswith("model.")}
         named = {parameter: name for name, parameter in self.model.named_parameters()}
         for optimizer in self.optimizers:
-            for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            for parameter, kinds in memories(optimizer):
                 name = named[parameter]
-                keys = {f"optimizer.{k}.{name}": k for k in MEMORIES[type(optimizer).__name__]}
+                keys = {f"optimizer.{kind}.{name}": kind for kind in kinds}
                 if not found.keys() & keys.keys():
                     continue  # no step was taken yet
                 for key, kind in keys.items():
-                    value, like = found.pop(key, None), weights[name]
-                    shape, dtype = ((), np.float32) if kind == "step" else (like.shape, like.dtype)
-                    if value is None or value.shape != shape or value.dtype != dtype:
+                    value = found.pop(key, None)
+                    dtype = np.float32 if kind == "step" else weights[name].dtype
+                    if value is None or value.shape != kinds[kind] or value.dtype != dtype:
                         raise RunError(f"the state's tensor {key!r} is missing or another", "state")
                     tensor = torch.from_numpy(value.copy()).to(parameter.device)
                     optimizer.state[parameter][kind] = tensor
