@@ -46,7 +46,7 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 size: $(INSTALLED)  ## lines of each file, of spine and leaves; functions over 40 lines
 	@$(BIN)/python bench/size.py
 
-BENCHES := models time_to_loss train_throughput sample_throughput conditions score_throughput ngram_scale start_up memory loaded_machine
+BENCHES := models time_to_loss quality train_throughput sample_throughput conditions score_throughput ngram_scale start_up memory loaded_machine
 
 # One folder of trained models for all of them.
 bench: $(INSTALLED)  ## speed and quality, the short way (three minutes at most; nothing is kept)

@@ -1,4 +1,4 @@
-"""A loss over the seconds of training: when it passed a target, where it stood at a budget."""
+"""A loss over the seconds of training: when it passed a target."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 class Curve:
     """Points (step, seconds of training, nll in nats), in order.
 
-    target: nll; budget: seconds
+    target: nll
     """
 
     target: float
-    budget: float
     points: list[tuple[int, float, float]] = field(default_factory=list)
 
     def add(self, step: int, seconds: float, nll: float) -> None:
@@ -25,21 +24,11 @@ class Curve:
         """The first point at or below the target."""
         return next((point for point in self.points if point[2] <= self.target), None)
 
-    @property
-    def at_budget(self) -> tuple[int, float, float] | None:
-        """The first point at or after the budget."""
-        return next((point for point in self.points if point[1] >= self.budget), None)
-
-    @property
-    def complete(self) -> bool:
-        return self.reached is not None and self.at_budget is not None
-
     def told(self) -> dict[str, Any]:
         """What a record needs of it; None for what never came."""
-        reached, budget = self.reached, self.at_budget
+        reached = self.reached
         last = self.points[-1] if self.points else (0, 0.0, None)
         return {
             "seconds": reached and reached[1], "steps": reached and reached[0],
-            "budget": budget and budget[2], "nll at the end": last[2],
-            "seconds in all": last[1], "steps in all": last[0],
+            "nll at the end": last[2], "seconds in all": last[1], "steps in all": last[0],
         }  # fmt: skip

@@ -107,12 +107,12 @@ class Stopwatch:
         with torch.random.fork_rng():  # its loader draws a number
             nll = float(self.evaluate(model, test, batch_size=len(test)))
         self.curve.add(self.steps, self.seconds, nll)
-        if self.curve.complete or self.seconds >= self.limit:
+        if self.curve.reached or self.seconds >= self.limit:
             raise Enough
 
 
 def run(path: Path, names: Path, curve: Curve, every: int, limit: float) -> Curve:
-    """Train by the original's defaults until the curve is complete or the limit (seconds)."""
+    """Train by the original's defaults until the curve's target or the limit (seconds)."""
     before, block = halves(path)
     namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
     main = types.ModuleType("__main__")
@@ -138,11 +138,10 @@ def main() -> None:
     own.add_argument("--original", type=Path, required=True)
     own.add_argument("--names", type=Path, required=True)
     own.add_argument("--target", type=float, required=True)
-    own.add_argument("--budget", type=float, default=60.0)
     own.add_argument("--every", type=int, default=50)
     own.add_argument("--limit", type=float, default=1200.0)
     options = own.parse_args()
-    curve = Curve(options.target, options.budget)
+    curve = Curve(options.target)
     run(options.original, options.names, curve, options.every, options.limit)
     print(json.dumps(curve.told()))
 

@@ -11,6 +11,8 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from makemore.corpus import Corpus, Split, split
 from makemore.settings import TextOptions
 
@@ -59,6 +61,15 @@ def original(words: list[str]) -> Split:
 def by_hash(words: list[str]) -> Split:
     """Ours: each distinct line by a hash of its text."""
     return split(Corpus.from_lines(words))
+
+
+def held_out(parts: Split) -> Split:
+    """A tenth of the train part in place of the test, which is left out."""
+    rows = list(range(len(parts.train)))
+    random.Random(0).shuffle(rows)
+    tenth = len(rows) // 10
+    train, test = np.sort(rows[tenth:]), np.sort(rows[:tenth])
+    return Split(parts.train.take(train), parts.val, parts.train.take(test))
 
 
 SPLITS = {

@@ -185,15 +185,14 @@ def test_made_lines_are_as_many_as_asked_for(tmp_path):
 # -- the stopwatch --------------------------------------------------------------------------------
 
 
-def test_a_curve_tells_when_the_target_was_passed_and_where_it_stood_at_the_budget():
-    found = curve.Curve(2.0, 10.0)
+def test_a_curve_tells_when_the_target_was_passed():
+    found = curve.Curve(2.0)
     for step, seconds, nll in ((1, 4.0, 2.5), (2, 8.0, 1.9), (3, 12.0, 2.1)):
-        assert not found.complete
         found.add(step, seconds, nll)
-    assert found.complete
     told = found.told()
-    assert (told["seconds"], told["steps"], told["budget"]) == (8.0, 2, 2.1)
-    assert curve.Curve(1.0, 99.0, found.points).told()["seconds"] is None
+    assert (told["seconds"], told["steps"]) == (8.0, 2)
+    assert (told["nll at the end"], told["seconds in all"], told["steps in all"]) == (2.1, 12.0, 3)
+    assert curve.Curve(1.0, found.points).told()["seconds"] is None
 
 
 def test_the_clock_stands_still_while_the_loss_is_looked_at(monkeypatch):
@@ -207,7 +206,7 @@ def test_the_clock_stands_still_while_the_loss_is_looked_at(monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(time_to_loss, "score", slow)
-    found = curve.Curve(0.0, 0.0)
+    found = curve.Curve(0.0)
     began = time.perf_counter()
     time_to_loss.train(maker, parts.test, found, 2, 1e9)
     taken = time.perf_counter() - began
@@ -219,7 +218,7 @@ def test_the_clock_stands_still_while_the_loss_is_looked_at(monkeypatch):
 def test_a_training_ends_where_the_target_is_passed():
     parts = splits.original(WORDS * 20)
     maker = time_to_loss.begun("bigram", parts, max_steps=50, threads=1)
-    found = curve.Curve(2.2, 0.0)
+    found = curve.Curve(2.2)
     time_to_loss.train(maker, parts.test, found, 5, 1e9)
     assert found.reached is not None and found.points[-1] == found.reached
     assert found.points[-1][0] < 50 and all(nll > 2.2 for _, _, nll in found.points[:-1])
@@ -227,7 +226,7 @@ def test_a_training_ends_where_the_target_is_passed():
 
 def test_held_out_lines_are_a_tenth_of_train_and_the_test_is_gone():
     parts = splits.original(WORDS * 20)  # with copies: compare by place, not by text
-    chosen = time_to_loss.held_out(parts)
+    chosen = splits.held_out(parts)
     assert (len(chosen.train), len(chosen.test)) == (720, 80)
     both = sorted([*chosen.train, *chosen.test])
     assert both == sorted(parts.train)
@@ -288,7 +287,7 @@ def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, c
     (tmp_path / "names.txt").write_text("anna\nben\n", encoding="utf-8")
     argv, main = list(sys.argv), sys.modules["__main__"]
     found = original.run(
-        tmp_path / "makemore.py", tmp_path / "names.txt", curve.Curve(2.55, 0.05), 2, 30.0
+        tmp_path / "makemore.py", tmp_path / "names.txt", curve.Curve(2.55), 2, 30.0
     )
     steps = [step for step, _, _ in found.points]
     assert steps == [2, 4, 6] and found.reached is not None and found.reached[0] == 6
@@ -377,7 +376,8 @@ def test_every_bench_of_the_page_is_there_and_runs_with_make():
 # -- each script ----------------------------------------------------------------------------------
 
 EXPECTED = {
-    "time_to_loss": {"side", "measured", "seconds", "nll test"},
+    "time_to_loss": {"side", "measured", "seconds", "times sooner"},
+    "quality": {"split", "asked", "chosen", "nll val", "nll test"},
     "train_throughput": {"model", "ms a step", "symbols a second", "MFU"},
     "sample_throughput": {"model", "names", "names a second", "MFU"},
     "conditions": {"condition", "exact", "share that passes", "share of free"},
