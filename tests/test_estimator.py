@@ -516,7 +516,7 @@ def test_a_plan_holds_every_value_and_what_was_asked() -> None:
     assert config.data == {"name": "x.txt", "digest": parts.digest()}
     assert config.vocab_size == len(made.vocabulary) == 13
     assert config.block_size == max(part.longest for _, part in parts) + 1 == 9
-    assert (config.model, config.threads, config.round_size) == ("gru", 1, 4096)
+    assert (config.model, config.threads, config.round_size) == ("gru", 1, 16_384)
     assert config.version == makemore.__version__
 
 

@@ -37,12 +37,15 @@ def weigh(logits: NDArray[Any], options: Sampling) -> Floats:
 
     They do not sum to 1; divided by their sum they are the probabilities of a draw.
     """
-    logits = logits.astype(np.float64)
+    logits = logits.astype(np.float64, copy=False)
     if options.temperature == 0:
         likeliest = logits.argmax(axis=1)
         return np.asarray(np.arange(logits.shape[1]) == likeliest[:, None], dtype=np.float64)
     with np.errstate(over="ignore"):  # at a temperature near 0 all but the likeliest go to -inf
-        weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / options.temperature)
+        weights = logits - logits.max(axis=1, keepdims=True)
+        if options.temperature != 1:
+            weights /= options.temperature
+        np.exp(weights, out=weights)
     if options.top_k is not None and options.top_k < logits.shape[1]:
         order = np.argsort(-weights, axis=1, kind="stable")
         np.put_along_axis(weights, order[:, options.top_k :], 0.0, axis=1)

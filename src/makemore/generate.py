@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,14 @@ from makemore.options import knobs, unknown_key
 from makemore.settings import Conditions, Sampling
 from makemore.symbols import CHARACTER
 from makemore.vocabulary import UNKNOWN, Vocabulary
+from makemore.walks import Walks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ROUND = 4096  # draws in a round at most; a run records it, because a seed's lines depend on it
+ROUND = 16_384  # draws in a round at most; a run records it, because a seed's lines depend on it
 MOST_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
+TABLED = 1024  # draws in a round from which on it pays to make a table of a model that can be one
 FIRST_ROUND = 128  # the next has twice as many, up to ROUND: the first lines come soon
 GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
 PILOT = 1024  # draws after which it is asked whether rejection pays
@@ -45,8 +48,7 @@ CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
 ORIGINS = ("new", "train", "val", "test", "avoid", "given")
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """A drawn line: where it stands already, its nll in nats (end included), whether it was cut.
 
     exact: drawn by the model's own distribution among the lines that the conditions allow
@@ -115,6 +117,7 @@ class Sampler:
         self.wanted: int | None = None
         self.given: set[int] = set()  # hashes of lines that are not asked for again
         self._fresh_draws = 0  # of this round
+        self._walks: Walks | None = None
 
     @property
     def exact(self) -> bool:
@@ -135,7 +138,7 @@ class Sampler:
         number, self.wanted = 0, n
         while n is None or self.found < n:
             size = min(self.round_size, FIRST_ROUND << min(number, 20))
-            finished = self.drawer.round(number, size)
+            finished = self._round(number, size)
             self.draws += size
             lines = self._given(finished, None if n is None else n - self.found, number)
             self.found += len(lines)
@@ -144,6 +147,18 @@ class Sampler:
             if n is None or self.found < n:
                 self._change_way(size)
             number += 1
+
+    def _round(self, number: int, size: int) -> list[Finished]:
+        """What ends in a round: the same lines by a table or without."""
+        drawer = self.drawer
+        plain = drawer.used is None and drawer.lookahead is None
+        if plain and size >= TABLED and self._walks is None:
+            states = drawer.model.as_states()
+            if states is not None:
+                self._walks = Walks(
+                    states, drawer.automaton, self.options, self.seed, drawer.prefix, drawer.labels
+                )
+        return (self._walks if plain and self._walks else drawer).round(number, size)
 
     def _change_way(self, size: int) -> None:
         """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end."""
@@ -207,12 +222,11 @@ class Sampler:
     def _fresh(self, lines: Ended) -> Ints:
         """The lines that are neither known, given before, nor too near; one of each text."""
         order = np.argsort(lines.first, kind="stable")
-        _, earliest = np.unique(lines.hashes[order], return_index=True)
-        once = np.zeros(len(lines), dtype=bool)
-        once[order[earliest]] = True
-        once &= self.known.origins(lines.hashes) == 0
-        once &= np.array([number not in self.given for number in lines.hashes.tolist()], dtype=bool)
-        fresh = np.flatnonzero(once & lines.canonical(self.vocabulary))
+        hashes, earliest = np.unique(lines.hashes[order], return_index=True)
+        unknown = self.known.origins(hashes) == 0  # sorted ones are found several times as fast
+        given = [number in self.given for number in hashes[unknown].tolist()]
+        fresh = np.sort(order[earliest[unknown][~np.array(given, dtype=bool)]])
+        fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
         if self.near and len(fresh):
             near = self.near(list(lines.texts.take(fresh)))
             self.too_near += int(near.sum())
@@ -234,16 +248,14 @@ class Sampler:
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 
     def _samples(self, lines: Ended, chosen: Ints) -> list[Sample]:
-        origins = self.known.origins(lines.hashes[chosen])
-        names = self.vocabulary.labels
-        first = len(self.vocabulary)
-        return [
-            Sample(
-                text, ORIGINS[origin], float(lines.nll[row]), bool(lines.capped[row]), self.exact,
-                names[lines.label[row] - first] if lines.label[row] >= first else None,
-            )
-            for text, row, origin in zip(lines.texts.take(chosen), chosen, origins, strict=True)
-        ]  # fmt: skip
+        origins = self.known.origins(lines.hashes[chosen]).tolist()
+        names = [None] * len(self.vocabulary) + list(self.vocabulary.labels)
+        columns = zip(
+            lines.texts.take(chosen), map(ORIGINS.__getitem__, origins), lines.nll[chosen].tolist(),
+            lines.capped[chosen].tolist(), repeat(self.exact),
+            map(names.__getitem__, lines.label[chosen].tolist()),
+        )  # fmt: skip
+        return list(map(partial(tuple.__new__, Sample), columns))  # Sample(*each), but quicker
 
 
 def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,13 +51,20 @@ class Trained:
             raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
         return self.model_
 
-    def _threads(self) -> AbstractContextManager[None]:
-        """The run's own number of threads: the last bits of a sum depend on it."""
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """The run's own number of threads: the last bits of a sum depend on it.
+
+        And evaluation mode, which every single step of a model would have to set.
+        """
         if isinstance(self._model, CountModel):
-            return nullcontext()
+            yield
+            return
+        from makemore.evaluate import evaluating
         from makemore.runtime import threads
 
-        return threads(self._plan.config.threads)
+        with threads(self._plan.config.threads), evaluating(self._model):
+            yield
 
     # -- lines ------------------------------------------------------------------------------------
 
@@ -124,7 +131,8 @@ class Trained:
         same lines, here and on the command line.
         Raises Unsatisfiable if there are no more such lines to be found.
         """
-        return [line.text for line in self.samples(n, random_state, **sampling)]
+        sampler = self.sampler(random_state, **sampling)
+        return [line.text for line in self.drawn(sampler, n)]
 
     def top(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,7 +71,7 @@ def ranked(lines: Iterator[Sample]) -> Iterator[Sample]:
 
 def show(line: Sample, values: dict[str, Any]) -> None:
     if values["json"]:
-        result_json({key: value for key, value in asdict(line).items() if value is not None})
+        result_json({key: value for key, value in line._asdict().items() if value is not None})
         return
     told = f"{line.nll:.4f}\t{line.text}" if values["rank"] else line.text
     if values["all"]:

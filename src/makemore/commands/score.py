@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from makemore.estimator import MakeMore
     from makemore.surprisal import Surprisal
 
-TOGETHER = 4096  # lines that are scored at once: memory stays the same however many come
+TOGETHER = 2**15  # lines that are scored at once: memory stays the same however many come
 
 
 def score(**values: Any) -> int:

@@ -14,6 +14,7 @@ import pkgutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -28,6 +29,7 @@ State = Any  # nested tuples of arrays, batch first; `take` is all that is ever 
 Arrays = dict[str, NDArray[Any]]
 
 LONGEST_CONTEXT = 256
+MOST_CELLS = 2**22  # states times symbols of a table: 50 MB, and as much while it is made
 _INTERFACE = ("base", "neural", "labelled")
 
 
@@ -36,6 +38,19 @@ def take(state: State, rows: NDArray[np.int64]) -> State:
     if isinstance(state, tuple):
         return tuple(take(part, rows) for part in state)
     return state[rows]
+
+
+@dataclass(frozen=True)
+class States:
+    """A whole model as a table of its states: for the models that have few enough of them.
+
+    logs: (S, V) log p of the next symbol in each state; after: (S, V) the state that it leads to
+    start: first input -> state
+    """
+
+    logs: NDArray[np.float64]
+    after: NDArray[np.int32]
+    start: Mapping[int, int]
 
 
 class Model(ABC):
@@ -80,6 +95,10 @@ class Model(ABC):
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
         """ids (B,) -> logits (B, V) for the symbol after them, and the state to go on from."""
 
+    def as_states(self) -> States | None:
+        """All that `step` can answer, where that is little; None where it is not, or not known."""
+        return None
+
     @abstractmethod
     def tensors(self) -> Arrays:
         """All that was learned, by name, as arrays."""
@@ -121,20 +140,24 @@ def register(name: str) -> Callable[[M], M]:
 
 def names() -> list[str]:
     """Names of all models: those of this folder, of installed packages, and of plugins."""
-    here = (m.name for m in pkgutil.iter_modules(makemore.models.__path__))
     installed = (entry.name for entry in importlib.metadata.entry_points(group="makemore.models"))
-    return sorted({*here, *installed, *_register} - {*_INTERFACE})
+    return sorted({*_here(), *installed, *_register})
+
+
+def _here() -> set[str]:
+    """Names of the models of this folder."""
+    return {m.name for m in pkgutil.iter_modules(makemore.models.__path__)} - {*_INTERFACE}
 
 
 def find(name: str) -> type[Model]:
     """The model class of that name, its file imported now. Raises UsageError if there is none."""
+    if name not in _register and name in _here():  # what is installed is not looked through: 50 ms
+        importlib.import_module(f"makemore.models.{name}")
     if name not in _register:
-        if name not in names():
-            raise unknown_key(name, names(), "model")
         for entry in importlib.metadata.entry_points(group="makemore.models", name=name):
             entry.load()
-        if name not in _register:
-            importlib.import_module(f"makemore.models.{name}")
+    if name not in _register:
+        raise unknown_key(name, names(), "model")
     return _register[name]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError, visible
-from makemore.models.base import Arrays, CountModel, State
+from makemore.models.base import MOST_CELLS, Arrays, CountModel, State, States
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -56,6 +56,22 @@ class LabelledCounts(CountModel):
             if len(rows):
                 logits[rows] = table.forward(inputs[rows, 1:])
         return logits
+
+    def as_states(self) -> States | None:
+        """Those of the labels one after the other."""
+        parts, firsts = list[States](), [0]
+        for table in self.tables:
+            own = table.as_states()
+            if own is None or firsts[-1] * self.vocab_size + own.logs.size > MOST_CELLS:
+                return None
+            parts.append(own)
+            firsts.append(firsts[-1] + len(own.logs))
+        start = {
+            self.vocab_size + number: first + own.start[0]
+            for number, (first, own) in enumerate(zip(firsts, parts, strict=False))
+        }
+        after = [own.after + np.int32(first) for first, own in zip(firsts, parts, strict=False)]
+        return States(np.concatenate([own.logs for own in parts]), np.concatenate(after), start)
 
     def initial_state(self, batch: int) -> State:
         return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)

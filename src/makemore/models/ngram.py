@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError
-from makemore.models.base import Arrays, CountModel, State, register
+from makemore.models.base import MOST_CELLS, Arrays, CountModel, State, States, register
 from makemore.options import option
 
 Ints = NDArray[np.int64]
@@ -171,6 +171,37 @@ class NGram(CountModel):
         row = np.arange(len(contexts)).repeat(length)  # (all n-grams of these contexts,)
         ngram = np.arange(len(row)) + (start - length.cumsum() + length).repeat(length)
         rows[row, self.symbols[ngram]] += self.weights[ngram]
+
+    def as_states(self) -> States | None:
+        """A state is the longest context that was seen: the next one is a symbol more, or a suffix.
+
+        Whatever begins or ends a context that was seen was seen, too. None where there is no room.
+        """
+        V, S = self.vocab_size, len(self.contexts) + 1
+        if S * V > MOST_CELLS:
+            return None
+        lengths = self.lengths(self.contexts)  # (S,) ascending
+        of_length = [np.flatnonzero(lengths == length) for length in range(self.options.order)]
+        suffix, oldest = np.divmod(np.insert(self.contexts, 0, 0), V)  # (S,) of each context
+        begin, last = np.zeros_like(suffix), oldest.copy()  # without its last symbol; that symbol
+        rows = self.no_context.repeat(S, axis=0)  # (S, V)
+        for length, own in enumerate(of_length):
+            if length > 1:
+                last[own] = last[suffix[own]]
+                codes = begin[suffix[own]] * V + oldest[own]
+                begin[own] = np.searchsorted(self.contexts, codes) + 1
+                if not np.array_equal(self.padded[begin[own] - 1], codes):
+                    return None  # counts from a file that are not those of lines
+            if length > 0:
+                longer = rows[suffix[own]]
+                self.extend(longer, own)
+                rows[own] = longer
+        after = np.zeros((S, V), dtype=np.int32)
+        for own, more in zip(of_length, [*of_length[1:], of_length[0][:0]], strict=True):
+            after[own] = after[suffix[own]]
+            after[begin[more], last[more]] = more
+        with np.errstate(divide="ignore"):
+            return States(np.log(rows), after, {0: int(after[0, 0])})
 
     def initial_state(self, batch: int) -> State:
         return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from makemore.errors import UsageError
 from makemore.models.base import State, register
-from makemore.models.neural import Dropout, NeuralModel, numpy_step
+from makemore.models.neural import Cache, Dropout, NeuralModel, numpy_step
 from makemore.options import option
 
 
@@ -57,23 +57,18 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Tensor, hidden: Tensor, cache: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, State]:
-        """x (B, T, n_embd), hidden (B * n_head or 1, T, S) -> x, the cache with these inputs."""
+        self, x: Tensor, hidden: Tensor, cache: Cache | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """x (B, T, n_embd), hidden (B * n_head or 1, T, S) -> x, keys and values of its inputs."""
         B, T, C = x.shape
         heads = (3, B * self.n_head, T, C // self.n_head)
         parts = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, -1)
         q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(heads).unbind()  # one copy for all three
-        if cache is not None:
-            k, v = (
-                torch.cat([old.flatten(0, 1), new], dim=1)
-                for old, new in zip(cache, (k, v), strict=True)
-            )
-        y = attention(q, k, v, hidden).view(B, self.n_head, T, -1)
-        x = x + self.dropout(self.project(y.transpose(1, 2).reshape(B, T, C)))
+        y = attention(q, k, v, hidden) if cache is None else cache.attend(q, k, v)
+        y = y.view(B, self.n_head, T, -1).transpose(1, 2).reshape(B, T, C)
+        x = x + self.dropout(self.project(y))
         wide = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)
-        x = x + self.dropout(self.narrow(wide))
-        return x, (k.unflatten(0, (B, self.n_head)), v.unflatten(0, (B, self.n_head)))
+        return x + self.dropout(self.narrow(wide)), (k, v)
 
 
 @register("transformer")
@@ -116,9 +111,9 @@ class Transformer(NeuralModel):
                 nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
 
     def read(self, inputs: Tensor, caches: State) -> tuple[Tensor, State]:
-        """inputs (B, T), one cache a block -> logits (B, T, V), the caches after."""
+        """inputs (B, T), one cache a block -> logits (B, T, V), keys and values of each block."""
         if caches:  # one input more of each line
-            place = torch.full_like(inputs, caches[0][0].shape[2])
+            place = torch.full_like(inputs, caches[0].length)
             hidden = torch.zeros(1, 1, 1, device=inputs.device)
         else:
             starts = (inputs == 0) | (inputs >= self.vocab_size)  # a boundary, or a label
@@ -130,8 +125,8 @@ class Transformer(NeuralModel):
         x = self.dropout(self.embedding(inputs) + self.position(place))  # (B, T, n_embd)
         after = []
         for number, block in enumerate(self.blocks):
-            x, cache = block(x, hidden, caches[number] if caches else None)
-            after.append(cache)
+            x, new = block(x, hidden, caches[number] if caches else None)
+            after.append(new)
         return self.head(self.norm(x)), tuple(after)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -148,5 +143,7 @@ class Transformer(NeuralModel):
         if seen.shape[1] == self.block_size:  # no position is left: start again from the last half
             seen = self.restarted(seen)
             inputs, caches = torch.cat([seen, inputs], dim=1), ()
-        logits, caches = self.read(inputs, caches)
+        logits, new = self.read(inputs, caches)
+        old = caches or [Cache.empty(ids)] * len(new)
+        caches = tuple(cache.with_(*own) for cache, own in zip(old, new, strict=True))
         return logits[:, -1], (torch.cat([seen, ids[:, None]], dim=1), caches)  # (B, V)

@@ -1,0 +1,133 @@
+"""walks.py: a model of counts as a table of states gives the lines that its steps give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import battery
+from makemore import MakeMore, generate
+from makemore.draws import choose
+from makemore.models import labelled, ngram
+from makemore.models.base import Model
+from makemore.models.bigram import Bigram
+from makemore.models.labelled import LabelledCounts
+from makemore.models.ngram import NGram
+from makemore.walks import Walks, reaches
+
+LINES = ["anna", "hanna", "ana", "nahan", "hana", "annah", "bab", "abba", "banana", "nab", "han"]
+
+
+def counts(order: int, V: int = 9, smoothing: str = "kneser-ney") -> NGram:
+    model = NGram(V, order - 1, NGram.Options(order=order, smoothing=smoothing))
+    model.fit_counts(*battery.some_lines(V))
+    return model
+
+
+def agree(model: Model, start: int) -> None:
+    """The table answers as `step` does, along lines of the model and along lines of anything."""
+    states = model.as_states()
+    assert states is not None
+    chance = np.random.default_rng(0)
+    logits, state = model.step(np.full(400, start), model.initial_state(400))
+    here = np.full(400, states.start[start])
+    for _ in range(9):
+        np.testing.assert_allclose(states.logs[here], logits, rtol=0, atol=1e-12)
+        likely = (np.exp(logits).cumsum(axis=1) < chance.random((400, 1))).sum(axis=1)
+        anything = chance.integers(1, model.vocab_size, 400)
+        ids = np.where(chance.random(400) < 0.5, np.clip(likely, 1, None), anything)
+        ids = np.minimum(ids, model.vocab_size - 1)
+        logits, state = model.step(ids, state)
+        here = states.after[here, ids]
+
+
+@pytest.mark.parametrize("smoothing", ["kneser-ney", "add-k"])
+@pytest.mark.parametrize("order", [1, 2, 3, 6, 12])
+def test_the_states_of_counts_answer_as_its_steps_do(order: int, smoothing: str) -> None:
+    agree(counts(order, smoothing=smoothing), 0)
+
+
+def test_before_counting_there_is_one_state_and_all_symbols_are_alike() -> None:
+    agree(NGram(4, 2, NGram.Options(order=3)), 0)
+
+
+def test_each_label_has_its_own_states() -> None:
+    model = LabelledCounts(NGram, 9, 4, NGram.Options(order=4), 3)
+    battery.fit_labelled(model, *battery.some_lines(9))
+    for label in (9, 10, 11):
+        agree(model, label)
+
+
+def test_there_is_no_table_without_room_nor_of_what_was_no_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = counts(4)
+    rows = len(model.contexts) + 1
+    monkeypatch.setattr(ngram, "MOST_CELLS", rows * 9)
+    assert model.as_states() is not None
+    monkeypatch.setattr(ngram, "MOST_CELLS", rows * 9 - 1)
+    assert model.as_states() is None
+    monkeypatch.undo()
+    three = LabelledCounts(NGram, 9, 4, NGram.Options(order=4), 3)
+    battery.fit_labelled(three, *battery.some_lines(9))
+    cells = sum(len(table.contexts) + 1 for table in three.tables) * 9
+    monkeypatch.setattr(labelled, "MOST_CELLS", cells)
+    assert three.as_states() is not None
+    monkeypatch.setattr(labelled, "MOST_CELLS", cells - 1)
+    assert three.as_states() is None
+    monkeypatch.undo()
+    # A context of two symbols whose first alone was never followed by anything: no lines are so.
+    odd = NGram(3, 2, NGram.Options(order=3))
+    odd.hold(np.array([1, 3 + 2]), np.array([0, 1, 3, 6]), np.ones(4, dtype=np.int64))
+    assert odd.as_states() is None
+    assert Bigram(5, 1, Bigram.Options()).as_states() is None  # a model need not have one
+
+
+@pytest.mark.parametrize("V", [2, 3, 8, 9])
+def test_a_symbol_is_picked_as_without_a_table_and_none_without_a_share(V: int) -> None:
+    chance = np.random.default_rng(V)
+    weights = chance.random((50, V)) * (chance.random((50, V)) < 0.6)
+    weights[weights.sum(axis=1) == 0, 0] = 1.0
+    uniform = np.concatenate([chance.random(46), [0.0, 0.5, np.nextafter(1, 0), 0.0]])
+    walks = object.__new__(Walks)
+    walks.reach = reaches(weights)
+    for rows in (np.arange(50), chance.integers(0, 50, 50)):
+        picked = walks._pick(rows, uniform)
+        assert (weights[rows, picked] > 0).all()
+        np.testing.assert_array_equal(picked, choose(weights, uniform, rows))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"all": True}, {"prefix": "an"}, {"suffix": "na", "max_length": 6},
+        {"temperature": 0.7, "top_p": 0.9}, {"temperature": 2.0, "top_k": 3, "all": True},
+        {"temperature": 0.0, "all": True}, {"contains": "b", "min_length": 4},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("labels", [None, ["x", "y"] * 5 + ["x"]])
+def test_lines_of_a_seed_are_the_same_with_a_table_and_without(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], labels: list[str] | None
+) -> None:
+    maker = MakeMore("ngram", order=4).fit(LINES, labels)
+    found = []
+    for tabled in (1, 10**9):
+        monkeypatch.setattr(generate, "TABLED", tabled)
+        monkeypatch.setattr(generate, "NEW", 0.0)  # neither goes over to what is left
+        monkeypatch.setattr(generate, "PAYS", 0.0)
+        sampler = maker.sampler(5, **options)
+        found.append((list(maker.drawn(sampler, 40)), sampler.draws))
+        assert (sampler._walks is not None) == (tabled == 1)
+    (left, draws), (right, others) = found
+    assert draws == others and len(left) == 40
+    assert [line._replace(nll=0.0) for line in left] == [line._replace(nll=0.0) for line in right]
+    np.testing.assert_allclose([line.nll for line in left], [line.nll for line in right], atol=1e-9)
+
+
+def test_few_lines_are_the_first_of_many_where_a_table_comes_later() -> None:
+    maker = MakeMore("ngram", order=3).fit(LINES)
+    many = maker.sample(2000, random_state=1)
+    for n in (1, 100, 700):
+        assert maker.sample(n, random_state=1) == many[:n]
