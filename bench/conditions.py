@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from makemore import MakeMore
+from makemore.crew import default_threads
 from makemore.errors import Unsatisfiable
 from makemore.generate import Sampler
-from makemore.runtime import default_threads
 from measure import Bench, Row, parser, per, spread, threads_of, words_of
 from splits import by_hash
 from trained import trained

@@ -105,7 +105,7 @@ def product_rate(number_of_threads: int) -> float:
 
 def machine() -> dict[str, Any]:
     """What a figure hangs on: processor, cores, memory, versions, and what else is running."""
-    from makemore.runtime import default_threads
+    from makemore.crew import default_threads
 
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
@@ -146,7 +146,7 @@ class Bench:
 
     def see_peak(self, times: int = 1) -> float:
         """Measure the peak again and keep the highest; operations a second."""
-        from makemore.runtime import default_threads
+        from makemore.crew import default_threads
 
         threads = threads_of(self.options) or default_threads()
         self.peak = max(self.peak or 0.0, *(product_rate(threads) for _ in range(times)))

@@ -26,7 +26,7 @@ def draw(maker: MakeMore, n: int, seed: int) -> tuple[float, list[str], int]:
     """Seconds, the lines, and how many draws they took."""
     began = time.perf_counter()
     sampler = maker.sampler(seed)
-    lines = [line.text for line in maker.drawn(sampler, n)]
+    lines = [text for some in maker.rounds(sampler, n) for text in some.texts]
     return time.perf_counter() - began, lines, sampler.draws
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from makemore import MakeMore, __version__, datasets, runtime
+from makemore import MakeMore, __version__, crew, datasets
 from makemore.cli import NAMES, run
 from makemore.commands import score, train
 from makemore.models import base
@@ -43,7 +43,7 @@ SCRIPT = Path(sys.executable).parent / "makemore"
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "default_threads", lambda: 1)
+    monkeypatch.setattr(crew, "default_threads", lambda: 1)
 
 
 @pytest.fixture

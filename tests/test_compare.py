@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from makemore import MakeMore, novelty, runtime
+from makemore import MakeMore, crew, novelty
 from makemore import compare as compared
 from makemore.commands.compare import plain
 from makemore.compare import Row, Started, floor, measure, ordered, verdict
@@ -51,7 +51,7 @@ class Broken(Bigram):
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "default_threads", lambda: 1)
+    monkeypatch.setattr(crew, "default_threads", lambda: 1)
 
 
 @pytest.fixture

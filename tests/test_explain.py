@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from makemore import MakeMore, runtime
+from makemore import MakeMore, crew
 from makemore.draws import log_softmax
 from makemore.errors import UsageError
 from makemore.explain import expected, generation
@@ -49,7 +49,7 @@ HOSTILE = ["a.b", "x|y", "<b>$x$", "_a_", "p\tq", "r\x1b[1m", "s t", "u\u202ev",
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "default_threads", lambda: 1)
+    monkeypatch.setattr(crew, "default_threads", lambda: 1)
 
 
 def small(name: str, lines: list[str], **options: Any) -> MakeMore:

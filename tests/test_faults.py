@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from makemore import MakeMore, reading, runtime
+from makemore import MakeMore, crew, reading
 from makemore.commands import train
 from makemore.run import Run
 
@@ -44,7 +44,7 @@ SCRIPT = Path(sys.executable).parent / "makemore"
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "default_threads", lambda: 1)
+    monkeypatch.setattr(crew, "default_threads", lambda: 1)
 
 
 def failed(ended: subprocess.CompletedProcess[str], code: int, *words: str) -> None:

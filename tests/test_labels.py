@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import battery
-from makemore import MakeMore, runtime
+from makemore import MakeMore, crew
 from makemore.batches import Batches, Lines
 from makemore.calibration import Calibration, calibrate
 from makemore.compare import row_of
@@ -52,7 +52,7 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "default_threads", lambda: 1)
+    monkeypatch.setattr(crew, "default_threads", lambda: 1)
 
 
 def labelled(number: int = 240) -> tuple[list[str], list[str]]:

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "makemore"
 # A module may import only what stands before it. A file that is not here has no place yet.
 SPINE = (
     "errors",
+    "crew",
     "options",
     "settings",
     "reading",

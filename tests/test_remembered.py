@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from makemore import MakeMore, runtime
+from makemore import MakeMore, crew
 from makemore.commands import train
 from makemore.corpus import Corpus
 from makemore.errors import RunError, SystemFault
@@ -247,7 +247,7 @@ def test_nothing_is_remembered_where_nothing_can_be_drawn(run: Path, call: Call)
 def test_fresh_forgets_and_resuming_does_not(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "default_threads", lambda: 1)
+    monkeypatch.setattr(crew, "default_threads", lambda: 1)
     of_view, steps = train.View.step, list[int]()
 
     def interrupted(view: train.View, event: Any, speed: float) -> None:

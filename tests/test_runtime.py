@@ -11,18 +11,9 @@ import time
 import pytest
 import torch
 
+from makemore.crew import MOST_THREADS, at_once, crew_size, default_threads
 from makemore.errors import UsageError
-from makemore.runtime import (
-    MOST_THREADS,
-    at_once,
-    choose_device,
-    crew,
-    crew_size,
-    default_threads,
-    generator,
-    seeded,
-    threads,
-)
+from makemore.runtime import choose_device, generator, one_thread_each, seeded, threads
 
 
 def draw(*numbers: int) -> list[float]:
@@ -112,7 +103,7 @@ def test_a_crew_works_at_the_same_time_and_keeps_the_order() -> None:
             meeting.wait()
         return number * number, torch.get_num_threads(), threading.current_thread().name
 
-    with threads(4), crew(3):
+    with threads(4), one_thread_each(3):
         assert (crew_size(), torch.get_num_threads()) == (3, 1)
         made = at_once(work, range(7))
     assert [square for square, _, _ in made] == [number**2 for number in range(7)]
@@ -125,7 +116,7 @@ def test_without_a_crew_calls_come_one_after_the_other() -> None:
     seen: list[str] = []
     assert at_once(lambda n: seen.append(threading.current_thread().name) or n, (5, 6)) == [5, 6]
     assert seen == [threading.current_thread().name] * 2
-    with crew(3):
+    with one_thread_each(3):
         assert at_once(str, ()) == [] and at_once(str, (1,)) == ["1"]
 
 
@@ -138,7 +129,7 @@ def test_what_goes_wrong_in_a_crew_is_raised_once_all_have_ended() -> None:
         time.sleep(0.05)
         ended.append(number)
 
-    with pytest.raises(KeyError, match="here"), crew(2):
+    with pytest.raises(KeyError, match="here"), one_thread_each(2):
         at_once(work, (0, 1))
     assert ended == [1] and crew_size() == 1
 
@@ -146,14 +137,14 @@ def test_what_goes_wrong_in_a_crew_is_raised_once_all_have_ended() -> None:
         if number == 1:
             raise KeyError("there")
 
-    with pytest.raises(KeyError, match="there"), crew(2):
+    with pytest.raises(KeyError, match="there"), one_thread_each(2):
         at_once(other, (0, 1))
 
 
 def test_a_forked_process_has_a_crew_of_its_own() -> None:
     code = """
 import os
-from makemore.runtime import at_once, crew
+from makemore.crew import at_once, crew
 with crew(2):
     assert at_once(str, range(4)) == list("0123")
     child = os.fork()

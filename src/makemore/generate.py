@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
+from makemore.crew import at_once, crew_size
 from makemore.draws import Drawer, Ended, Finished, uniforms
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
@@ -60,6 +62,33 @@ class Sample(NamedTuple):
     capped: bool = False
     exact: bool = True
     label: str | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a round as columns, n of them; iterate for Samples.
+
+    origins: (n,) places in ORIGINS; labels: (n,) places in label_names
+    """
+
+    texts: Corpus
+    origins: Ints
+    nll: Floats
+    capped: NDArray[np.bool_]
+    exact: bool
+    labels: Ints
+    label_names: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[Sample]:
+        columns = zip(
+            self.texts, map(ORIGINS.__getitem__, self.origins.tolist()), self.nll.tolist(),
+            self.capped.tolist(), repeat(self.exact),
+            map(self.label_names.__getitem__, self.labels.tolist()),
+        )  # fmt: skip
+        return map(partial(tuple.__new__, Sample), columns)  # Sample(*each), but quicker
 
 
 class Known:
@@ -118,6 +147,7 @@ class Sampler:
         self.given: set[int] = set()  # hashes of lines that are not asked for again
         self._fresh_draws = 0  # of this round
         self._walks: Walks | None = None
+        self._ahead: dict[int, list[Finished]] = {}  # rounds that were drawn beside an earlier one
 
     @property
     def exact(self) -> bool:
@@ -133,32 +163,53 @@ class Sampler:
         for lines in self.rounds():
             yield from lines
 
-    def rounds(self, n: int | None = None) -> Iterator[list[Sample]]:
+    def rounds(self, n: int | None = None) -> Iterator[Lines]:
         """What each round gives, n lines in all (endless without n)."""
         number, self.wanted = 0, n
         while n is None or self.found < n:
-            size = min(self.round_size, FIRST_ROUND << min(number, 20))
-            finished = self._round(number, size)
+            size = self._size(number)
+            finished = self._round(number)
             self.draws += size
             lines = self._given(finished, None if n is None else n - self.found, number)
             self.found += len(lines)
-            self.idle = 0 if lines else self.idle + size
+            self.idle = 0 if len(lines) else self.idle + size
             yield lines
             if n is None or self.found < n:
                 self._change_way(size)
             number += 1
 
-    def _round(self, number: int, size: int) -> list[Finished]:
-        """What ends in a round: the same lines by a table or without."""
+    def _size(self, number: int) -> int:
+        return min(self.round_size, FIRST_ROUND << min(number, 20))
+
+    def _round(self, number: int) -> list[Finished]:
+        """What ends in a round. Where those after it will be needed too, they are drawn with it."""
         drawer = self.drawer
-        plain = drawer.used is None and drawer.lookahead is None
-        if plain and size >= TABLED and self._walks is None:
+        if drawer.used is not None or drawer.lookahead is not None:
+            self._ahead.clear()  # drawn in another way
+            return drawer.round(number, self._size(number))
+        if number not in self._ahead:
+            numbers = self._next(number)
+            self._ahead = dict(zip(numbers, at_once(self._plain, numbers), strict=True))
+        return self._ahead.pop(number)
+
+    def _next(self, number: int) -> range:
+        """The rounds from this one on that are drawn at the same time: no more than are needed."""
+        size, needed = self._size(number), 1
+        if self.wanted is not None and self.found and size == self.round_size:
+            draws = (self.wanted - self.found) * self.draws / self.found
+            needed = max(1, min(crew_size(), math.ceil(draws / size)))
+        return range(number, number + needed)
+
+    def _plain(self, number: int) -> list[Finished]:
+        """A round that goes by the model alone: the same lines by a table or without."""
+        drawer, size = self.drawer, self._size(number)
+        if self._walks is None and size >= TABLED:
             states = drawer.model.as_states()
             if states is not None:
                 self._walks = Walks(
                     states, drawer.automaton, self.options, self.seed, drawer.prefix, drawer.labels
                 )
-        return (self._walks if plain and self._walks else drawer).round(number, size)
+        return (self._walks or drawer).round(number, size)
 
     def _change_way(self, size: int) -> None:
         """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end."""
@@ -198,7 +249,7 @@ class Sampler:
 
     # -- what a round gives -----------------------------------------------------------------------
 
-    def _given(self, finished: list[Finished], most: int | None, number: int) -> list[Sample]:
+    def _given(self, finished: list[Finished], most: int | None, number: int) -> Lines:
         """The lines of a round that are not refused, at most so many, in their order."""
         lines = Ended(finished, self.vocabulary)
         if self.options.all:
@@ -247,15 +298,13 @@ class Sampler:
         keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # Gumbel: the largest are the draws
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 
-    def _samples(self, lines: Ended, chosen: Ints) -> list[Sample]:
-        origins = self.known.origins(lines.hashes[chosen]).tolist()
-        names = [None] * len(self.vocabulary) + list(self.vocabulary.labels)
-        columns = zip(
-            lines.texts.take(chosen), map(ORIGINS.__getitem__, origins), lines.nll[chosen].tolist(),
-            lines.capped[chosen].tolist(), repeat(self.exact),
-            map(names.__getitem__, lines.label[chosen].tolist()),
+    def _samples(self, lines: Ended, chosen: Ints) -> Lines:
+        origins = self.known.origins(lines.hashes[chosen])
+        names = (None,) * len(self.vocabulary) + self.vocabulary.labels
+        return Lines(
+            lines.texts.take(chosen), origins, lines.nll[chosen], lines.capped[chosen], self.exact,
+            lines.label[chosen], names,
         )  # fmt: skip
-        return list(map(partial(tuple.__new__, Sample), columns))  # Sample(*each), but quicker
 
 
 def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:

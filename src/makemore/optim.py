@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from makemore.crew import at_once, crew_size
 from makemore.models.neural import NeuralModel
-from makemore.runtime import at_once, crew_size
 from makemore.settings import Recipe
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore import __version__, generate
+from makemore import __version__, crew, generate
 from makemore.corpus import Split
 from makemore.errors import RunError, UsageError
 from makemore.models import base
@@ -242,11 +242,7 @@ def resolved(
 
 
 def _threads(kind: type[Model]) -> int:
-    if issubclass(kind, CountModel):
-        return 1
-    from makemore.runtime import default_threads
-
-    return default_threads()
+    return 1 if issubclass(kind, CountModel) else crew.default_threads()
 
 
 def _names_run(kind: type[Model], key: str) -> bool:

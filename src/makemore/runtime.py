@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from makemore.crew import crew
 from makemore.errors import UsageError
-
-MOST_THREADS = 8  # the matrices of these models are too small to feed more
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 def choose_device(name: str) -> torch.device:
@@ -32,15 +24,6 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError):
         raise UsageError(f"no device {name!r} here", "--device", "use --device cpu") from None
     return device
-
-
-def default_threads() -> int:
-    """The cores this process may run on, at most 8."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        cores = os.cpu_count() or 1
-    return min(cores, MOST_THREADS)
 
 
 @contextmanager
@@ -59,62 +42,15 @@ def threads(number: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-@functools.lru_cache
-def _threads(number: int) -> ThreadPoolExecutor:
-    """So many threads, each with a core to itself, kept for the next call."""
-    return ThreadPoolExecutor(number, "makemore", lambda: torch.set_num_threads(1))
-
-
-if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
-    os.register_at_fork(after_in_child=_threads.cache_clear)
-
-
-_size = 1  # calls that at_once makes at the same time
-
-
 @contextmanager
-def crew(number: int) -> Iterator[None]:
-    """Inside, torch works with one thread, and `at_once` makes so many calls at the same time.
+def one_thread_each(number: int) -> Iterator[None]:
+    """Inside, torch works with one thread, and `crew.at_once` makes so many calls at once.
 
     Small matrices that are shared out among threads cost more in waiting than they gain, above all
     while other processes are busy. Parts of a batch share nothing and wait once.
     """
-    global _size
-    before, _size = _size, number
-    try:
-        with threads(1):
-            yield
-    finally:
-        _size = before
-
-
-def crew_size() -> int:
-    """The number of the crew around; 1 outside."""
-    return _size
-
-
-def at_once(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-    """[function(item) for item in items], as many at the same time as the crew around has members.
-
-    The results are the same as one after the other.
-    """
-    items = list(items)
-    number = min(_size, len(items))
-
-    def every(start: int) -> list[Made]:
-        return [function(item) for item in items[start::number]]
-
-    if number < 2:
-        return [function(item) for item in items]
-    made: list[Any] = [None] * len(items)
-    running = [_threads(number - 1).submit(every, start) for start in range(1, number)]
-    try:
-        made[::number] = every(0)
-    finally:
-        wait(running)  # whatever went wrong here: they use what the caller goes on with
-    for start, one in enumerate(running, 1):
-        made[start::number] = one.result()
-    return made
+    with threads(1), crew(number):
+        yield
 
 
 @contextmanager

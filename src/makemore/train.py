@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from makemore.batches import IGNORED, Batches
+from makemore.crew import at_once
 from makemore.errors import Diverged, RunError, visible
 from makemore.evaluate import calibrate_batch_norm, nll
 from makemore.models.base import Arrays
 from makemore.models.neural import NeuralModel, drawn_from
 from makemore.optim import make_optimizers, memories, rate
-from makemore.runtime import at_once, crew, generator, seeded
+from makemore.runtime import generator, one_thread_each, seeded
 from makemore.settings import Recipe
 
 
@@ -73,7 +74,7 @@ def train_steps(
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = group["peak"] * share
         groups = batches(step)
-        with crew(recipe.threads or 1) if model.shares_batches else nullcontext():
+        with one_thread_each(recipe.threads or 1) if model.shares_batches else nullcontext():
             loss, symbols = gradients(model, groups, recipe.seed, step)
             if recipe.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)

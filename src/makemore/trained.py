@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore import generate
+from makemore import crew, generate
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split, concatenate
 from makemore.errors import UsageError
@@ -66,6 +66,19 @@ class Trained:
         with threads(self._plan.config.threads), evaluating(self._model):
             yield
 
+    @contextmanager
+    def _rounds_at_once(self) -> Iterator[None]:
+        """As many rounds of draws at the same time as there are cores, a thread for each."""
+        if isinstance(self._model, CountModel):
+            with crew.crew(crew.default_threads()):
+                yield
+            return
+        from makemore.evaluate import evaluating
+        from makemore.runtime import one_thread_each
+
+        with one_thread_each(crew.default_threads()), evaluating(self._model):
+            yield
+
     # -- lines ------------------------------------------------------------------------------------
 
     def sampler(
@@ -112,16 +125,21 @@ class Trained:
         yield from self.drawn(self.sampler(random_state, avoid, **sampling), n)
 
     def drawn(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Sample]:
-        """n lines of a sampler of this maker, with the run's own number of threads."""
+        """n lines of a sampler of this maker, as they are drawn."""
+        for lines in self.rounds(sampler, n):
+            yield from lines
+
+    def rounds(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Lines]:
+        """n lines of a sampler of this maker, round by round. Raises UsageError for n below 0."""
         if n < 0:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
         rounds = sampler.rounds(n)
         while True:
-            with self._threads():  # given back between two rounds: others run there, too
+            with self._rounds_at_once():  # given back between two rounds: others run there, too
                 lines = next(rounds, None)
             if lines is None:
                 return
-            yield from lines
+            yield lines
 
     def sample(self, n: int = 20, random_state: int | None = None, **sampling: Any) -> list[str]:
         """n lines that stand nowhere in the text, each once (`all=True`: any line).
@@ -132,7 +150,7 @@ class Trained:
         Raises Unsatisfiable if there are no more such lines to be found.
         """
         sampler = self.sampler(random_state, **sampling)
-        return [line.text for line in self.drawn(sampler, n)]
+        return [text for lines in self.rounds(sampler, n) for text in lines.texts]
 
     def top(
         self,

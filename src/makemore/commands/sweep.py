@@ -139,7 +139,7 @@ def run_missing(
     made: Sweep, ledger: Ledger, done: Mapping[str, Record], values: Mapping[str, Any]
 ) -> dict[str, Record]:
     """Run what the ledger does not hold yet (with --retry: or holds as failed); what came of it."""
-    from makemore.runtime import default_threads
+    from makemore.crew import default_threads
     from makemore.sweep import finished
 
     kept = {key for key, record in done.items() if not (values["retry"] and "error" in record)}

@@ -307,7 +307,7 @@ def glimpse(maker: MakeMore, step: int) -> list[str]:
     """Up to 8 new lines from the first draws of the model as it is now."""
     sampler = maker.sampler(step)
     sampler.round_size = min(sampler.round_size, 4 * GLIMPSE)
-    return [line.text for line in next(sampler.rounds())[:GLIMPSE]]
+    return list(next(sampler.rounds()).texts)[:GLIMPSE]
 
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
