@@ -364,10 +364,10 @@ def test_more_steps_learn_more() -> None:
 
 def test_threads_and_random_numbers_of_the_program_stay_as_they_were() -> None:
     torch.manual_seed(11)
-    torch.set_num_threads(1)
+    torch.set_num_threads(3)
     states = torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state())
     maker = tiny("gru", threads=2, dropout=0.5).fit(like_names(60))
-    assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
     model: Any = maker.model_
     step, seen = model.step, set()
 
@@ -377,13 +377,14 @@ def test_threads_and_random_numbers_of_the_program_stay_as_they_were() -> None:
 
     model.step = watched
     maker.sample(5, all=True)
-    assert seen == {2}  # the run's own number, by which its last bits are
+    assert seen == {1}  # rounds are shared out, no product is: the same lines on every machine
     maker.score(["anna"])
     maker.report("train")
     lines = maker.samples(10**6, all=True)
     next(lines)
     lines.close()
-    assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(1)
     after = torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state())
     assert after == states
 
