@@ -13,7 +13,17 @@ import pytest
 
 from conftest import Call
 from makemore import autopilot
-from makemore.autopilot import LINEUP, MOST_SHARE, Candidate, Pilot, choose, fill, seconds, total
+from makemore.autopilot import (
+    COUNTS,
+    LINEUP,
+    MOST_SHARE,
+    Candidate,
+    Pilot,
+    choose,
+    fill,
+    seconds,
+    total,
+)
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import UsageError
 from makemore.models.ensemble import members_of
@@ -87,17 +97,19 @@ def test_more_time_gives_more_members_and_all_of_it_is_used(speeds: dict[str, fl
     for limit in (60, 120, 300, 600, 1200, 3600):
         choice = chosen(limit)
         members = members_of(choice.options["members"])
-        assert choice.model == "ensemble" and members[0] == ("ngram", {})
-        names = [each.split()[0] for each in LINEUP]
-        assert [name for name, _ in members[1:]] == names[: len(members) - 1]
+        assert choice.model == "ensemble" and members[: len(COUNTS)] == members_of(
+            ", ".join(COUNTS)
+        )
+        learning, names = members[len(COUNTS) :], [each.split()[0] for each in LINEUP]
+        assert [name for name, _ in learning] == names[: len(learning)]
         cost = sum(
             own["max_steps"] * speeds[name] * (own.get("n_embd", 64) / 64) ** 2
-            for name, own in members[1:]
+            for name, own in learning
         )
         assert cost <= 0.93 * limit
         assert cost > 0.9 * limit or "by heart" in choice.why
-        counts.append(len(members))
-    assert counts[0] == 2 and counts == sorted(counts) and counts[-1] == 1 + len(LINEUP)
+        counts.append(len(learning))
+    assert counts[0] == 1 and counts == sorted(counts) and counts[-1] == len(LINEUP)
 
 
 def test_little_time_or_text_is_for_counts() -> None:
@@ -139,6 +151,13 @@ def test_more_is_dropped_from_a_small_text(monkeypatch: pytest.MonkeyPatch, spee
     assert chosen(60, "transformer").options["dropout"] == 0.2
     monkeypatch.setattr(autopilot, "SMALL_TEXT", 10)
     assert chosen(60, "transformer").options["dropout"] == 0.1
+
+
+def test_nothing_is_dropped_where_no_line_is_seen_often(speeds: dict[str, float]) -> None:
+    assert chosen(20, "transformer").options["dropout"] == 0.0
+    assert chosen(60, "transformer").options["dropout"] > 0.0
+    assert "dropout" not in chosen(20, "transformer", dropout=0.3).options  # it was typed
+    assert "dropout" not in chosen(10, "gru").options  # its own stays
 
 
 def test_a_candidate_is_timed_by_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:

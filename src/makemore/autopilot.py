@@ -34,15 +34,19 @@ WARM_UP, TIMED = 2, 12  # steps of a candidate
 GLIMPSED = 32  # draws at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
 FEW_STEPS = 30  # with fewer, a model of gradients has learned nothing
-LEAST_SHARE = 0.7  # of the steps that a member has by itself: rather one member fewer
+LEAST_SHARE = 0.9  # of the steps that a member has by itself: rather one member fewer
+LARGER = 1.2  # share of its own steps that a larger model needs to be better than a smaller one
+FEW_EPOCHS = 0.4  # share below which no line is seen often enough to be learned by heart
 MOST_SHARE = 2.5  # more steps would be learned by heart
 SMALL_TEXT = 8_000  # training lines below which more is dropped
 
-# What is added while there is time: other kinds and seeds before larger ones.
+# Counts cost next to nothing; what they differ in says how far each length of context is to be
+# trusted. Then what is added while there is time.
+COUNTS = ("ngram order=3", "ngram order=5", "ngram", "ngram order=7")
 LINEUP = (
-    "transformer", "lstm", "transformer n_embd=80", "gru", "transformer", "wavenet",
-    "transformer n_embd=80", "transformer n_layer=3 n_embd=96", "transformer", "lstm",
-    "transformer n_layer=3 n_embd=96", "transformer n_embd=80",
+    "transformer", "transformer n_embd=80", "lstm", "transformer n_embd=80",
+    "transformer n_layer=6", "transformer n_embd=80", "gru", "transformer n_embd=80",
+    "transformer n_layer=6", "transformer n_embd=80", "wavenet", "transformer n_embd=80",
 )  # fmt: skip
 SIZES: tuple[dict[str, Any], ...] = ({}, {"n_embd": 80}, {"n_embd": 96}, {"n_embd": 128})
 
@@ -134,21 +138,22 @@ class Pilot:
         fits = self.timed(model, self.fitting(kind, {}), budget)
         for size in sizes[1:]:
             larger = self.fitting(kind, size)
-            if larger == fits.options or fits.seconds(1.5, 0) > self.left:
-                break  # the next size takes at least half as long again
+            if larger == fits.options or fits.seconds(LARGER * 1.3, 0) > self.left:
+                break  # the next size takes at least a third as long again
             candidate = self.timed(model, larger, budget)
-            if candidate.seconds(LEAST_SHARE, 0) > self.left:
+            if candidate.seconds(LARGER, 0) > self.left:
                 break
             fits = candidate
         share = fill([fits], self.left)
-        steps = fits.scaled(share)
-        options = {**fits.options, "max_steps": steps}
+        options = {**fits.options, "max_steps": fits.scaled(share)}
+        if "dropout" in options and share < FEW_EPOCHS:
+            options["dropout"] = 0.0
         return Choice(model, options, f"{self.told([(model, options)])} for {lines}{note(share)}")
 
     def several(self, lines: str, typed: bool) -> Choice:
         """The members of an ensemble and their steps; only counts where there is no time."""
         given = self.asked.get("members")
-        wanted = members_of(given or ", ".join(("ngram", *LINEUP)))
+        wanted = members_of(given or ", ".join((*COUNTS, *LINEUP)))
         counts = [kind for kind in wanted if issubclass(base.find(kind[0]), CountModel)]
         learning = [kind for kind in wanted if kind not in counts]
         found: list[Candidate] = []
@@ -164,7 +169,7 @@ class Pilot:
         steps = iter([{**each.options, "max_steps": each.scaled(share)} for each in found])
         members: Kinds = [
             (name, own) if (name, own) in counts else (name, next(steps))
-            for name, own in (wanted if given else [*counts, *wanted[1 : 1 + len(found)]])
+            for name, own in (wanted if given else [*counts, *learning[: len(found)]])
         ]
         why = f"{self.told(members)} for {lines}{note(share)}"
         return Choice("ensemble", {"members": text_of(members)}, why)
@@ -247,7 +252,7 @@ def fill(candidates: Sequence[Candidate], left: float) -> float:
 
 
 def size(options: Mapping[str, Any]) -> str:
-    return f", n_embd {options['n_embd']}" if "n_embd" in options else ""
+    return "".join(f", {k} {options[k]}" for k in ("n_layer", "n_embd") if k in options)
 
 
 def note(share: float) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from makemore.batches import IGNORED, Batches, Lines
 from makemore.corpus import Corpus
 from makemore.models.base import CountModel, Model
+from makemore.models.ensemble import Ensemble
 from makemore.models.neural import NeuralModel
 from makemore.trie import Trie
 from makemore.vocabulary import UNKNOWN, Encoded, Vocabulary
@@ -96,6 +97,27 @@ def _by_prefix(
     for rows, place, nats in trie.surprisals(model, SHARED):
         out[starts[rows] + place] = nats
     return True
+
+
+def log_probabilities(
+    model: Ensemble, member: Model, text: Encoded, labels: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What a member of an ensemble says before each symbol of lines (N, V), and the symbols (N,).
+
+    Lines by length, all known to the model; of a line longer than the model's block_size the first
+    symbols. The order is the same for every member.
+    """
+    lines = Lines(text.ids, text.offsets, "sequence", model.block_size, model.device, labels)
+    counts = np.minimum(lines.lengths + 1, model.block_size)
+    logs = [np.zeros((0, model.vocab_size), dtype=np.float32)]
+    came = [np.zeros(0, dtype=np.int64)]
+    with evaluating(member):
+        for rows in _chunks(np.argsort(counts, kind="stable"), counts):
+            inputs, targets = lines.sequences(rows, model.block_size)
+            inside = targets != IGNORED
+            logs.append(model.answers(member, inputs)[inside].float().cpu().numpy())
+            came.append(targets[inside].cpu().numpy())
+    return np.concatenate(logs), np.concatenate(came)
 
 
 def _by_window(model: Any, lines: Lines, out: NDArray[Any]) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from makemore.train import Evaluated, Event
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
+MOST_CELLS = 2**24  # symbols of val times vocabulary times members, by which weights are fitted
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 
 
@@ -165,14 +166,14 @@ def _mix(
     """
     from makemore.models.ensemble import fit_weights
 
-    plans, nats = plan.member_plans(), []
+    plans, logs = plan.member_plans(), list[NDArray[np.float32]]()
     ends = np.cumsum([0, *(each.recipe.max_steps or 1 for each in plans)]).tolist()
     if run is not None:
         model.load_tensors(run.weights)
-        nats = [_of_val(plan, member) for _, member in model.mixed]
+        logs = [_of_val(plan, model, member)[0] for _, member in model.mixed]
     else:
         yield from _commit(writer, model, 0, None, False)
-    for number in range(len(nats), len(plans)):
+    for number in range(len(logs), len(plans)):
         if writer is not None:
             writer.remove_members(range(number))  # killed before it came to that
         member = begun(plans[number])
@@ -185,8 +186,9 @@ def _mix(
         if stop is not None and stop.is_set():
             return
         model.take_over(number, member)
-        nats.append(_of_val(plan, member))
-        model.weights[: len(nats)] = fit_weights(np.stack(nats))
+        own, targets = _of_val(plan, model, member)
+        logs.append(own)
+        model.weights[: len(logs)] = fit_weights(np.stack(logs), targets)
         done = ends[number + 1]
         event = _evaluated(plan, model, done)
         yield event
@@ -239,16 +241,24 @@ def _counted_on(event: Event, before: int) -> Event:
     return dataclasses.replace(moved, best=False) if isinstance(moved, Evaluated) else moved
 
 
-def _of_val(plan: Plan, member: Model) -> NDArray[np.float64]:
-    """(n_symbols,) nats of each symbol of val; none without val, where all weigh alike."""
-    from makemore.evaluate import surprisals
+def _of_val(
+    plan: Plan, model: Ensemble, member: Model
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """A member's log-probabilities (N, V) before each symbol of val, and the symbols (N,).
 
-    val, vocabulary = plan.split.val.lowest(MOST_VAL), plan.vocabulary
+    Of as many lines as memory has room for; of none without val, where all weigh alike.
+    """
+    from makemore.evaluate import log_probabilities
+
+    vocabulary = plan.vocabulary
+    rows = MOST_CELLS // (len(vocabulary) * len(model.kinds))
+    val = plan.split.val.lowest(min(MOST_VAL, max(1, rows // 2)))
     text, labels = vocabulary.encode(val), vocabulary.encode_labels(val)
     if member.n_labels and labels is None:
-        return np.zeros(0)
+        return np.zeros((0, len(vocabulary)), dtype=np.float32), np.zeros(0, dtype=np.int64)
     with _threads(plan):
-        return surprisals(member, text.ids, text.offsets, labels)
+        found, targets = log_probabilities(model, member, text, labels)
+    return found[:rows], targets[:rows]
 
 
 def _evaluated(plan: Plan, model: Model, step: int) -> Evaluated:
