@@ -18,7 +18,7 @@ import numpy as np
 
 from makemore.corpus import Split
 from makemore.errors import UsageError
-from makemore.learning import begun, learn
+from makemore.learning import begun, learn, losses
 from makemore.models import base
 from makemore.models.base import CountModel, Model
 from makemore.models.ensemble import Kinds, members_of, text_of
@@ -193,19 +193,23 @@ class Pilot:
         mine = {key for group in groups for key in knobs(group)}
         asked = {key: value for key, value in self.asked.items() if key in mine}
         plan = Plan.make(name, {**asked, **options}, self.parts, "")
-        model, moments, evaluation = begun(plan), [], 0.0
+        model, moments = begun(plan), list[float]()
         before = started = time.monotonic()
         with contextlib.closing(learn(plan, model)) as events:
             for event in events:
                 now = time.monotonic()
                 if isinstance(event, Evaluated) and event.step == 0:
-                    evaluation = now - before
+                    started = now  # the first evaluation sets up much that is there afterwards
                 elif isinstance(event, Step):
                     moments.append(now - before)
                 enough = len(moments) >= WARM_UP + TIMED or now - started > budget
                 if enough and len(moments) > WARM_UP:
                     break
                 before = time.monotonic()
+        before = time.monotonic()
+        with threads(plan.config.threads):
+            losses(plan, model)
+        evaluation = time.monotonic() - before
         step = statistics.median(moments[WARM_UP:] or moments or [evaluation])
         steps, every = plan.recipe.max_steps or 1, self.asked.get("eval_interval")
         return Candidate(name, options, steps, step, evaluation, glimpse(plan, model), every)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -56,37 +56,42 @@ class Muon(torch.optim.Optimizer):
         buffers = [self.state[parameter]["momentum"] for parameter in parameters]
         torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
         updates = torch._foreach_lerp(grads, buffers, group["momentum"])  # Nesterov
-        shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
-        for matrix in (part for update in updates for part in update.chunk(group["parts"])):
-            shapes[matrix.shape].append(matrix)
-        stacks = [part for alike in shapes.values() for part in dealt(torch.stack(alike))]
-        made = [part for stack in at_once(orthogonal, stacks) for part in stack.unbind()]
-        for update, part in zip((u for alike in shapes.values() for u in alike), made, strict=True):
-            rows, columns = part.shape
-            torch.mul(part, max(1.0, rows / columns) ** 0.5, out=update)
-        if group["row_momentum"]:
-            self._even_rows(parameters, updates, group)
+        shapes: dict[torch.Size, list[tuple[Tensor, Tensor | None]]] = defaultdict(list)
+        for parameter, update in zip(parameters, updates, strict=True):
+            squares = self.state[parameter].get("row_square")
+            matrices = update.chunk(group["parts"])
+            rows = [None] * len(matrices) if squares is None else squares.chunk(len(matrices))
+            for matrix, square in zip(matrices, rows, strict=True):
+                shapes[matrix.shape].append((matrix, square))
+        stacks = [part for alike in shapes.values() for part in dealt(alike)]
+        at_once(lambda stack: direct(stack, group["row_momentum"]), stacks)
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"])
 
-    def _even_rows(
-        self, parameters: Sequence[Tensor], updates: Sequence[Tensor], group: dict[str, Any]
-    ) -> None:
-        """Divide each row by the root of its mean square, as it was on average; keep the norm."""
-        for parameter, update in zip(parameters, updates, strict=True):
-            square = self.state[parameter]["row_square"]  # (rows, 1)
-            square.lerp_(update.square().mean(1, keepdim=True), 1 - group["row_momentum"])
-            for part, rows in zip(
-                update.chunk(group["parts"]), square.chunk(group["parts"]), strict=True
-            ):
-                norm = part.norm()
-                part /= rows.sqrt() + 1e-8
-                part *= norm / (part.norm() + 1e-8)
+
+def dealt(alike: list[tuple[Tensor, Tensor | None]]) -> list[list[tuple[Tensor, Tensor | None]]]:
+    """Matrices of one shape, an equal part for each of the crew."""
+    number = min(crew_size(), len(alike))
+    return [alike[start::number] for start in range(number)]
 
 
-def dealt(stack: Tensor) -> tuple[Tensor, ...]:
-    """(n, rows, columns) -> one stack for each of the crew, alike in size."""
-    return stack.tensor_split(min(crew_size(), len(stack)))
+def direct(stack: list[tuple[Tensor, Tensor | None]], row_momentum: float) -> None:
+    """Turn updates (rows, columns) into orthogonal ones, in place.
+
+    Beside each the mean squares (rows, 1) of its rows so far, which go on by row_momentum: each row
+    is divided by their root, and the norm of the whole kept.
+    """
+    matrices = [matrix for matrix, _ in stack]
+    squares = [square for _, square in stack if square is not None]
+    rows, columns = matrices[0].shape
+    made = orthogonal(torch.stack(matrices)) * max(1.0, rows / columns) ** 0.5
+    if squares:
+        square = torch.stack(squares).lerp_(made.square().mean(2, keepdim=True), 1 - row_momentum)
+        torch._foreach_copy_(squares, list(square.unbind()))
+        norm = made.norm(dim=(1, 2), keepdim=True)
+        made /= square.sqrt() + 1e-8
+        made *= norm / (made.norm(dim=(1, 2), keepdim=True) + 1e-8)
+    torch._foreach_copy_(matrices, list(made.unbind()))
 
 
 def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
