@@ -282,3 +282,22 @@ def test_whatever_the_lines_every_symbol_is_a_target_once(
             assert len(targets)
             np.add.at(found, targets[targets != IGNORED].numpy(), 1)
     np.testing.assert_array_equal(found, counts)
+
+
+@pytest.mark.parametrize("reads", ["sequence", "window"])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_an_epoch_is_numpy_s_permutation_in_numpy_s_parts(reads: str, batch_size: int) -> None:
+    lines = encoded(random_words(101), reads, 3)
+    batches = Batches(lines, batch_size, 5)
+    for epoch in (0, 3):
+        generator = np.random.Generator(np.random.Philox(key=np.array([5, epoch], np.uint64)))
+        parts = np.array_split(generator.permutation(batches.items), batches.per_epoch)
+        for number, part in enumerate(parts):
+            found = batches(epoch * batches.per_epoch + number)
+            if reads == "window":
+                expected = [lines.windows(torch.from_numpy(lines.ends()[part]))]
+            else:
+                longest = lines.block_size
+                expected = [lines.sequences(rows, longest) for rows in batches._groups(part)]
+            for (x, y), (inputs, targets) in zip(found, expected, strict=True):
+                assert torch.equal(x, inputs) and torch.equal(y, targets)

@@ -23,13 +23,12 @@ from conftest import Cli
 from makemore import MakeMore
 from makemore.corpus import Corpus, Split, split
 from makemore.errors import DataError, RunError, UsageError
-from makemore.learning import MOST_VAL
 from makemore.models import base
 from makemore.models.gru import GRU
 from makemore.models.mlp import MLP
 from makemore.models.ngram import NGram
 from makemore.options import knobs
-from makemore.plan import REFERENCE_LINES, Plan, options_of, resolved
+from makemore.plan import MOST_VAL, REFERENCE_LINES, Plan, options_of, resolved
 from makemore.run import Run
 from makemore.settings import Recipe
 

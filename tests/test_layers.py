@@ -25,6 +25,7 @@ SPINE = (
     "options",
     "settings",
     "reading",
+    "pieces",
     "cleaning",
     "tables",
     "corpus",

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from makemore.batches import Lines
 from makemore.corpus import Corpus
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -89,3 +91,29 @@ def test_an_empty_vocabulary_knows_nothing() -> None:
 @pytest.mark.parametrize("text", ["", "a", "aab"])
 def test_nothing_is_unknown_in_what_was_learned(text: str) -> None:
     assert vocabulary_of("ab").unknown_in(text) == []
+
+
+@pytest.mark.parametrize(
+    ("symbols", "type_of_ids"),
+    [(127, np.int8), (128, np.int16), (300, np.int16), (70_000, np.int32)],
+)
+def test_ids_are_of_the_smallest_type_that_holds_them(symbols: int, type_of_ids: type) -> None:
+    texts = [chr(0x10000 + number) for number in range(symbols)]
+    vocabulary, corpus = Vocabulary(texts), Corpus.exactly([*texts, "a", "\U0010ffff"])
+    encoded = vocabulary.encode(corpus)
+    assert encoded.ids.dtype == type_of_ids
+    assert encoded.ids.tolist() == [*range(1, symbols + 1), UNKNOWN, UNKNOWN]
+    known = encoded.ids[:-2]
+    assert vocabulary.decode_lines(known, corpus.offsets[:-2]).text() == "\n".join([*texts, ""])
+    lines = Lines(known, corpus.offsets[:-2], "window", 2)
+    inputs, targets = lines.windows(torch.from_numpy(lines.ends()))
+    assert inputs.dtype == targets.dtype == torch.int64
+    assert inputs[1::2, 1].tolist() == targets[::2].tolist() == list(range(1, symbols + 1))
+
+
+def test_labels_have_ids_of_that_type_too() -> None:
+    corpus = Corpus.exactly(["a"] * 127, [f"{number:03}" for number in range(127)])
+    vocabulary = Vocabulary.of([corpus])
+    assert vocabulary.encode(corpus).ids.dtype == np.int16
+    labels = vocabulary.encode_labels(corpus)
+    assert labels is not None and labels.max() == 128

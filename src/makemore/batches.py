@@ -12,10 +12,15 @@ With labels, the label's id stands where a sequence's boundary does, and before 
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from makemore.pieces import scatter
 
 MOST_GROUPS = 4  # of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
@@ -32,7 +37,7 @@ class Lines:
 
     def __init__(
         self,
-        ids: NDArray[np.int64],
+        ids: NDArray[Any],
         offsets: NDArray[np.int64],
         reads: str,
         block_size: int,
@@ -40,13 +45,12 @@ class Lines:
         labels: NDArray[np.int64] | None = None,
     ) -> None:
         self.reads, self.block_size, self.device = reads, block_size, torch.device(device)
-        self.lengths: NDArray[np.int64] = np.diff(offsets)
-        margin = max(block_size, 1) if reads == "window" else 1
-        self.first = offsets[:-1] + margin * np.arange(
-            1, len(offsets)
-        )  # of each line's first symbol
-        flat = np.zeros(len(ids) + margin * len(self) + 1, dtype=np.int64)
-        flat[np.arange(len(ids)) + np.repeat(self.first - offsets[:-1], self.lengths)] = ids
+        self.lengths: NDArray[Any] = np.diff(offsets).astype(np.int32)
+        self.margin = max(block_size, 1) if reads == "window" else 1
+        # (n_lines,) the place of each line's first symbol.
+        self.first = offsets[:-1] + self.margin * np.arange(1, len(offsets))
+        flat = np.zeros(len(ids) + self.margin * len(self) + 1, dtype=ids.dtype)
+        scatter(ids, offsets, self.first, flat)
         self.flat = torch.from_numpy(flat).to(self.device)
         self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
         self._starts = torch.from_numpy(self.first).to(self.device) if labels is not None else None
@@ -57,15 +61,19 @@ class Lines:
     def windows(self, ends: Tensor) -> tuple[Tensor, Tensor]:
         """Places of targets (N,) -> inputs (N, block_size), targets (N,)."""
         reach = torch.arange(-self.block_size, 0, device=self.device)
-        inputs = self.flat[ends[:, None] + reach]
+        inputs = self._at(ends[:, None] + reach)
         if self.labels is not None and self._starts is not None:
             rows = (
                 torch.searchsorted(self._starts, ends, right=True) - 1
             )  # the lines of the targets
             inputs[:, 0] = self.labels[rows]
-        return inputs, self.flat[ends]
+        return inputs, self._at(ends)
 
-    def sequences(self, rows: NDArray[np.int64], longest: int) -> tuple[Tensor, Tensor]:
+    def _at(self, places: Tensor) -> Tensor:
+        """The ids there, as a model reads them: in memory they are of their smallest type."""
+        return self.flat[places].long()
+
+    def sequences(self, rows: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
         """Rows (B,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
 
         T is the longest of these lines and their end, at most `longest`: of a longer line the first
@@ -76,12 +84,12 @@ class Lines:
         inside = place < torch.from_numpy(counts).to(self.device)[:, None]  # (B, T)
         first = torch.from_numpy(self.first[rows]).to(self.device)
         targets = torch.where(inside, first[:, None] + place, 0)  # as places in flat
-        inputs = self.flat[torch.where(inside, targets - 1, 0)]
+        inputs = self._at(torch.where(inside, targets - 1, 0))
         if self.labels is not None:
             inputs[:, 0] = self.labels[torch.from_numpy(rows).to(self.device)]
-        return inputs, torch.where(inside, self.flat[targets], IGNORED)
+        return inputs, torch.where(inside, self._at(targets), IGNORED)
 
-    def packed(self, rows: NDArray[np.int64], longest: int) -> tuple[Tensor, Tensor]:
+    def packed(self, rows: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
         """Rows -> inputs (B, T) and targets (B, T), several lines in a row one after another.
 
         T is the longest of these lines and their end, at least ROW. The boundary that a line starts
@@ -96,20 +104,35 @@ class Lines:
         places = torch.from_numpy(np.repeat(self.first[rows], counts) + within).to(self.device)
         inputs = torch.zeros(size * width, dtype=torch.long, device=self.device)
         targets = torch.full_like(inputs, IGNORED)
-        inputs[to], targets[to] = self.flat[places - 1], self.flat[places]
+        inputs[to], targets[to] = self._at(places - 1), self._at(places)
         if self.labels is not None:
             lines = torch.from_numpy(rows).to(self.device)
             inputs[torch.from_numpy(begins).to(self.device)] = self.labels[lines]
         return inputs.view(size, width), targets.view(size, width)
 
-    def ends(self) -> NDArray[np.int64]:
-        """(n_symbols + n_lines,) the place of every target: each line's symbols and its end."""
-        counts = self.lengths + 1
-        start = np.cumsum(counts) - counts
-        return np.arange(counts.sum()) + np.repeat(self.first - start, counts)
+    @property
+    def n_targets(self) -> int:
+        """Symbols and ends of lines."""
+        return len(self.flat) - 1 - (self.margin - 1) * len(self)
+
+    def ends(self, numbers: NDArray[Any] | None = None) -> NDArray[np.int64]:
+        """The places of the targets of these numbers (N,); without any, of all, in order.
+
+        The targets are each line's symbols and its end: n_symbols + n_lines in all.
+        """
+        numbers = np.arange(self.n_targets) if numbers is None else numbers
+        if self.margin == 1:
+            return np.asarray(numbers + 1)
+        rows = np.searchsorted(self._first_targets, numbers, side="right")  # from 1
+        return np.asarray(numbers + rows * (self.margin - 1) + 1)
+
+    @cached_property
+    def _first_targets(self) -> NDArray[np.int64]:
+        """(n_lines,) the number of each line's first target among all of them."""
+        return self.first - (self.margin - 1) * np.arange(1, len(self) + 1) - 1
 
 
-def fill(counts: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def fill(counts: NDArray[Any], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Pack lines of so many symbols in rows of `width`: the longest that fits, again and again.
 
     Gives the lines in order, where each begins in the rows laid end to end, and how many rows.
@@ -149,8 +172,7 @@ class Batches:
     ) -> None:
         self.lines, self.seed, self._epoch = lines, seed, -1
         self.packs, self.shares = packs, shares
-        self._ends = lines.ends() if lines.reads == "window" else np.zeros(0, dtype=np.int64)
-        self.items = len(self._ends) if lines.reads == "window" else len(lines)
+        self.items = lines.n_targets if lines.reads == "window" else len(lines)
         # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
         most = self.items if batch_size == 1 else self.items // 2
         self.per_epoch = max(1, min(most, round(self.items / batch_size)))
@@ -159,18 +181,24 @@ class Batches:
         epoch, number = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             key = np.array([self.seed, epoch], dtype=np.uint64)
-            order = np.random.Generator(np.random.Philox(key=key)).permutation(self.items)
-            self._epoch, self._parts = epoch, np.array_split(order, self.per_epoch)
-        part = self._parts[number]
+            # Shuffled like this, they are generator.permutation(items) in half of the memory.
+            self._order = np.arange(self.items, dtype=np.int32 if self.items < 2**31 else np.int64)
+            np.random.Generator(np.random.Philox(key=key)).shuffle(self._order)
+            self._epoch = epoch
+        # As np.array_split cuts them: the first batches have one more where it does not come out.
+        size, more = divmod(self.items, self.per_epoch)
+        start = number * size + min(number, more)
+        part = self._order[start : start + size + (number < more)]
         if self.lines.reads == "window":
-            return [self.lines.windows(torch.from_numpy(self._ends[part]).to(self.lines.device))]
+            ends = torch.from_numpy(self.lines.ends(part))
+            return [self.lines.windows(ends.to(self.lines.device))]
         longest = self.lines.block_size
         if self.packs:
             groups = [rows for like in self._like(part) for rows in self._shared(like)]
             return [self.lines.packed(rows, longest) for rows in groups]
         return [self.lines.sequences(rows, longest) for rows in self._groups(part)]
 
-    def _groups(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _groups(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows sorted by length and cut where each group holds as many symbols as the others."""
         rows = rows[np.argsort(self.lines.lengths[rows], kind="stable")]
         symbols = np.cumsum(np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size))
@@ -178,7 +206,7 @@ class Batches:
         cuts = np.searchsorted(symbols, symbols[-1] * np.arange(1, groups) / groups) + 1
         return [group for group in np.split(rows, cuts) if len(group)]
 
-    def _like(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _like(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows sorted by length and cut at ROW, 2 * ROW, 4 * ROW symbols ...
 
         Attention costs what a row is wide, so that short lines are not to be packed in long rows.
@@ -194,7 +222,7 @@ class Batches:
             width *= 2
         return groups
 
-    def _shared(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _shared(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows dealt out to so many groups, as long as each has enough to do."""
         symbols = int(self.lines.lengths[rows].sum()) + len(rows)
         number = max(1, min(self.shares, symbols // FEWEST_SYMBOLS, len(rows)))

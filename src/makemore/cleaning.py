@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import DataError
+from makemore.pieces import gathered, offsets_of
 from makemore.settings import TextOptions
 
 Codes = NDArray[Any]
@@ -122,9 +123,8 @@ def _tabs(
 
 
 def _gathered(codes: Codes, begin: Ints, end: Ints) -> Pieces:
-    offsets = np.concatenate([[0], np.cumsum(end - begin)]).astype(np.int64)
-    return Pieces(codes[np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], end - begin)],
-                  offsets)  # fmt: skip
+    offsets = offsets_of(end - begin)
+    return Pieces(gathered(codes, begin, offsets), offsets)
 
 
 def _with_control(lines: Pieces) -> int:

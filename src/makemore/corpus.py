@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from makemore.cleaning import Cleaned, Counts, clean, code_points, text_of
 from makemore.errors import DataError, MakemoreError, UsageError, visible
+from makemore.pieces import gathered, in_blocks, offsets_of, places, scatter
 from makemore.reading import blocks
 from makemore.settings import TextOptions
 from makemore.tables import is_table, joined, lines_of, listed, one_line
 
 FEWEST_TO_SPLIT = 50  # distinct lines under which all of them train
+MANY = 2**18  # lines that are compared at once to find copies
 MOST_LABELS = 1000  # distinct ones: more are no labels but texts of their own
 
 
@@ -95,7 +97,7 @@ class Corpus:
         except UnicodeEncodeError:
             raise DataError("a line holds half a surrogate pair", "lines") from None
         lengths = np.array([len(line) for line in lines], dtype=np.int64)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        offsets = offsets_of(lengths)
         if labels is None:
             return cls(codes, offsets)
         return cls(codes, offsets, Counts(), *_numbered(labels))
@@ -106,6 +108,11 @@ class Corpus:
         if is_table(options):
             texts = lines_of(texts, name, options)
             options = replace(options, labels=options.label_column is not None)
+        return cls.from_texts(texts, options, name)
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], options: TextOptions, name: str = "lines") -> Corpus:
+        """The lines of texts that each end where one does, cleaned; copies are kept, uncounted."""
         parts, first = list[Corpus](), 1
         for text in texts:
             parts.append(_corpus(clean(code_points(text), options, name, first)))
@@ -120,14 +127,14 @@ class Corpus:
             raise DataError("no lines to learn from", f"{name}: {reason}", "give one thing a line")
         first = self.first_of_each()
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
-        if not options.keep_copies:
+        if not options.keep_copies and len(first) < len(self):
             corpus = corpus.take(first)
         if len(self.label_names) > MOST_LABELS:
             raise DataError(
                 f"{len(self.label_names)} different labels, more than {MOST_LABELS}", name,
                 "give labels that many lines share",
             )  # fmt: skip
-        vocabulary = len(np.unique(corpus.codes))
+        vocabulary = len(corpus.characters())
         if vocabulary > options.max_vocab:
             raise DataError(
                 f"{vocabulary} different symbols, more than {options.max_vocab}", name,
@@ -142,8 +149,13 @@ class Corpus:
         return text_of(self.codes[self.offsets[row] : self.offsets[row + 1]])
 
     def __iter__(self) -> Iterator[str]:
-        for start in range(0, len(self), 2**16):  # decoding many lines at once is 20 times faster
-            yield from self.take(slice(start, start + 2**16)).text().split("\n")[:-1]
+        for part in self.blocks():  # decoding many lines at once is 20 times faster
+            yield from part.text().split("\n")[:-1]
+
+    def blocks(self) -> Iterator[Corpus]:
+        """The lines in order, some at a time: what is made of them takes little memory."""
+        for rows, _ in in_blocks(self.offsets):
+            yield self.take(rows)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -154,11 +166,15 @@ class Corpus:
     def longest(self) -> int:
         return int(self.lengths.max()) if len(self) else 0
 
+    def characters(self) -> NDArray[Any]:
+        """The distinct code points, sorted."""
+        found = [np.unique(self.codes[symbols]) for _, symbols in in_blocks(self.offsets)]
+        return np.unique(np.concatenate([*found, self.codes[:0]]))
+
     def text(self) -> str:
         """All lines, each ended by a line feed."""
         ended = np.full(len(self.codes) + len(self), 10, dtype=self.codes.dtype)
-        rows = np.repeat(np.arange(len(self)), self.lengths)
-        ended[np.arange(len(self.codes)) + rows] = self.codes
+        scatter(self.codes, self.offsets, self.offsets[:-1] + np.arange(len(self)), ended)
         return text_of(ended)
 
     def written(self) -> str:
@@ -176,12 +192,10 @@ class Corpus:
 
     def take(self, rows: NDArray[Any] | slice) -> Corpus:
         """The corpus of these lines, in this order."""
-        picked = np.arange(len(self))[rows]
-        lengths = self.lengths[picked]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        shift = np.repeat(self.offsets[picked] - offsets[:-1], lengths)
-        labels = None if self.labels is None else self.labels[picked]
-        codes = self.codes[np.arange(offsets[-1]) + shift]
+        begin, end = self.offsets[:-1][rows], self.offsets[1:][rows]
+        offsets = offsets_of(end - begin)
+        labels = None if self.labels is None else self.labels[rows]
+        codes = gathered(self.codes, begin, offsets)
         return Corpus(codes, offsets, self.counts, labels, self.label_names)
 
     def lowest(self, most: int) -> Corpus:
@@ -191,18 +205,24 @@ class Corpus:
         """
         if len(self) <= most:
             return self
-        return self.take(np.sort(np.argsort(self.hashes(), kind="stable")[:most]))
+        hashes = self.hashes()
+        low = np.flatnonzero(hashes <= np.partition(hashes, most)[most])  # these and few more
+        return self.take(np.sort(low[np.argsort(hashes[low], kind="stable")[:most]]))
 
     def hashes(self) -> NDArray[np.uint64]:
         """(n_lines,) a 64-bit hash of each line's text, the same on every machine and run."""
-        lengths = self.lengths
-        position = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], lengths)
-        mixed = _mix(self.codes.astype(np.uint64) + (position.astype(np.uint64) << np.uint64(32)))
-        sums = np.zeros(len(self), dtype=np.uint64)
-        filled = lengths > 0
-        if filled.any():  # reduceat would give an empty line the first symbol of the next
-            sums[filled] = np.add.reduceat(mixed, self.offsets[:-1][filled])
-        return _mix(sums + lengths.astype(np.uint64))
+        hashes = np.zeros(len(self), dtype=np.uint64)
+        starts, nowhere = self.offsets[:-1], np.broadcast_to(np.int64(0), len(self))
+        for rows, symbols, position in places(self.offsets, nowhere):
+            high = position.astype(np.uint64) << np.uint64(32)
+            mixed = _mix(self.codes[symbols].astype(np.uint64) + high)
+            lengths = np.diff(self.offsets[rows.start : rows.stop + 1])
+            filled = lengths > 0
+            sums = np.zeros(len(lengths), dtype=np.uint64)
+            if filled.any():  # reduceat would give an empty line the first symbol of the next
+                sums[filled] = np.add.reduceat(mixed, starts[rows][filled] - symbols.start)
+            hashes[rows] = _mix(sums + lengths.astype(np.uint64))
+        return hashes
 
     def first_of_each(self) -> NDArray[np.int64]:
         """The rows of the first occurrence of every distinct line, ascending.
@@ -212,15 +232,18 @@ class Corpus:
         hashes = self.hashes()
         if self.labels is not None:
             hashes = _mix(hashes ^ _mix(self.labels.astype(np.uint64)))
-        _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-        leader = first[inverse]
-        other = np.flatnonzero(leader != np.arange(len(self)))
-        # Equal hashes are compared symbol by symbol: a collision must not drop a line.
-        same = self.take(other).equal_lines(self.take(leader[other]))
-        if self.labels is not None:
-            same &= self.labels[other] == self.labels[leader[other]]
         copies = np.zeros(len(self), dtype=bool)
-        copies[other[same]] = True
+        for rows in _by_hash(hashes):
+            order = rows[np.argsort(hashes[rows], kind="stable")]
+            again = np.zeros(len(order), dtype=bool)
+            again[1:] = hashes[order[1:]] == hashes[order[:-1]]
+            leader = order[np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))]
+            other, leader = order[again], leader[again]
+            # Equal hashes are compared symbol by symbol: a collision must not drop a line.
+            same = self.take(other).equal_lines(self.take(leader))
+            if self.labels is not None:
+                same &= self.labels[other] == self.labels[leader]
+            copies[other[same]] = True
         return np.flatnonzero(~copies)
 
     def equal_lines(self, other: Corpus) -> NDArray[np.bool_]:
@@ -235,7 +258,10 @@ class Corpus:
 
     def digest(self) -> str:
         """sha256 of the lines, with their labels, as UTF-8, each ended by a line feed."""
-        return hashlib.sha256(self.written().encode()).hexdigest()
+        found = hashlib.sha256()
+        for part in self.blocks():
+            found.update(part.written().encode())
+        return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -261,11 +287,12 @@ def split(corpus: Corpus) -> Split:
     it. Under 50 distinct lines all of them train.
     """
     hashes = corpus.hashes()
-    if len(np.unique(hashes)) < FEWEST_TO_SPLIT:
+    if all(len(np.unique(some)) < FEWEST_TO_SPLIT for some in (hashes[:MANY], hashes)):
         nothing = corpus.take(slice(0))
         return Split(corpus, nothing, nothing)
     share = _mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
-    tenth = share * np.uint64(10) >> np.uint64(32)
+    tenth = (share * np.uint64(10) >> np.uint64(32)).astype(np.uint8)
+    del hashes, share
     return Split(*(corpus.take(part) for part in (tenth < 8, tenth == 8, tenth == 9)))
 
 
@@ -275,8 +302,9 @@ def concatenate(parts: Iterable[Corpus]) -> Corpus:
     if not parts:
         return Corpus(np.zeros(0, np.uint8), np.zeros(1, np.int64))
     codes = np.concatenate([part.codes for part in parts])
-    lengths = np.concatenate([part.lengths for part in parts])
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    offsets = np.zeros(sum(map(len, parts)) + 1, dtype=np.int64)
+    np.concatenate([part.lengths for part in parts], out=offsets[1:])
+    np.cumsum(offsets, out=offsets)
     counts = sum((part.counts for part in parts), Counts())
     if any(part.labels is None for part in parts):
         return Corpus(codes, offsets, counts)
@@ -315,6 +343,14 @@ def _numbered(labels: Iterable[str]) -> tuple[NDArray[np.int64], tuple[str, ...]
     rank = np.empty(len(names), dtype=np.int64)
     rank[[seen[name] for name in names]] = np.arange(len(names))
     return rank[found], tuple(names)
+
+
+def _by_hash(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
+    """All rows, ascending, in parts of about MANY: equal hashes are in one part."""
+    parts = 1 + len(hashes) // MANY
+    part = ((hashes >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.uint16)
+    for number in range(parts):
+        yield np.flatnonzero(part == number)
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

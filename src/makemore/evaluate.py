@@ -153,7 +153,7 @@ def _by_sequence(model: Any, lines: Lines, out: NDArray[Any]) -> None:
         state, first = model.initial_state(1), int(lines.first[row])
         for number in range(int(counts[row])):
             at = first + number
-            before = flat[at - 1 : at]
+            before = flat[at - 1 : at].astype(np.int64)
             if number == 0 and lines.labels is not None:
                 before = lines.labels[row : row + 1].cpu().numpy()
             logits, state = model.step(before, state)

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,14 +109,23 @@ def on_disk(error: OSError, folder: Path, name: str) -> SystemFault:
 
 def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
     """Write folder/name whole or not at all; gives its size and sha256 for the manifest."""
+    return write_parts(folder, name, [body])
+
+
+def write_parts(folder: Path, name: str, parts: Iterable[bytes]) -> dict[str, Any]:
+    """The same for a body that comes in parts, which are in memory one at a time."""
     target = folder / name
     temporary = target.parent / f".tmp-{target.name}"
+    size, digest = 0, hashlib.sha256()
     try:
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(body)
+                for part in parts:
+                    stream.write(part)
+                    digest.update(part)
+                    size += len(part)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, target)
@@ -126,7 +135,7 @@ def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
         _sync_folder(target.parent)
     except OSError as error:
         raise on_disk(error, folder, name) from None
-    return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    return {"size": size, "sha256": digest.hexdigest()}
 
 
 def _sync_folder(folder: Path) -> None:

@@ -97,20 +97,20 @@ class Known:
     def __init__(
         self, split: Split, avoid: Corpus | None = None, given: Corpus | None = None
     ) -> None:
-        nothing = split.train.take(slice(0))
-        parts = [part for _, part in split] + [avoid or nothing, given or nothing]
-        hashes = np.concatenate([part.hashes() for part in parts])
-        origin = np.repeat(np.arange(1, len(parts) + 1), [len(part) for part in parts])
-        self.hashes, first = np.unique(hashes, return_index=True)
-        self.origin = np.append(origin[first], 0)
+        parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
+        self.parts = {
+            origin: np.sort(part.hashes())
+            for origin, part in enumerate(parts, 1)
+            if part is not None and len(part)
+        }
 
     def origins(self, hashes: NDArray[np.uint64]) -> NDArray[Any]:
-        """(n,) hashes -> (n,) places in ORIGINS; 0 is new."""
-        place = np.searchsorted(self.hashes, hashes)
-        if not len(self.hashes):
-            return np.zeros(len(hashes), dtype=np.int64)
-        found = self.hashes[np.minimum(place, len(self.hashes) - 1)] == hashes
-        return np.where(found, self.origin[place], 0)
+        """(n,) hashes -> (n,) places in ORIGINS, the first of several; 0 is new."""
+        found = np.zeros(len(hashes), dtype=np.int64)
+        for origin, known in reversed(self.parts.items()):
+            place = np.searchsorted(known, hashes)
+            found[known[np.minimum(place, len(known) - 1)] == hashes] = origin
+        return found
 
 
 class Sampler:

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from makemore.models.ensemble import Ensemble
     from makemore.train import Evaluated, Event
 
-MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
 MOST_CELLS = 2**24  # symbols of val times vocabulary times members, by which weights are fitted
-MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 
 
 def begun(plan: Plan) -> Model:
@@ -96,8 +94,7 @@ def losses(plan: Plan, model: Model) -> tuple[float, float | None]:
     """nll of 1,000 lines of train and of at most 20,000 of val (None without), nats a symbol."""
     from makemore.evaluate import score
 
-    few = [plan.split.train.lowest(MOST_TRAIN), plan.split.val.lowest(MOST_VAL)]
-    means = [score(model, plan.vocabulary, part, plan.label_shares).mean() for part in few]
+    means = [score(model, plan.vocabulary, part, plan.label_shares).mean() for part in plan.watched]
     return math.inf if means[0] is None else means[0], means[1]
 
 
@@ -252,7 +249,7 @@ def _of_val(
 
     vocabulary = plan.vocabulary
     rows = MOST_CELLS // (len(vocabulary) * len(model.kinds))
-    val = plan.split.val.lowest(min(MOST_VAL, max(1, rows // 2)))
+    val = plan.watched[1].take(slice(max(1, rows // 2)))
     text, labels = vocabulary.encode(val), vocabulary.encode_labels(val)
     if member.n_labels and labels is None:
         return np.zeros((0, len(vocabulary)), dtype=np.float32), np.zeros(0, dtype=np.int64)

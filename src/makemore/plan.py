@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore import __version__, crew, generate
-from makemore.corpus import Split
+from makemore.corpus import Corpus, Split
 from makemore.errors import RunError, UsageError
 from makemore.models import base
 from makemore.models.base import Arrays, CountModel, Model
@@ -25,6 +26,8 @@ from makemore.run import Config, Run
 from makemore.settings import Budget, Recipe, TextOptions
 from makemore.vocabulary import Vocabulary
 
+MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
+MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
 FEW_LINES = 4_000  # below which fewer steps are the more
 
@@ -160,6 +163,16 @@ class Plan:
         values = {**self.config.resolved, **asdict(options), **asdict(recipe)}
         config = dataclasses.replace(self.config, resolved=values)
         return dataclasses.replace(self, options=options, recipe=recipe, config=config)
+
+    @cached_property
+    def watched(self) -> list[Corpus]:
+        """The lines of train and of val whose losses are looked at while training."""
+        return [self.split.train.lowest(MOST_TRAIN), self.split.val.lowest(MOST_VAL)]
+
+    @cached_property
+    def known(self) -> generate.Known:
+        """The lines of the text, which are none to draw again."""
+        return generate.Known(self.split)
 
     @property
     def label_shares(self) -> NDArray[np.float64] | None:

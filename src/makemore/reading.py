@@ -12,7 +12,7 @@ from makemore.errors import DataError, visible
 
 MAX_BYTES = 2 * 2**30  # of a file: a log that grows or /dev/zero ends here
 MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound before it is read
-CHUNK = 8 * 2**20
+CHUNK = 2**20  # bytes that are read, and cleaned, at once
 
 _MAGIC = (
     (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "a PNG picture"),
@@ -42,7 +42,7 @@ def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[
 def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
     """Blocks of the stream that end where a line does, never more than the bounds in memory."""
     by_line = _ends_lines_with_lf(encoding)
-    rest, total, started = b"", 0, False
+    rest, kept, total, started = list[bytes](), 0, 0, False  # rest: what has no line end yet
     while chunk := stream.read(CHUNK):
         if not started:
             started = True
@@ -54,14 +54,15 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
             raise DataError(f"more than {MAX_BYTES} bytes", name, "give a smaller file")
         cut = chunk.rfind(b"\n") + 1 if by_line else 0
         if cut:
-            yield rest + chunk[:cut]
-            rest = chunk[cut:]
+            yield b"".join([*rest, chunk[:cut]])
+            rest, kept = [chunk[cut:]], len(chunk) - cut
         else:
-            rest += chunk
-            if by_line and len(rest) > MAX_LINE_BYTES:
+            rest.append(chunk)
+            kept += len(chunk)
+            if by_line and kept > MAX_LINE_BYTES:
                 raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes", name)
-    if rest:
-        yield rest
+    if kept:
+        yield b"".join(rest)
 
 
 def _ends_lines_with_lf(encoding: str) -> bool:

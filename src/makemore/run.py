@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from makemore.files import (
     read_plain,
 )
 from makemore.models.base import Arrays
+from makemore.reading import CHUNK
 from makemore.settings import TextOptions
 from makemore.vocabulary import Vocabulary
 
@@ -243,12 +244,23 @@ def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) ->
         keep = TextOptions(
             keep_copies=True, max_line=1_000_000, max_vocab=1_114_112, labels=bool(labels)
         )
-        corpus = Corpus.from_lines(body.decode("utf-8").removesuffix("\n").split("\n"), keep)
+        corpus = Corpus.from_texts(_texts(body), keep)
     except (DataError, UnicodeDecodeError):
         raise RunError(f"split/{part}.txt holds no clean lines", str(folder)) from None
+    if not len(corpus):
+        raise RunError(f"split/{part}.txt holds no clean lines", str(folder))
     if not set(corpus.label_names) <= set(labels):
         raise RunError(f"split/{part}.txt holds a label that vocabulary.json lacks", str(folder))
     return corpus
+
+
+def _texts(body: bytes) -> Iterator[str]:
+    """A file in UTF-8, decoded some lines at a time."""
+    start = 0
+    while start < len(body):
+        end = body.find(b"\n", start + CHUNK) + 1 or len(body)
+        yield body[start:end].decode("utf-8")
+        start = end
 
 
 def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:

@@ -17,7 +17,15 @@ from typing import Any
 
 from makemore.corpus import Split
 from makemore.errors import RunError, SystemFault, visible
-from makemore.files import append, appending, on_disk, remove, to_json, write_atomically
+from makemore.files import (
+    append,
+    appending,
+    on_disk,
+    remove,
+    to_json,
+    write_atomically,
+    write_parts,
+)
 from makemore.models.base import Arrays
 from makemore.run import (
     FORMAT,
@@ -160,10 +168,8 @@ class RunWriter:
             ),
         }
         for name, part in split:
-            body = part.written().encode()
-            self._files[f"split/{name}.txt"] = write_atomically(
-                self.folder, f"split/{name}.txt", body
-            )
+            file, lines = f"split/{name}.txt", (some.written().encode() for some in part.blocks())
+            self._files[file] = write_parts(self.folder, file, lines)
 
     def resume(self) -> Run:
         """The run to go on with; its logs are cut to what the checkpoint committed."""

@@ -99,10 +99,16 @@ class Trained:
             parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
             near = Near(concatenate(parts), distance - 1).near
         return generate.Sampler(
-            self._model, plan.vocabulary, generate.Known(plan.split, avoid, given), options, seed,
+            self._model, plan.vocabulary, self._known(avoid, given), options, seed,
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
             plan.split.train, near, self._label_inputs(options.label),
         )  # fmt: skip
+
+    def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> generate.Known:
+        plan = self._plan
+        if avoid is None and given is None:
+            return plan.known
+        return generate.Known(plan.split, avoid, given)
 
     def _label_inputs(self, label: str) -> dict[int, float] | None:
         """First inputs of draws and their shares: of one label, a mixture, or as in training."""
@@ -168,7 +174,7 @@ class Trained:
         if n < 0 or (beam is not None and beam < 1):
             raise UsageError("n and beam count lines", None, "give 1 or more")
         plan, options = self._plan, make(Conditions, conditions)
-        vocabulary, known = plan.vocabulary, generate.Known(plan.split, avoid)
+        vocabulary, known = plan.vocabulary, self._known(avoid)
         cap = 2 * vocabulary.longest([plan.split.train])
         automaton = compile_conditions(vocabulary, options, cap)
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}

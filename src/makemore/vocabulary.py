@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.corpus import MOST_LABELS, Corpus, concatenate, renumbered
+from makemore.corpus import MOST_LABELS, Corpus, renumbered
 from makemore.errors import DataError, UsageError, visible
 from makemore.options import unknown_key
+from makemore.pieces import in_blocks, offsets_of
 from makemore.symbols import CHARACTER, Cutter
 
 BOUNDARY = 0
@@ -23,9 +24,12 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Encoded:
-    """Ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,) in symbols."""
+    """Ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,) in symbols.
 
-    ids: NDArray[np.int64]
+    The ids are of the smallest type of integers that holds them: a byte for up to 127 symbols.
+    """
+
+    ids: NDArray[Any]
     offsets: NDArray[np.int64]
 
     @property
@@ -50,6 +54,10 @@ class Vocabulary:
         self._numbers = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
         single = self.symbols if rule == CHARACTER else ()
         self._codes = np.array([ord(symbol) for symbol in single], dtype=np.uint32)
+        # Signed, since UNKNOWN is -1; the last place is that of all characters above the highest.
+        table = np.full(int(self._codes.max(initial=0)) + 2, UNKNOWN, dtype=self._small)
+        table[self._codes] = np.arange(1, len(single) + 1)
+        self._ids = table
 
     @classmethod
     def of(
@@ -62,8 +70,8 @@ class Vocabulary:
         parts = list(parts)
         labels = sorted({name for part in parts for name in part.label_names})
         if rule == CHARACTER:
-            present = np.unique(concatenate(parts).codes)
-            return cls([chr(code) for code in present], labels)
+            present = {code for part in parts for code in part.characters().tolist()}
+            return cls([chr(code) for code in sorted(present)], labels)
         symbols = _tokens(parts, Cutter(rule))
         if max_vocab is not None and len(symbols) > max_vocab:
             raise DataError(
@@ -100,12 +108,21 @@ class Vocabulary:
     def encode(self, corpus: Corpus) -> Encoded:
         """The ids of a corpus's symbols; UNKNOWN (-1) for those it lacks."""
         if self._cutter is None:
-            place = np.searchsorted(self._codes, corpus.codes)
-            found = np.append(self._codes, np.uint32(2**32 - 1))[place] == corpus.codes
-            return Encoded(np.where(found, place + 1, UNKNOWN), corpus.offsets)
-        rows = [self._cut_ids(line) for line in corpus]
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-        return Encoded(np.array([i for row in rows for i in row], dtype=np.int64), offsets)
+            ids = np.empty(len(corpus.codes), dtype=self._small)
+            for _, symbols in in_blocks(corpus.offsets):
+                np.take(self._ids, corpus.codes[symbols], mode="clip", out=ids[symbols])
+            return Encoded(ids, corpus.offsets)
+        lengths, parts = list[int](), [np.zeros(0, dtype=self._small)]
+        for part in corpus.blocks():
+            rows = [self._cut_ids(line) for line in part]
+            lengths += map(len, rows)
+            parts.append(np.array([i for row in rows for i in row], dtype=self._small))
+        return Encoded(np.concatenate(parts), offsets_of(np.array(lengths, dtype=np.int64)))
+
+    @property
+    def _small(self) -> np.dtype[Any]:
+        """The smallest type that holds every id and UNKNOWN."""
+        return np.min_scalar_type(-len(self) - len(self.labels))
 
     def _cut_ids(self, text: str) -> list[int]:
         pieces, is_symbol = self._cut(text)

@@ -49,11 +49,12 @@ def read_split(
     }
     told += [f"{number:,} {reason}" for reason, number in reasons.items() if number]
     note(f"makemore: {', '.join(told)}")
-    if len(corpus.first_of_each()) == 1:
+    if len(corpus) - counts.copies * text.keep_copies == 1:
         note("makemore: warning: 1 distinct line: there is little to learn")
-    parts = split(corpus)
-    given = dataclasses.replace(text, keep_copies=True)
-    if val is not None or test is not None:
+    if val is None and test is None:
+        parts = split(corpus)
+    else:
+        given = dataclasses.replace(text, keep_copies=True)
         nothing = corpus.take(slice(0))
         parts = Split(corpus, *(Corpus.read(f, given) if f else nothing for f in (val, test)))
         for name, part in list(parts)[1:]:
@@ -64,6 +65,6 @@ def read_split(
                 note(
                     f"makemore: {overlap} of {len(part)} lines of {name} stand in the training text"
                 )
-    elif not len(parts.val):
+    if val is None and test is None and not len(parts.val):
         note("makemore: too few lines to hold some back: all train, and the last weights count")
     return parts

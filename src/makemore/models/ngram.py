@@ -11,6 +11,7 @@ Paper: Chen and Goodman 1998, An Empirical Study of Smoothing Techniques for Lan
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 from makemore.errors import RunError
 from makemore.models.base import MOST_CELLS, Arrays, CountModel, State, States, register
 from makemore.options import option
+from makemore.pieces import scatter
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 CHUNK = 2**22  # numbers in a block of dense rows: memory stays bounded for any vocabulary
+PACKED = 2**63  # an n-gram with fewer possible ones is one number
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where too little was counted to estimate them, as in KenLM
 
 
@@ -50,7 +53,7 @@ class NGram(CountModel):
         nothing = np.zeros(0, dtype=np.int64)
         self.hold(nothing, nothing, nothing)  # nothing counted: uniform
 
-    def fit_counts(self, ids: Ints, offsets: Ints) -> None:
+    def fit_counts(self, ids: NDArray[Any], offsets: Ints) -> None:
         """Count by levels: a context is the number of its one shorter suffix and the symbol before.
 
         So a context of any length is one number, and a level costs two sorts. A context ends where
@@ -58,23 +61,21 @@ class NGram(CountModel):
         line adds nothing, and every such context has already all the history that there is.
         """
         V, order = self.vocab_size, self.options.order
-        next_ids = np.insert(ids, offsets[1:], 0)  # (T,) targets: all symbols and the ends
-        first = offsets[:-1] + np.arange(len(offsets) - 1)  # (n_lines,) where each line's start
-        place = np.arange(len(next_ids)) - first.repeat(np.diff(offsets) + 1)  # (T,) in its line
-        at = np.arange(len(next_ids))  # targets whose history is long enough for this level
-        context = np.zeros_like(at)  # the number of each one's context
+        history, times, symbol = histories(ids, offsets, V, order)
+        context = np.zeros_like(history)  # the number of each one's context
         contexts, ngrams, counts, n_contexts = [], [], [], 1
         for length in range(order):
+            if length > 1:  # those whose history is long enough for this level
+                longer = symbol(history, length - 1) != 0
+                history, times, context = history[longer], times[longer], context[longer]
             if length > 0:
-                longer = place[at] >= length - 1
-                at, context = at[longer], context[longer]
-                # Before a line stands the end of the line before (or, by index -1, the last end):
-                # a boundary, whose id is 0 just like the start's.
-                codes, number = np.unique(context * V + next_ids[at - length], return_inverse=True)
+                codes, number = np.unique(
+                    context * V + symbol(history, length), return_inverse=True
+                )
                 context = n_contexts + number
                 n_contexts += len(codes)
                 contexts.append(codes)
-            codes, count = np.unique(context * V + next_ids[at], return_counts=True)
+            codes, count = summed(context * V + symbol(history, 0), times)
             ngrams.append(codes)
             counts.append(count)
         known = np.concatenate([*contexts, np.zeros(0, dtype=np.int64)])
@@ -240,6 +241,54 @@ class NGram(CountModel):
         if len(counts) != len(ngrams) or not counts.all():
             raise RunError("tensor 'counts' is not one count, 1 or more, an n-gram", "weights")
         self.hold(contexts, ngrams, counts)
+
+
+def histories(
+    ids: NDArray[Any], offsets: Ints, V: int, order: int
+) -> tuple[Ints, Ints, Callable[[Ints, int], Ints]]:
+    """Every target with its history as one number, how often it stands there, and how to read it.
+
+    The last gives the symbols that stand so far before the targets, or for 0 the targets.
+    """
+    targets = np.zeros(order + len(ids) + len(offsets) - 1, dtype=ids.dtype)
+    # Each line and its end. The first line stands after ends, too: boundaries, as at the start.
+    scatter(ids, offsets, order + offsets[:-1] + np.arange(len(offsets) - 1), targets)
+    if V**order < PACKED:
+        # Equal n-grams are counted before all else: of 10^8 symbols of names a tenth is left.
+        grams, times = count_packed(targets, V, order)
+        return grams, times, lambda grams, length: grams // V ** ((order - length) % order) % V
+    places = np.arange(order, len(targets))
+    return places, np.ones_like(places), lambda at, length: targets[at - length].astype(np.int64)
+
+
+def count_packed(targets: NDArray[Any], V: int, order: int) -> tuple[Ints, Ints]:
+    """The distinct n-grams of all targets but the first `order`, sorted, and how often each is.
+
+    A number in base V: the symbol before the target, those before it back to the line's start,
+    zeros from there on, and last the target. So contexts with one suffix stand together.
+    """
+    grams, times = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    for start in range(order, len(targets), CHUNK):
+        stop = min(start + CHUNK, len(targets))
+        codes, inside = np.zeros(stop - start, dtype=np.int64), np.ones(stop - start, dtype=bool)
+        for length in range(1, order):
+            symbols = targets[start - length : stop - length] * inside
+            inside = symbols != 0
+            codes *= V
+            codes += symbols
+        codes *= V
+        codes += targets[start:stop]
+        found, count = np.unique(codes, return_counts=True)
+        grams, times = summed(np.append(grams, found), np.append(times, count))
+    return grams, times
+
+
+def summed(codes: Ints, times: Ints) -> tuple[Ints, Ints]:
+    """The distinct codes, sorted, and the sum of the times of each."""
+    order = np.argsort(codes, kind="stable")  # fast where parts are in order already
+    codes = codes[order]
+    first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])[: len(codes)])
+    return codes[first], np.add.reduceat(times[order], first) if len(first) else times
 
 
 def unsigned(name: str, found: NDArray[Any]) -> Ints:
