@@ -35,7 +35,8 @@ GLIMPSED = 32  # draws at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
 FEW_STEPS = 30  # with fewer, a model of gradients has learned nothing
 LEAST_SHARE = 0.9  # of the steps that a member has by itself: rather one member fewer
-LARGER = 1.2  # share of its own steps that a larger model needs to be better than a smaller one
+LARGER = 1.1  # share of its own steps that a larger model needs to be better than a smaller one
+MORE_DROPPED = 0.15  # by models that are larger, or learn for longer, than the recipe's
 FEW_EPOCHS = 0.4  # share below which no line is seen often enough to be learned by heart
 MOST_SHARE = 2.5  # more steps would be learned by heart
 SMALL_TEXT = 8_000  # training lines below which more is dropped
@@ -146,8 +147,9 @@ class Pilot:
             fits = candidate
         share = fill([fits], self.left)
         options = {**fits.options, "max_steps": fits.scaled(share)}
-        if "dropout" in options and share < FEW_EPOCHS:
-            options["dropout"] = 0.0
+        if "dropout" in options:  # by how often each line is seen
+            more = MORE_DROPPED if share >= LARGER else 0.0
+            options["dropout"] = 0.0 if share < FEW_EPOCHS else max(options["dropout"], more)
         return Choice(model, options, f"{self.told([(model, options)])} for {lines}{note(share)}")
 
     def several(self, lines: str, typed: bool) -> Choice:
@@ -177,7 +179,9 @@ class Pilot:
     def fitting(self, kind: type[Model], own: Mapping[str, Any]) -> dict[str, Any]:
         """A size's options, without what was typed; dropout by how much text there is."""
         known = knobs(kind.Options)
-        dropout = {"dropout": max(self.drop, 0.15 if own else 0.0)} if "dropout" in known else {}
+        dropout = (
+            {"dropout": max(self.drop, MORE_DROPPED if own else 0.0)} if "dropout" in known else {}
+        )
         if kind.name != "transformer":
             dropout = {}
         return {k: v for k, v in {**own, **dropout}.items() if k not in self.asked}
