@@ -31,7 +31,7 @@ BENCHES = {
     ),
     "quality": (
         "What does a time buy?",
-        "What `makemore` reaches with a `--time`, its calibration included. val chooses weights and "
+        "What a `--time` reaches, its calibration included. val chooses weights and "
         "mixtures, test is read once. The original's split has copies of names on both sides and "
         "no val (a tenth of its train part is val here); distinct-42 has no copies.",
     ),
