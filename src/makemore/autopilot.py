@@ -178,12 +178,9 @@ class Pilot:
 
     def fitting(self, kind: type[Model], own: Mapping[str, Any]) -> dict[str, Any]:
         """A size's options, without what was typed; dropout by how much text there is."""
-        known = knobs(kind.Options)
-        dropout = (
-            {"dropout": max(self.drop, MORE_DROPPED if own else 0.0)} if "dropout" in known else {}
-        )
-        if kind.name != "transformer":
-            dropout = {}
+        dropout = {}
+        if kind.name == "transformer":  # whose dropout was measured on little text and on much
+            dropout = {"dropout": max(self.drop, MORE_DROPPED if own else 0.0)}
         return {k: v for k, v in {**own, **dropout}.items() if k not in self.asked}
 
     def timed(
