@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore, generate
+from makemore.chances import weigh
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
-from makemore.draws import weigh
 from makemore.errors import Unsatisfiable
 from makemore.generate import Known, Sampler
 from makemore.lookahead import Lookahead

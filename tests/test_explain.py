@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore, crew
-from makemore.draws import log_softmax
+from makemore.chances import log_softmax
 from makemore.errors import UsageError
 from makemore.explain import expected, generation
 from makemore.forward import forward_pass, inputs_after

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore import generate
+from makemore.chances import choose, log_softmax, weigh
 from makemore.corpus import Corpus, Split, is_clean
-from makemore.draws import choose, log_softmax, weigh
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
 from makemore.generate import Known, Sample, Sampler, encode_prefix

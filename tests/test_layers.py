@@ -48,6 +48,7 @@ SPINE = (
     "models.lstm",
     "models.transformer",
     "models.ensemble",
+    "chances",
     "patterns",
     "constraints",
     "lookahead",
@@ -107,7 +108,7 @@ PACKAGES = ("models", *FOLDERS)
 # Where torch may be imported at the top. `estimator` is not here, so that MakeMore can be imported
 # without it; nor are the commands, whose --help must not wait for it.
 TORCH_AT_THE_TOP = frozenset(
-    SPINE[SPINE.index("models.neural") : SPINE.index("patterns")]
+    SPINE[SPINE.index("models.neural") : SPINE.index("chances")]
     + SPINE[SPINE.index("runtime") : SPINE.index("plan")]
     + LEAVES
 )

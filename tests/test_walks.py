@@ -9,7 +9,7 @@ import pytest
 
 import battery
 from makemore import MakeMore, crew, generate
-from makemore.draws import choose
+from makemore.chances import choose
 from makemore.models import labelled, ngram
 from makemore.models.base import Model
 from makemore.models.bigram import Bigram

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from makemore.batches import IGNORED, Lines
+from makemore.chances import log_softmax
 from makemore.corpus import Corpus
-from makemore.draws import log_softmax
 from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
 from makemore.models.base import CountModel, Model

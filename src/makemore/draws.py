@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.chances import choose, log_softmax, uniforms, weigh
 from makemore.constraints import Automaton
 from makemore.corpus import Corpus
 from makemore.lookahead import Lookahead
@@ -27,67 +28,6 @@ Ints = NDArray[np.int64]
 PLACE_OF_LABEL = 2**32  # of random numbers that are no symbol's
 PLACE_OF_RESAMPLING = 2**33
 EVEN = 0.5  # sample size, as a share of the led draws, below which these are resampled
-
-
-# -- one symbol -----------------------------------------------------------------------------------
-
-
-def weigh(logits: NDArray[Any], options: Sampling) -> Floats:
-    """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
-
-    They do not sum to 1; divided by their sum they are the probabilities of a draw.
-    """
-    logits = logits.astype(np.float64, copy=False)
-    if options.temperature == 0:
-        likeliest = logits.argmax(axis=1)
-        return np.asarray(np.arange(logits.shape[1]) == likeliest[:, None], dtype=np.float64)
-    with np.errstate(over="ignore"):  # at a temperature near 0 all but the likeliest go to -inf
-        weights = logits - logits.max(axis=1, keepdims=True)
-        if options.temperature != 1:
-            weights /= options.temperature
-        np.exp(weights, out=weights)
-    if options.top_k is not None and options.top_k < logits.shape[1]:
-        order = np.argsort(-weights, axis=1, kind="stable")
-        np.put_along_axis(weights, order[:, options.top_k :], 0.0, axis=1)
-    if options.top_p is not None and options.top_p < 1:
-        order = np.argsort(-weights, axis=1, kind="stable")
-        shares = np.take_along_axis(weights, order, axis=1)
-        shares /= shares.sum(axis=1, keepdims=True)
-        before = np.cumsum(shares, axis=1) - shares  # the likeliest always stays
-        cut = np.take_along_axis(weights, order, axis=1) * (before < options.top_p)
-        np.put_along_axis(weights, order, cut, axis=1)
-    if options.min_p is not None:
-        weights = np.where(
-            weights >= options.min_p * weights.max(axis=1, keepdims=True), weights, 0.0
-        )
-    return np.asarray(weights)
-
-
-def choose(weights: Floats, uniform: Floats, rows: Ints | None = None) -> Ints:
-    """weights (G, V), uniform (R,) in [0, 1) -> ids (R,): each falls into one symbol's share.
-
-    rows: (R,) which of the G each draw goes by; its own by default.
-    """
-    totals = np.cumsum(weights, axis=1)
-    if rows is not None:
-        totals = totals[rows]
-    return np.asarray((totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1))
-
-
-def uniforms(seed: int, number: int, place: int, size: int) -> Floats:
-    """(size,) in [0, 1): what round `number` draws by at this place, one for each of its lines."""
-    key = np.array([seed, 0], dtype=np.uint64)
-    bits = np.random.Philox(key=key, counter=[0, place, number, 0])
-    return np.random.Generator(bits).random(size)
-
-
-def log_softmax(logits: NDArray[Any]) -> Floats:
-    """logits (B, V) -> log-probabilities (B, V)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-
-
-# -- one round ------------------------------------------------------------------------------------
 
 
 @dataclass

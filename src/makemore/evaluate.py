@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from makemore.batches import IGNORED, Batches, Lines
+from makemore.chances import log_softmax
 from makemore.corpus import Corpus
 from makemore.models.base import CountModel, Model
 from makemore.models.ensemble import Ensemble
@@ -157,7 +158,7 @@ def _by_sequence(model: Any, lines: Lines, out: NDArray[Any]) -> None:
             if number == 0 and lines.labels is not None:
                 before = lines.labels[row : row + 1].cpu().numpy()
             logits, state = model.step(before, state)
-            out[starts[row] + number] = -_log_softmax(logits[0])[flat[at]]
+            out[starts[row] + number] = -log_softmax(logits)[0, flat[at]]
 
 
 def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -168,11 +169,6 @@ def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDAr
         size = max(1, CHUNK // int(counts[rows[min(start + size, len(rows)) - 1]]))
         yield rows[start : start + size]
         start += size
-
-
-def _log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import generate
-from makemore.draws import uniforms, weigh
+from makemore.chances import uniforms, weigh
 from makemore.estimator import MakeMore
 from makemore.evaluate import surprisals
 from makemore.forward import Symbol, context_of, parts_of, start_of, symbol_of

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from makemore.draws import log_softmax
+from makemore.chances import log_softmax
 from makemore.errors import UsageError
 from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating

@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.chances import uniforms
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
 from makemore.crew import at_once, crew_size
-from makemore.draws import Drawer, Ended, Finished, uniforms
+from makemore.draws import Drawer, Ended, Finished
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
 from makemore.models.base import Model

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.chances import log_softmax
 from makemore.constraints import Automaton
 from makemore.corpus import Corpus, concatenate
-from makemore.draws import log_softmax
 from makemore.models.base import Model, take
 from makemore.vocabulary import BOUNDARY, Vocabulary
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.draws import log_softmax
+from makemore.chances import log_softmax
 from makemore.models.base import Model, State, take
 from makemore.vocabulary import BOUNDARY
 

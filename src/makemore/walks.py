@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.chances import choose, uniforms, weigh
 from makemore.constraints import Automaton
-from makemore.draws import PLACE_OF_LABEL, Finished, choose, uniforms, weigh
+from makemore.draws import PLACE_OF_LABEL, Finished
 from makemore.models.base import States
 from makemore.patterns import DEAD
 from makemore.settings import Sampling
