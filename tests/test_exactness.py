@@ -20,10 +20,11 @@ from makemore.chances import weigh
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus, Split
 from makemore.errors import Unsatisfiable
-from makemore.generate import Known, Sampler
+from makemore.generate import Sampler
 from makemore.lookahead import Lookahead
 from makemore.models.base import take
 from makemore.options import make
+from makemore.samples import Known
 from makemore.settings import Sampling
 
 SEEDS = (11, 12, 13, 14, 15)

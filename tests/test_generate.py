@@ -21,9 +21,10 @@ from makemore.chances import choose, log_softmax, weigh
 from makemore.corpus import Corpus, Split, is_clean
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
-from makemore.generate import Known, Sample, Sampler, encode_prefix
+from makemore.generate import Sampler, encode_prefix
 from makemore.models.base import Model, State
 from makemore.options import make
+from makemore.samples import Known, Sample
 from makemore.settings import Sampling
 from makemore.vocabulary import Vocabulary
 

@@ -22,6 +22,7 @@ from makemore.trained import Trained
 
 if TYPE_CHECKING:
     from makemore.batches import Batches
+    from makemore.teacher import Teacher
     from makemore.train import Event
 
 DEFAULT_MODEL = "transformer"
@@ -116,6 +117,10 @@ class MakeMore(Trained):
         Raises UsageError for a model that does not learn by steps.
         """
         return learning.batches_of(self._plan, self._model, batch_size)
+
+    def teacher(self) -> Teacher | None:
+        """What gives the training as begun its soft targets; None where nothing does."""
+        return learning.teacher_of(self._plan, self._model)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a run directory that every command can use. Raises RunError, SystemFault."""

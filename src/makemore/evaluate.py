@@ -38,6 +38,15 @@ def nll(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
 
 
+def cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
+    """Mean of -sum(p log q), nats a symbol: p the soft targets, q by the softmax of the logits.
+
+    logits, soft (..., V). Rows of soft that are 0 ask for nothing, and do not count.
+    """
+    total = F.cross_entropy(logits.flatten(0, -2), soft.flatten(0, -2), reduction="sum")
+    return total / soft.sum()
+
+
 @contextmanager
 def evaluating(model: Model) -> Iterator[None]:
     """Evaluation mode and no gradients inside; the mode that was before is given back."""

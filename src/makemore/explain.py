@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore import generate
 from makemore.chances import uniforms, weigh
 from makemore.estimator import MakeMore
 from makemore.evaluate import surprisals
@@ -25,6 +24,7 @@ from makemore.forward import Symbol, context_of, parts_of, start_of, symbol_of
 from makemore.models.base import Model, State
 from makemore.options import make
 from makemore.runtime import threads
+from makemore.samples import Sample
 from makemore.settings import Sampling
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -168,7 +168,7 @@ class _Watched:
 
 def generation(
     maker: MakeMore, seed: int, top: int = 5, temperature: float = 1.0
-) -> tuple[generate.Sample, list[Draw]]:
+) -> tuple[Sample, list[Draw]]:
     """The first line of `maker.samples(1, seed, all=True)`, and each draw that made it.
 
     A line that was cut has a draw for each of its symbols and none for its end.

@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from itertools import repeat
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.chances import uniforms
 from makemore.constraints import compile_conditions
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
 from makemore.crew import at_once, crew_size
 from makemore.draws import Drawer, Ended, Finished
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
 from makemore.models.base import Model
 from makemore.options import knobs, unknown_key
+from makemore.samples import Known, Lines, Sample
 from makemore.settings import Conditions, Sampling
 from makemore.symbols import CHARACTER
 from makemore.vocabulary import UNKNOWN, Vocabulary
@@ -48,70 +45,6 @@ PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are 
 NEW = 0.125  # share of a round's draws that are new, below which the next go by what is left
 PLACE_OF_WEIGHTS = 2**32 + 1  # of random numbers that are no symbol's
 CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
-ORIGINS = ("new", "train", "val", "test", "avoid", "given")
-
-
-class Sample(NamedTuple):
-    """A drawn line: where it stands already, its nll in nats (end included), whether it was cut.
-
-    exact: drawn by the model's own distribution among the lines that the conditions allow
-    """
-
-    text: str
-    origin: str
-    nll: float
-    capped: bool = False
-    exact: bool = True
-    label: str | None = None
-
-
-@dataclass(frozen=True)
-class Lines:
-    """The lines of a round as columns, n of them; iterate for Samples.
-
-    origins: (n,) places in ORIGINS; labels: (n,) places in label_names
-    """
-
-    texts: Corpus
-    origins: Ints
-    nll: Floats
-    capped: NDArray[np.bool_]
-    exact: bool
-    labels: Ints
-    label_names: tuple[str | None, ...]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def __iter__(self) -> Iterator[Sample]:
-        columns = zip(
-            self.texts, map(ORIGINS.__getitem__, self.origins.tolist()), self.nll.tolist(),
-            self.capped.tolist(), repeat(self.exact),
-            map(self.label_names.__getitem__, self.labels.tolist()),
-        )  # fmt: skip
-        return map(partial(tuple.__new__, Sample), columns)  # Sample(*each), but quicker
-
-
-class Known:
-    """Which lines are known and from where, by a 64-bit hash of their text: 8 bytes a line."""
-
-    def __init__(
-        self, split: Split, avoid: Corpus | None = None, given: Corpus | None = None
-    ) -> None:
-        parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
-        self.parts = {
-            origin: np.sort(part.hashes())
-            for origin, part in enumerate(parts, 1)
-            if part is not None and len(part)
-        }
-
-    def origins(self, hashes: NDArray[np.uint64]) -> NDArray[Any]:
-        """(n,) hashes -> (n,) places in ORIGINS, the first of several; 0 is new."""
-        found = np.zeros(len(hashes), dtype=np.int64)
-        for origin, known in reversed(self.parts.items()):
-            place = np.searchsorted(known, hashes)
-            found[known[np.minimum(place, len(known) - 1)] == hashes] = origin
-        return found
 
 
 class Sampler:

@@ -29,7 +29,6 @@ from makemore.estimator import MakeMore
 from makemore.evaluate import evaluating
 from makemore.findings import findings, history, watched
 from makemore.forward import start_of
-from makemore.generate import Sample
 from makemore.models import base
 from makemore.models.base import CountModel, Model
 from makemore.models.neural import NeuralModel
@@ -41,6 +40,7 @@ from makemore.plots import training as of_training
 from makemore.report import Chart, LeftOut, Part, Table, Verses
 from makemore.run import Run
 from makemore.runtime import threads
+from makemore.samples import Sample
 from makemore.trace import attention_weights, traced
 from makemore.vocabulary import UNKNOWN
 

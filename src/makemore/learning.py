@@ -27,6 +27,7 @@ from makemore.run_writer import RunWriter
 if TYPE_CHECKING:
     from makemore.batches import Batches
     from makemore.models.ensemble import Ensemble
+    from makemore.teacher import Teacher
     from makemore.train import Evaluated, Event
 
 MOST_CELLS = 2**24  # symbols of val times vocabulary times members, by which weights are fitted
@@ -90,6 +91,17 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     return Batches(lines, size, plan.recipe.seed, model.packs, shares)
 
 
+def teacher_of(plan: Plan, model: Model) -> Teacher | None:
+    """What gives a training its soft targets; None where each line is learned by itself."""
+    from makemore.models.neural import NeuralModel
+    from makemore.teacher import make_teacher
+
+    if not isinstance(model, NeuralModel):
+        return None
+    share, windows = plan.recipe.soft_targets, model.reads == "window"
+    return make_teacher(plan.split.train, plan.vocabulary, share, windows, model.device)
+
+
 def losses(plan: Plan, model: Model) -> tuple[float, float | None]:
     """nll of 1,000 lines of train and of at most 20,000 of val (None without), nats a symbol."""
     from makemore.evaluate import score
@@ -118,7 +130,8 @@ def _by_steps(
     from makemore.train import Training, fit
 
     assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
-    batches, training = batches_of(plan, model), Training(model, plan.recipe)
+    batches = batches_of(plan, model)
+    training = Training(model, plan.recipe, teacher_of(plan, model))
     if run is not None:
         if run.state is None:
             raise RunError("the run holds no state to go on from", str(run.path), "use --fresh")

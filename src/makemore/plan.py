@@ -7,6 +7,7 @@ and gives the same plan back.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from makemore.models.base import Arrays, CountModel, Model
 from makemore.models.labelled import LabelledCounts
 from makemore.options import knobs, make, unknown_key
 from makemore.run import Config, Run
+from makemore.samples import Known
 from makemore.settings import Budget, Recipe, TextOptions
 from makemore.vocabulary import Vocabulary
 
@@ -30,6 +32,8 @@ MOST_VAL = 20_000  # lines of val that are evaluated while training: those of th
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
 FEW_LINES = 4_000  # below which fewer steps are the more
+SOFTER = 0.1  # what soft targets take more for every halving of the lines
+SOFTEST = 0.9
 
 
 @dataclass(frozen=True)
@@ -170,9 +174,9 @@ class Plan:
         return [self.split.train.lowest(MOST_TRAIN), self.split.val.lowest(MOST_VAL)]
 
     @cached_property
-    def known(self) -> generate.Known:
+    def known(self) -> Known:
         """The lines of the text, which are none to draw again."""
-        return generate.Known(self.split)
+        return Known(self.split)
 
     @property
     def label_shares(self) -> NDArray[np.float64] | None:
@@ -247,9 +251,15 @@ def resolved(
         steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):
         steps = 1
+    soft = recipe.soft_targets
+    if asked.get("soft_targets") is None and soft:
+        # The fewer lines there are, the less one of them says of what may follow.
+        doublings = math.log2(REFERENCE_LINES / max(1, len(lengths)))
+        soft = round(min(SOFTEST, max(0.0, soft + SOFTER * doublings)), 2)
     every = recipe.eval_interval or max(10, steps // 20)
     return dataclasses.replace(
         recipe, max_steps=steps, batch_size=min(batch, items), eval_interval=every,
+        soft_targets=soft,
         threads=recipe.threads or _threads(kind),
     )  # fmt: skip
 

@@ -61,6 +61,12 @@ class Recipe:
         0.0, "Muon: rows that moved far move less, by this momentum of their squares (0: alike)",
         minimum=0.0, maximum=0.9999,
     )  # fmt: skip
+    soft_targets: float = option(
+        0.0, "learn from what may follow, not only from what does: this share by counts of the "
+        "train lines, the rest by the lines that begin alike (0: each line by itself; default: "
+        "more of it the fewer lines there are)",
+        minimum=0.0, maximum=1.0,
+    )  # fmt: skip
     momentum: float = option(0.0, "momentum of SGD", minimum=0.0, maximum=0.9999)
     weight_decay: float = option(0.01, "decoupled weight decay of matrices", minimum=0.0)
     schedule: str = option(

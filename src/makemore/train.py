@@ -21,12 +21,13 @@ from torch import Tensor
 from makemore.batches import IGNORED, Batches
 from makemore.crew import at_once
 from makemore.errors import Diverged, RunError, visible
-from makemore.evaluate import calibrate_batch_norm, nll
+from makemore.evaluate import calibrate_batch_norm, cross_entropy, nll
 from makemore.models.base import Arrays
 from makemore.models.neural import NeuralModel, drawn_from
 from makemore.optim import make_optimizers, memories, rate
 from makemore.runtime import generator, one_thread_each, seeded
 from makemore.settings import Recipe
+from makemore.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,12 @@ def train_steps(
     batches: Callable[[int], list[tuple[Tensor, Tensor]]],
     recipe: Recipe,
     start: int = 0,
+    teacher: Teacher | None = None,
 ) -> Iterator[Step]:
-    """The loop. The gradients of a step stay on the model until the next step is asked for."""
+    """The loop. The gradients of a step stay on the model until the next step is asked for.
+
+    With a teacher, they are those of the cross-entropy with its targets.
+    """
     steps = recipe.max_steps or 1
     model.train()
     for step in range(start, steps):
@@ -75,7 +80,7 @@ def train_steps(
             group["lr"] = group["peak"] * share
         groups = batches(step)
         with one_thread_each(recipe.threads or 1) if model.shares_batches else nullcontext():
-            loss, symbols = gradients(model, groups, recipe.seed, step)
+            loss, symbols = gradients(model, groups, recipe.seed, step, teacher)
             if recipe.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
             for optimizer in optimizers:
@@ -84,10 +89,15 @@ def train_steps(
 
 
 def gradients(
-    model: NeuralModel, groups: list[tuple[Tensor, Tensor]], seed: int, step: int
+    model: NeuralModel,
+    groups: list[tuple[Tensor, Tensor]],
+    seed: int,
+    step: int,
+    teacher: Teacher | None = None,
 ) -> tuple[Tensor, int]:
-    """Give each parameter its gradient of the nll of all groups; that nll, and their symbols.
+    """Give each parameter its gradient of the loss of all groups; their nll, and their symbols.
 
+    The loss is the nll, or with a teacher the cross-entropy with its targets.
     Groups are computed at the same time where the model says that they may be.
     """
     symbols = [int((targets != IGNORED).sum()) for _, targets in groups]
@@ -96,9 +106,14 @@ def gradients(
     def of_group(number: int) -> tuple[Tensor, Sequence[Tensor | None]]:
         inputs, targets = groups[number]
         with drawn_from(generator(seed, step + 1, number)) if model.in_threads else nullcontext():
-            # Weighted by symbols, the groups' gradients add up to that of the whole batch.
-            loss = nll(model(inputs), targets) * (symbols[number] / sum(symbols))
-        return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
+            logits = model(inputs)
+        # Weighted by symbols, the groups' gradients add up to that of the whole batch.
+        own = nll(logits if teacher is None else logits.detach(), targets)
+        loss = own if teacher is None else cross_entropy(logits, teacher(inputs, targets))
+        share = symbols[number] / sum(symbols)
+        return own.detach() * share, torch.autograd.grad(
+            loss * share, parameters, allow_unused=True
+        )
 
     with seeded(seed, step + 1):  # 0 is the stream of the initial weights
         found = at_once(of_group, range(len(groups)))
@@ -141,8 +156,9 @@ class Writer(Protocol):
 class Training:
     """A model in training: its optimizers, its best weights, and where it stands."""
 
-    def __init__(self, model: NeuralModel, recipe: Recipe) -> None:
+    def __init__(self, model: NeuralModel, recipe: Recipe, teacher: Teacher | None = None) -> None:
         self.model, self.recipe, self.progress = model, recipe, Progress()
+        self.teacher = teacher
         self.optimizers = make_optimizers(model, recipe)
         self.best = model.tensors()
         self.resumed = False
@@ -220,7 +236,10 @@ def fit(
     if not training.resumed:
         yield _evaluate(training, batches, losses)
         yield from _save(training, writer)
-    for event in train_steps(model, training.optimizers, batches, recipe, progress.step):
+    events = train_steps(
+        model, training.optimizers, batches, recipe, progress.step, training.teacher
+    )
+    for event in events:
         progress.step = event.step
         if not math.isfinite(float(event.loss)):
             raise training.diverged("the loss is not finite")

@@ -23,6 +23,7 @@ from makemore.models.base import CountModel, Model
 from makemore.near import Near
 from makemore.options import knobs, make, unknown_key
 from makemore.plan import Plan
+from makemore.samples import ORIGINS, Known, Lines, Sample
 from makemore.search import Likely, Search
 from makemore.settings import Conditions, Recipe, Sampling
 from makemore.vocabulary import BOUNDARY, Vocabulary
@@ -104,11 +105,11 @@ class Trained:
             plan.split.train, near, self._label_inputs(options.label),
         )  # fmt: skip
 
-    def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> generate.Known:
+    def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> Known:
         plan = self._plan
         if avoid is None and given is None:
             return plan.known
-        return generate.Known(plan.split, avoid, given)
+        return Known(plan.split, avoid, given)
 
     def _label_inputs(self, label: str) -> dict[int, float] | None:
         """First inputs of draws and their shares: of one label, a mixture, or as in training."""
@@ -126,16 +127,16 @@ class Trained:
         random_state: int | None = None,
         avoid: Corpus | None = None,
         **sampling: Any,
-    ) -> Iterator[generate.Sample]:
+    ) -> Iterator[Sample]:
         """n lines with their origin and nll, as they are drawn. See `sample`."""
         yield from self.drawn(self.sampler(random_state, avoid, **sampling), n)
 
-    def drawn(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Sample]:
+    def drawn(self, sampler: generate.Sampler, n: int) -> Iterator[Sample]:
         """n lines of a sampler of this maker, as they are drawn."""
         for lines in self.rounds(sampler, n):
             yield from lines
 
-    def rounds(self, sampler: generate.Sampler, n: int) -> Iterator[generate.Lines]:
+    def rounds(self, sampler: generate.Sampler, n: int) -> Iterator[Lines]:
         """n lines of a sampler of this maker, round by round. Raises UsageError for n below 0."""
         if n < 0:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
@@ -188,7 +189,7 @@ class Trained:
         origins = known.origins(found.lines.hashes())
         rows = zip(found.lines, origins, found.logs, strict=True)
         return [
-            Likely(text, generate.ORIGINS[origin], -float(log), bool(log > found.dropped))
+            Likely(text, ORIGINS[origin], -float(log), bool(log > found.dropped))
             for text, origin, log in rows
         ]
 

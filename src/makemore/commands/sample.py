@@ -13,7 +13,8 @@ from makemore.errors import Unsatisfiable, UsageError
 from makemore.settings import Sampling
 
 if TYPE_CHECKING:
-    from makemore.generate import Sample, Sampler
+    from makemore.generate import Sampler
+    from makemore.samples import Sample
 
 
 def sample(**values: Any) -> int:

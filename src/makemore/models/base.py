@@ -95,8 +95,11 @@ class Model(ABC):
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
         """ids (B,) -> logits (B, V) for the symbol after them, and the state to go on from."""
 
-    def as_states(self) -> States | None:
-        """All that `step` can answer, where that is little; None where it is not, or not known."""
+    def as_states(self, most: int = MOST_CELLS) -> States | None:
+        """All that `step` can answer, where that is little; None where it is not, or not known.
+
+        most: states times symbols that there is room for
+        """
         return None
 
     @abstractmethod

@@ -28,7 +28,7 @@ class BagOfWords(NeuralModel):
 
     reads = "sequence"
     in_threads = True
-    recipe = {"max_steps": 2000, "learning_rate": 0.003}
+    recipe = {"max_steps": 2000, "learning_rate": 0.003, "soft_targets": 0.5}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)

@@ -57,12 +57,12 @@ class LabelledCounts(CountModel):
                 logits[rows] = table.forward(inputs[rows, 1:])
         return logits
 
-    def as_states(self) -> States | None:
+    def as_states(self, most: int = MOST_CELLS) -> States | None:
         """Those of the labels one after the other."""
         parts, firsts = list[States](), [0]
         for table in self.tables:
-            own = table.as_states()
-            if own is None or firsts[-1] * self.vocab_size + own.logs.size > MOST_CELLS:
+            own = table.as_states(most)
+            if own is None or firsts[-1] * self.vocab_size + own.logs.size > most:
                 return None
             parts.append(own)
             firsts.append(firsts[-1] + len(own.logs))

@@ -31,7 +31,7 @@ class LSTM(NeuralModel):
     reads = "sequence"
     in_threads = True
     limited = False
-    recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005}
+    recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005, "soft_targets": 0.5}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)

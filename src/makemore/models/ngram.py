@@ -173,13 +173,13 @@ class NGram(CountModel):
         ngram = np.arange(len(row)) + (start - length.cumsum() + length).repeat(length)
         rows[row, self.symbols[ngram]] += self.weights[ngram]
 
-    def as_states(self) -> States | None:
+    def as_states(self, most: int = MOST_CELLS) -> States | None:
         """A state is the longest context that was seen: the next one is a symbol more, or a suffix.
 
         Whatever begins or ends a context that was seen was seen, too. None where there is no room.
         """
         V, S = self.vocab_size, len(self.contexts) + 1
-        if S * V > MOST_CELLS:
+        if S * V > most:
             return None
         lengths = self.lengths(self.contexts)  # (S,) ascending
         of_length = [np.flatnonzero(lengths == length) for length in range(self.options.order)]

@@ -31,7 +31,10 @@ class RNN(NeuralModel):
     reads = "sequence"
     in_threads = True
     limited = False
-    recipe = {"max_steps": 1500, "optimizer": "adamw", "learning_rate": 0.003, "batch_size": 256}
+    recipe = {
+        "max_steps": 1500, "optimizer": "adamw", "learning_rate": 0.003, "batch_size": 256,
+        "soft_targets": 0.5,
+    }  # fmt: skip
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)

@@ -86,7 +86,7 @@ class Transformer(NeuralModel):
     parts = {"attend": 3}  # of queries, keys and values
     recipe = {
         "max_steps": 1150, "learning_rate": 0.01, "batch_size": 256, "muon_learning_rate": 0.03,
-        "muon_momentum": 0.85, "muon_row_momentum": 0.95,
+        "muon_momentum": 0.85, "muon_row_momentum": 0.95, "soft_targets": 0.5,
     }  # fmt: skip
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:

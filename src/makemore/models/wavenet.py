@@ -46,7 +46,7 @@ class WaveNet(NeuralModel):
 
     reads = "sequence"
     limited = False
-    recipe = {"max_steps": 800, "learning_rate": 0.01}
+    recipe = {"max_steps": 800, "learning_rate": 0.01, "soft_targets": 0.5}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
