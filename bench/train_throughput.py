@@ -31,8 +31,9 @@ class Pace:
         self.model, self.recipe, self.threads = model, plan.recipe, plan.config.threads
         self.batches = maker.batches()
         self.events: Iterator[Step] = train_steps(
-            model, make_optimizers(model, plan.recipe), self.batches, plan.recipe
-        )
+            model, make_optimizers(model, plan.recipe), self.batches, plan.recipe,
+            teacher=maker.teacher(),
+        )  # fmt: skip
         self.taken = 0
 
     def go(self, steps: int) -> float:

@@ -21,7 +21,7 @@ from makemore.evaluate import cross_entropy, nll
 from makemore.models.ngram import NGram
 from makemore.models.transformer import Transformer
 from makemore.settings import TextOptions
-from makemore.teacher import ORDER, Teacher, make_teacher, shared_prefixes
+from makemore.teacher import ORDER, Teacher, make_teacher, with_beginnings
 from makemore.train import gradients
 from makemore.vocabulary import Vocabulary
 
@@ -159,18 +159,23 @@ def test_there_is_no_teacher_where_there_is_no_room_or_nothing_to_do(
     assert make_teacher(corpus, vocabulary, 0.5, windows=False) is None
 
 
-def test_prefixes_for_which_there_is_no_room_are_left_to_the_line_itself(
+def test_beginnings_for_which_there_is_no_room_are_left_to_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ids, offsets = battery.some_lines(5, 200)
-    starts = np.zeros(200, dtype=np.int64)
-    whole, _ = shared_prefixes(ids, offsets, starts, 5, 0)
-    monkeypatch.setattr(teacher, "MOST_CELLS", 5 * 5)
-    rows, after = shared_prefixes(ids, offsets, starts, 5, 0)
-    known = rows.sum(axis=1) > 0
-    assert 1 < known.sum() < len(whole) - 1
-    np.testing.assert_array_equal(rows[known], whole[: known.sum()])
-    assert known[np.setdiff1d(after, len(rows) - 1)].all()  # no way leads to a row of nothing
+    corpus, vocabulary = lines_of(LINES)
+    text = vocabulary.encode(corpus)
+    counts = NGram(len(vocabulary), ORDER - 1, NGram.Options(order=ORDER))
+    counts.fit_counts(text.ids, text.offsets)
+    states = counts.as_states()
+    assert states is not None
+    firsts = np.zeros(len(LINES), dtype=np.int64)
+    _, whole, _ = with_beginnings(states, text, firsts, 0)
+    room = (len(states.logs) + 3) * len(vocabulary)
+    monkeypatch.setattr(teacher, "MOST_CELLS", room // 2)
+    context, follows, after = with_beginnings(states, text, firsts, 0)
+    assert 1 <= len(context) == len(follows) < len(whole)
+    np.testing.assert_array_equal(follows, whole[: len(follows)])
+    assert len(after) == len(states.logs) + len(context) > after.max()
 
 
 def test_gradients_are_those_of_the_cross_entropy_and_the_loss_is_the_nll() -> None:

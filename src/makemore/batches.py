@@ -24,6 +24,7 @@ from makemore.pieces import scatter
 
 MOST_GROUPS = 4  # of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
+FEWEST_SHARED = 200  # in a part that a thread computes beside the others
 ROW = 24  # symbols of a packed row, or its longest line: wider ones cost more in attention
 IGNORED = -1  # target of a padded place
 
@@ -225,5 +226,5 @@ class Batches:
     def _shared(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows dealt out to so many groups, as long as each has enough to do."""
         symbols = int(self.lines.lengths[rows].sum()) + len(rows)
-        number = max(1, min(self.shares, symbols // FEWEST_SYMBOLS, len(rows)))
+        number = max(1, min(self.shares, symbols // FEWEST_SHARED, len(rows)))
         return [rows[start::number] for start in range(number)]

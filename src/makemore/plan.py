@@ -32,7 +32,7 @@ MOST_VAL = 20_000  # lines of val that are evaluated while training: those of th
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
 FEW_LINES = 4_000  # below which fewer steps are the more
-SOFTER = 0.1  # what soft targets take more for every halving of the lines
+SOFTER = 0.06  # what soft targets take more for every halving of the lines
 SOFTEST = 0.9
 
 

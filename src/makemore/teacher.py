@@ -11,8 +11,6 @@ al. 2016 (label smoothing); Xie et al. 2017 (Kneser-Ney smoothing of a neural ne
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from torch import Tensor
 
 from makemore.batches import IGNORED
 from makemore.corpus import Corpus
-from makemore.models.base import CountModel
+from makemore.models.base import CountModel, States
 from makemore.models.labelled import LabelledCounts
 from makemore.models.ngram import NGram
 from makemore.vocabulary import BOUNDARY, Encoded, Vocabulary
@@ -32,37 +30,39 @@ MOST_CELLS = 2**24  # states times symbols of a table: 130 MB, and twice that wh
 Ints = NDArray[np.int64]
 
 
-class Machine:
-    """Walks from state to state by the inputs; each state has a row.
-
-    rows: (S, V); after: (S, V + n_labels) the state that each input leads to; first: the state
-    before any input
-    """
-
-    def __init__(self, rows: Tensor, after: Tensor, first: int) -> None:
-        self.rows, self.after, self.first = rows, after, first
-
-    def walk(self, inputs: Tensor) -> Tensor:
-        """inputs (B, T) ids -> (B, T) the state after each."""
-        table, width = self.after.view(-1), self.after.shape[1]
-        state = inputs.new_full(inputs.shape[:1], self.first)
-        states = []
-        for symbols in inputs.unbind(1):
-            state = table[state * width + symbols].long()
-            states.append(state)
-        return torch.stack(states, 1)
-
-
 class Teacher:
     """Gives targets for what a model reads: probabilities of the next symbol.
 
-    share: of the counts; the rest is what followed in the lines that begin alike, where there are
-    several, and otherwise the line's own symbol. windows: whether inputs are windows with one
-    target each.
+    It walks from state to state by the inputs. States are the contexts of the counts, of which 0 is
+    the empty one, and after them the beginnings that several lines share.
+
+    rows: (S, V) what each state expects; alone: (S,) what is left for the line's own symbol
+    after: (S, V + n_labels) the state that each input leads to
+    windows: whether inputs are windows with one target each
     """
 
-    def __init__(self, counts: Machine, alike: Machine, share: float, windows: bool) -> None:
-        self.counts, self.alike, self.share, self.windows = counts, alike, share, windows
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        alone: NDArray[np.float32],
+        after: NDArray[np.int32],
+        windows: bool,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.rows, self.alone = (torch.from_numpy(part).to(device) for part in (rows, alone))
+        self.width, self.windows = after.shape[1], windows
+        # The place of each state's row in this table, which is one: half the calls of a step.
+        self.moves = torch.from_numpy(after * np.int32(self.width)).view(-1).to(device)
+
+    def walk(self, inputs: Tensor) -> Tensor:
+        """inputs (B, T) ids -> (B, T) the state after each; of windows only the last (B,)."""
+        columns = inputs.t().int().unbind()
+        state, states = torch.zeros_like(columns[0]), []
+        for symbols in columns:
+            state = self.moves.index_select(0, state.add(symbols))
+            states.append(state)
+        found = states[-1] if self.windows else torch.stack(states, 1)
+        return found.div(self.width, rounding_mode="floor").long()
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -70,13 +70,10 @@ class Teacher:
 
         Each row of the others adds up to 1.
         """
-        alike, counts = self.alike.walk(inputs), self.counts.walk(inputs)
-        if self.windows:
-            alike, counts = alike[:, -1], counts[:, -1]
-        soft = self.alike.rows[alike]  # (..., V), 0 where a line is the only one that begins so
-        alone = (alike == self.alike.first).to(soft.dtype)
-        soft.scatter_add_(-1, targets.clamp(min=0)[..., None], alone[..., None])
-        soft.lerp_(self.counts.rows[counts], self.share)
+        states = self.walk(inputs)
+        soft = self.rows[states]  # (..., V)
+        own = targets.clamp(min=0)[..., None]
+        soft.scatter_add_(-1, own, self.alone[states][..., None])
         return soft.mul_((targets != IGNORED)[..., None])
 
 
@@ -87,69 +84,72 @@ def make_teacher(
     windows: bool,
     device: torch.device | str = "cpu",
 ) -> Teacher | None:
-    """The teacher of these lines.
+    """The teacher of these lines: `share` by counts, the rest by the lines that begin alike.
 
-    None where there is nothing to gain or no room: for a share of 0, for windows with a label
-    (which do not say where they begin), for a text that would need too large a table.
+    Where no other line begins alike, the rest is the line's own symbol. None where there is nothing
+    to gain or no room: for a share of 0, for windows with a label (which do not say where they
+    begin), for a text that would need too large a table.
     """
     V, n_labels = len(vocabulary), len(vocabulary.labels)
     if not share or (windows and n_labels) or len(corpus.codes) > MOST_SYMBOLS:
         return None
     text, labels = vocabulary.encode(corpus), vocabulary.encode_labels(corpus)
-    states = _counted(text, labels, V, n_labels).as_states(MOST_CELLS)
+    states = _counted(text, labels, V, n_labels).as_states(MOST_CELLS * V // (V + n_labels))
     if states is None:
         return None
-    starts = [states.start[V + label] for label in range(n_labels)]
-    after = np.column_stack([states.after, *(np.full(len(states.after), to) for to in starts)])
-    rows = np.exp(states.logs, out=states.logs).astype(np.float32)
-    counts = _machine(rows, after.astype(np.int32), 0, device)
-    inputs = np.full(len(text.offsets) - 1, BOUNDARY) if labels is None else labels
-    rows, after = shared_prefixes(text.ids, text.offsets, inputs, V, n_labels)
-    return Teacher(counts, _machine(rows, after, len(rows) - 1, device), share, windows)
+    inputs = np.full(len(text.lengths), BOUNDARY) if labels is None else labels
+    contexts, follows, after = with_beginnings(states, text, inputs, n_labels)
+    rows = np.exp(states.logs).astype(np.float32)
+    rows = np.concatenate([rows, rows[contexts]]) * np.float32(share)
+    alone = np.full(len(rows), 1 - share, dtype=np.float32)
+    alone[len(states.logs) :] = 0.0
+    rows[len(states.logs) :] += np.float32(1 - share) * follows
+    return Teacher(rows, alone, after, windows, device)
 
 
-def shared_prefixes(
-    ids: NDArray[Any], offsets: Ints, starts: Ints, n_symbols: int, n_labels: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The prefixes that several lines share, as states: rows (S, V), after (S, V + n_labels).
+def with_beginnings(
+    states: States, text: Encoded, firsts: Ints, n_labels: int
+) -> tuple[Ints, NDArray[np.float32], NDArray[np.int32]]:
+    """The beginnings that several lines share, as P states beside the S of counts.
 
-    starts: (n_lines,) each line's first input. A row holds the share of each symbol among those
-    that follow the prefix. The last state stands for all other prefixes; its row is 0.
+    firsts: (n_lines,) the lines' first inputs, with which each beginning begins. Gives (P,) the
+    context of each in the counts, (P, V) the share of each symbol among those that follow it, and
+    the moves (S + P, V + n_labels) of all states. What no other line begins with leads to counts.
     """
-    V, width = n_symbols, n_symbols + n_labels
-    roots = np.arange(V, width) if n_labels else np.array([BOUNDARY])
-    lengths, lines = np.diff(offsets), np.arange(len(offsets) - 1)
-    node = np.searchsorted(roots, starts)  # (lines that are looked at,)
-    moves, times, children, known = list[Ints](), list[Ints](), list[Ints](), len(roots)
-    place = 0
-    while len(lines) and known * width <= MOST_CELLS:
-        within = place < lengths[lines]
-        symbols = np.full(len(lines), BOUNDARY, dtype=np.int64)
-        symbols[within] = ids[offsets[lines[within]] + place]
-        found, number, count = np.unique(
-            node * width + symbols, return_inverse=True, return_counts=True
+    S, V = states.logs.shape
+    roots = np.arange(V, V + n_labels) if n_labels else np.array([BOUNDARY])
+    lines, node = np.arange(len(firsts)), np.searchsorted(roots, firsts)
+    contexts = [np.array([states.start[root] for root in roots.tolist()])]
+    known, place, levels = len(roots), 0, list[tuple[Ints, Ints, Ints, Ints]]()
+    while len(lines):
+        symbols = np.full(len(lines), BOUNDARY)
+        within = place < text.lengths[lines]
+        symbols[within] = text.ids[text.offsets[lines[within]] + place]
+        found, number, times = np.unique(
+            node * V + symbols, return_inverse=True, return_counts=True
         )
-        goes_on = (count > 1) & (found % width != BOUNDARY)
-        child = np.where(goes_on, known - 1 + np.cumsum(goes_on), -1)
-        moves.append(found)
-        times.append(count)
-        children.append(child)
-        known += int(goes_on.sum())
+        parent, symbol = np.divmod(found, V)
+        shared = (times > 1) & (symbol != BOUNDARY)
+        shared &= (S + known + shared.sum()) * (V + n_labels) <= 2 * MOST_CELLS
+        child = np.where(shared, known - 1 + np.cumsum(shared), -1)
+        levels.append((parent, symbol, times, child))
+        every = np.concatenate(contexts)
+        contexts.append(states.after[every[parent[shared]], symbol[shared]].astype(np.int64))
+        known += int(shared.sum())
         node = child[number]
         lines, node = lines[node >= 0], node[node >= 0]
         place += 1
-    rows = np.zeros((known + 1, V), dtype=np.float32)
-    after = np.full((known + 1, width), known, dtype=np.int32)
-    for found, count, child in zip(moves, times, children, strict=True):
-        state, symbol = np.divmod(found, width)
-        rows[state, symbol] = count
-        after[state, symbol] = np.where(child >= 0, child, known)
-    after[:, roots] = np.arange(len(roots))
-    rows /= np.maximum(rows.sum(axis=1, keepdims=True), 1)
-    # Those that were not looked into, where there was no room, are no states of their own.
-    empty = np.flatnonzero(rows.sum(axis=1) == 0)
-    after[np.isin(after, empty)] = known
-    return rows, after
+    context = np.concatenate(contexts)
+    follows = np.zeros((known, V), dtype=np.float32)
+    after = np.empty((S + known, V + n_labels), dtype=np.int32)
+    after[:S, :V], after[S:, :V] = states.after, states.after[context]
+    for parent, symbol, times, child in levels:
+        follows[parent, symbol] = times
+        on = child >= 0
+        after[S + parent[on], symbol[on]] = S + child[on]
+    after[:, roots] = S + np.arange(len(roots))
+    follows /= np.maximum(follows.sum(axis=1, keepdims=True), 1)
+    return context, follows, after
 
 
 def _counted(text: Encoded, labels: Ints | None, n_symbols: int, n_labels: int) -> CountModel:
@@ -161,9 +161,3 @@ def _counted(text: Encoded, labels: Ints | None, n_symbols: int, n_labels: int) 
     labelled = LabelledCounts(NGram, n_symbols, ORDER, options, n_labels)
     labelled.fit_counts(text.ids, text.offsets, labels)
     return labelled
-
-
-def _machine(
-    rows: NDArray[np.float32], after: NDArray[np.int32], first: int, device: torch.device | str
-) -> Machine:
-    return Machine(torch.from_numpy(rows).to(device), torch.from_numpy(after).to(device), first)
