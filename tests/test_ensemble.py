@@ -27,7 +27,7 @@ from makemore.plan import Plan
 from makemore.run import Run, verify
 from makemore.run_writer import RunWriter
 from makemore.train import Evaluated, Saved, Step
-from warm import Warm
+from warm import Warm, workplace
 
 MEMBERS = "ngram order=4, mlp n_embd=4 n_hidden=8, transformer n_layer=1 n_head=2 n_embd=8"
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
@@ -405,19 +405,9 @@ KILLS = (
 )
 
 
-def place(above: Path, name: str = "work") -> Path:
-    folder = above / name
-    folder.mkdir()
-    (folder / "names.txt").write_text("\n".join(LINES))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def unbroken(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = place(tmp_path_factory.mktemp("unbroken"))
-    started = warm.start(*RUN, cwd=folder)
-    assert started.wait() == 0, started.err
-    return folder / "run"
+    return warm.ended(workplace(tmp_path_factory.mktemp("unbroken"), LINES), *RUN) / "run"
 
 
 def same(run: Path, unbroken: Path) -> None:
@@ -441,7 +431,7 @@ def test_a_run_holds_the_whole_and_nothing_of_the_way(unbroken: Path) -> None:
 def test_killed_anywhere_it_ends_with_the_same_bytes(
     warm: Warm, unbroken: Path, tmp_path: Path, kills: tuple[str, ...]
 ) -> None:
-    folder, driver = place(tmp_path), tmp_path / "driver.py"
+    folder, driver = workplace(tmp_path, LINES), tmp_path / "driver.py"
     for plan in kills:
         driver.write_text(DRIVER.replace("SIGNAL", "SIGKILL") + plan)
         started = warm.start(*RUN, cwd=folder, before=driver)
@@ -457,7 +447,7 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(
 def test_stopped_by_a_signal_in_each_member_it_goes_on(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder, driver = place(tmp_path), tmp_path / "driver.py"
+    folder, driver = workplace(tmp_path, LINES), tmp_path / "driver.py"
     for nth in (2, 2, 5, 3):
         text = f"at(makemore.train, 'nll', {nth})"
         driver.write_text(DRIVER.replace("SIGNAL", "SIGTERM") + text)

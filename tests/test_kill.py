@@ -17,7 +17,7 @@ import pytest
 
 from makemore.run import Run, verify
 from makemore.run_writer import RunWriter
-from warm import Started, Warm
+from warm import Started, Warm, workplace
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
 COMMAND = (
@@ -121,20 +121,10 @@ KILLS = [
 ]  # fmt: skip
 
 
-def place(above: Path, name: str) -> Path:
-    folder = above / name
-    folder.mkdir()
-    (folder / "names.txt").write_text("\n".join(LINES))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def unbroken(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working directory of a training that nothing has stopped."""
-    folder = place(tmp_path_factory.mktemp("unbroken"), "work")
-    started = warm.start(*COMMAND, cwd=folder)
-    assert started.wait() == 0, started.err
-    return folder
+    return warm.ended(workplace(tmp_path_factory.mktemp("unbroken"), LINES), *COMMAND)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -163,7 +153,7 @@ def same_in_the_end(folder: Path, unbroken: Path) -> None:
 def test_a_training_that_is_killed_anywhere_ends_with_the_same_bytes(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder, marker, driver = place(tmp_path, "work"), tmp_path / "marker", tmp_path / "driver.py"
+    folder, marker, driver = workplace(tmp_path, LINES), tmp_path / "marker", tmp_path / "driver.py"
     landed, steps = [], []
     for where, kind, plan in KILLS:
         driver.write_text(f"MARKER = {str(marker)!r}\n{DRIVER}{plan}\n")
@@ -191,7 +181,7 @@ def test_a_training_that_is_killed_anywhere_ends_with_the_same_bytes(
 def test_a_training_that_is_killed_in_every_step_comes_to_its_end(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder, marker, driver = place(tmp_path, "work"), tmp_path / "marker", tmp_path / "driver.py"
+    folder, marker, driver = workplace(tmp_path, LINES), tmp_path / "marker", tmp_path / "driver.py"
     driver.write_text(f"MARKER = {str(marker)!r}\n{DRIVER}at(makemore.train, 'nll', nth=2)\n")
     codes = []
     while not codes or codes[-1] != 0:
@@ -240,7 +230,7 @@ def steps_in(log: Path) -> int:
 def test_signals_stop_and_save_and_the_same_command_goes_on(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder, reached = place(tmp_path, "work"), [0]
+    folder, reached = workplace(tmp_path, LINES), [0]
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         started, log = start_slowly(warm, folder, 0.05)
         wait_for_steps(log, 2)
@@ -261,7 +251,7 @@ def test_signals_stop_and_save_and_the_same_command_goes_on(
 def test_a_second_interrupt_ends_at_once_with_the_checkpoint_before(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder = place(tmp_path, "work")
+    folder = workplace(tmp_path, LINES)
     started, log = start_slowly(warm, folder, 0.4)
     wait_for_steps(log, 0)
     while steps_in(log) < 1:
@@ -282,7 +272,7 @@ def test_a_second_interrupt_ends_at_once_with_the_checkpoint_before(
 def test_a_training_that_sleeps_for_a_while_is_not_harmed(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder = place(tmp_path, "work")
+    folder = workplace(tmp_path, LINES)
     started, log = start_slowly(warm, folder, 0.05)
     wait_for_steps(log, 2)
     os.kill(started.pid, signal.SIGSTOP)
@@ -299,7 +289,7 @@ def test_a_training_that_sleeps_for_a_while_is_not_harmed(
 def test_a_second_training_in_the_same_directory_is_refused(
     warm: Warm, unbroken: Path, tmp_path: Path
 ) -> None:
-    folder = place(tmp_path, "work")
+    folder = workplace(tmp_path, LINES)
     with RunWriter(folder / "run"):
         began = time.monotonic()
         started = warm.start(*COMMAND, cwd=folder)

@@ -16,6 +16,7 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ class Started:
     @property
     def err(self) -> str:
         return (self.folder / "stderr").read_bytes().decode()
+
+
+def workplace(above: Path, lines: Sequence[str]) -> Path:
+    """A new folder with these lines as names.txt, for a command to work in."""
+    folder = above / "work"
+    folder.mkdir()
+    (folder / "names.txt").write_text("\n".join(lines))
+    return folder
 
 
 class Warm:
@@ -63,6 +72,12 @@ class Warm:
         self.process.stdin.write(json.dumps(asked).encode() + b"\n")
         self.process.stdin.flush()
         return Started(self.answer(), self, streams)
+
+    def ended(self, folder: Path, *command: str | Path) -> Path:
+        """The folder, once a command has ended there as it should."""
+        started = self.start(*command, cwd=folder)
+        assert started.wait() == 0, started.err
+        return folder
 
     def answer(self) -> int:
         assert self.process.stdout is not None
