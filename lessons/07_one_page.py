@@ -254,10 +254,10 @@ new = [line for line, _ in zip(sample(), range(20), strict=False)]
 print("\n".join(new))
 
 # %% [markdown]
-# None of these stands in the file, and none is there twice. By this recipe the library's model ended
-# at 1.9552 nats a symbol on the same held-back lines (the median of three seeds). `makemore
+# None of these stands in the file, and none is there twice. By this recipe the library's model
+# ended at 1.9552 nats a symbol on the same held-back lines (the median of three seeds). `makemore
 # names.txt` goes one idea further and ends at 1.92: a line shows one symbol of all that could
-# follow, so half of each target is what counts of the other lines expect (`teacher.py`). What it
+# follow, so half of each target is what counts of all lines expect (`teacher.py`). What it
 # adds besides is what a tool needs and a page does not: runs that survive a crash, nine other
 # models, files of ten million lines, clear errors.
 

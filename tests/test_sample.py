@@ -185,7 +185,7 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("rejection", {}),
     ("rejection", {"prefix": "ka", "min_length": 5}),
     ("rejection", {"all": True}),
-    ("what is left", {"max_length": 3}),
+    ("what is left", {"max_length": 2}),
     ("what is left", {"suffix": "lila", "exact": True}),
     ("led", {"suffix": "ilon", "temperature": 1.2}),
     ("led, what is left", {"pattern": "[kl]a[a-z]{2}", "suffix": "b", "temperature": 2.0}),

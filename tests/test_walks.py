@@ -10,7 +10,6 @@ import pytest
 import battery
 from makemore import MakeMore, crew, generate
 from makemore.chances import choose
-from makemore.models import labelled, ngram
 from makemore.models.base import Model
 from makemore.models.bigram import Bigram
 from makemore.models.labelled import LabelledCounts
@@ -60,24 +59,16 @@ def test_each_label_has_its_own_states() -> None:
         agree(model, label)
 
 
-def test_there_is_no_table_without_room_nor_of_what_was_no_lines(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_there_is_no_table_without_room_nor_of_what_was_no_lines() -> None:
     model = counts(4)
     rows = len(model.contexts) + 1
-    monkeypatch.setattr(ngram, "MOST_CELLS", rows * 9)
-    assert model.as_states() is not None
-    monkeypatch.setattr(ngram, "MOST_CELLS", rows * 9 - 1)
-    assert model.as_states() is None
-    monkeypatch.undo()
+    assert model.as_states(rows * 9) is not None
+    assert model.as_states(rows * 9 - 1) is None
     three = LabelledCounts(NGram, 9, 4, NGram.Options(order=4), 3)
     battery.fit_labelled(three, *battery.some_lines(9))
     cells = sum(len(table.contexts) + 1 for table in three.tables) * 9
-    monkeypatch.setattr(labelled, "MOST_CELLS", cells)
-    assert three.as_states() is not None
-    monkeypatch.setattr(labelled, "MOST_CELLS", cells - 1)
-    assert three.as_states() is None
-    monkeypatch.undo()
+    assert three.as_states(cells) is not None
+    assert three.as_states(cells - 1) is None
     # A context of two symbols whose first alone was never followed by anything: no lines are so.
     odd = NGram(3, 2, NGram.Options(order=3))
     odd.hold(np.array([1, 3 + 2]), np.array([0, 1, 3, 6]), np.ones(4, dtype=np.int64))
