@@ -18,15 +18,14 @@ from makemore import MakeMore, teacher
 from makemore.batches import IGNORED, Batches, Lines
 from makemore.corpus import Corpus
 from makemore.evaluate import cross_entropy, nll
+from makemore.models.labelled import LabelledCounts
 from makemore.models.ngram import NGram
 from makemore.models.transformer import Transformer
-from makemore.settings import TextOptions
 from makemore.teacher import ORDER, Teacher, make_teacher, with_beginnings
 from makemore.train import gradients
 from makemore.vocabulary import Vocabulary
 
 LINES = ["anna", "anne", "ann", "bob", "bo", "anna", "c", "ccc", "cab"]
-KEEP = TextOptions(keep_copies=True)
 
 
 def lines_of(
@@ -60,6 +59,10 @@ def expected(
         window = np.array([[0] * (ORDER - 1) + ids[:place]])[:, -(ORDER - 1) :]
         rows.append((1 - share) * alike + share * np.exp(counts.forward(window)[0]))
     return torch.from_numpy(np.array(rows)).float()
+
+
+def vocabulary_ids(vocabulary: Vocabulary, text: str) -> torch.Tensor:
+    return torch.from_numpy(vocabulary.encode_line(text)).long()
 
 
 def made(lines: Sequence[str], share: float = 0.3, windows: bool = False) -> Teacher:
@@ -131,7 +134,27 @@ def test_each_label_has_counts_and_beginnings_of_its_own() -> None:
             if label == name:
                 wanted = expected(own, part, vocabulary, line, 0.4)
                 torch.testing.assert_close(soft[row, : len(line) + 1], wanted)
-    assert make_teacher(corpus, vocabulary, 0.4, windows=True) is None
+
+
+def test_windows_of_labelled_lines_know_the_label_and_what_they_show() -> None:
+    lines = ["ab", "ab", "acba", "cb", "ad", "cbcb"]
+    corpus, vocabulary = lines_of(lines, ["x", "y"] * 3)
+    text, ids = vocabulary.encode(corpus), vocabulary.encode_labels(corpus)
+    assert ids is not None
+    found = make_teacher(corpus, vocabulary, 1.0, windows=True)
+    assert found is not None
+    read = Lines(text.ids, text.offsets, "window", 3, labels=ids)
+    inputs, targets = read.windows(torch.from_numpy(read.ends()))
+    counts = LabelledCounts(NGram, len(vocabulary), ORDER, NGram.Options(order=ORDER), 2)
+    counts.fit_counts(text.ids, text.offsets, ids)
+    wanted = torch.from_numpy(np.exp(counts.forward(inputs.numpy()))).float()
+    torch.testing.assert_close(found(inputs, targets), wanted)
+    half = make_teacher(corpus, vocabulary, 0.5, windows=True)
+    assert half is not None
+    first = (inputs[:, 1:] == 0).all(1) & (inputs[:, 0] == len(vocabulary))  # of label x
+    alike = F.one_hot(vocabulary_ids(vocabulary, "aaa"), len(vocabulary)).float().mean(0)
+    for row in half(inputs, targets)[first] - 0.5 * wanted[first]:
+        torch.testing.assert_close(row, 0.5 * alike)
 
 
 @settings(max_examples=40, deadline=None)

@@ -86,12 +86,11 @@ def make_teacher(
 ) -> Teacher | None:
     """The teacher of these lines: `share` by counts, the rest by the lines that begin alike.
 
-    Where no other line begins alike, the rest is the line's own symbol. None where there is nothing
-    to gain or no room: for a share of 0, for windows with a label (which do not say where they
-    begin), for a text that would need too large a table.
+    Where no other line begins alike, the rest is the line's own symbol. None for a share of 0, and
+    for a text that would need too large a table.
     """
     V, n_labels = len(vocabulary), len(vocabulary.labels)
-    if not share or (windows and n_labels) or len(corpus.codes) > MOST_SYMBOLS:
+    if not share or len(corpus.codes) > MOST_SYMBOLS:
         return None
     text, labels = vocabulary.encode(corpus), vocabulary.encode_labels(corpus)
     states = _counted(text, labels, V, n_labels).as_states(MOST_CELLS * V // (V + n_labels))
@@ -99,6 +98,8 @@ def make_teacher(
         return None
     inputs = np.full(len(text.lengths), BOUNDARY) if labels is None else labels
     contexts, follows, after = with_beginnings(states, text, inputs, n_labels)
+    if windows and n_labels:  # the label stands before all of them; a boundary begins the line
+        after[:, V:] = [states.empty[V + label] for label in range(n_labels)]
     rows = np.exp(states.logs).astype(np.float32)
     rows = np.concatenate([rows, rows[contexts]]) * np.float32(share)
     alone = np.full(len(rows), 1 - share, dtype=np.float32)
@@ -119,7 +120,8 @@ def with_beginnings(
     S, V = states.logs.shape
     roots = np.arange(V, V + n_labels) if n_labels else np.array([BOUNDARY])
     lines, node = np.arange(len(firsts)), np.searchsorted(roots, firsts)
-    contexts = [np.array([states.start[root] for root in roots.tolist()])]
+    starts = np.array([states.start[root] for root in roots.tolist()])
+    contexts = [starts]
     known, place, levels = len(roots), 0, list[tuple[Ints, Ints, Ints, Ints]]()
     while len(lines):
         symbols = np.full(len(lines), BOUNDARY)
@@ -142,12 +144,15 @@ def with_beginnings(
     context = np.concatenate(contexts)
     follows = np.zeros((known, V), dtype=np.float32)
     after = np.empty((S + known, V + n_labels), dtype=np.int32)
-    after[:S, :V], after[S:, :V] = states.after, states.after[context]
+    lead = np.arange(S, dtype=np.int32)
+    lead[starts] = S + np.arange(len(starts))  # where a line starts is the beginning of nothing yet
+    after[:S, :V], after[S:, :V] = lead[states.after], lead[states.after[context]]
     for parent, symbol, times, child in levels:
         follows[parent, symbol] = times
         on = child >= 0
         after[S + parent[on], symbol[on]] = S + child[on]
-    after[:, roots] = S + np.arange(len(roots))
+    if n_labels:
+        after[:, roots] = lead[starts]
     follows /= np.maximum(follows.sum(axis=1, keepdims=True), 1)
     return context, follows, after
 

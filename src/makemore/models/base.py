@@ -45,12 +45,13 @@ class States:
     """A whole model as a table of its states: for the models that have few enough of them.
 
     logs: (S, V) log p of the next symbol in each state; after: (S, V) the state that it leads to
-    start: first input -> state
+    start: first input -> state; empty: first input -> the state in which nothing else is known
     """
 
     logs: NDArray[np.float64]
     after: NDArray[np.int32]
     start: Mapping[int, int]
+    empty: Mapping[int, int]
 
 
 class Model(ABC):

@@ -66,12 +66,14 @@ class LabelledCounts(CountModel):
                 return None
             parts.append(own)
             firsts.append(firsts[-1] + len(own.logs))
+        empty = {self.vocab_size + number: first for number, first in enumerate(firsts[:-1])}
         start = {
-            self.vocab_size + number: first + own.start[0]
-            for number, (first, own) in enumerate(zip(firsts, parts, strict=False))
+            label: first + own.start[0]
+            for (label, first), own in zip(empty.items(), parts, strict=True)
         }
         after = [own.after + np.int32(first) for first, own in zip(firsts, parts, strict=False)]
-        return States(np.concatenate([own.logs for own in parts]), np.concatenate(after), start)
+        logs = np.concatenate([own.logs for own in parts])
+        return States(logs, np.concatenate(after), start, empty)
 
     def initial_state(self, batch: int) -> State:
         return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)
