@@ -23,10 +23,10 @@ from typing import Any
 import torch
 
 from makemore import MakeMore
-from makemore.corpus import Split
 from makemore.datasets import builtin_names
 from makemore.models.base import CountModel, find, names
 from makemore.plan import Plan
+from makemore.split import Split
 from splits import SPLITS, names_path, read_words
 
 ROOT = Path(__file__).resolve().parent.parent

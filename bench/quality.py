@@ -20,8 +20,8 @@ from typing import Any
 
 from makemore import MakeMore
 from makemore.autopilot import choose
-from makemore.corpus import Split
 from makemore.plan import Plan
+from makemore.split import Split
 from measure import Bench, Row, parser, spread, threads_of, words_of
 from splits import SPLITS, held_out
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.settings import TextOptions
+from makemore.split import Split, split
 
 AS_GIVEN = TextOptions(keep_copies=True)
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from makemore import MakeMore
-from makemore.corpus import Split
 from makemore.models.base import CountModel, find
 from makemore.plan import Plan
+from makemore.split import Split
 from measure import threads_of
 
 FEW_STEPS = 20  # of a short bench: speed hardly hangs on what a model has learned

@@ -24,10 +24,11 @@ from makemore.autopilot import (
     seconds,
     total,
 )
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.errors import UsageError
 from makemore.models.ensemble import members_of
 from makemore.run import Run
+from makemore.split import Split, split
 from warm import Warm
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]

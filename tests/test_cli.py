@@ -26,7 +26,7 @@ import pytest
 
 from makemore import MakeMore, __version__, crew, datasets
 from makemore.cli import NAMES, run
-from makemore.commands import score, train
+from makemore.commands import _follow, score
 from makemore.models import base
 from makemore.run import Run
 from makemore.run_writer import RunWriter
@@ -278,15 +278,15 @@ def test_a_models_options_are_its_own(call: Call, text: Path) -> None:
 
 def stop_at(patch: pytest.MonkeyPatch, step: int, number: int, times: int = 1) -> None:
     """Send this process a signal as soon as a step of the training was taken."""
-    of_view = train.View.step
+    of_view = _follow.View.step
 
-    def signalled(view: train.View, event: Any, speed: float) -> None:
+    def signalled(view: _follow.View, event: Any, speed: float) -> None:
         of_view(view, event, speed)
         if event.step == step:
             for _ in range(times):
                 os.kill(os.getpid(), number)
 
-    patch.setattr(train.View, "step", signalled)
+    patch.setattr(_follow.View, "step", signalled)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_numbers_that_are_none_are_null_in_the_log(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with RunWriter(tmp_path / "run") as writer:
         for number in (math.nan, math.inf, -math.inf, 1.5):
-            train.log(writer, 1, "batch", number, 0.1, 5, 0.5)
+            _follow.log(writer, 1, "batch", number, 0.1, 5, 0.5)
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     assert [strict(line)["nll"] for line in lines] == [None, None, None, 1.5]
 

@@ -20,10 +20,11 @@ from makemore import MakeMore, crew, novelty
 from makemore import compare as compared
 from makemore.commands.compare import plain
 from makemore.compare import Row, Started, floor, measure, ordered, verdict
-from makemore.corpus import Corpus, split
+from makemore.corpus import Corpus
 from makemore.models import base
 from makemore.plots import DARK, LIGHT
 from makemore.plots.comparison import losses
+from makemore.split import split
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -22,16 +22,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from makemore import reading
-from makemore.corpus import (
-    FEWEST_TO_SPLIT,
-    Corpus,
-    Counts,
-    concatenate,
-    is_clean,
-    split,
-)
+from makemore.corpus import Corpus, Counts, concatenate, is_clean
 from makemore.errors import DataError, visible
 from makemore.settings import TextOptions
+from makemore.split import FEWEST_TO_SPLIT, split
 
 TRICKY = (
     ". .. <START> <|endoftext|> \\n %s {0} $(id) --help -rf =1+1 @SUM 'q' \"q\" a\tb "

@@ -17,7 +17,7 @@ import battery
 from conftest import Call
 from makemore import MakeMore
 from makemore.batches import Batches, Lines
-from makemore.corpus import Corpus, split
+from makemore.corpus import Corpus
 from makemore.datasets import builtin_names
 from makemore.diagnostics import (
     SATURATED,
@@ -42,6 +42,7 @@ from makemore.run import Run
 from makemore.run_writer import RunWriter
 from makemore.runtime import seeded
 from makemore.settings import Recipe
+from makemore.split import split
 from makemore.train import train_steps
 
 NEURAL = [name for name in base.names() if name not in ("ngram", "ensemble")]

@@ -16,7 +16,7 @@ import torch
 import battery
 from conftest import Call
 from makemore import MakeMore
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.datasets import builtin_names
 from makemore.errors import RunError, UsageError
 from makemore.evaluate import log_probabilities, surprisals
@@ -26,6 +26,7 @@ from makemore.models.ngram import NGram
 from makemore.plan import Plan
 from makemore.run import Run, verify
 from makemore.run_writer import RunWriter
+from makemore.split import Split, split
 from makemore.train import Evaluated, Saved, Step
 from warm import Warm, workplace
 

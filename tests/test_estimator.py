@@ -21,7 +21,7 @@ import torch
 import makemore
 from conftest import Cli
 from makemore import MakeMore
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.errors import DataError, RunError, UsageError
 from makemore.models import base
 from makemore.models.gru import GRU
@@ -31,6 +31,7 @@ from makemore.options import knobs
 from makemore.plan import MOST_VAL, REFERENCE_LINES, Plan, options_of, resolved
 from makemore.run import Run
 from makemore.settings import Recipe
+from makemore.split import Split, split
 
 KINDS = base.names()
 SMALL = {

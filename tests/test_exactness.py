@@ -18,7 +18,7 @@ import pytest
 from makemore import MakeMore, generate
 from makemore.chances import weigh
 from makemore.constraints import compile_conditions
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
 from makemore.errors import Unsatisfiable
 from makemore.generate import Sampler
 from makemore.lookahead import Lookahead
@@ -26,6 +26,7 @@ from makemore.models.base import take
 from makemore.options import make
 from makemore.samples import Known
 from makemore.settings import Sampling
+from makemore.split import Split
 
 SEEDS = (11, 12, 13, 14, 15)
 STRINGS = ["".join(s) for n in range(7) for s in itertools.product("abcd", repeat=n)]

@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 
 from makemore import MakeMore, crew, reading
-from makemore.commands import train
+from makemore.commands import _follow
 from makemore.run import Run
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -451,15 +451,15 @@ def test_26_options_out_of_range_write_nothing(option: str, call: Call) -> None:
 def test_27_to_29_a_signal_between_steps_saves_the_current_step(
     number: int, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of_view, sent = train.View.step, list[float]()
+    of_view, sent = _follow.View.step, list[float]()
 
-    def signalled(view: train.View, event: Any, speed: float) -> None:
+    def signalled(view: _follow.View, event: Any, speed: float) -> None:
         of_view(view, event, speed)
         if event.step == 4:
             sent.append(time.monotonic())
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(train.View, "step", signalled)
+    monkeypatch.setattr(_follow.View, "step", signalled)
     Path("lines.txt").write_bytes(PLAIN)
     ended = call("train", "lines.txt", *TINY, "--max-steps", "100000")
     assert ended.returncode == 128 + number and time.monotonic() - sent[0] < 3

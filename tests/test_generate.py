@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from makemore import generate
 from makemore.chances import choose, log_softmax, weigh
-from makemore.corpus import Corpus, Split, is_clean
+from makemore.corpus import Corpus, is_clean
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
 from makemore.generate import Sampler, encode_prefix
@@ -26,6 +26,7 @@ from makemore.models.base import Model, State
 from makemore.options import make
 from makemore.samples import Known, Sample
 from makemore.settings import Sampling
+from makemore.split import Split
 from makemore.vocabulary import Vocabulary
 
 GRID = 20_000  # uniform numbers in equal steps: shares come out exact to 1 / GRID

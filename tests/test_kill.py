@@ -31,6 +31,7 @@ import os
 import signal
 import time
 
+import makemore.commands._follow
 import makemore.commands.train
 import makemore.evaluate
 import makemore.generate
@@ -116,7 +117,7 @@ KILLS = [
      "at(os, 'ftruncate', when=handle_of('metrics.jsonl'), after=True)"),
     ("before old files are removed", "save", "at(os, 'unlink', nth=1)"),
     ("in the last evaluation", "evaluation", "at(makemore.evaluate, 'score', nth=2)"),
-    ("between the last steps", "step", "at(makemore.commands.train.View, 'step', nth=2)"),
+    ("between the last steps", "step", "at(makemore.commands._follow.View, 'step', nth=2)"),
     ("while the samples are drawn", "end", "at(makemore.commands.train, 'show_new')"),
 ]  # fmt: skip
 
@@ -194,8 +195,8 @@ def test_a_training_that_is_killed_in_every_step_comes_to_its_end(
 
 SLOW = """
 import time
-import makemore.commands.train as train
-of_view = train.View.step
+from makemore.commands._view import View
+of_view = View.step
 
 
 def slow(*arguments):
@@ -203,7 +204,7 @@ def slow(*arguments):
     time.sleep(SECONDS)
 
 
-train.View.step = slow
+View.step = slow
 """
 
 

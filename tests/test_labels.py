@@ -23,7 +23,7 @@ from makemore import MakeMore, crew
 from makemore.batches import Batches, Lines
 from makemore.calibration import Calibration, calibrate
 from makemore.compare import row_of
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.diagnostics import embedding_of
 from makemore.errors import DataError, UsageError
 from makemore.evaluate import score
@@ -35,6 +35,7 @@ from makemore.options import knobs
 from makemore.plan import Plan
 from makemore.run import Run
 from makemore.run_writer import RunWriter
+from makemore.split import Split, split
 from makemore.sweep import Sweep, finished
 from makemore.trained import as_given
 from makemore.trial import plan_of, run_trial

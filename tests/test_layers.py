@@ -29,6 +29,7 @@ SPINE = (
     "cleaning",
     "tables",
     "corpus",
+    "split",
     "datasets",
     "symbols",
     "near",

@@ -15,7 +15,7 @@ import torch
 from conftest import Call
 from makemore import MakeMore
 from makemore.batches import Batches, Lines
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.errors import UsageError
 from makemore.evaluate import nll
 from makemore.lr_finder import (
@@ -35,6 +35,7 @@ from makemore.models.neural import NeuralModel
 from makemore.optim import make_optimizers
 from makemore.plan import Plan
 from makemore.plots import DARK, LIGHT, png, rates
+from makemore.split import Split, split
 
 LINES = [a + b + c for a in "kmnr" for b in ("aa", "e", "io") for c in ("la", "r", "nosa", "t", "")]
 HOSTILE = ["$x_1$", "<script>", "a|b", "שלום", "é🙂", "_~^", "a\u202eb"]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from makemore import corpus as corpora
 from makemore import pieces
 from makemore.batches import Batches, Lines
-from makemore.corpus import Corpus, split
+from makemore.corpus import Corpus
 from makemore.files import write_parts
+from makemore.split import split
 from makemore.vocabulary import Vocabulary
 
 LENGTHS = st.lists(st.integers(0, 9), max_size=30)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from makemore import MakeMore, crew
-from makemore.commands import train
+from makemore.commands import _follow
 from makemore.corpus import Corpus
 from makemore.errors import RunError, SystemFault
 from makemore.remembered import Remembered
@@ -248,15 +248,15 @@ def test_fresh_forgets_and_resuming_does_not(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew, "default_threads", lambda: 1)
-    of_view, steps = train.View.step, list[int]()
+    of_view, steps = _follow.View.step, list[int]()
 
-    def interrupted(view: train.View, event: Any, speed: float) -> None:
+    def interrupted(view: _follow.View, event: Any, speed: float) -> None:
         of_view(view, event, speed)
         steps.append(event.step)
         if len(steps) == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(train.View, "step", interrupted)
+    monkeypatch.setattr(_follow.View, "step", interrupted)
     (tmp_path / "lines.txt").write_text("\n".join(LINES))
     command = ["train", "lines.txt", "-o", "run", "--model", "bigram", "--max-steps", "8"]
     assert call(*command).returncode == 130

@@ -27,10 +27,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from makemore import MakeMore, run
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
 from makemore.errors import RunError, SystemFault, UsageError
 from makemore.run import FORMAT, Config, Run, same_command, verify
 from makemore.run_writer import RunWriter
+from makemore.split import Split
 from makemore.vocabulary import Vocabulary
 
 NAMES = ["emma", "olivia", "ava", "isabella", "sophia", "charlotte"]

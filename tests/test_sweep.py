@@ -18,10 +18,11 @@ import pytest
 
 from conftest import Call
 from makemore import MakeMore
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.errors import RunError, SystemFault, UsageError
 from makemore.plots import DARK, LIGHT, png, sweeps
 from makemore.presets import PRESETS
+from makemore.split import Split, split
 from makemore.sweep import FILE, Sweep, opened
 from makemore.trial import (
     ALL,

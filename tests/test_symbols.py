@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore import MakeMore, symbols
-from makemore.corpus import Corpus, split
+from makemore.corpus import Corpus
 from makemore.errors import DataError, UsageError
 from makemore.explain import expected, generation
 from makemore.forward import forward_pass
+from makemore.split import split
 from makemore.symbols import CHARACTER, GRAPHEME, Cutter
 from makemore.trial import plan_of
 from makemore.vocabulary import UNKNOWN, Vocabulary

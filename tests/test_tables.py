@@ -104,7 +104,7 @@ def test_a_copy_has_the_same_text_and_label_and_the_split_knows_the_text_alone()
     texts = [f"line {number}" for number in range(200)]
     corpus = Corpus.from_lines(texts * 3, None, ["a"] * 200 + ["b"] * 200 + ["a"] * 200)
     assert len(corpus) == 400 and corpus.counts.copies == 200
-    from makemore.corpus import split
+    from makemore.split import split
 
     bare = split(Corpus.from_lines(texts))
     for (_, part), (_, plain) in zip(split(corpus), bare, strict=True):
@@ -232,7 +232,7 @@ def test_a_line_is_no_copy_of_one_with_another_label(monkeypatch: pytest.MonkeyP
     corpus = Corpus.exactly(lines, labels)
     assert corpus.first_of_each().tolist() == [0, 1, 4, 6]
     # Where hashes collide, text and label themselves decide, and no line is dropped.
-    monkeypatch.setattr("makemore.corpus._mix", lambda values: np.zeros_like(values))
+    monkeypatch.setattr("makemore.corpus.mix", lambda values: np.zeros_like(values))
     kept = corpus.first_of_each().tolist()
     pairs = list(zip(lines, labels, strict=True))
     assert {pairs[row] for row in kept} == set(pairs)

@@ -15,8 +15,9 @@ from makemore.errors import (
 )
 
 if TYPE_CHECKING:
-    from makemore.corpus import Corpus, Split
+    from makemore.corpus import Corpus
     from makemore.estimator import MakeMore
+    from makemore.split import Split
     from makemore.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -25,7 +26,7 @@ __all__ = [
     "SystemFault", "Unsatisfiable", "UsageError", "Vocabulary", "__version__",
 ]  # fmt: skip
 
-_LATE = {"MakeMore": "estimator", "Corpus": "corpus", "Split": "corpus", "Vocabulary": "vocabulary"}
+_LATE = {"MakeMore": "estimator", "Corpus": "corpus", "Split": "split", "Vocabulary": "vocabulary"}
 
 
 def __getattr__(name: str) -> Any:

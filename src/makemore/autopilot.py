@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from makemore.corpus import Split
 from makemore.errors import UsageError
 from makemore.learning import begun, learn, losses
 from makemore.models import base
@@ -26,6 +25,7 @@ from makemore.options import knobs
 from makemore.plan import Plan
 from makemore.runtime import threads
 from makemore.settings import Recipe, TextOptions
+from makemore.split import Split
 from makemore.train import Evaluated, Step
 
 USED = 0.93  # of the time: what is left is for what cannot be foreseen

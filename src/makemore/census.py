@@ -13,8 +13,9 @@ import numpy as np
 
 from makemore import characters
 from makemore.characters import Written
-from makemore.corpus import FEWEST_TO_SPLIT, Corpus
+from makemore.corpus import Corpus
 from makemore.near import NearPairs, near_pairs
+from makemore.split import FEWEST_TO_SPLIT
 
 SHOWN = 10  # examples of a finding
 RARE = 5  # lines: of a symbol in fewer there is hardly anything to be learned

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makemore import __version__
-from makemore.corpus import Split
 from makemore.errors import MakemoreError, RunError
 from makemore.estimator import MakeMore
 from makemore.ledger import Ledger
 from makemore.novelty import DRAWS_SEED, new_lines, sample_shares
 from makemore.plan import Plan
+from makemore.split import Split
 
 if TYPE_CHECKING:
     from makemore.train import Event

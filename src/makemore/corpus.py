@@ -1,4 +1,4 @@
-"""Corpus: the lines of a text, cleaned and counted, copies known; and its split.
+"""Corpus: the lines of a text, cleaned and counted, copies known.
 
 All lines lie in one array of code points, one after another, with the offset at which each starts;
 Python strings are made on demand. Ten million names are two arrays and no list of strings.
@@ -23,7 +23,6 @@ from makemore.reading import blocks
 from makemore.settings import TextOptions
 from makemore.tables import is_table, joined, lines_of, listed, one_line
 
-FEWEST_TO_SPLIT = 50  # distinct lines under which all of them train
 MANY = 2**18  # lines that are compared at once to find copies
 MOST_LABELS = 1000  # distinct ones: more are no labels but texts of their own
 
@@ -215,13 +214,13 @@ class Corpus:
         starts, nowhere = self.offsets[:-1], np.broadcast_to(np.int64(0), len(self))
         for rows, symbols, position in places(self.offsets, nowhere):
             high = position.astype(np.uint64) << np.uint64(32)
-            mixed = _mix(self.codes[symbols].astype(np.uint64) + high)
+            mixed = mix(self.codes[symbols].astype(np.uint64) + high)
             lengths = np.diff(self.offsets[rows.start : rows.stop + 1])
             filled = lengths > 0
             sums = np.zeros(len(lengths), dtype=np.uint64)
             if filled.any():  # reduceat would give an empty line the first symbol of the next
                 sums[filled] = np.add.reduceat(mixed, starts[rows][filled] - symbols.start)
-            hashes[rows] = _mix(sums + lengths.astype(np.uint64))
+            hashes[rows] = mix(sums + lengths.astype(np.uint64))
         return hashes
 
     def first_of_each(self) -> NDArray[np.int64]:
@@ -231,7 +230,7 @@ class Corpus:
         """
         hashes = self.hashes()
         if self.labels is not None:
-            hashes = _mix(hashes ^ _mix(self.labels.astype(np.uint64)))
+            hashes = mix(hashes ^ mix(self.labels.astype(np.uint64)))
         copies = np.zeros(len(self), dtype=bool)
         for rows in _by_hash(hashes):
             order = rows[np.argsort(hashes[rows], kind="stable")]
@@ -262,38 +261,6 @@ class Corpus:
         for part in self.blocks():
             found.update(part.written().encode())
         return found.hexdigest()
-
-
-@dataclass(frozen=True)
-class Split:
-    """The three parts of a corpus: to learn from, to choose by, to report once."""
-
-    train: Corpus
-    val: Corpus
-    test: Corpus
-
-    def __iter__(self) -> Iterator[tuple[str, Corpus]]:
-        return iter((("train", self.train), ("val", self.val), ("test", self.test)))
-
-    def digest(self) -> str:
-        """sha256 over the digests of the three parts."""
-        return hashlib.sha256("".join(part.digest() for _, part in self).encode()).hexdigest()
-
-
-def split(corpus: Corpus) -> Split:
-    """train / val / test, 80 / 10 / 10, by a hash of each line's text under a constant key.
-
-    Where a line goes depends on its text alone: neither order, growth of the file nor copies move
-    it. Under 50 distinct lines all of them train.
-    """
-    hashes = corpus.hashes()
-    if all(len(np.unique(some)) < FEWEST_TO_SPLIT for some in (hashes[:MANY], hashes)):
-        nothing = corpus.take(slice(0))
-        return Split(corpus, nothing, nothing)
-    share = _mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
-    tenth = (share * np.uint64(10) >> np.uint64(32)).astype(np.uint8)
-    del hashes, share
-    return Split(*(corpus.take(part) for part in (tenth < 8, tenth == 8, tenth == 9)))
 
 
 def concatenate(parts: Iterable[Corpus]) -> Corpus:
@@ -353,7 +320,7 @@ def _by_hash(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
         yield np.flatnonzero(part == number)
 
 
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """SplitMix64's finaliser (Steele, Lea and Flood 2014): every bit reaches every other."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makemore import learning
-from makemore.corpus import Corpus, Split, split
+from makemore.corpus import Corpus
 from makemore.errors import MakemoreError, RunError
 from makemore.models import base
 from makemore.plan import Plan, options_of
 from makemore.run import Run
 from makemore.run_writer import RunWriter
+from makemore.split import Split, split
 from makemore.trained import Trained
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import __version__, crew, generate
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
 from makemore.errors import RunError, UsageError
 from makemore.models import base
 from makemore.models.base import Arrays, CountModel, Model
@@ -26,6 +26,7 @@ from makemore.options import knobs, make, unknown_key
 from makemore.run import Config, Run
 from makemore.samples import Known
 from makemore.settings import Budget, Recipe, TextOptions
+from makemore.split import Split
 from makemore.vocabulary import Vocabulary
 
 MOST_VAL = 20_000  # lines of val that are evaluated while training: those of the lowest hashes

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
 from makemore.errors import DataError, RunError, UsageError
 from makemore.files import (
     MAX_JSON,
@@ -35,6 +35,7 @@ from makemore.files import (
 from makemore.models.base import Arrays
 from makemore.reading import CHUNK
 from makemore.settings import TextOptions
+from makemore.split import Split
 from makemore.vocabulary import Vocabulary
 
 T = TypeVar("T")

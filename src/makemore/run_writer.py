@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from makemore.corpus import Split
 from makemore.errors import RunError, SystemFault, visible
 from makemore.files import (
     append,
@@ -40,6 +39,7 @@ from makemore.run import (
     problems,
     read_manifest,
 )
+from makemore.split import Split
 from makemore.vocabulary import Vocabulary
 
 

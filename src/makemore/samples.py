@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
+from makemore.split import Split
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

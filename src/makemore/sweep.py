@@ -23,10 +23,11 @@ from pathlib import Path
 import torch
 
 from makemore import __version__
-from makemore.corpus import Corpus, Split
+from makemore.corpus import Corpus
 from makemore.errors import RunError, SystemFault
 from makemore.ledger import Ledger, finite
 from makemore.models.base import load_plugin
+from makemore.split import Split
 from makemore.trial import Axis, Record, Settings, digest, failure, run_trial
 
 FORMAT = 1

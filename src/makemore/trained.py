@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from makemore import crew, generate
 from makemore.constraints import compile_conditions
-from makemore.corpus import Corpus, Split, concatenate
+from makemore.corpus import Corpus, concatenate
 from makemore.errors import UsageError
 from makemore.models.base import CountModel, Model
 from makemore.near import Near
@@ -26,6 +26,7 @@ from makemore.plan import Plan
 from makemore.samples import ORIGINS, Known, Lines, Sample
 from makemore.search import Likely, Search
 from makemore.settings import Conditions, Recipe, Sampling
+from makemore.split import Split
 from makemore.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from makemore.corpus import Split
 from makemore.errors import DataError, Diverged, MakemoreError, UsageError
 from makemore.estimator import MakeMore
 from makemore.models import base
@@ -30,6 +29,7 @@ from makemore.options import Knob, knobs, make, unknown_key
 from makemore.plan import Plan, block_size_of, options_of
 from makemore.presets import Amount
 from makemore.settings import Recipe, TextOptions
+from makemore.split import Split
 from makemore.train import Evaluated
 from makemore.vocabulary import Vocabulary
 

@@ -11,7 +11,8 @@ from makemore.commands import note
 from makemore.settings import TextOptions
 
 if TYPE_CHECKING:
-    from makemore.corpus import Corpus, Split
+    from makemore.corpus import Corpus
+    from makemore.split import Split
 
 
 def stem(file: str | None) -> str:
@@ -31,9 +32,10 @@ def read_split(
     file: str | None, asked: Mapping[str, Any], val: str | None = None, test: str | None = None
 ) -> Split:
     """The parts of FILE (the built-in names without one), with given files as val and test."""
-    from makemore.corpus import Corpus, Split, split
+    from makemore.corpus import Corpus
     from makemore.datasets import builtin_names
     from makemore.options import knobs, make
+    from makemore.split import Split, split
 
     text = make(TextOptions, {k: v for k, v in asked.items() if k in knobs(TextOptions)})
     corpus = Corpus.from_lines(builtin_names(), text) if file is None else Corpus.read(file, text)

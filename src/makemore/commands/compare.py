@@ -23,8 +23,8 @@ from makemore.settings import Recipe, TextOptions
 
 if TYPE_CHECKING:
     from makemore.compare import Row
-    from makemore.corpus import Split
     from makemore.ledger import Ledger
+    from makemore.split import Split
 
 KNOBS = ("max_steps", "seed", "threads", "device")  # all else is by each model's own recipe
 SAMPLE_SHOWN = 18  # symbols of a new line in a column

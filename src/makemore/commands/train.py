@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import math
 import shlex
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,21 +15,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makemore.commands import knob_options, note, plugin_option, result, typed
+from makemore.commands._follow import StopSignals, follow
 from makemore.commands._model import DEFAULT_MODEL, ModelCommand, value_of
 from makemore.commands._text import read_split, stem
-from makemore.commands._view import View
 from makemore.errors import MakemoreError, UsageError, visible
 from makemore.settings import Recipe, TextOptions
 
 if TYPE_CHECKING:
-    from makemore.corpus import Split
     from makemore.estimator import MakeMore
     from makemore.plan import Plan
     from makemore.run import Run
-    from makemore.run_writer import RunWriter
+    from makemore.split import Split
 
 SHOWN = 20  # new lines at the end
-GLIMPSE = 8  # new lines at each evaluation
 OVERFIT_STEPS = 500  # for one batch
 MIXED = "ensemble"  # what --time chooses among
 
@@ -216,98 +210,6 @@ def with_typed(plan: Any, asked: Mapping[str, Any]) -> Any:
     if free.get("device", plan.recipe.device) != plan.recipe.device:
         note(f"makemore: warning: the run was on {plan.recipe.device}; its bits will differ now")
     return dataclasses.replace(plan, config=config, recipe=dataclasses.replace(plan.recipe, **free))
-
-
-class StopSignals:
-    """SIGINT, SIGTERM or SIGHUP asks training to stop and save; a second SIGINT ends it at once."""
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self.number: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> StopSignals:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or & in a script
-                self._before[number] = signal.signal(number, self._asked)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _asked(self, number: int, frame: object) -> None:
-        if self.event.is_set() and number == signal.SIGINT:
-            sys.stderr.flush()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        self.number = number
-        self.event.set()
-
-
-def follow(
-    maker: MakeMore, writer: RunWriter, run: Run | None, stop: StopSignals, watching: bool
-) -> None:
-    """Consume the training's events: the logs, and what a person sees of them."""
-    from makemore.diagnostics import Watch
-    from makemore.train import Evaluated, Step
-
-    steps = maker.plan_.recipe.max_steps or 1 if maker.plan_ else 1
-    every = maker.plan_.recipe.log_interval if maker.plan_ else 1
-    began, symbols = time.monotonic(), 0
-    view = View(steps, maker)
-    watch = Watch.of(maker) if watching else None
-    if watching and watch is None:
-        note(f"makemore: {maker.model} has nothing to watch: it does not learn by steps")
-    with view:
-        for event in maker.training(writer, run, stop.event):
-            for entry in watch.see(event) if watch else ():
-                writer.log("diagnostics.jsonl", json.dumps(entry, allow_nan=False))
-            seconds = round(time.monotonic() - began, 3)
-            if isinstance(event, Step):
-                symbols += event.symbols
-                view.step(event, symbols / max(seconds, 1e-9))
-                if event.step % every == 0:
-                    log(
-                        writer,
-                        event.step,
-                        "batch",
-                        float(event.loss),
-                        event.learning_rate,
-                        symbols,
-                        seconds,
-                    )
-            elif isinstance(event, Evaluated):
-                log(writer, event.step, "train", event.train, None, symbols, seconds)
-                if event.val is not None:
-                    log(writer, event.step, "val", event.val, None, symbols, seconds)
-                lines = glimpse(maker, event.step)
-                for line in lines:
-                    writer.log("samples.txt", f"{event.step}\t{line}")
-                view.evaluated(event, lines)
-
-
-def log(
-    writer: RunWriter,
-    step: int,
-    kind: str,
-    nll: float,
-    rate: float | None,
-    symbols: int,
-    seconds: float,
-) -> None:
-    entry = {
-        "step": step, "kind": kind, "nll": nll if math.isfinite(nll) else None, "lr": rate,
-        "symbols": symbols, "seconds": seconds,
-    }  # fmt: skip
-    writer.log("metrics.jsonl", json.dumps(entry, allow_nan=False))
-
-
-def glimpse(maker: MakeMore, step: int) -> list[str]:
-    """Up to 8 new lines from the first draws of the model as it is now."""
-    sampler = maker.sampler(step)
-    sampler.round_size = min(sampler.round_size, 4 * GLIMPSE)
-    return list(next(sampler.rounds()).texts)[:GLIMPSE]
 
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
