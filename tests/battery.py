@@ -28,13 +28,14 @@ from makemore.batches import Batches, Lines
 from makemore.errors import RunError
 from makemore.evaluate import nll
 from makemore.models import base
-from makemore.models.base import CountModel, Model, take
+from makemore.models.base import CountModel, Model
 from makemore.models.labelled import LabelledCounts
 from makemore.models.neural import NeuralModel
 from makemore.optim import make_optimizers
 from makemore.options import knobs, make
 from makemore.runtime import seeded
 from makemore.settings import Recipe, Sampling, TextOptions
+from makemore.state import take
 from makemore.train import train_steps
 
 Check = Callable[..., None]

@@ -20,13 +20,14 @@ from makemore.corpus import Corpus
 from makemore.datasets import builtin_names
 from makemore.errors import RunError, UsageError
 from makemore.evaluate import log_probabilities, surprisals
-from makemore.models.base import CountModel, take
+from makemore.models.base import CountModel
 from makemore.models.ensemble import PRIOR, Ensemble, fit_weights, members_of, text_of
 from makemore.models.ngram import NGram
 from makemore.plan import Plan
 from makemore.run import Run, verify
 from makemore.run_writer import RunWriter
 from makemore.split import Split, split
+from makemore.state import take
 from makemore.train import Evaluated, Saved, Step
 from warm import Warm, workplace
 

@@ -22,11 +22,11 @@ from makemore.corpus import Corpus
 from makemore.errors import Unsatisfiable
 from makemore.generate import Sampler
 from makemore.lookahead import Lookahead
-from makemore.models.base import take
 from makemore.options import make
 from makemore.samples import Known
 from makemore.settings import Sampling
 from makemore.split import Split
+from makemore.state import take
 
 SEEDS = (11, 12, 13, 14, 15)
 STRINGS = ["".join(s) for n in range(7) for s in itertools.product("abcd", repeat=n)]

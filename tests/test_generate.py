@@ -22,11 +22,12 @@ from makemore.corpus import Corpus, is_clean
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
 from makemore.generate import Sampler, encode_prefix
-from makemore.models.base import Model, State
+from makemore.models.base import Model
 from makemore.options import make
 from makemore.samples import Known, Sample
 from makemore.settings import Sampling
 from makemore.split import Split
+from makemore.state import State
 from makemore.vocabulary import Vocabulary
 
 GRID = 20_000  # uniform numbers in equal steps: shares come out exact to 1 / GRID

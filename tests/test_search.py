@@ -13,10 +13,10 @@ import pytest
 from makemore import MakeMore
 from makemore.constraints import compile_conditions
 from makemore.errors import Unsatisfiable, UsageError
-from makemore.models.base import take
 from makemore.options import make
 from makemore.search import Search
 from makemore.settings import Conditions
+from makemore.state import take
 
 LONGEST = 6
 STRINGS = ["".join(s) for n in range(1, LONGEST + 1) for s in itertools.product("abcd", repeat=n)]

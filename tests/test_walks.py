@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 import battery
-from makemore import MakeMore, crew, generate
-from makemore.chances import choose
+from makemore import MakeMore, generate
+from makemore.chances import choose, pick, reaches
 from makemore.models.base import Model
 from makemore.models.bigram import Bigram
 from makemore.models.labelled import LabelledCounts
 from makemore.models.ngram import NGram
-from makemore.walks import Walks, reaches
 
 LINES = ["anna", "hanna", "ana", "nahan", "hana", "annah", "bab", "abba", "banana", "nab", "han"]
 
@@ -82,10 +81,8 @@ def test_a_symbol_is_picked_as_without_a_table_and_none_without_a_share(V: int) 
     weights = chance.random((50, V)) * (chance.random((50, V)) < 0.6)
     weights[weights.sum(axis=1) == 0, 0] = 1.0
     uniform = np.concatenate([chance.random(46), [0.0, 0.5, np.nextafter(1, 0), 0.0]])
-    walks = object.__new__(Walks)
-    walks.reach = reaches(weights)
     for rows in (np.arange(50), chance.integers(0, 50, 50)):
-        picked = walks._pick(rows, uniform)
+        picked = pick(reaches(weights), rows, uniform)
         assert (weights[rows, picked] > 0).all()
         np.testing.assert_array_equal(picked, choose(weights, uniform, rows))
 
@@ -122,44 +119,3 @@ def test_few_lines_are_the_first_of_many_where_a_table_comes_later() -> None:
     many = maker.sample(2000, random_state=1)
     for n in (1, 100, 700):
         assert maker.sample(n, random_state=1) == many[:n]
-
-
-# -- rounds at the same time ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("model", ["ngram", "gru"])
-@pytest.mark.parametrize("asked", [{}, {"all": True}, {"prefix": "a", "max_length": 9}])
-def test_rounds_drawn_at_the_same_time_are_those_drawn_one_by_one(
-    model: str, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On any number of cores, until the way to draw changes and beyond."""
-    monkeypatch.setattr(generate, "ROUND", 64)
-    few = {} if model == "ngram" else {"max_steps": 3, "n_hidden": 8}
-    maker = MakeMore(model, random_state=1, **few).fit(LINES)
-    found = []
-    for cores in (1, 3):
-        monkeypatch.setattr(crew, "default_threads", lambda cores=cores: cores)
-        sampler, together = maker.sampler(5, **asked), []
-        next_rounds = sampler._next
-        monkeypatch.setattr(
-            sampler,
-            "_next",
-            lambda number, ask=next_rounds, seen=together: (
-                seen.append(len(ask(number))) or ask(number)
-            ),
-        )
-        texts = [text for lines in maker.rounds(sampler, 700) for text in lines.texts]
-        found.append((texts, sampler.draws, sampler.pass_rate))
-        assert max(together) == cores
-    assert found[0] == found[1] and len(found[0][0]) == 700
-
-
-def test_no_more_rounds_are_drawn_than_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "ROUND", 64)
-    monkeypatch.setattr(crew, "default_threads", lambda: 8)
-    maker = MakeMore("ngram").fit(LINES)
-    sampler, drawn = maker.sampler(5, all=True), []
-    plain = sampler._plain
-    monkeypatch.setattr(sampler, "_plain", lambda number: drawn.append(number) or plain(number))
-    assert sum(len(lines) for lines in maker.rounds(sampler, 300)) == 300
-    assert sorted(drawn) == list(range(5))  # 64 draws each, every one a line

@@ -55,6 +55,29 @@ def choose(weights: Floats, uniform: Floats, rows: Ints | None = None) -> Ints:
     return np.asarray((totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1))
 
 
+def reaches(weights: Floats) -> Floats:
+    """weights (S, V) -> (S, a power of 2) up to where each symbol's share reaches in [0, 1).
+
+    From the last symbol with a share on it is 1 exactly, so that none without one is drawn.
+    """
+    S, V = weights.shape
+    found = np.ones((S, 1 << (V - 1).bit_length()))
+    np.cumsum(weights, axis=1, out=found[:, :V])
+    found[:, :V] /= found[:, V - 1 : V].copy()
+    return found
+
+
+def pick(reach: Floats, rows: Ints, uniform: Floats) -> Ints:
+    """(R,) of each row of `reaches` the first symbol beyond the number in [0, 1), by bisection."""
+    flat, half = reach.ravel(), reach.shape[1] // 2
+    first = rows * reach.shape[1]
+    at = first - 1
+    while half:
+        at += half * (flat.take(at + half) <= uniform)
+        half //= 2
+    return np.asarray(at + 1 - first)
+
+
 def uniforms(seed: int, number: int, place: int, size: int) -> Floats:
     """(size,) in [0, 1): what round `number` draws by at this place, one for each of its lines."""
     key = np.array([seed, 0], dtype=np.uint64)

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import choose, log_softmax, uniforms, weigh
+from makemore.chances import choose, log_softmax, pick, uniforms, weigh
 from makemore.constraints import Automaton
 from makemore.corpus import Corpus
 from makemore.lookahead import Lookahead
-from makemore.models.base import Model, State, take
+from makemore.memory import Level, Memory
+from makemore.models.base import Model
 from makemore.settings import Sampling
+from makemore.state import State, take
 from makemore.symbols import CHARACTER
 from makemore.used import NONE, UsedMass
 from makemore.vocabulary import BOUNDARY, Vocabulary
@@ -34,14 +36,16 @@ EVEN = 0.5  # sample size, as a share of the led draws, below which these are re
 class Prefixes:
     """The distinct prefixes of a round that are still open, G of them, all of one length.
 
-    ids: (G, place); state and logits (G, ...) of the model after them; nll (G,) in nats
+    ids: (G, place); state (G, ...) of the model after them; nll (G,) in nats
+    answers: of the model; rows: (G,) of them, which are the memory's nodes
     label: (G,) numbers; states: (G,) of the automaton; nodes: (G,) of what is used up
     contexts: (G,) of the lookahead; lead: (G,) log of p over q, by which draws are led
     """
 
     ids: Ints
     state: State
-    logits: NDArray[Any]
+    answers: Level
+    rows: Ints
     nll: Floats
     label: Ints
     states: NDArray[Any]
@@ -51,6 +55,11 @@ class Prefixes:
 
     def __len__(self) -> int:
         return len(self.nll)
+
+    def shares(self, options: Sampling) -> Floats:
+        """(G, V) the probabilities of a draw."""
+        weights = weigh(self.answers.logs[self.rows], options)
+        return weights / weights.sum(axis=1, keepdims=True)
 
 
 @dataclass
@@ -79,6 +88,7 @@ class Drawer:
         seed: int, prefix: list[int], labels: dict[int, float] | None = None,
     ) -> None:  # fmt: skip
         self.model, self.vocabulary, self.automaton = model, vocabulary, automaton
+        self.memory = Memory(model, options)
         self.options, self.seed, self.prefix = options, seed, prefix
         self.labels = labels or {BOUNDARY: 1.0}
         self.used: UsedMass | None = None
@@ -125,17 +135,15 @@ class Drawer:
             if self.lookahead:
                 context = self.lookahead.after(context, np.array(symbol))
         ids = np.tile(np.array(self.prefix, dtype=np.int64), (len(numbers), 1))
-        nodes = np.full(len(numbers), NONE)
+        nothing, nowhere = np.zeros(len(numbers)), np.full(len(numbers), NONE)
+        open_ = Prefixes(
+            ids, state, self.memory.begin(logits), np.arange(len(numbers)), nll, numbers, states,
+            nowhere, context, nothing,
+        )  # fmt: skip
         if self.used:
             alive = self.automaton.allowed(len(self.prefix), states)
-            nodes = self.used.add(self._shares(logits), alive)
-        nothing = np.zeros(len(numbers))
-        return Prefixes(ids, state, logits, nll, numbers, states, nodes, context, nothing)
-
-    def _shares(self, logits: NDArray[Any]) -> Floats:
-        """(G, V) the probabilities of a draw."""
-        weights = weigh(logits, self.options)
-        return weights / weights.sum(axis=1, keepdims=True)
+            open_.nodes = self.used.add(open_.shares(self.options), alive)
+        return open_
 
     def round(self, number: int, size: int) -> list[Finished]:
         if self.begun is None:
@@ -180,7 +188,10 @@ class Drawer:
         self, open_: Prefixes, place: int, group: Ints, uniform: Floats
     ) -> tuple[Ints, Floats]:
         """(R,) the symbol of each draw, and log of p over q where draws are led."""
-        shares = self._shares(open_.logits)  # (G, V)
+        if not (self.used or self.lookahead):
+            rows = open_.rows[group]
+            return pick(open_.answers.reach, rows, uniform), np.zeros(len(group))
+        shares = open_.shares(self.options)
         led = shares
         if self.used:
             # What is dead below a prefix that is new in this round was no part of the way to it:
@@ -223,7 +234,7 @@ class Drawer:
         self, open_: Prefixes, group: Ints, rows: Ints, lead: Floats, capped: bool = False
     ) -> Finished:
         ended, first, which = np.unique(group, return_index=True, return_inverse=True)
-        nll = open_.nll[ended] - log_softmax(open_.logits[ended])[:, BOUNDARY]
+        nll = open_.nll[ended] - open_.answers.logs[open_.rows[ended], BOUNDARY]
         return Finished(
             open_.ids[ended], nll, open_.label[ended], open_.nodes[ended],
             open_.lead[ended] + lead[first], rows, which, capped,
@@ -241,27 +252,31 @@ class Drawer:
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         parents, symbols = np.divmod(codes[order], V)
-        nll = (
-            open_.nll[parents] - log_softmax(open_.logits[parents])[np.arange(len(order)), symbols]
+        nll = open_.nll[parents] - open_.answers.logs[open_.rows[parents], symbols]
+        answers, rows, state = self.memory.step(
+            place + 1, open_.rows[parents], symbols, take(open_.state, parents)
         )
-        logits, state = self.model.step(symbols, take(open_.state, parents))
         states = self.automaton.next[open_.states[parents], symbols].astype(np.int64)
-        nodes = np.full(len(order), NONE)
-        if self.used:
-            nodes = self.used.find(open_.nodes[parents], symbols)
-            fresh = (nodes == NONE) & (open_.nodes[parents] != NONE)
-            alive = self.automaton.allowed(place + 1, states[fresh])
-            nodes[fresh] = self.used.add(self._shares(logits[fresh]), alive)
-            self.used.link(open_.nodes[parents], symbols, nodes)
-        contexts = open_.contexts[parents]
-        if self.lookahead:
-            contexts = self.lookahead.after(contexts, symbols)
         longer = Prefixes(
-            np.column_stack([open_.ids[parents], symbols]), state, logits, nll,
-            open_.label[parents], states, nodes, contexts,
+            np.column_stack([open_.ids[parents], symbols]), state, answers, rows, nll,
+            open_.label[parents], states, np.full(len(order), NONE), open_.contexts[parents],
             open_.lead[parents] + lead[first[order]],
         )  # fmt: skip
+        if self.used:
+            self._place(longer, place + 1, open_.nodes[parents], symbols)
+        if self.lookahead:
+            longer.contexts = self.lookahead.after(longer.contexts, symbols)
         return longer, rank[inverse], parents
+
+    def _place(self, longer: Prefixes, place: int, parents: Ints, symbols: Ints) -> None:
+        """Give prefixes their nodes of what is used up."""
+        assert self.used  # noqa: S101 (asked before)
+        nodes = self.used.find(parents, symbols)
+        fresh = (nodes == NONE) & (parents != NONE)
+        alive = self.automaton.allowed(place, longer.states[fresh])
+        nodes[fresh] = self.used.add(longer.shares(self.options)[fresh], alive)
+        self.used.link(parents, symbols, nodes)
+        longer.nodes = nodes
 
 
 class Ended:

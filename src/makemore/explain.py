@@ -21,11 +21,12 @@ from makemore.chances import uniforms, weigh
 from makemore.estimator import MakeMore
 from makemore.evaluate import surprisals
 from makemore.forward import Symbol, context_of, parts_of, start_of, symbol_of
-from makemore.models.base import Model, State
+from makemore.models.base import Model
 from makemore.options import make
 from makemore.runtime import threads
 from makemore.samples import Sample
 from makemore.settings import Sampling
+from makemore.state import State
 from makemore.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 

@@ -1,8 +1,8 @@
 """Sampling: lines drawn symbol by symbol from a model, new ones and each once by default.
 
 Draws go in rounds, and the random numbers of a draw depend on (seed, round, place, row) alone. So
-the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. In a round, draws with the
-same symbols so far are one prefix, computed once. No torch: `step` takes and returns numpy.
+the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. Draws with the same symbols
+so far are one prefix, computed once. No torch: `step` takes and returns numpy.
 
 Three ways, and a round's numbers alone say which: plain rejection, exact and fast as long as it
 pays; the same by what is left, once most draws are refused (used.py); and, where few lines satisfy
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from makemore.chances import uniforms
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus
-from makemore.crew import at_once, crew_size
 from makemore.draws import Drawer, Ended, Finished
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
@@ -81,7 +80,6 @@ class Sampler:
         self.given: set[int] = set()  # hashes of lines that are not asked for again
         self._fresh_draws = 0  # of this round
         self._walks: Walks | None = None
-        self._ahead: dict[int, list[Finished]] = {}  # rounds that were drawn beside an earlier one
 
     @property
     def exact(self) -> bool:
@@ -116,27 +114,10 @@ class Sampler:
         return min(self.round_size, FIRST_ROUND << min(number, 20))
 
     def _round(self, number: int) -> list[Finished]:
-        """What ends in a round. Where those after it will be needed too, they are drawn with it."""
-        drawer = self.drawer
-        if drawer.used is not None or drawer.lookahead is not None:
-            self._ahead.clear()  # drawn in another way
-            return drawer.round(number, self._size(number))
-        if number not in self._ahead:
-            numbers = self._next(number)
-            self._ahead = dict(zip(numbers, at_once(self._plain, numbers), strict=True))
-        return self._ahead.pop(number)
-
-    def _next(self, number: int) -> range:
-        """The rounds from this one on that are drawn at the same time: no more than are needed."""
-        size, needed = self._size(number), 1
-        if self.wanted is not None and self.found and size == self.round_size:
-            draws = (self.wanted - self.found) * self.draws / self.found
-            needed = max(1, min(crew_size(), math.ceil(draws / size)))
-        return range(number, number + needed)
-
-    def _plain(self, number: int) -> list[Finished]:
-        """A round that goes by the model alone: the same lines by a table or without."""
+        """What ends in a round. By the model alone, a table of it gives the same lines sooner."""
         drawer, size = self.drawer, self._size(number)
+        if drawer.used is not None or drawer.lookahead is not None:
+            return drawer.round(number, size)
         if self._walks is None and size >= TABLED:
             states = drawer.model.as_states()
             if states is not None:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from makemore.chances import log_softmax
 from makemore.constraints import Automaton
 from makemore.corpus import Corpus, concatenate
-from makemore.models.base import Model, take
+from makemore.models.base import Model
+from makemore.state import take
 from makemore.vocabulary import BOUNDARY, Vocabulary
 
 Floats = NDArray[np.float64]

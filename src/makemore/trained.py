@@ -69,11 +69,10 @@ class Trained:
             yield
 
     @contextmanager
-    def _rounds_at_once(self) -> Iterator[None]:
-        """As many rounds of draws at the same time as there are cores, a thread for each."""
+    def _steps_in_parts(self) -> Iterator[None]:
+        """As many parts of a step at the same time as there are cores, a thread for each."""
         if isinstance(self._model, CountModel):
-            with crew.crew(crew.default_threads()):
-                yield
+            yield
             return
         from makemore.evaluate import evaluating
         from makemore.runtime import one_thread_each
@@ -143,7 +142,7 @@ class Trained:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
         rounds = sampler.rounds(n)
         while True:
-            with self._rounds_at_once():  # given back between two rounds: others run there, too
+            with self._steps_in_parts():  # given back between two rounds: others run there, too
                 lines = next(rounds, None)
             if lines is None:
                 return

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.chances import log_softmax
-from makemore.models.base import Model, State, take
+from makemore.models.base import Model
+from makemore.state import State, take
 from makemore.vocabulary import BOUNDARY
 
 Ints = NDArray[np.int64]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import choose, uniforms, weigh
+from makemore.chances import choose, pick, reaches, uniforms, weigh
 from makemore.constraints import Automaton
 from makemore.draws import PLACE_OF_LABEL, Finished
 from makemore.models.base import States
@@ -44,16 +44,6 @@ class Walks:
             self.conditions = automaton.next[self.conditions, symbol].astype(np.int64)
         self.starts = starts
 
-    def _pick(self, states: Ints, uniform: Floats) -> Ints:
-        """(R,) the first symbol of each row whose share reaches beyond the number, by bisection."""
-        flat, half = self.reach.ravel(), self.reach.shape[1] // 2
-        first = states * self.reach.shape[1]
-        at = first - 1
-        while half:
-            at += half * (flat.take(at + half) <= uniform)
-            half //= 2
-        return at + 1 - first
-
     def round(self, number: int, size: int) -> list[Finished]:
         model, automaton, V = self.model, self.automaton, self.model.logs.shape[1]
         logs, after, onward = model.logs.ravel(), model.after.ravel(), automaton.next.ravel()
@@ -66,7 +56,7 @@ class Walks:
         finished = []
         for place in range(len(self.ids), automaton.most + 1):
             uniform = uniforms(self.seed, number, place, int(rows[-1]) + 1)[rows]
-            picked = self._pick(states, uniform)
+            picked = pick(self.reach, states, uniform)
             moves = states * V + picked
             to = onward.take(conditions * V + picked)
             may_end = automaton.ends(place, conditions)
@@ -95,18 +85,6 @@ class Walks:
             rows, label = rows.take(there), label.take(there)
             ids = np.column_stack([ids.take(there, axis=0), picked])
         return finished
-
-
-def reaches(weights: Floats) -> Floats:
-    """weights (S, V) -> (S, a power of 2) up to where each symbol's share reaches in [0, 1).
-
-    From the last symbol with a share on it is 1 exactly, so that none without one is drawn.
-    """
-    S, V = weights.shape
-    found = np.ones((S, 1 << (V - 1).bit_length()))
-    np.cumsum(weights, axis=1, out=found[:, :V])
-    found[:, :V] /= found[:, V - 1 : V].copy()
-    return found
 
 
 def ended(ids: Ints, nll: Floats, label: Ints, rows: Ints, capped: bool) -> Finished:

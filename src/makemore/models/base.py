@@ -24,20 +24,13 @@ from numpy.typing import NDArray
 import makemore.models
 from makemore.errors import UsageError
 from makemore.options import unknown_key
+from makemore.state import State
 
-State = Any  # nested tuples of arrays, batch first; `take` is all that is ever done to one
 Arrays = dict[str, NDArray[Any]]
 
 LONGEST_CONTEXT = 256
 MOST_CELLS = 2**22  # states times symbols of a table: 50 MB, and as much while it is made
 _INTERFACE = ("base", "neural", "labelled")
-
-
-def take(state: State, rows: NDArray[np.int64]) -> State:
-    """The state of these rows of a batch, in this order; a row may be taken more than once."""
-    if isinstance(state, tuple):
-        return tuple(take(part, rows) for part in state)
-    return state[rows]
 
 
 @dataclass(frozen=True)
@@ -95,6 +88,15 @@ class Model(ABC):
     @abstractmethod
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
         """ids (B,) -> logits (B, V) for the symbol after them, and the state to go on from."""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether it pays to make a step of many rows in parts, at the same time."""
+        return False
+
+    def extends(self, inputs: int) -> bool:
+        """Whether a step after so many inputs keeps what they gave; a full sequence starts anew."""
+        return inputs > 0 and (self.reads == "window" or inputs < self.block_size)
 
     def as_states(self, most: int = MOST_CELLS) -> States | None:
         """All that `step` can answer, where that is little; None where it is not, or not known.

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from makemore.models.base import State, register
+from makemore.models.base import register
 from makemore.models.neural import NeuralModel, numpy_step
+from makemore.state import State
 
 
 @register("bigram")

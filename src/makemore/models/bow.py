@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.base import State, register
+from makemore.models.base import register
 from makemore.models.neural import Dropout, NeuralModel, numpy_step
 from makemore.options import option
+from makemore.state import State
 
 
 @register("bow")

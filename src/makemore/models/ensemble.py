@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from makemore.errors import RunError, UsageError, visible
-from makemore.models.base import Arrays, CountModel, Model, State, find, register
+from makemore.models.base import Arrays, CountModel, Model, find, register
 from makemore.models.labelled import LabelledCounts
 from makemore.models.neural import NeuralModel, NothingDrawn
 from makemore.options import Knob, knobs, make, option, unknown_key
 from makemore.settings import Recipe
+from makemore.state import State
 
 MOST_ROUNDS = 50  # of Newton's method
 SETTLED = 1e-10  # nats a symbol that a round has to gain

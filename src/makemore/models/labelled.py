@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError, visible
-from makemore.models.base import MOST_CELLS, Arrays, CountModel, State, States
+from makemore.models.base import MOST_CELLS, Arrays, CountModel, States
+from makemore.state import State
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from makemore.errors import RunError, UsageError, visible
-from makemore.models.base import Arrays, Model, State
-
-AT_ONCE = 2048  # lines whose past is gathered together, so that it stays near the processor
+from makemore.models.base import Arrays, Model
+from makemore.state import State
 
 NumpyStep = Callable[[Any, NDArray[np.int64], State], tuple[NDArray[Any], State]]
 
@@ -93,13 +92,13 @@ class Dropout(nn.Module):
 
 
 class Cache:
-    """Keys and values of the inputs that lines began with: of one block, for attention by steps.
+    """Keys and values of the inputs that lines began with, in all blocks: for attention by steps.
 
     What an input gave is kept where it was computed; a line, a row of this State, has only the row
     numbers of its own. So lines that begin alike share it, and `take` copies no keys: they are
-    gathered once a step, to where attention reads.
+    gathered once a step and block, to where attention reads.
 
-    kept: for each input so far, (2, N, n_embd): keys and values of the N lines of that step
+    kept: for each input so far, (N, n_layer, 2, n_embd): keys and values of N lines
     rows: (T, B) which of the N is each line's
     """
 
@@ -117,43 +116,40 @@ class Cache:
     def __getitem__(self, rows: NDArray[Any]) -> Cache:
         return Cache(self.kept, self.rows[:, torch.as_tensor(rows, device=self.rows.device)])
 
+    def tip(self) -> Tensor:
+        """(B, n_layer, 2, n_embd) of the last input."""
+        return self.kept[-1].index_select(0, self.rows[-1])
+
+    def grown(self, tips: Tensor, rows: NDArray[np.int64]) -> Cache:
+        """With one input more: tips (N, n_layer, 2, n_embd), of which row rows[b] is line b's."""
+        own = torch.as_tensor(rows, device=self.rows.device)
+        return Cache((*self.kept, tips), torch.cat([self.rows, own[None]]))
+
+    def with_(self, new: Tensor) -> Cache:
+        """With T inputs more, whose keys and values are new (B, T, n_layer, 2, n_embd)."""
+        B, T = new.shape[:2]
+        own = torch.arange(B, device=self.rows.device).expand(T, B)
+        return Cache((*self.kept, *new.unbind(1)), torch.cat([self.rows, own]))
+
     @property
     def length(self) -> int:
         """Inputs so far."""
         return len(self.kept)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention of one more input, (B * n_head, 1, D) each, to those so far and itself.
+    def attend(self, block: int, q: Tensor, own: Tensor) -> Tensor:
+        """Attention of one more input to those so far and itself: q (B, n_head, D) -> like q.
 
-        With one query a line, sums over what lies input by input take half the time that products
-        of so small matrices do.
+        own: (B, 2, n_embd) its keys and values. With one query a line, sums over what lies input
+        by input take half the time that products of so small matrices do.
         """
-        B, T = len(self), self.length
-        if B > AT_ONCE:
-            heads = len(k) // B
-            cuts = (slice(start, start + AT_ONCE) for start in range(0, B, AT_ONCE))
-            lines = [(cut, slice(cut.start * heads, cut.stop * heads)) for cut in cuts]
-            parts = [
-                Cache(self.kept, self.rows[:, cut]).attend(q[own], k[own], v[own])
-                for cut, own in lines
-            ]
-            return torch.cat(parts)
-        both = k.new_empty(2, T + 1, B, k.numel() // B)
+        B, n_head, D = q.shape
+        both = own.new_empty(self.length + 1, *own.shape)
         for place, rows in enumerate(self.rows):
-            for part in (0, 1):
-                torch.index_select(self.kept[place][part], 0, rows, out=both[part, place])
-        both[0, T], both[1, T] = k.view(B, -1), v.view(B, -1)
-        keys, values = both.view(2, T + 1, len(k), -1)  # (T + 1, B * n_head, D) each
-        scores = (keys * (q[:, 0] * q.shape[-1] ** -0.5)).sum(-1)  # (T + 1, B * n_head)
-        return (scores.softmax(0)[:, :, None] * values).sum(0)[:, None]  # (B * n_head, 1, D)
-
-    def with_(self, k: Tensor, v: Tensor) -> Cache:
-        """With those of T more inputs, k and v (B * n_head, T, D)."""
-        B, T = len(self), k.shape[1]
-        by_place = (part.view(B, -1, *k.shape[1:]).permute(2, 0, 1, 3) for part in (k, v))
-        new = torch.stack([part.reshape(T, B, -1) for part in by_place], 1)  # (T, 2, B, n_embd)
-        own = torch.arange(B, device=self.rows.device).expand(T, B)
-        return Cache((*self.kept, *new), torch.cat([self.rows, own]))
+            torch.index_select(self.kept[place][:, block], 0, rows, out=both[place])
+        both[-1] = own
+        keys, values = both.view(-1, B, 2, n_head, D).unbind(2)  # (T + 1, B, n_head, D) each
+        scores = (keys * (q * D**-0.5)).sum(-1)  # (T + 1, B, n_head)
+        return (scores.softmax(0)[..., None] * values).sum(0)
 
 
 class NeuralModel(nn.Module, Model):
@@ -201,6 +197,10 @@ class NeuralModel(nn.Module, Model):
     def shares_batches(self) -> bool:
         """Whether parts of a batch are computed at the same time: on a CPU, where it may be."""
         return self.in_threads and self.device.type == "cpu"
+
+    @property
+    def in_parts(self) -> bool:
+        return self.device.type == "cpu"
 
     @property
     def n_parameters(self) -> int:

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError
-from makemore.models.base import MOST_CELLS, Arrays, CountModel, State, States, register
+from makemore.models.base import MOST_CELLS, Arrays, CountModel, States, register
 from makemore.options import option
 from makemore.pieces import scatter
+from makemore.state import State
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

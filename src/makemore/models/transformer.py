@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from makemore.errors import UsageError
-from makemore.models.base import State, register
+from makemore.models.base import register
 from makemore.models.neural import Cache, Dropout, NeuralModel, numpy_step
 from makemore.options import option
+from makemore.state import State
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
@@ -57,18 +58,24 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Tensor, hidden: Tensor, cache: Cache | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """x (B, T, n_embd), hidden (B * n_head or 1, T, S) -> x, keys and values of its inputs."""
+        self, x: Tensor, hidden: Tensor, number: int = 0, cache: Cache | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x (B, T, n_embd), hidden (B * n_head, T, T) -> x, keys and values (B, T, 2, n_embd).
+
+        cache: what this block, of that number, gave for the inputs before x, which then is one.
+        """
         B, T, C = x.shape
-        heads = (3, B * self.n_head, T, C // self.n_head)
         parts = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, -1)
-        q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(heads).unbind()  # one copy for all three
-        y = attention(q, k, v, hidden) if cache is None else cache.attend(q, k, v)
-        y = y.view(B, self.n_head, T, -1).transpose(1, 2).reshape(B, T, C)
-        x = x + self.dropout(self.project(y))
+        new = parts[:, :, 1:].flatten(3)
+        if cache is None:
+            heads = (3, B * self.n_head, T, C // self.n_head)
+            q, k, v = parts.permute(2, 0, 3, 1, 4).reshape(heads).unbind()  # one copy for all
+            y = attention(q, k, v, hidden).view(B, self.n_head, T, -1).transpose(1, 2)
+        else:
+            y = cache.attend(number, parts[:, 0, 0], new[:, 0])
+        x = x + self.dropout(self.project(y.reshape(B, T, C)))
         wide = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)
-        return x + self.dropout(self.narrow(wide)), (k, v)
+        return x + self.dropout(self.narrow(wide)), new
 
 
 @register("transformer")
@@ -113,11 +120,14 @@ class Transformer(NeuralModel):
                 adds = name.endswith(("project.weight", "narrow.weight"))
                 nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
 
-    def read(self, inputs: Tensor, caches: State) -> tuple[Tensor, State]:
-        """inputs (B, T), one cache a block -> logits (B, T, V), keys and values of each block."""
-        if caches:  # one input more of each line
-            place = torch.full_like(inputs, caches[0].length)
-            hidden = torch.zeros(1, 1, 1, device=inputs.device)
+    def read(self, inputs: Tensor, cache: Cache | None = None) -> tuple[Tensor, list[Tensor]]:
+        """inputs (B, T) -> logits (B, T, V), and of each block keys and values (B, T, 2, n_embd).
+
+        cache: of the inputs before; then there is one more of each line.
+        """
+        if cache:
+            place = torch.full_like(inputs, cache.length)
+            hidden = torch.zeros(0)  # nothing is
         else:
             starts = (inputs == 0) | (inputs >= self.vocab_size)  # a boundary, or a label
             starts[:, 0] = True
@@ -128,25 +138,24 @@ class Transformer(NeuralModel):
         x = self.dropout(self.embedding(inputs) + self.position(place))  # (B, T, n_embd)
         after = []
         for number, block in enumerate(self.blocks):
-            x, new = block(x, hidden, caches[number] if caches else None)
+            x, new = block(x, hidden, number, cache)
             after.append(new)
-        return self.head(self.norm(x)), tuple(after)
+        return self.head(self.norm(x)), after
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.read(inputs, ())[0]  # (B, T, V)
+        return self.read(inputs)[0]  # (B, T, V)
 
     def initial_state(self, batch: int) -> State:
         seen = torch.zeros(batch, 0, dtype=torch.long, device=self.device)
-        return seen, ()  # inputs so far (B, T), keys and values of each block
+        return seen, Cache.empty(seen)  # inputs so far (B, T), keys and values of all blocks
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        seen, caches = state
+        seen, cache = state
         inputs = ids[:, None]  # (B, 1)
         if seen.shape[1] == self.block_size:  # no position is left: start again from the last half
             seen = self.restarted(seen)
-            inputs, caches = torch.cat([seen, inputs], dim=1), ()
-        logits, new = self.read(inputs, caches)
-        old = caches or [Cache.empty(ids)] * len(new)
-        caches = tuple(cache.with_(*own) for cache, own in zip(old, new, strict=True))
-        return logits[:, -1], (torch.cat([seen, ids[:, None]], dim=1), caches)  # (B, V)
+            inputs, cache = torch.cat([seen, inputs], dim=1), Cache.empty(ids)
+        logits, new = self.read(inputs, cache if cache.length else None)
+        seen = torch.cat([seen, ids[:, None]], dim=1)
+        return logits[:, -1], (seen, cache.with_(torch.stack(new, 2)))  # (B, V)

@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from makemore.models.base import State, register
+from makemore.models.base import register
 from makemore.models.neural import Dropout, NeuralModel, numpy_step
 from makemore.options import option
+from makemore.state import State
 
 
 class Layer(nn.Module):

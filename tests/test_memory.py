@@ -1,0 +1,160 @@
+"""memory.py: a prefix is computed once, and what is drawn is what is drawn without a memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+import pytest
+
+from makemore import MakeMore, crew, generate, memory, state
+from makemore.memory import NONE, Level, Memory
+from makemore.settings import Sampling
+
+LINES = ["anna", "hanna", "ana", "nahan", "hana", "annah", "bab", "abba", "banana", "nab", "han"]
+SMALL: dict[str, dict[str, Any]] = {
+    "transformer": {"n_layer": 2, "n_head": 2, "n_embd": 8},
+    "gru": {"n_hidden": 8},
+    "mlp": {"n_embd": 4, "n_hidden": 8},
+    "ngram": {"order": 4},
+    "ensemble": {"members": "ngram order=3, transformer n_layer=1 n_head=2 n_embd=8"},
+}
+
+
+def learned(model: str, labels: list[str] | None = None) -> MakeMore:
+    steps = {} if model == "ngram" else {"max_steps": 5, "batch_size": 8}
+    return MakeMore(model, random_state=1, **steps, **SMALL[model]).fit(LINES, labels)
+
+
+@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {}, {"all": True}, {"prefix": "an", "max_length": 7}, {"temperature": 0.8, "top_k": 3},
+        {"pattern": "[ahn]+b?", "max_length": 9},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("labels", [None, ["x", "y"] * 5 + ["x"]])
+def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
+    model: str, asked: dict[str, Any], labels: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are cut at 12 symbols, so sequences start anew in some of them."""
+    monkeypatch.setattr(generate, "TABLED", 10**9)  # counts by steps, too
+    monkeypatch.setattr(generate, "ROUND", 256)
+    maker, found = learned(model, labels), []
+    for room in (0, 20_000, 2**28):
+        monkeypatch.setattr(memory, "ROOM", room)
+        sampler = maker.sampler(3, **asked)
+        found.append((list(maker.drawn(sampler, 300)), sampler.draws))
+        assert sampler.drawer.memory.room >= 0
+    for lines, draws in found[1:]:
+        assert draws == found[0][1]
+        assert [line.text for line in lines] == [line.text for line in found[0][0]]
+        nlls = [[line.nll for line in some] for some in (lines, found[0][0])]
+        np.testing.assert_allclose(*nlls, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["transformer", "gru"])
+def test_no_prefix_is_computed_twice_while_there_is_room(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = learned(model)
+    monkeypatch.setattr(generate, "ROUND", 256)
+    extend, seen = generate.Drawer._extend, list[str]()
+
+    def kept(drawer: Any, open_: Any, *rest: Any) -> Any:
+        made = extend(drawer, open_, *rest)
+        if made[0].ids.shape[1] < maker.model_.block_size:
+            seen.extend(map(str, made[0].ids.tolist()))
+        return made
+
+    asked: Counter[int] = Counter()
+    step = Level.step
+
+    def counted(level: Level, own: Any, ids: Any, before: Any, rows: Any) -> None:
+        asked["prefixes"] += len(ids)
+        step(level, own, ids, before, rows)
+
+    monkeypatch.setattr(generate.Drawer, "_extend", kept)
+    monkeypatch.setattr(Level, "step", counted)
+    assert len(maker.sample(500, random_state=2)) == 500
+    assert asked["prefixes"] == len(set(seen)) < len(seen) / 1.2
+
+
+def test_what_is_remembered_keeps_to_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "ROOM", 50_000)
+    maker = learned("transformer")
+    sampler = maker.sampler(2)
+    list(maker.drawn(sampler, 400))
+    levels = sampler.drawer.memory.levels.values()
+    kept = sum(len(level) * level.bytes for level in levels if len(level.logs))
+    assert 45_000 < kept <= 50_000
+    assert kept + sampler.drawer.memory.room == 50_000
+
+
+@pytest.mark.parametrize("model", ["transformer", "gru"])
+def test_steps_in_parts_are_the_same_on_any_number_of_cores(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit, and until the way to draw changes and beyond."""
+    monkeypatch.setattr(memory, "FEWEST", 8)
+    monkeypatch.setattr(memory, "PART", 16)
+    maker, found, workers = learned(model), [], list[set[int]]()
+    step = maker.model_.step
+
+    def seen(*values: Any) -> Any:
+        workers[-1].add(get_ident())
+        return step(*values)
+
+    monkeypatch.setattr(maker.model_, "step", seen)
+    for cores in (1, 3):
+        monkeypatch.setattr(crew, "default_threads", lambda cores=cores: cores)
+        workers.append(set())
+        sampler = maker.sampler(5)
+        found.append((list(maker.drawn(sampler, 700)), sampler.draws, sampler.pass_rate))
+    assert found[0] == found[1] and len(found[0][0]) == 700
+    assert len(workers[0]) == 1 < len(workers[1])
+
+
+def test_a_level_finds_what_it_remembers_and_writes_over_the_rest() -> None:
+    level = Level(Sampling())
+    logits = np.log(np.arange(1, 13.0).reshape(4, 3))
+    level.write(4, 0, logits, (np.arange(4),))
+    level.remember(np.array([7, 2]))
+    assert level.find(np.array([2, 7, 5, NONE])).tolist() == [1, 0, NONE, NONE]
+    level.write(3, 1, logits[:2], (np.array([8, 9]),))  # the second and third of three
+    np.testing.assert_array_equal(level.tips[0][[0, 1, 3, 4]], [0, 1, 8, 9])
+    shares = np.exp(logits[:2]) / np.exp(logits[:2]).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.exp(level.logs[:2]), shares)
+    np.testing.assert_allclose(level.reach[:2, :2], shares.cumsum(axis=1)[:, :2])
+    assert level.bytes == 3 * 8 + 4 * 8 + 8 + 16
+
+
+def test_a_full_sequence_starts_anew_and_is_not_remembered() -> None:
+    maker = learned("transformer")
+    model = maker.model_
+    held, here = Memory(model, Sampling()), np.zeros(1, dtype=np.int64)
+    logits, after = model.step(here, model.initial_state(1))
+    held.begin(logits)
+    plain, nodes = after, here
+    for inputs in range(1, 2 * model.block_size):
+        ids = np.array([1 + inputs % 3])
+        answers, nodes, after = held.step(inputs, nodes, ids, after)
+        logits, plain = model.step(ids, plain)
+        given = np.exp(answers.logs[nodes]) / np.exp(answers.logs[nodes]).sum()
+        np.testing.assert_allclose(given, np.exp(logits) / np.exp(logits).sum(), rtol=1e-5)
+        assert len(answers) == int(inputs < model.block_size)
+
+
+def test_a_state_grows_by_the_tips_of_its_rows() -> None:
+    before = (np.zeros((3, 1)), (np.ones((3, 2)),))
+    tips = (np.arange(4.0)[:, None], (np.arange(8.0).reshape(4, 2),))
+    grown = state.grown(before, tips, np.array([2, 0, 2]))
+    assert grown[0].ravel().tolist() == [2, 0, 2] and grown[1][0][1].tolist() == [0, 1]
+    assert state.size(tips) == 8 + 16
+    more = state.blank(tips, 6)
+    state.put(more, 2, tips)
+    assert more[0][2:].ravel().tolist() == [0, 1, 2, 3] and len(more[1][0]) == 6
+    assert state.first(more, 4)[0][2:].ravel().tolist() == [0, 1]
