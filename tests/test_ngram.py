@@ -24,6 +24,7 @@ from makemore.models import base, ngram
 from makemore.models.ngram import NGram
 from makemore.options import make
 from makemore.settings import TextOptions
+from makemore.state import take
 from makemore.vocabulary import Vocabulary
 
 Lines = Sequence[Sequence[int]]
@@ -235,7 +236,7 @@ def test_step_is_forward(order: int, smoothing: str) -> None:
         expected = counted.forward(history[:, place - order + 1 : place])
         np.testing.assert_array_equal(logits, expected)
         rows = chance.permutation(50)  # a state can be taken by rows
-        state, history = base.take(state, rows), history[rows]
+        state, history = take(state, rows), history[rows]
         history[:, place] = ids = chance.integers(1, 9, 50)
 
 

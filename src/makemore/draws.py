@@ -161,7 +161,7 @@ class Drawer:
             shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows)
         )
         for place in range(len(self.prefix), self.automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, size)[rows]
+            uniform = uniforms(self.seed, number, place, int(rows[-1]) + 1)[rows]
             picked, lead = self._pick(open_, place, group, uniform)
             if place == self.automaton.most and self.automaton.cuts and self.options.all:
                 cut = (picked != BOUNDARY) & self.automaton.ends(place, open_.states)[group]

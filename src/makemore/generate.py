@@ -25,7 +25,7 @@ from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
 from makemore.models.base import Model
 from makemore.options import knobs, unknown_key
-from makemore.samples import Known, Lines, Sample
+from makemore.samples import Known, Lines, Sample, within
 from makemore.settings import Conditions, Sampling
 from makemore.symbols import CHARACTER
 from makemore.vocabulary import UNKNOWN, Vocabulary
@@ -77,7 +77,7 @@ class Sampler:
         self.draws, self.found, self.passed, self.too_near, self.idle = 0, 0, 0, 0, 0
         self.led, self.effective = 0, 0.0  # led draws, and their sample size summed over rounds
         self.wanted: int | None = None
-        self.given: set[int] = set()  # hashes of lines that are not asked for again
+        self.given = np.zeros(0, dtype=np.uint64)  # sorted hashes of what is not given again
         self._fresh_draws = 0  # of this round
         self._walks: Walks | None = None
 
@@ -182,21 +182,24 @@ class Sampler:
             chosen, gone = fresh[np.argsort(lines.first[fresh])], np.arange(len(lines))
         self.drawer.use(lines.nodes[gone])
         chosen = chosen[:most]
-        self.given.update(lines.hashes[chosen].tolist())
+        self._never_again(lines.hashes[chosen])
         return self._samples(lines, chosen)
+
+    def _never_again(self, hashes: NDArray[np.uint64]) -> None:
+        both = np.concatenate([self.given, np.sort(hashes)])
+        self.given = np.sort(both, kind="stable")  # two sorted parts are only merged
 
     def _fresh(self, lines: Ended) -> Ints:
         """The lines that are neither known, given before, nor too near; one of each text."""
         order = np.argsort(lines.first, kind="stable")
         hashes, earliest = np.unique(lines.hashes[order], return_index=True)
         unknown = self.known.origins(hashes) == 0  # sorted ones are found several times as fast
-        given = [number in self.given for number in hashes[unknown].tolist()]
-        fresh = np.sort(order[earliest[unknown][~np.array(given, dtype=bool)]])
+        fresh = np.sort(order[earliest[unknown][~within(hashes[unknown], self.given)]])
         fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
         if self.near and len(fresh):
             near = self.near(list(lines.texts.take(fresh)))
             self.too_near += int(near.sum())
-            self.given.update(lines.hashes[fresh[near]].tolist())  # refused and counted once
+            self._never_again(lines.hashes[fresh[near]])  # refused and counted once
             fresh = fresh[~near]
         return fresh
 
@@ -214,7 +217,9 @@ class Sampler:
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 
     def _samples(self, lines: Ended, chosen: Ints) -> Lines:
-        origins = self.known.origins(lines.hashes[chosen])
+        origins = np.zeros(len(chosen), dtype=np.int64)
+        if self.options.all:  # all others are new
+            origins = self.known.origins(lines.hashes[chosen])
         names = (None,) * len(self.vocabulary) + self.vocabulary.labels
         return Lines(
             lines.texts.take(chosen), origins, lines.nll[chosen], lines.capped[chosen], self.exact,

@@ -78,6 +78,13 @@ class Known:
         """(n,) hashes -> (n,) places in ORIGINS, the first of several; 0 is new."""
         found = np.zeros(len(hashes), dtype=np.int64)
         for origin, known in reversed(self.parts.items()):
-            place = np.searchsorted(known, hashes)
-            found[known[np.minimum(place, len(known) - 1)] == hashes] = origin
+            found[within(hashes, known)] = origin
         return found
+
+
+def within(hashes: NDArray[np.uint64], those: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """(n,) whether each hash is among `those`, which are sorted."""
+    if not len(those):
+        return np.zeros(len(hashes), dtype=bool)
+    place = np.searchsorted(those, hashes)
+    return np.asarray(those[np.minimum(place, len(those) - 1)] == hashes)

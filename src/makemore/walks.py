@@ -52,7 +52,7 @@ class Walks:
         first = choose(self.shares[None], uniform, np.zeros_like(rows))
         label, states, nll = self.labels[first], self.starts[first], self.nll[first]
         conditions = np.full(size, self.conditions)
-        ids = np.tile(self.ids, (size, 1))
+        drawn = [np.full(size, symbol) for symbol in self.ids]  # (size,) of each place, by row
         finished = []
         for place in range(len(self.ids), automaton.most + 1):
             uniform = uniforms(self.seed, number, place, int(rows[-1]) + 1)[rows]
@@ -72,9 +72,11 @@ class Walks:
                 there = np.flatnonzero(kind)
                 if len(there):
                     total = nll[there] - logs.take(states[there] * V + BOUNDARY)
-                    finished.append(
-                        ended(ids[there], total, label[there], rows[there], kind is cut)
-                    )
+                    row = rows[there]
+                    ids = np.empty((len(there), place), dtype=np.int64)
+                    for column, symbols in enumerate(drawn):
+                        ids[:, column] = symbols.take(row)
+                    finished.append(ended(ids, total, label[row], row, kind is cut))
             there = np.flatnonzero(on)
             if not len(there):
                 break
@@ -82,8 +84,9 @@ class Walks:
             nll = nll.take(there) - logs.take(moves)
             states = after.take(moves).astype(np.int64)
             conditions = to.take(there).astype(np.int64)
-            rows, label = rows.take(there), label.take(there)
-            ids = np.column_stack([ids.take(there, axis=0), picked])
+            rows = rows.take(there)
+            drawn.append(np.zeros(size, dtype=np.int64))
+            drawn[-1][rows] = picked
         return finished
 
 

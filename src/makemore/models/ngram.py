@@ -132,6 +132,7 @@ class NGram(CountModel):
             given = np.bincount(context, taken, minlength=n_contexts + 1)
             np.divide(given, totals, out=self.backoff, where=totals > 0)
             self.weights = (counts - taken) / totals[context]
+        self._states: States | None = None  # made when they are asked for
         self.no_context = np.full((1, V), 1 / V)  # the distribution after no symbol at all
         self.extend(self.no_context, np.zeros(1, dtype=np.int64))
 
@@ -179,9 +180,14 @@ class NGram(CountModel):
 
         Whatever begins or ends a context that was seen was seen, too. None where there is no room.
         """
-        V, S = self.vocab_size, len(self.contexts) + 1
-        if S * V > most:
+        if (len(self.contexts) + 1) * self.vocab_size > most:
             return None
+        if self._states is None:
+            self._states = self._all_states()
+        return self._states
+
+    def _all_states(self) -> States | None:
+        V, S = self.vocab_size, len(self.contexts) + 1
         lengths = self.lengths(self.contexts)  # (S,) ascending
         of_length = [np.flatnonzero(lengths == length) for length in range(self.options.order)]
         suffix, oldest = np.divmod(np.insert(self.contexts, 0, 0), V)  # (S,) of each context
