@@ -285,12 +285,31 @@ def test_what_is_typed_for_the_whole_holds_for_each_that_does_not_say_otherwise(
     assert again.config.resolved == plan.config.resolved
 
 
+def test_beside_counts_members_are_taught_less_of_what_counts_say() -> None:
+    parts, small = split(Corpus.from_lines(LINES)), "gru n_hidden=8, rnn n_hidden=8"
+    alone = Plan.make("gru", {}, parts, "x").recipe.soft_targets
+    assert alone >= 0.5
+
+    def soft(members: str, **asked: float) -> list[float]:
+        plan = Plan.make("ensemble", {"members": members, **asked}, parts, "x")
+        plans = plan.member_plans()
+        assert all(p.recipe.soft_targets == p.config.resolved["soft_targets"] for p in plans)
+        return [p.recipe.soft_targets for p in plans if p.config.model != "ngram"]
+
+    assert soft(small) == [alone, alone]
+    assert soft(f"ngram, {small}") == [round(0.25 * alone, 3)] * 2
+    assert soft(f"ngram, {small} soft_targets=0.3") == [round(0.25 * alone, 3), 0.3]
+    assert soft(f"ngram, {small}", soft_targets=0.4) == [0.4, 0.4]
+
+
 # -- training -------------------------------------------------------------------------------------
 
 
 def test_each_member_is_what_it_is_alone_and_val_weighs_them() -> None:
     lines = builtin_names()[::20]
-    common: dict[str, Any] = {"max_steps": 30, "batch_size": 64, "threads": 1}
+    common: dict[str, Any] = {
+        "max_steps": 30, "batch_size": 64, "threads": 1, "soft_targets": 0.3,
+    }  # fmt: skip
     members = "ngram order=5, gru n_hidden=16, mlp n_hidden=16 dropout=0.2, ngram order=2"
     maker = trained(members, lines, **common)
     model = maker.model_
@@ -501,21 +520,20 @@ def test_a_link_in_place_of_members_is_refused(call: Call, tmp_path: Path) -> No
 
 def test_a_member_of_another_training_starts_over(tmp_path: Path) -> None:
     parts, model = split(Corpus.from_lines(LINES)), "ensemble"
-    asked = {"members": "gru n_hidden=4, ngram", "max_steps": 3, "threads": 1}
+    asked = {"members": "gru n_hidden=4, ngram", "max_steps": 3, "threads": 1, "soft_targets": 0.3}
     with RunWriter(tmp_path / "run") as writer:
         maker = MakeMore(model)
         maker.begin(Plan.make(model, asked, parts, "x"))
         events = maker.training(writer)
         next(events)
-        other = Plan.make(
-            "gru", {"n_hidden": 4, "max_steps": 3, "seed": 1, "threads": 1}, parts, "x"
-        )
+        own_asked = {key: value for key, value in asked.items() if key != "members"}
+        other = Plan.make("gru", {**own_asked, "n_hidden": 4, "seed": 1}, parts, "x")
         left = MakeMore("gru")
         left.begin(other)
         with writer.member(0) as own:
             list(left.training(own))
         list(events)
-    alone = Plan.make("gru", {"n_hidden": 4, "max_steps": 3, "threads": 1}, parts, "x")
+    alone = Plan.make("gru", {**own_asked, "n_hidden": 4}, parts, "x")
     expected = MakeMore("gru")
     expected.begin(alone)
     list(expected.training())

@@ -33,6 +33,7 @@ MOST_VAL = 20_000  # lines of val that are evaluated while training: those of th
 MOST_TRAIN = 1_000  # lines of train whose loss is shown beside it
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
 FEW_LINES = 4_000  # below which fewer steps are the more
+BESIDE_COUNTS = 0.25  # of its soft targets is left to a member of an ensemble that counts, too
 SOFTER = 0.06  # what soft targets take more for every halving of the lines
 SOFTEST = 0.9
 
@@ -132,25 +133,33 @@ class Plan:
         """The plans of what an ensemble mixes, in order.
 
         What was asked for the whole holds for each member that does not say otherwise. Their seeds
-        differ; text, threads and device are the whole's.
+        differ; text, threads and device are the whole's. Beside counts the others are taught less
+        of what counts say: the mixture has that already, and gains by what they see otherwise.
         """
         from makemore.models.ensemble import member_block_size, members_of
 
         own = {"members", "seed", "time"}
         whole = {key: value for key, value in self.config.asked.items() if key not in own}
         free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
-        plans = []
-        for number, (name, values) in enumerate(members_of(self.options.members)):
+        members, plans = members_of(self.options.members), []
+        counted = any(issubclass(base.find(name), CountModel) for name, _ in members)
+        for number, (name, values) in enumerate(members):
             seed = (self.recipe.seed + number) % 2**63
             asked = {**whole, "seed": seed, **values, **free, "threads": self.config.threads}
             plan = Plan.make(name, asked, self.split, self.config.data["name"])
-            labels = bool(self.vocabulary.labels)
+            recipe, labels = plan.recipe, bool(self.vocabulary.labels)
+            if counted and asked.get("soft_targets") is None:
+                soft = round(BESIDE_COUNTS * recipe.soft_targets, 3)
+                recipe = dataclasses.replace(recipe, soft_targets=soft)
             config = dataclasses.replace(
                 plan.config, vocab_size=len(self.vocabulary), block_size=member_block_size(
                     plan.kind, plan.options, self.config.block_size, labels
                 ),
+                resolved={**plan.config.resolved, **asdict(recipe)},
             )  # fmt: skip
-            plans.append(dataclasses.replace(plan, config=config, vocabulary=self.vocabulary))
+            plans.append(
+                dataclasses.replace(plan, recipe=recipe, config=config, vocabulary=self.vocabulary)
+            )
         return plans
 
     def with_members(self) -> Plan:
