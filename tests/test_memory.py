@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore, crew, generate, memory, state
-from makemore.memory import NONE, Level, Memory
+from makemore.memory import Level, Memory
 from makemore.settings import Sampling
+from makemore.used import NONE
 
 LINES = ["anna", "hanna", "ana", "nahan", "hana", "annah", "bab", "abba", "banana", "nab", "han"]
 SMALL: dict[str, dict[str, Any]] = {

@@ -56,9 +56,9 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self.nll)
 
-    def shares(self, options: Sampling) -> Floats:
-        """(G, V) the probabilities of a draw."""
-        weights = weigh(self.answers.logs[self.rows], options)
+    def shares(self, options: Sampling, which: Any = slice(None)) -> Floats:
+        """(G, V) the probabilities of a draw, of all prefixes or of some."""
+        weights = weigh(self.answers.logs[self.rows[which]], options)
         return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -274,7 +274,7 @@ class Drawer:
         nodes = self.used.find(parents, symbols)
         fresh = (nodes == NONE) & (parents != NONE)
         alive = self.automaton.allowed(place, longer.states[fresh])
-        nodes[fresh] = self.used.add(longer.shares(self.options)[fresh], alive)
+        nodes[fresh] = self.used.add(longer.shares(self.options, fresh), alive)
         self.used.link(parents, symbols, nodes)
         longer.nodes = nodes
 

@@ -13,6 +13,7 @@ from makemore.crew import at_once
 from makemore.models.base import Model
 from makemore.settings import Sampling
 from makemore.state import State, Tips
+from makemore.used import NONE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,7 +21,6 @@ Ints = NDArray[np.int64]
 ROOM = 2**28  # bytes that are remembered; the prefixes after them are computed whenever they come
 FEWEST = 512  # rows of a step from which on it is made in parts
 PART = 4096  # rows of a part at most
-NONE = -1  # no prefix that is remembered
 
 
 class Level:

@@ -127,7 +127,7 @@ class Transformer(NeuralModel):
         """
         if cache:
             place = torch.full_like(inputs, cache.length)
-            hidden = torch.zeros(0)  # nothing is
+            hidden = torch.zeros(0)  # not asked for: all inputs before it are seen
         else:
             starts = (inputs == 0) | (inputs >= self.vocab_size)  # a boundary, or a label
             starts[:, 0] = True
