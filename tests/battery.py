@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 
 from makemore import MakeMore
 from makemore.batches import Batches, Lines
+from makemore.chances import log_softmax
 from makemore.errors import RunError
 from makemore.evaluate import nll
+from makemore.memory import Memory
 from makemore.models import base
 from makemore.models.base import CountModel, Model
 from makemore.models.labelled import LabelledCounts
@@ -266,6 +268,22 @@ def packed_lines_are_alone(kind: type[Model], **options: Any) -> None:
     np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-4)
     with pytest.raises(ValueError, match="block_size"):
         answers(model, np.concatenate([lines[0], some_inputs(model, 3, 7)], axis=1))
+
+
+def remembered_is_stepped(kind: type[Model], **options: Any) -> None:
+    """A memory answers as steps do for prefixes that it knows, for new ones, and for both."""
+    model = shaken(kind, **options)
+    known, here = Memory(model, Sampling()), np.zeros(1, dtype=np.int64)
+    logits, root = model.step(here, model.initial_state(1))
+    known.begin(logits)
+    for seed in (0, 0, 1):  # all new; all known; some of each
+        inputs = 1 + np.random.default_rng(seed).integers(0, 2, (5, 12))
+        nodes, rows = here.repeat(5), np.zeros(5, dtype=np.int64)
+        held, plain = take(root, rows), take(root, rows)
+        for place in range(1, model.block_size + 3):
+            level, nodes, held = known.step(place, nodes, inputs[:, place - 1], held)
+            logits, plain = model.step(inputs[:, place - 1], plain)
+            np.testing.assert_allclose(level.logs[nodes], log_softmax(logits), atol=1e-5)
 
 
 def steps_past_block_size(kind: type[Model], **options: Any) -> None:
@@ -607,6 +625,7 @@ CHECKS: list[Check] = [
     looks_back,
     step_is_forward,
     packed_lines_are_alone,
+    remembered_is_stepped,
     steps_past_block_size,
     forward_knows_its_limit,
     step_gives_numpy,

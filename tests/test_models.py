@@ -265,6 +265,31 @@ class Forgotten(NGram):
         self.hold(*[np.zeros(0, dtype=np.int64)] * 3)
 
 
+@dataclass(frozen=True)
+class Turned:
+    """A state whose tips are those of other rows."""
+
+    state: Tensor
+
+    def __getitem__(self, rows: Any) -> Turned:
+        return Turned(self.state[rows])
+
+    def tip(self) -> Tensor:
+        return self.state.flip(0)
+
+    def grown(self, tips: Tensor, rows: Any) -> Turned:
+        return Turned(tips[rows])
+
+
+class Swapped(MLP):
+    def initial_state(self, batch: int) -> Any:
+        return Turned(super().initial_state(batch))
+
+    def step(self, ids: Any, state: Any) -> Any:
+        logits, after = super().step(ids, state.state)
+        return logits, Turned(after)
+
+
 PLANTED: list[tuple[type[Model], battery.Check]] = [
     (Deaf, battery.the_label_matters),
     (Sliding, battery.step_is_forward_with_a_label),
@@ -277,6 +302,7 @@ PLANTED: list[tuple[type[Model], battery.Check]] = [
     (Peeking, battery.no_look_ahead),
     (Stateless, battery.step_is_forward),
     (Restarting, battery.steps_past_block_size),
+    (Swapped, battery.remembered_is_stepped),
     (Boundless, battery.forward_knows_its_limit),
     (Confident, battery.starts_near_uniform),
     (Dead, battery.every_parameter_gets_a_gradient),
