@@ -1,4 +1,4 @@
-"""How long the wait is for the first line: fresh processes, from their start.
+"""How long the wait is for the first line, or for the end: fresh processes, from their start.
 
 python bench/start_up.py --names names.txt [--json OUT]
 """
@@ -18,6 +18,7 @@ from trained import trained
 
 MAKEMORE = str(Path(sys.executable).with_name("makemore"))
 TIMES, SHORT = 15, 1
+END = "to the end of the process"
 
 
 def sides(ngram: str, transformer: str) -> dict[str, list[str]]:
@@ -32,11 +33,15 @@ def sides(ngram: str, transformer: str) -> dict[str, list[str]]:
         "first name of an ngram": [MAKEMORE, "sample", ngram, "-n", "1"],
         "first name of a transformer": [MAKEMORE, "sample", transformer, "-n", "1"],
         "first of 1,000 names of a transformer": [MAKEMORE, "sample", transformer, "-n", "1000"],
+        f"20 names of an ngram, {END}": [MAKEMORE, "sample", ngram],
+        f"20 names of a transformer, {END}": [MAKEMORE, "sample", transformer],
     }
 
 
-def wait_for_line(command: list[str]) -> float:
-    """Seconds from the start to the first line of output, or to the end where there is none."""
+def wait_for(name: str, command: list[str]) -> float:
+    """Seconds from the start to the first line of output, or to the end of the process where there
+    is none or the end is asked for.
+    """
     environment = dict(os.environ)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start compiles torch again
     began = time.perf_counter()
@@ -47,6 +52,9 @@ def wait_for_line(command: list[str]) -> float:
         process.stdout.readline()
         seconds = time.perf_counter() - began
         process.stdout.read()
+        process.wait()
+        if name.endswith(END):
+            seconds = time.perf_counter() - began
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
     return seconds
@@ -62,10 +70,11 @@ def main(arguments: list[str] | None = None) -> None:
         for model in ("ngram", "transformer"):
             trained(model, parts, options).save(Path(folder) / model)
         found = sides(str(Path(folder) / "ngram"), str(Path(folder) / "transformer"))
-        for command in found.values():  # writes the bytecode, and brings files into memory
-            wait_for_line(command)
+        for name, command in found.items():  # writes the bytecode, and brings files into memory
+            wait_for(name, command)
         waits = {
-            name: lambda command=command: wait_for_line(command) for name, command in found.items()
+            name: lambda name=name, command=command: wait_for(name, command)
+            for name, command in found.items()
         }
         for name, seconds in alternating(waits, times).items():
             bench.add({

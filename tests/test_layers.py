@@ -103,7 +103,7 @@ LEAVES = (
     "export",
     "web",
 )
-SURFACE = ("commands", "cli", "__main__")
+SURFACE = ("startup", "commands", "cli", "__main__")
 LAYERS = (*SPINE, *LEAVES, *SURFACE)
 
 # Any file may stand in these, and its siblings are as high as it is.

@@ -16,6 +16,7 @@ import makemore.commands
 from makemore import __version__
 from makemore.commands import note
 from makemore.errors import DataError, MakemoreError, SystemFault
+from makemore.startup import leave, prepare
 
 FILES = (module.name for module in pkgutil.iter_modules(makemore.commands.__path__))
 # As they are typed: the file lr_find.py is `lr-find`.
@@ -64,10 +65,7 @@ def with_command(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run a command; the process ends here, with design.md's exit codes."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        # A thread that waits gives its core back after some 0.1 ms. As torch's OpenMP has it, it
-        # spins for milliseconds, and a step beside another busy process takes 30 times as long.
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is loaded
+    prepare()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -82,7 +80,7 @@ def main() -> None:
         sys.stdout.flush()
     except OSError:  # said already, and Python would say it once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    leave(code)
 
 
 def run(arguments: list[str], debug: bool = False) -> int:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.options import make
 from makemore.settings import Sampling
+from makemore.startup import only_draws
 
 if TYPE_CHECKING:
     from makemore.estimator import MakeMore
 
 
 def maker_under(folder: str, conditions: Mapping[str, Any]) -> MakeMore:
-    """The maker of a run directory. Raises Unsatisfiable, UsageError before its model is loaded:
+    """The maker of a run directory, to draw lines from and for nothing else.
 
-    to say that no line can be as asked takes no model, and torch alone takes a second.
+    Raises Unsatisfiable, UsageError before its model is loaded: to say that no line can be as asked
+    takes no model, and torch alone takes a second.
     """
     from makemore.constraints import compile_conditions
     from makemore.estimator import MakeMore
@@ -26,4 +28,5 @@ def maker_under(folder: str, conditions: Mapping[str, Any]) -> MakeMore:
     encode_prefix(run.vocabulary, options.prefix)
     longest = run.vocabulary.longest([run.split.train])
     compile_conditions(run.vocabulary, options, 2 * longest, not options.all)
+    only_draws()
     return MakeMore.of_run(run)
