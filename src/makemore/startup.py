@@ -6,14 +6,14 @@ Only the command line does this. Whoever imports makemore has a process of their
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import NoReturn
 
-ALLOCATIONS = 10_000  # of objects between two looks for garbage; importing torch makes 250,000
 # By these torch's compiler and exporters know shapes without values. They are a quarter of the time
 # that torch takes to load.
 SHAPES_ALONE = "torch._meta_registrations"
@@ -28,22 +28,31 @@ def prepare() -> None:
         # A thread that waits gives its core back after some 0.1 ms. As torch's OpenMP has it, it
         # spins for milliseconds, and a step beside another busy process takes 30 times as long.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is loaded
-    gc.set_threshold(ALLOCATIONS)
 
 
-def only_draws() -> None:
-    """From now on the command only asks a model for lines: torch is loaded without what that never
-    needs. Nothing else would work: torch's optimizers import its compiler. Where torch is loaded
-    already, as by a plugin, it stays whole.
+@contextmanager
+def only_draws() -> Iterator[None]:
+    """Inside, a model is loaded, and from then on the command only asks it for lines.
+
+    Torch is loaded without what that never needs; nothing else would work, as its optimizers import
+    its compiler. Where it is loaded already, as by a plugin, it stays whole. And nobody looks for
+    garbage among the 250,000 objects of an import.
     """
     if _ours and "torch" not in sys.modules:
         sys.modules[SHAPES_ALONE] = ModuleType(SHAPES_ALONE)
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looked:
+            gc.enable()
 
 
 def leave(code: int) -> NoReturn:
     """End the process. Python would take torch apart first, for half a second."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # the reader has gone
+        with suppress(OSError):  # the reader has gone
             stream.flush()
     os._exit(code)

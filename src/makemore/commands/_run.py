@@ -28,5 +28,5 @@ def maker_under(folder: str, conditions: Mapping[str, Any]) -> MakeMore:
     encode_prefix(run.vocabulary, options.prefix)
     longest = run.vocabulary.longest([run.split.train])
     compile_conditions(run.vocabulary, options, 2 * longest, not options.all)
-    only_draws()
-    return MakeMore.of_run(run)
+    with only_draws():
+        return MakeMore.of_run(run)
