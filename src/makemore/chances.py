@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.corpus import mix
 from makemore.settings import Sampling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, the step of SplitMix64
+WEIGHING = ("temperature", "top_k", "top_p", "min_p")  # the options that weights hang on
 
 
 def weigh(logits: NDArray[Any], options: Sampling) -> Floats:
@@ -78,11 +83,16 @@ def pick(reach: Floats, rows: Ints, uniform: Floats) -> Ints:
     return np.asarray(at + 1 - first)
 
 
-def uniforms(seed: int, number: int, place: int, size: int) -> Floats:
-    """(size,) in [0, 1): what round `number` draws by at this place, one for each of its lines."""
-    key = np.array([seed, 0], dtype=np.uint64)
-    bits = np.random.Philox(key=key, counter=[0, place, number, 0])
-    return np.random.Generator(bits).random(size)
+def uniforms(seed: int, number: int, place: int, rows: Ints) -> Floats:
+    """(R,) in [0, 1): what these lines of round `number` draw by at this place.
+
+    SplitMix64 (Steele, Lea and Flood 2014): a number hangs on its place in a sequence alone, so
+    only those that are needed are made. Where a sequence starts is a hash of what it is for.
+    """
+    what = np.array([seed, number, place], dtype="<u8").tobytes()
+    start = np.frombuffer(hashlib.blake2b(what, digest_size=8).digest(), dtype="<u8")
+    drawn = mix(start + (rows + 1).astype(np.uint64) * GOLDEN)
+    return np.asarray((drawn >> np.uint64(11)) * 2.0**-53)
 
 
 def log_softmax(logits: NDArray[Any]) -> Floats:

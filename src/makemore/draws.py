@@ -158,10 +158,10 @@ class Drawer:
             return []
         rows = np.arange(size)
         group = choose(
-            shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, size), np.zeros_like(rows)
+            shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, rows), np.zeros_like(rows)
         )
         for place in range(len(self.prefix), self.automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, int(rows[-1]) + 1)[rows]
+            uniform = uniforms(self.seed, number, place, rows)
             picked, lead = self._pick(open_, place, group, uniform)
             if place == self.automaton.most and self.automaton.cuts and self.options.all:
                 cut = (picked != BOUNDARY) & self.automaton.ends(place, open_.states)[group]
@@ -223,7 +223,9 @@ class Drawer:
         weights = np.exp(logs - highest)[group]  # (R,)
         if weights.sum() ** 2 / (weights**2).sum() > EVEN * len(group):
             return group
-        start = uniforms(self.seed, number, PLACE_OF_RESAMPLING + place, 1)
+        start = uniforms(
+            self.seed, number, PLACE_OF_RESAMPLING + place, np.zeros(1, dtype=np.int64)
+        )
         points = (np.arange(len(group)) + start) / len(group)
         chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)
         mean = highest + np.log(weights.mean())
@@ -308,6 +310,19 @@ class Ended:
 
     def __len__(self) -> int:
         return len(self.nll)
+
+    def earliest(self) -> tuple[NDArray[np.uint64], Ints]:
+        """The distinct hashes, sorted, and the line of each that was drawn first."""
+        order = np.argsort(
+            self.hashes
+        )  # unstable, in half of the time; draws tell equal ones apart
+        hashes = self.hashes[order]
+        starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
+        if not len(starts):
+            return hashes, order
+        line_of = np.empty(int(self.first.max()) + 1, dtype=np.int64)  # by its first draw
+        line_of[self.first] = np.arange(len(self))
+        return hashes[starts], line_of[np.minimum.reduceat(self.first[order], starts)]
 
     def canonical(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
         """(n,) whether each text is read as the symbols that were drawn: `C` and `l` is no `Cl`."""

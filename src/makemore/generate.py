@@ -6,7 +6,8 @@ so far are one prefix, computed once. No torch: `step` takes and returns numpy.
 
 Three ways, and a round's numbers alone say which: plain rejection, exact and fast as long as it
 pays; the same by what is left, once most draws are refused (used.py); and, where few lines satisfy
-the conditions, led draws with weights (lookahead.py), which are approximate.
+the conditions, led draws with weights (lookahead.py), which are approximate. A model that can be a
+table is looked up in one (walks.py), with the same lines.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import uniforms
+from makemore.chances import WEIGHING, uniforms
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus
 from makemore.draws import Drawer, Ended, Finished
@@ -36,7 +37,7 @@ Ints = NDArray[np.int64]
 
 ROUND = 16_384  # draws in a round at most; a run records it, because a seed's lines depend on it
 MOST_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
-TABLED = 1024  # draws in a round from which on it pays to make a table of a model that can be one
+TABLED = 1024  # draws or lines from which on it pays to make a table of a model that can be one
 FIRST_ROUND = 128  # the next has twice as many, up to ROUND: the first lines come soon
 GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
 PILOT = 1024  # draws after which it is asked whether rejection pays
@@ -118,7 +119,7 @@ class Sampler:
         drawer, size = self.drawer, self._size(number)
         if drawer.used is not None or drawer.lookahead is not None:
             return drawer.round(number, size)
-        if self._walks is None and size >= TABLED:
+        if self._walks is None and max(size, self.wanted or 0) >= TABLED:
             states = drawer.model.as_states()
             if states is not None:
                 self._walks = Walks(
@@ -150,9 +151,8 @@ class Sampler:
     def _ways_out(self, left: float) -> str:
         """What a person can do where no more lines are found."""
         asked, plain = self.options, Sampling()
-        drawing = ("temperature", "top_k", "top_p", "min_p")
         ways = ["ask for fewer"] if self.found else []
-        if left or any(getattr(asked, name) != getattr(plain, name) for name in drawing):
+        if left or any(getattr(asked, name) != getattr(plain, name) for name in WEIGHING):
             ways.append("raise --temperature")
         if any(getattr(asked, name) != getattr(plain, name) for name in CONDITIONS):
             ways.append("loosen the conditions")
@@ -191,10 +191,9 @@ class Sampler:
 
     def _fresh(self, lines: Ended) -> Ints:
         """The lines that are neither known, given before, nor too near; one of each text."""
-        order = np.argsort(lines.first, kind="stable")
-        hashes, earliest = np.unique(lines.hashes[order], return_index=True)
+        hashes, fresh = lines.earliest()
         unknown = self.known.origins(hashes) == 0  # sorted ones are found several times as fast
-        fresh = np.sort(order[earliest[unknown][~within(hashes[unknown], self.given)]])
+        fresh = np.sort(fresh[unknown][~within(hashes[unknown], self.given)])
         fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
         if self.near and len(fresh):
             near = self.near(list(lines.texts.take(fresh)))
@@ -212,7 +211,7 @@ class Sampler:
         each = weights / lines.draws[fresh]
         effective = float(weights.sum() ** 2 / (weights * each).sum())
         self.effective += effective
-        uniform = uniforms(self.seed, number, PLACE_OF_WEIGHTS, len(fresh))
+        uniform = uniforms(self.seed, number, PLACE_OF_WEIGHTS, np.arange(len(fresh)))
         keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # Gumbel: the largest are the draws
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 

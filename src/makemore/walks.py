@@ -6,10 +6,13 @@ all that it can answer is known before, so a draw only looks up its state, and e
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import choose, pick, reaches, uniforms, weigh
+from makemore.chances import WEIGHING, choose, log_softmax, pick, reaches, uniforms, weigh
 from makemore.constraints import Automaton
 from makemore.draws import PLACE_OF_LABEL, Finished
 from makemore.models.base import States
@@ -20,6 +23,52 @@ from makemore.vocabulary import BOUNDARY
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+GUIDED = 1024  # draws from which on a guide is quicker than bisection alone
+
+
+class Table:
+    """What draws look up in each state of a model: S states, V symbols, C cells of [0, 1).
+
+    logs: (S, V) log p, to the last bit as in a Memory
+    reach: (S, C) up to where each symbol's share reaches
+    guide: (S, C) the first symbol whose share reaches beyond the start of a cell: mostly the one
+        that a number of the cell is for (Chen and Asau 1974)
+    """
+
+    def __init__(self, states: States, options: Sampling) -> None:
+        self.logs = log_softmax(states.logs)
+        self.reach = reaches(weigh(self.logs, options))
+        (S, V), C = self.logs.shape, self.reach.shape[1]
+        cells = np.ceil(self.reach[:, :V] * C).astype(np.int64)  # from which on a share is below
+        cells += np.arange(S)[:, None] * (C + 1)
+        below = np.bincount(cells.ravel(), minlength=S * (C + 1)).reshape(S, C + 1)[:, :C]
+        self.guide = np.cumsum(below, axis=1, dtype=np.min_scalar_type(V))
+
+    def pick(self, states: Ints, uniform: Floats) -> Ints:
+        """(R,) of each state the first symbol that reaches beyond the number, as `chances.pick`."""
+        if len(states) < GUIDED:
+            return pick(self.reach, states, uniform)
+        row = states * self.reach.shape[1]
+        cell = row + (uniform * self.reach.shape[1]).astype(np.int64)
+        picked = self.guide.ravel().take(cell).astype(np.int64)
+        beyond = np.flatnonzero(self.reach.ravel().take(row + picked) <= uniform)
+        picked[beyond] = pick(self.reach, states.take(beyond), uniform.take(beyond))
+        return picked
+
+
+# Who draws again from the same states need not wait for their table again.
+_tables: WeakKeyDictionary[States, tuple[tuple[Any, ...], Table]] = WeakKeyDictionary()
+
+
+def table(states: States, options: Sampling) -> Table:
+    """The table of these states, the last of which is kept."""
+    asked = tuple(getattr(options, name) for name in WEIGHING)
+    before, kept = _tables.get(states, ((), None))
+    if kept is None or before != asked:
+        kept = Table(states, options)
+        _tables[states] = asked, kept
+    return kept
 
 
 class Walks:
@@ -34,29 +83,33 @@ class Walks:
         self.model, self.automaton, self.options, self.seed = model, automaton, options, seed
         self.shares = np.array(list(labels.values()))
         self.labels = np.array(list(labels), dtype=np.int64)
-        self.reach = reaches(weigh(model.logs, options))
+        self.table = table(model, options)
         self.ids = np.array(prefix, dtype=np.int64)
         starts = np.array([model.start[number] for number in labels], dtype=np.int64)
         self.nll, self.conditions = np.zeros(len(starts)), np.int64(0)
         for symbol in prefix:
-            self.nll -= model.logs[starts, symbol]
+            self.nll -= self.table.logs[starts, symbol]
             starts = model.after[starts, symbol].astype(np.int64)
             self.conditions = automaton.next[self.conditions, symbol].astype(np.int64)
         self.starts = starts
 
     def round(self, number: int, size: int) -> list[Finished]:
-        model, automaton, V = self.model, self.automaton, self.model.logs.shape[1]
-        logs, after, onward = model.logs.ravel(), model.after.ravel(), automaton.next.ravel()
+        automaton, V = self.automaton, self.table.logs.shape[1]
+        logs, after, onward = (
+            self.table.logs.ravel(),
+            self.model.after.ravel(),
+            automaton.next.ravel(),
+        )
         rows = np.arange(size)
-        uniform = uniforms(self.seed, number, PLACE_OF_LABEL, size)
+        uniform = uniforms(self.seed, number, PLACE_OF_LABEL, rows)
         first = choose(self.shares[None], uniform, np.zeros_like(rows))
         label, states, nll = self.labels[first], self.starts[first], self.nll[first]
         conditions = np.full(size, self.conditions)
         drawn = [np.full(size, symbol) for symbol in self.ids]  # (size,) of each place, by row
         finished = []
         for place in range(len(self.ids), automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, int(rows[-1]) + 1)[rows]
-            picked = pick(self.reach, states, uniform)
+            uniform = uniforms(self.seed, number, place, rows)
+            picked = self.table.pick(states, uniform)
             moves = states * V + picked
             to = onward.take(conditions * V + picked)
             may_end = automaton.ends(place, conditions)

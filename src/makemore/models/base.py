@@ -33,7 +33,7 @@ MOST_CELLS = 2**22  # states times symbols of a table: 50 MB, and as much while 
 _INTERFACE = ("base", "neural", "labelled")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class States:
     """A whole model as a table of its states: for the models that have few enough of them.
 
