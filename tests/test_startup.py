@@ -49,7 +49,9 @@ print("torch._refs" in sys.modules)  # with the rest of what knows shapes
 
 
 def test_all_models_draw_the_same_with_less_of_torch(runs: list[Path], tmp_path: Path) -> None:
-    """And only a process that is the command line's own goes without it."""
+    """And only a process that is the command line's own goes without it. Where torch is another
+    version than startup.TORCH, see whether this still holds, and say so there.
+    """
     ours, theirs = (python(DRAWN, whose, *runs, cwd=tmp_path) for whose in ("ours", "theirs"))
     *less, loaded = ours.stdout.splitlines()
     *all_of_it, whole = theirs.stdout.splitlines()

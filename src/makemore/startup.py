@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import NoReturn
 
 # By these torch's compiler and exporters know shapes without values. They are a quarter of the time
-# that torch takes to load.
-SHAPES_ALONE = "torch._meta_registrations"
+# that torch takes to load. So it is in this version; any other is loaded whole.
+SHAPES_ALONE, TORCH = "torch._meta_registrations", "2.13."
 _ours = False  # whether this process runs one command and ends
 
 
@@ -38,8 +38,12 @@ def only_draws() -> Iterator[None]:
     its compiler. Where it is loaded already, as by a plugin, it stays whole. And nobody looks for
     garbage among the 250,000 objects of an import.
     """
+    from importlib.metadata import PackageNotFoundError, version  # --help need not wait for it
+
     if _ours and "torch" not in sys.modules:
-        sys.modules[SHAPES_ALONE] = ModuleType(SHAPES_ALONE)
+        with suppress(PackageNotFoundError):  # counts need none
+            if version("torch").startswith(TORCH):
+                sys.modules[SHAPES_ALONE] = ModuleType(SHAPES_ALONE)
     looked = gc.isenabled()
     gc.disable()
     try:
