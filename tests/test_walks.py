@@ -9,11 +9,14 @@ import pytest
 
 import battery
 from makemore import MakeMore, generate
-from makemore.chances import choose, pick, reaches
-from makemore.models.base import Model
+from makemore.chances import choose, log_softmax, pick, reaches, weigh
+from makemore.models.base import Model, States
 from makemore.models.bigram import Bigram
 from makemore.models.labelled import LabelledCounts
 from makemore.models.ngram import NGram
+from makemore.options import make
+from makemore.settings import Sampling
+from makemore.walks import GUIDED, Table, table
 
 LINES = ["anna", "hanna", "ana", "nahan", "hana", "annah", "bab", "abba", "banana", "nab", "han"]
 
@@ -110,12 +113,42 @@ def test_lines_of_a_seed_are_the_same_with_a_table_and_without(
         assert (sampler._walks is not None) == (tabled == 1)
     (left, draws), (right, others) = found
     assert draws == others and len(left) == 40
-    assert [line._replace(nll=0.0) for line in left] == [line._replace(nll=0.0) for line in right]
-    np.testing.assert_allclose([line.nll for line in left], [line.nll for line in right], atol=1e-9)
+    assert left == right  # the nll to its last bit
 
 
-def test_few_lines_are_the_first_of_many_where_a_table_comes_later() -> None:
+def test_few_lines_are_the_first_of_many_which_come_from_a_table() -> None:
+    """To the last bit of their nll, which `sample --json` shows."""
     maker = MakeMore("ngram", order=3).fit(LINES)
-    many = maker.sample(2000, random_state=1)
+    many = list(maker.samples(2000, random_state=1))
     for n in (1, 100, 700):
-        assert maker.sample(n, random_state=1) == many[:n]
+        assert list(maker.samples(n, random_state=1)) == many[:n]
+
+
+@pytest.mark.parametrize("V", [1, 2, 3, 8, 27, 64, 300])
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.2}, {"top_k": 2}, {"temperature": 0.0}])
+def test_a_guide_gives_what_bisection_gives(V: int, options: dict[str, Any]) -> None:
+    """On the borders of shares and of cells, too, and where symbols have no share."""
+    draws = np.random.default_rng(V)
+    shares = draws.dirichlet(np.full(V, 0.3), size=40)
+    shares[draws.random(shares.shape) < 0.2] = 0.0
+    shares[:, 0] += 1e-3
+    with np.errstate(divide="ignore"):
+        states = States(np.log(shares), np.zeros((40, V), dtype=np.int32), {0: 0}, {0: 0})
+    found = Table(states, make(Sampling, options))
+    C = found.reach.shape[1]
+    borders = np.concatenate([found.reach.ravel(), np.arange(C) / C])
+    uniform = np.concatenate([draws.random(5000), borders[borders < 1]])
+    rows = draws.integers(0, 40, len(uniform))
+    assert len(rows) >= GUIDED
+    picked = found.pick(rows, uniform)
+    np.testing.assert_array_equal(picked, pick(found.reach, rows, uniform))
+    weights = weigh(log_softmax(states.logs), make(Sampling, options))
+    assert (weights[rows, picked] > 0).all()
+
+
+def test_the_table_of_a_model_is_made_once_for_draws_of_one_kind() -> None:
+    states = MakeMore("ngram", order=3).fit(LINES).model_.as_states()
+    first = table(states, make(Sampling, {"min_length": 2}))
+    assert table(states, make(Sampling, {"prefix": "a", "all": True})) is first
+    cold = table(states, make(Sampling, {"temperature": 0.5}))
+    assert cold is not first and table(states, make(Sampling, {"temperature": 0.5})) is cold

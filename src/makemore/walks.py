@@ -95,11 +95,8 @@ class Walks:
 
     def round(self, number: int, size: int) -> list[Finished]:
         automaton, V = self.automaton, self.table.logs.shape[1]
-        logs, after, onward = (
-            self.table.logs.ravel(),
-            self.model.after.ravel(),
-            automaton.next.ravel(),
-        )
+        logs, after = self.table.logs.ravel(), self.model.after.ravel()
+        onward = automaton.next.ravel()
         rows = np.arange(size)
         uniform = uniforms(self.seed, number, PLACE_OF_LABEL, rows)
         first = choose(self.shares[None], uniform, np.zeros_like(rows))
