@@ -65,24 +65,24 @@ class Lookahead:
         """shares (C, V) of what comes next -> chances (most + 1, S, C).
 
         A context is its oldest symbol x and the others y; with the next symbol v the others make
-        the context (y, v). So for each y the sum over v is one product of matrices.
+        the context (y, v). So for each y the sum over v is one product of matrices, laid out so
+        that BLAS does it.
         """
         automaton, V = self.automaton, self.V
         places, states = automaton.open.shape
         x = V if self.length else 1
         y = self.contexts // x
-        by_y = np.ascontiguousarray(shares.reshape(x, y, V).transpose(1, 0, 2))  # (y, x, v)
-        to = np.maximum(automaton.next, 0)[:, None, :]  # (S, 1, v)
-        column = np.arange(V) if self.length else np.zeros(V, dtype=np.int64)
+        by_y = np.ascontiguousarray(shares.reshape(x, y, V).transpose(1, 2, 0))  # (y, v, x)
+        goes_on = automaton.next != DEAD  # (S, v)
+        to = np.maximum(automaton.next, 0).astype(np.int64) * x + np.arange(V) % x  # of (S, v)
         chances = np.zeros((places, states, self.contexts))
         for place in range(places - 1, -1, -1):
             ends = automaton.ends(place, np.arange(states))[:, None]
             now = ends * shares[:, BOUNDARY]  # (S, C)
             if place < automaton.most:
-                then = chances[place + 1].reshape(states, y, -1)[to, np.arange(y)[:, None], column]
-                then *= (automaton.next != DEAD)[:, None, :]  # (S, y, v)
-                summed = by_y @ then.transpose(1, 2, 0)  # (y, x, S)
-                now += summed.transpose(2, 1, 0).reshape(states, self.contexts)
+                after = chances[place + 1].reshape(states, y, x).transpose(1, 0, 2).reshape(y, -1)
+                then = after.take(to.ravel(), axis=1).reshape(y, states, V) * goes_on
+                now += (then @ by_y).transpose(1, 2, 0).reshape(states, self.contexts)  # (y, S, x)
             chances[place] = np.where(automaton.open[place][:, None], np.maximum(now, LEAST), 0.0)
         return chances
 
