@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from measure import Bench, alternating, parser, words_of
@@ -18,7 +19,6 @@ from trained import trained
 
 MAKEMORE = str(Path(sys.executable).with_name("makemore"))
 TIMES, SHORT = 15, 1
-END = "to the end of the process"
 
 
 def sides(ngram: str, transformer: str) -> dict[str, list[str]]:
@@ -33,15 +33,19 @@ def sides(ngram: str, transformer: str) -> dict[str, list[str]]:
         "first name of an ngram": [MAKEMORE, "sample", ngram, "-n", "1"],
         "first name of a transformer": [MAKEMORE, "sample", transformer, "-n", "1"],
         "first of 1,000 names of a transformer": [MAKEMORE, "sample", transformer, "-n", "1000"],
-        f"20 names of an ngram, {END}": [MAKEMORE, "sample", ngram],
-        f"20 names of a transformer, {END}": [MAKEMORE, "sample", transformer],
     }
 
 
-def wait_for(name: str, command: list[str]) -> float:
-    """Seconds from the start to the first line of output, or to the end of the process where there
-    is none or the end is asked for.
-    """
+def to_the_end(ngram: str, transformer: str) -> dict[str, list[str]]:
+    """What is waited for as a whole."""
+    return {
+        "20 names of an ngram, to the end": [MAKEMORE, "sample", ngram],
+        "20 names of a transformer, to the end": [MAKEMORE, "sample", transformer],
+    }
+
+
+def wait_for(command: list[str], to_the_end: bool = False) -> float:
+    """Seconds from the start to the first line of output, or to the end where there is none."""
     environment = dict(os.environ)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start compiles torch again
     began = time.perf_counter()
@@ -53,7 +57,7 @@ def wait_for(name: str, command: list[str]) -> float:
         seconds = time.perf_counter() - began
         process.stdout.read()
         process.wait()
-        if name.endswith(END):
+        if to_the_end:
             seconds = time.perf_counter() - began
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
@@ -69,13 +73,14 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for model in ("ngram", "transformer"):
             trained(model, parts, options).save(Path(folder) / model)
-        found = sides(str(Path(folder) / "ngram"), str(Path(folder) / "transformer"))
-        for name, command in found.items():  # writes the bytecode, and brings files into memory
-            wait_for(name, command)
+        runs = str(Path(folder) / "ngram"), str(Path(folder) / "transformer")
         waits = {
-            name: lambda name=name, command=command: wait_for(name, command)
+            name: partial(wait_for, command, end)
+            for end, found in ((False, sides(*runs)), (True, to_the_end(*runs)))
             for name, command in found.items()
         }
+        for wait in waits.values():  # writes the bytecode, and brings files into memory
+            wait()
         for name, seconds in alternating(waits, times).items():
             bench.add({
                 "started": name,

@@ -56,6 +56,7 @@ SPINE = (
     "lookahead",
     "used",
     "memory",
+    "ended",
     "draws",
     "walks",
     "samples",

@@ -192,7 +192,7 @@ def generation(
                 context_of(model, plan.vocabulary, targets[:place], watched.ids[0]),
                 symbol_of(plan.vocabulary, target), float(shares[target]),
                 float(high[target] - shares[target]), float(high[target]),
-                float(uniforms(seed, 0, place, np.zeros(1, dtype=np.int64))[0]),
+                float(uniforms(seed, 0, place, np.arange(1))[0]),
                 _likeliest(plan.vocabulary, shares, top),
             )
         )  # fmt: skip

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from makemore.chances import WEIGHING, uniforms
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus
-from makemore.draws import Drawer, Ended, Finished
+from makemore.draws import Drawer
+from makemore.ended import Ended, Finished
 from makemore.errors import Unsatisfiable, UsageError, visible
 from makemore.lookahead import Lookahead
 from makemore.models.base import Model

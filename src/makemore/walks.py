@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from makemore.chances import WEIGHING, choose, log_softmax, pick, reaches, uniforms, weigh
 from makemore.constraints import Automaton
-from makemore.draws import PLACE_OF_LABEL, Finished
+from makemore.draws import PLACE_OF_LABEL
+from makemore.ended import Finished
 from makemore.models.base import States
 from makemore.patterns import DEAD
 from makemore.settings import Sampling
