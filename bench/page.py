@@ -44,8 +44,8 @@ BENCHES = {
         "How many new names a second?",
         "Names that stand nowhere in the text, each once, as `maker.sample(n)` gives them. The "
         "operations are those of the names that were given out, as if nothing was drawn beside "
-        "them and nothing shared between them. What a maker keeps from earlier draws stands already: "
-        "an n-gram's first 100,000 names in a process, which make its table, take half as long again.",
+        "them and nothing shared between them. What a maker keeps from earlier draws stands: an "
+        "n-gram's first 100,000 names, which make its table, take 1.6 times as long.",
     ),
     "conditions": (
         "What do conditions cost?",
@@ -65,7 +65,8 @@ BENCHES = {
     "start_up": (
         "How long is the wait for the first line?",
         "Fresh processes, one after the other, until the first line of output (where there is "
-        "none, or the row says so: until the end); bytecode was written by a first run that does not count.",
+        "none, or the row says so: until the end); bytecode was written by a first run that does "
+        "not count.",
     ),
     "memory": (
         "How much memory do many lines take?",
