@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore import generate
-from makemore.chances import choose, log_softmax, uniforms, weigh
+from makemore.chances import Together, choose, log_softmax, uniforms, weigh
 from makemore.corpus import Corpus, is_clean
+from makemore.ended import Finished
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.estimator import MakeMore
 from makemore.generate import Sampler, encode_prefix
@@ -455,6 +456,42 @@ def test_numbers_are_even_and_know_nothing_of_each_other() -> None:
     np.testing.assert_array_equal(uniforms(3, 1, 4, rows)[[5, 77]], alone)
 
 
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 90), st.integers(1, 60)), min_size=1))
+def test_draws_of_several_rounds_have_the_numbers_of_their_rounds(
+    parts: list[tuple[int, int, int]],
+) -> None:
+    together = Together(5, tuple(parts))
+    every = [uniforms(5, of_round, 3, np.arange(row, row + rows)) for of_round, row, rows in parts]
+    drawn = np.flatnonzero(np.arange(together.bounds[-1]) % 3 != 1)
+    np.testing.assert_array_equal(together.uniforms(3, drawn), np.concatenate(every)[drawn])
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.data())
+def test_what_ended_of_some_draws_is_what_they_alone_would_give(
+    lines: list[int], data: st.DataObject
+) -> None:
+    """Each of the draws 0, 2, 4, ... came to a line; of `own`, each to a line of its own."""
+    rows = 2 * np.arange(len(lines))
+    some, which = np.unique(lines, return_inverse=True)
+    first = data.draw(st.integers(0, 80))
+    after = data.draw(st.integers(first, 90))
+    inside = (rows >= first) & (rows < after)
+
+    def of(kinds: Any, which: Any) -> Finished:
+        table = np.arange(len(kinds))
+        values = kinds * 0.5, kinds % 2, table, -kinds * 1.0
+        return Finished(np.column_stack([kinds, kinds]), *values, rows, which)
+
+    for whole in (of(some, which), of(np.array(lines), None)):
+        part = whole.among(first, after)
+        every = np.arange(len(part.rows)) if part.which is None else part.which
+        assert part.rows.tolist() == rows[inside].tolist()
+        assert part.ids[every].tolist() == [[line] * 2 for line in np.array(lines)[inside]]
+        assert part.nll[every].tolist() == (np.array(lines)[inside] * 0.5).tolist()
+        assert part.lead[every].tolist() == (np.array(lines)[inside] * -1.0).tolist()
+        assert len(part.nll) == len(set(every.tolist()))  # none that no draw came to
+
+
 def test_rounds_differ_and_their_size_is_part_of_what_a_seed_means(table: Table) -> None:
     lines = [line.text for line in draw(table, 384, all=True)]
     assert lines[:128] != lines[128:256]
@@ -631,8 +668,8 @@ def test_what_was_found_is_given_before_it_is_said_that_there_is_no_more() -> No
     lines = sample(model, vocabulary, known, Sampling(), 5, 1, 100, 2)
     found, message = found_before(lines)
     assert sorted(found) == ["ab", "b"]
-    # Found in the first round; the second has nothing new, the third takes out all that there is.
-    assert message.startswith("found 2 of 5 lines after 300 draws; and there is no other: ask for")
+    # Found in the first round, of which little is new; the second takes out all that there is.
+    assert message.startswith("found 2 of 5 lines after 200 draws; and there is no other: ask for")
 
 
 def test_giving_up_takes_many_draws_that_gave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -665,7 +702,7 @@ def test_greedy_draws_are_all_the_same_and_soon_there_is_no_other() -> None:
     model, vocabulary = of_words({"a": 0.4, "b": 0.3, "c": 0.3})
     new = sample(model, vocabulary, NOTHING, Sampling(temperature=0), 3, 1, 256, 1)
     found, message = found_before(new)
-    assert found == ["a"] and message.startswith("found 1 of 3 lines after 640 draws; and there")
+    assert found == ["a"] and message.startswith("found 1 of 3 lines after 384 draws; and there")
     known = Known(split_of("a"))
     old = sample(model, vocabulary, known, Sampling(temperature=0), 1, 1, 256, 1)
     found, message = found_before(old)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from makemore import MakeMore, crew, generate, memory, state
-from makemore.memory import Level, Memory
+from makemore.memory import Level, Memory, step_evenly
+from makemore.models.base import CountModel, find, names
 from makemore.settings import Sampling
 from makemore.used import NONE
 
@@ -48,13 +50,99 @@ def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
     for room in (0, 20_000, 2**28):
         monkeypatch.setattr(memory, "ROOM", room)
         sampler = maker.sampler(3, **asked)
-        found.append((list(maker.drawn(sampler, 300)), sampler.draws))
+        found.append(list(maker.drawn(sampler, 300)))
         assert sampler.drawer.memory.room >= 0
-    for lines, draws in found[1:]:
-        assert draws == found[0][1]
-        assert [line.text for line in lines] == [line.text for line in found[0][0]]
-        nlls = [[line.nll for line in some] for some in (lines, found[0][0])]
+    for lines in found[1:]:
+        assert [line.text for line in lines] == [line.text for line in found[0]]
+        nlls = [[line.nll for line in some] for some in (lines, found[0])]
         np.testing.assert_allclose(*nlls, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize(
+    ("asked", "way"),
+    [
+        ({}, "rejection: several"), ({"all": True}, "rejection: a part"),
+        ({"temperature": 0.7, "max_length": 4}, "left: a round"),
+        ({"suffix": "bab"}, "led: a round"),
+    ],
+)  # fmt: skip
+def test_lines_are_the_same_however_many_are_asked_for_and_drawn_together(
+    model: str, asked: dict[str, Any], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over parts of rounds and several at once, and where the way to draw changes among them."""
+    monkeypatch.setattr(generate, "TABLED", 10**9)
+    monkeypatch.setattr(generate, "ROUND", 256)
+    monkeypatch.setattr(generate, "FIRST_ROUND", 16)
+    maker, drawn, ways = learned(model), generate.Sampler._drawn, set[str]()
+
+    def seen(sampler: Any, together: Any) -> Any:
+        drawer = sampler.drawer
+        by = "led" if drawer.lookahead else "left" if drawer.used else "rejection"
+        parts = "a part" if together.parts[0][1] else "a round"
+        ways.add(f"{by}: {'several' if len(together.parts) > 1 else parts}")
+        return drawn(sampler, together)
+
+    monkeypatch.setattr(generate.Sampler, "_drawn", seen)
+    found = {}
+    for n in (1, 9, 33, 150):
+        for most in (7, 100, 65_536):
+            monkeypatch.setattr(generate, "TOGETHER", most)
+            lines = maker.drawn(maker.sampler(3, **asked), n)
+            found[n, most] = [(line.text, line.origin) for line in lines]
+    many = found[150, 7]
+    assert len(many) == 150
+    for (n, _), lines in found.items():
+        assert lines == many[:n]
+    assert way in ways and ways <= {
+        "rejection: a round", "rejection: a part", "rejection: several", "left: a round",
+        "led: a round",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [name for name in names() if name not in ("ensemble", "bigram")])
+def test_what_a_row_gives_hangs_on_that_row_alone(model: str) -> None:
+    """To the last bit, at the width of the recipe: so it is all one what is drawn together."""
+    chance = np.random.default_rng(1)
+    kind = find(model)
+    options = kind.Options()
+    built = kind(27, kind.context_for(options, 7), options)  # type: ignore[call-arg]
+    if isinstance(built, CountModel):
+        built = MakeMore(model).fit(["anna", "bob", "cleo", "abba", "bono"]).model_
+    else:
+        for parameter in built.parameters():
+            parameter.data = torch.from_numpy(chance.normal(0, 0.2, parameter.shape)).float()
+    ids = chance.integers(0, built.vocab_size, (600, 9))
+
+    def answers(rows: Any) -> list[Any]:
+        before, every, given = built.initial_state(len(rows)), np.arange(len(rows)), []
+        for place in range(9):  # longer than a sequence: it starts anew on the way
+            logits, after = step_evenly(built, ids[rows, place], before, every)
+            before = state.take(after, every)
+            given.append(logits)
+        return given
+
+    together = answers(np.arange(600))
+    for number in (1, 2, 3, 5, 8, 29, 64, 333):
+        rows = chance.permutation(600)[:number]
+        for alone, logits in zip(answers(rows), together, strict=True):
+            np.testing.assert_array_equal(alone, logits[rows])
+
+
+def test_no_more_is_drawn_than_what_is_asked_for_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    maker, drawn, made = learned("ngram"), generate.Sampler._drawn, list[int]()
+
+    def counted(sampler: Any, together: Any) -> Any:
+        made.append(int(together.bounds[-1]))
+        return drawn(sampler, together)
+
+    monkeypatch.setattr(generate.Sampler, "_drawn", counted)
+    assert len(maker.sample(3000, random_state=1, all=True)) == 3000
+    assert made[:2] == [128, 2048] and 3000 <= sum(made) < 3200  # whole rounds would be 3,968
+    made.clear()
+    sampler = maker.sampler(1, all=True)
+    endless = sampler.rounds()
+    assert [len(next(endless)) for _ in range(3)] == made == [128, 256, 512]
 
 
 @pytest.mark.parametrize("model", ["transformer", "gru"])
@@ -147,6 +235,23 @@ def test_a_full_sequence_starts_anew_and_is_not_remembered() -> None:
         given = np.exp(answers.logs[nodes]) / np.exp(answers.logs[nodes]).sum()
         np.testing.assert_allclose(given, np.exp(logits) / np.exp(logits).sum(), rtol=1e-5)
         assert len(answers) == int(inputs < model.block_size)
+
+
+def test_draws_are_made_together_in_the_room_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    maker, drawn, made = learned("gru"), generate.Sampler._drawn, list[int]()
+
+    def counted(sampler: Any, together: Any) -> Any:
+        made.append(int(together.bounds[-1]))
+        return drawn(sampler, together)
+
+    monkeypatch.setattr(generate.Sampler, "_drawn", counted)
+    monkeypatch.setattr(memory, "ROOM", 20_000)
+    sampler = maker.sampler(1, all=True)
+    assert sampler.drawer.memory.most == 20_000
+    list(maker.drawn(sampler, 900))
+    most = sampler.drawer.memory.most
+    assert most == 20_000 // max(level.bytes for level in sampler.drawer.memory.levels.values())
+    assert 100 < most < 200 and set(made[1:-1]) == {most} and made[0] == 128
 
 
 def test_a_state_grows_by_the_tips_of_its_rows() -> None:

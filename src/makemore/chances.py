@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,34 @@ def uniforms(seed: int, number: int, place: int, rows: Ints) -> Floats:
     start = np.frombuffer(hashlib.blake2b(what, digest_size=8).digest(), dtype="<u8")
     drawn = mix(start + (rows + 1).astype(np.uint64) * GOLDEN)
     return np.asarray((drawn >> np.uint64(11)) * 2.0**-53)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Draws that are made together, R of them: parts of rounds, one after the other.
+
+    parts: (round, its first row, rows) of each
+    """
+
+    seed: int
+    parts: tuple[tuple[int, int, int], ...]
+
+    @property
+    def bounds(self) -> Ints:
+        """(parts + 1,) the draw with which each part begins, and R."""
+        return np.cumsum([0, *(rows for _, _, rows in self.parts)])
+
+    def uniforms(self, place: int, draws: Ints) -> Floats:
+        """(R,) in [0, 1): what these draws, sorted, go by at this place."""
+        bounds = self.bounds
+        cuts = np.searchsorted(draws, bounds)
+        found = [
+            uniforms(self.seed, number, place, draws[start:stop] + (row - bound))
+            for (number, row, _), bound, start, stop in zip(
+                self.parts, bounds, cuts, cuts[1:], strict=False
+            )
+        ]
+        return np.concatenate(found)
 
 
 def log_softmax(logits: NDArray[Any]) -> Floats:

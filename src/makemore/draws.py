@@ -1,7 +1,7 @@
-"""Draws: one round of lines drawn symbol by symbol, each distinct prefix computed once.
+"""Draws: lines drawn symbol by symbol, many together, each distinct prefix computed once.
 
-A round is refused nothing here but what no condition lets through: what ends in it, and how many
-draws came to each line, is for generate.py to choose from.
+Nothing is refused here but what no condition lets through: what ends, and how many draws came to
+each line, is for generate.py to choose from.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import choose, log_softmax, pick, uniforms, weigh
+from makemore.chances import Together, choose, log_softmax, pick, weigh
 from makemore.constraints import Automaton
 from makemore.corpus import Corpus
 from makemore.ended import Finished
@@ -34,7 +34,7 @@ EVEN = 0.5  # sample size, as a share of the led draws, below which these are re
 
 @dataclass
 class Prefixes:
-    """The distinct prefixes of a round that are still open, G of them, all of one length.
+    """The distinct prefixes that are still open, G of them, all of one length.
 
     ids: (G, place); state (G, ...) of the model after them; nll (G,) in nats
     answers: of the model; rows: (G,) of them, which are the memory's nodes
@@ -63,7 +63,7 @@ class Prefixes:
 
 
 class Drawer:
-    """Draws rounds of lines from a model, under an automaton.
+    """Draws lines from a model, under an automaton.
 
     prefix: ids that every line starts with; labels: first input -> share of the draws
     used: what is used up, and lookahead: by what draws are led; None where they do not go by it
@@ -71,11 +71,11 @@ class Drawer:
 
     def __init__(
         self, model: Model, vocabulary: Vocabulary, automaton: Automaton, options: Sampling,
-        seed: int, prefix: list[int], labels: dict[int, float] | None = None,
+        prefix: list[int], labels: dict[int, float] | None = None,
     ) -> None:  # fmt: skip
         self.model, self.vocabulary, self.automaton = model, vocabulary, automaton
         self.memory = Memory(model, options)
-        self.options, self.seed, self.prefix = options, seed, prefix
+        self.options, self.prefix = options, prefix
         self.labels = labels or {BOUNDARY: 1.0}
         self.used: UsedMass | None = None
         self.lookahead: Lookahead | None = None
@@ -131,7 +131,7 @@ class Drawer:
             open_.nodes = self.used.add(open_.shares(self.options), alive)
         return open_
 
-    def round(self, number: int, size: int) -> list[Finished]:
+    def draw(self, together: Together) -> list[Finished]:
         if self.begun is None:
             self.begun = self._begin()
         self.settled = self.used.size if self.used else 0
@@ -142,12 +142,11 @@ class Drawer:
             shares = shares * self.used.mass(open_.nodes)
         if shares.sum() == 0:  # nothing is left that could be drawn
             return []
-        rows = np.arange(size)
-        group = choose(
-            shares[None], uniforms(self.seed, number, PLACE_OF_LABEL, rows), np.zeros_like(rows)
-        )
+        rows = np.arange(together.bounds[-1])
+        uniform = together.uniforms(PLACE_OF_LABEL, rows)
+        group = choose(shares[None], uniform, np.zeros_like(rows))
         for place in range(len(self.prefix), self.automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, rows)
+            uniform = together.uniforms(place, rows)
             picked, lead = self._pick(open_, place, group, uniform)
             if place == self.automaton.most and self.automaton.cuts and self.options.all:
                 cut = (picked != BOUNDARY) & self.automaton.ends(place, open_.states)[group]
@@ -167,7 +166,7 @@ class Drawer:
                 last = open_.ids[:, -1].copy()
                 self.levels.append((before.nodes[parents], last, open_.nodes))
             if self.lookahead:
-                group = self._resample(open_, self.lookahead, place + 1, group, number)
+                group = self._resample(open_, self.lookahead, place + 1, group, together)
         return finished
 
     def _pick(
@@ -197,7 +196,7 @@ class Drawer:
             return picked, np.log(shares[group, picked]) - np.log(led[group, picked])
 
     def _resample(
-        self, open_: Prefixes, lookahead: Lookahead, place: int, group: Ints, number: int
+        self, open_: Prefixes, lookahead: Lookahead, place: int, group: Ints, together: Together
     ) -> Ints:
         """Led draws go on from prefixes in proportion to their weights, once these are uneven.
 
@@ -209,7 +208,7 @@ class Drawer:
         weights = np.exp(logs - highest)[group]  # (R,)
         if weights.sum() ** 2 / (weights**2).sum() > EVEN * len(group):
             return group
-        start = uniforms(self.seed, number, PLACE_OF_RESAMPLING + place, np.arange(1))
+        start = together.uniforms(PLACE_OF_RESAMPLING + place, np.arange(1))
         points = (np.arange(len(group)) + start) / len(group)
         chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)
         mean = highest + np.log(weights.mean())

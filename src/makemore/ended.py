@@ -18,16 +18,31 @@ Ints = NDArray[np.int64]
 
 @dataclass
 class Finished:
-    """The distinct lines of a round that ended at one place, n of them, and the draws of each."""
+    """The distinct lines that ended at one place, n of them, and the draws of each."""
 
     ids: Ints  # (n, place)
     nll: Floats
     label: Ints
     nodes: Ints
     lead: Floats
-    rows: Ints  # (draws,) numbers of the draws in the round
-    which: Ints  # (draws,) the line of each
+    rows: Ints  # (draws,) numbers of the draws, sorted
+    which: Ints | None  # (draws,) the line of each; None where each draw is a line of its own
     capped: bool = False
+
+    def among(self, first: int, after: int) -> Finished:
+        """What came of the draws `first` to `after` - 1 alone."""
+        start, stop = np.searchsorted(self.rows, [first, after])
+        if self.which is None:
+            lines: Any = slice(start, stop)
+            which = None
+        else:
+            lines = np.zeros(len(self.nll), dtype=bool)
+            lines[self.which[start:stop]] = True
+            which = (np.cumsum(lines) - 1)[self.which[start:stop]]
+        return Finished(
+            self.ids[lines], self.nll[lines], self.label[lines], self.nodes[lines],
+            self.lead[lines], self.rows[start:stop], which, self.capped,
+        )  # fmt: skip
 
 
 class Ended:
@@ -44,7 +59,10 @@ class Ended:
         self.nll, self.lead = joined("nll", np.float64), joined("lead", np.float64)
         self.label, self.nodes = joined("label", np.int64), joined("nodes", np.int64)
         self.rows = joined("rows", np.int64)
-        shifted = [part.which + start for part, start in zip(finished, starts, strict=False)]
+        shifted = [
+            start + (np.arange(len(part.rows)) if part.which is None else part.which)
+            for part, start in zip(finished, starts, strict=False)
+        ]
         self.which = np.concatenate([*shifted, np.zeros(0, dtype=np.int64)]).astype(np.int64)
         self.capped = np.repeat([part.capped for part in finished], counts).astype(bool)
         self.draws = np.bincount(self.which, minlength=len(self.nll))

@@ -1,8 +1,9 @@
 """Sampling: lines drawn symbol by symbol from a model, new ones and each once by default.
 
 Draws go in rounds, and the random numbers of a draw depend on (seed, round, place, row) alone. So
-the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. Draws with the same symbols
-so far are one prefix, computed once. No torch: `step` takes and returns numpy.
+the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. How many are made together,
+parts of rounds or several, is what is still asked for. Draws with the same symbols so far are one
+prefix, computed once. No torch: `step` takes and returns numpy.
 
 Three ways, and a round's numbers alone say which: plain rejection, exact and fast as long as it
 pays; the same by what is left, once most draws are refused (used.py); and, where few lines satisfy
@@ -13,12 +14,14 @@ table is looked up in one (walks.py), with the same lines.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import WEIGHING, uniforms
+from makemore.chances import WEIGHING, Together, uniforms
 from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus
 from makemore.draws import Drawer
@@ -40,12 +43,26 @@ ROUND = 16_384  # draws in a round at most; a run records it, because a seed's l
 MOST_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
 TABLED = 1024  # draws or lines from which on it pays to make a table of a model that can be one
 FIRST_ROUND = 128  # the next has twice as many, up to ROUND: the first lines come soon
+TOGETHER = 65_536  # draws that are made together at most
+AHEAD = (
+    16  # draws that are made together, over those before, at most: what is known of them is rough
+)
 GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
 PILOT = 1024  # draws after which it is asked whether rejection pays
 PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
-NEW = 0.125  # share of a round's draws that are new, below which the next go by what is left
+NEW = 0.125  # new lines over a round's draws, below which the next go by what is left
 PLACE_OF_WEIGHTS = 2**32 + 1  # of random numbers that are no symbol's
 CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What ended in the draws of a round, of all or of some: the last ones if `last`."""
+
+    number: int
+    draws: int
+    last: bool
+    finished: list[Finished]
 
 
 class Sampler:
@@ -75,12 +92,13 @@ class Sampler:
         self.round_size = max(1, min(round_size, MOST_CELLS // len(vocabulary)))
         prefix = encode_prefix(vocabulary, options.prefix)
         automaton = compile_conditions(vocabulary, options, 2 * longest, not options.all)
-        self.drawer = Drawer(model, vocabulary, automaton, options, seed, prefix, labels)
+        self.drawer = Drawer(model, vocabulary, automaton, options, prefix, labels)
         self.draws, self.found, self.passed, self.too_near, self.idle = 0, 0, 0, 0, 0
         self.led, self.effective = 0, 0.0  # led draws, and their sample size summed over rounds
         self.wanted: int | None = None
         self.given = np.zeros(0, dtype=np.uint64)  # sorted hashes of what is not given again
-        self._fresh_draws = 0  # of this round
+        self._new = 0  # lines of this round
+        self._known_of = 0, 0  # draws and lines before those that were last made together
         self._walks: Walks | None = None
 
     @property
@@ -98,38 +116,76 @@ class Sampler:
             yield from lines
 
     def rounds(self, n: int | None = None) -> Iterator[Lines]:
-        """What each round gives, n lines in all (endless without n)."""
-        number, self.wanted = 0, n
+        """What each round gives, or each part of one, n lines in all (endless without n)."""
+        number, row, made = 0, 0, deque[Part]()
+        found, self.wanted = 0, n  # found in this round
         while n is None or self.found < n:
-            size = self._size(number)
-            finished = self._round(number)
-            self.draws += size
-            lines = self._given(finished, None if n is None else n - self.found, number)
+            if not made:
+                made.extend(self._draw(number, row))
+            part = made.popleft()
+            number, row = (number + 1, 0) if part.last else (number, row + part.draws)
+            self.draws += part.draws
+            lines = self._given(part, None if n is None else n - self.found)
             self.found += len(lines)
-            self.idle = 0 if len(lines) else self.idle + size
+            found += len(lines)
             yield lines
-            if n is None or self.found < n:
-                self._change_way(size)
-            number += 1
+            if part.last and (n is None or self.found < n):
+                size = self._size(part.number)
+                self.idle = 0 if found else self.idle + size
+                if self._change_way(size):
+                    made.clear()  # from here on it is drawn in another way
+                found, self._new = 0, 0
 
     def _size(self, number: int) -> int:
         return min(self.round_size, FIRST_ROUND << min(number, 20))
 
-    def _round(self, number: int) -> list[Finished]:
-        """What ends in a round. By the model alone, a table of it gives the same lines sooner."""
-        drawer, size = self.drawer, self._size(number)
+    def _draw(self, number: int, row: int) -> list[Part]:
+        """The next draws, from this row of a round on, as many together as it pays."""
+        left, parts = self._useful(), list[tuple[int, int, int]]()
+        while left > 0 or not parts:
+            rest = self._size(number) - row
+            parts.append((number, row, min(rest, left) if left else rest))
+            left -= parts[-1][2]
+            number, row = number + 1, 0
+        together = Together(self.seed, tuple(parts))
+        finished, bounds = self._drawn(together), together.bounds
+        return [
+            Part(number, rows, row + rows == self._size(number), [
+                ended if len(parts) == 1 else ended.among(first, first + rows) for ended in finished
+            ])
+            for (number, row, rows), first in zip(parts, bounds, strict=False)
+        ]  # fmt: skip
+
+    def _useful(self) -> int:
+        """Draws that what is still asked for may take, by the last ones; 0 where a whole round."""
+        drawer, seldom = self.drawer, max(self.passed, self.found) < PAYS * self.draws
+        draws, found = self.draws - self._known_of[0], self.found - self._known_of[1]
+        self._known_of = self.draws, self.found
+        if drawer.used or drawer.lookahead or seldom or not (self.wanted and found):
+            return 0
+        needed = math.ceil(1.08 * (self.wanted - self.found) * draws / found) + 32
+        most = min(TOGETHER, MOST_CELLS // len(self.vocabulary), AHEAD * self.draws)
+        return max(1, min(max(needed, self.draws // 32), most, drawer.memory.most))
+
+    def _drawn(self, together: Together) -> list[Finished]:
+        """What ends. By the model alone, a table of it gives the same lines sooner."""
+        drawer, draws = self.drawer, int(together.bounds[-1])
         if drawer.used is not None or drawer.lookahead is not None:
-            return drawer.round(number, size)
-        if self._walks is None and max(size, self.wanted or 0) >= TABLED:
+            return drawer.draw(together)
+        if self._walks is None and max(draws, self.wanted or 0) >= TABLED:
             states = drawer.model.as_states()
             if states is not None:
                 self._walks = Walks(
-                    states, drawer.automaton, self.options, self.seed, drawer.prefix, drawer.labels
+                    states, drawer.automaton, self.options, drawer.prefix, drawer.labels
                 )
-        return (self._walks or drawer).round(number, size)
+        return (self._walks or drawer).draw(together)
 
-    def _change_way(self, size: int) -> None:
-        """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end."""
+    def _change_way(self, size: int) -> bool:
+        """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end.
+
+        Gives whether they draw in another way than those before.
+        """
+        way = self.drawer.used, self.drawer.lookahead
         left = self.drawer.mass_left()
         if left == 0 or self.idle >= GIVE_UP:
             rest = f"{left:.2g} of the probability is left"
@@ -141,13 +197,14 @@ class Sampler:
                 self._ways_out(left),
             )  # fmt: skip
         if self.options.all:
-            return
-        if self.drawer.used is None and self._fresh_draws < NEW * size:
+            return False
+        if self.drawer.used is None and self._new < NEW * size:
             self.drawer.remember()
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
         room = self.train is not None and Lookahead.fits(self.drawer.automaton)
         if rare and room and self.exact and not self.options.exact and self.train is not None:
             self.drawer.lead(self.train)
+        return way != (self.drawer.used, self.drawer.lookahead)
 
     def _ways_out(self, left: float) -> str:
         """What a person can do where no more lines are found."""
@@ -165,17 +222,17 @@ class Sampler:
 
     # -- what a round gives -----------------------------------------------------------------------
 
-    def _given(self, finished: list[Finished], most: int | None, number: int) -> Lines:
-        """The lines of a round that are not refused, at most so many, in their order."""
-        lines = Ended(finished, self.vocabulary)
+    def _given(self, part: Part, most: int | None) -> Lines:
+        """The lines that are not refused, at most so many, in their order."""
+        lines = Ended(part.finished, self.vocabulary)
         if self.options.all:
             order = np.argsort(lines.rows, kind="stable")
             return self._samples(lines, lines.which[order][:most])
         fresh = self._fresh(lines)
-        self._fresh_draws = int(lines.draws[fresh].sum())
+        self._new += len(fresh)
         if not self.exact:
             self.led += len(lines.rows)
-            chosen = self._by_weight(lines, fresh, number)
+            chosen = self._by_weight(lines, fresh, part.number)
             refused = np.setdiff1d(np.arange(len(lines)), fresh)
             gone = np.concatenate([refused, chosen])
         else:

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 ROOM = 2**28  # bytes that are remembered; the prefixes after them are computed whenever they come
 FEWEST = 512  # rows of a step from which on it is made in parts
 PART = 4096  # rows of a part at most
+MULTIPLE = 8  # of rows in a step; BLAS does an odd last one, or two or three, by other sums
 
 
 class Level:
@@ -51,13 +52,13 @@ class Level:
     def step(self, model: Model, ids: Ints, state: State, rows: Ints) -> None:
         """Step from these rows of a state, ids (n,); what it gives comes after what is remembered.
 
-        Many are done in parts, at the same time. Where the cuts are hangs on n alone, so the bits
-        are those of any machine.
+        Many are done in parts, at the same time.
         """
 
         def some(part: Ints) -> None:
-            logits, after = model.step(ids[part], states.take(state, rows[part]))
-            self.write(len(ids), int(part[0]), logits, states.tip(after))
+            logits, after = step_evenly(model, ids[part], state, rows[part])
+            tips = states.first(states.tip(after), len(part))
+            self.write(len(ids), int(part[0]), logits, tips)
 
         parts = [np.arange(len(ids))]
         if model.in_parts and len(ids) >= FEWEST:
@@ -95,6 +96,20 @@ class Level:
         return states.size((self.logs, self.reach, self.tips)) + 16
 
 
+def step_evenly(
+    model: Model, ids: Ints, state: State, rows: Ints
+) -> tuple[NDArray[np.floating], State]:
+    """model.step of ids (n,) from these rows of a state -> logits (n, V), and a state of n or more.
+
+    The last row is repeated until there are a MULTIPLE, so that a row's bits hang on the
+    row alone, and not on which others are asked for with it: draws may be made together as it
+    pays, and on any number of cores.
+    """
+    even = np.minimum(np.arange(-(-len(ids) // MULTIPLE) * MULTIPLE), len(ids) - 1)
+    logits, after = model.step(ids[even], states.take(state, rows[even]))
+    return logits[: len(ids)], after
+
+
 class Memory:
     """A model that is asked once for each prefix, as long as there is room to remember.
 
@@ -104,6 +119,11 @@ class Memory:
     def __init__(self, model: Model, options: Sampling) -> None:
         self.model, self.options, self.room = model, options, ROOM
         self.levels: dict[int, Level] = {}
+
+    @property
+    def most(self) -> int:
+        """Prefixes of one length that there is room for."""
+        return ROOM // max([level.bytes for level in self.levels.values()], default=1)
 
     def begin(self, logits: NDArray[np.floating]) -> Level:
         """Of the prefixes from which all others are reached: node i is row i of logits (n, V)."""
@@ -120,9 +140,10 @@ class Memory:
         """
         level = self.levels.setdefault(inputs, Level(self.options))
         if not self.model.extends(inputs):
-            logits, state = self.model.step(ids, state)
+            every = np.arange(len(ids))
+            logits, after = step_evenly(self.model, ids, state, every)
             level.write(len(ids), 0, logits, ())
-            return level, np.arange(len(ids)), state
+            return level, every, states.take(after, every)
         before = self.levels.get(inputs - 1)
         codes = nodes * self.model.vocab_size + ids
         if before is not None:

@@ -1,4 +1,4 @@
-"""Walks: rounds of lines drawn from a model that is a table of states; nothing is computed again.
+"""Walks: lines drawn from a model that is a table of states; nothing is computed again.
 
 They give what draws.py gives for the same seed. There a model is asked once for each prefix; here
 all that it can answer is known before, so a draw only looks up its state, and each is on its own.
@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import WEIGHING, choose, log_softmax, pick, reaches, uniforms, weigh
+from makemore.chances import WEIGHING, Together, choose, log_softmax, pick, reaches, weigh
 from makemore.constraints import Automaton
 from makemore.draws import PLACE_OF_LABEL
 from makemore.ended import Finished
@@ -25,6 +25,7 @@ from makemore.vocabulary import BOUNDARY
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+BLOCK = 4096  # states that are looked at together: what is worked out of them stays in the cache
 GUIDED = 1024  # draws from which on a guide is quicker than bisection alone
 
 
@@ -38,13 +39,19 @@ class Table:
     """
 
     def __init__(self, states: States, options: Sampling) -> None:
-        self.logs = log_softmax(states.logs)
-        self.reach = reaches(weigh(self.logs, options))
-        (S, V), C = self.logs.shape, self.reach.shape[1]
-        cells = np.ceil(self.reach[:, :V] * C).astype(np.int64)  # from which on a share is below
-        cells += np.arange(S)[:, None] * (C + 1)
-        below = np.bincount(cells.ravel(), minlength=S * (C + 1)).reshape(S, C + 1)[:, :C]
-        self.guide = np.cumsum(below, axis=1, dtype=np.min_scalar_type(V))
+        S, V = states.logs.shape
+        C = 1 << (V - 1).bit_length()
+        self.logs, self.reach = np.empty((S, V)), np.empty((S, C))
+        self.guide = np.empty((S, C), dtype=np.min_scalar_type(V))
+        for first in range(0, S, BLOCK):
+            here = slice(first, first + BLOCK)
+            logs = log_softmax(states.logs[here])
+            reach = reaches(weigh(logs, options))
+            self.logs[here], self.reach[here] = logs, reach
+            cells = np.ceil(reach[:, :V] * C).astype(np.int64)  # from which on a share is below
+            cells += np.arange(len(cells))[:, None] * (C + 1)
+            below = np.bincount(cells.ravel(), minlength=len(cells) * (C + 1))
+            np.cumsum(below.reshape(-1, C + 1)[:, :C], axis=1, out=self.guide[here])
 
     def pick(self, states: Ints, uniform: Floats) -> Ints:
         """(R,) of each state the first symbol that reaches beyond the number, as `chances.pick`."""
@@ -73,15 +80,15 @@ def table(states: States, options: Sampling) -> Table:
 
 
 class Walks:
-    """Draws rounds from a table, under an automaton: the same as a Drawer's while it neither leads
+    """Draws from a table, under an automaton: the same as a Drawer's while it neither leads
     nor goes by what is left, but each draw is a line of its own.
     """
 
     def __init__(
-        self, model: States, automaton: Automaton, options: Sampling, seed: int, prefix: list[int],
+        self, model: States, automaton: Automaton, options: Sampling, prefix: list[int],
         labels: dict[int, float],
     ) -> None:  # fmt: skip
-        self.model, self.automaton, self.options, self.seed = model, automaton, options, seed
+        self.model, self.automaton, self.options = model, automaton, options
         self.shares = np.array(list(labels.values()))
         self.labels = np.array(list(labels), dtype=np.int64)
         self.table = table(model, options)
@@ -94,19 +101,20 @@ class Walks:
             self.conditions = automaton.next[self.conditions, symbol].astype(np.int64)
         self.starts = starts
 
-    def round(self, number: int, size: int) -> list[Finished]:
+    def draw(self, together: Together) -> list[Finished]:
+        size = int(together.bounds[-1])
         automaton, V = self.automaton, self.table.logs.shape[1]
         logs, after = self.table.logs.ravel(), self.model.after.ravel()
         onward = automaton.next.ravel()
         rows = np.arange(size)
-        uniform = uniforms(self.seed, number, PLACE_OF_LABEL, rows)
+        uniform = together.uniforms(PLACE_OF_LABEL, rows)
         first = choose(self.shares[None], uniform, np.zeros_like(rows))
         label, states, nll = self.labels[first], self.starts[first], self.nll[first]
         conditions = np.full(size, self.conditions)
         drawn = [np.full(size, symbol) for symbol in self.ids]  # (size,) of each place, by row
         finished = []
         for place in range(len(self.ids), automaton.most + 1):
-            uniform = uniforms(self.seed, number, place, rows)
+            uniform = together.uniforms(place, rows)
             picked = self.table.pick(states, uniform)
             moves = states * V + picked
             to = onward.take(conditions * V + picked)
@@ -144,4 +152,4 @@ class Walks:
 def ended(ids: Ints, nll: Floats, label: Ints, rows: Ints, capped: bool) -> Finished:
     """Draws that ended at one place, each a line of its own."""
     nodes = np.full(len(rows), NONE)
-    return Finished(ids, nll, label, nodes, np.zeros(len(rows)), rows, np.arange(len(rows)), capped)
+    return Finished(ids, nll, label, nodes, np.zeros(len(rows)), rows, None, capped)

@@ -209,7 +209,7 @@ class NGram(CountModel):
             after[own] = after[suffix[own]]
             after[begin[more], last[more]] = more
         with np.errstate(divide="ignore"):
-            return States(np.log(rows), after, {0: int(after[0, 0])}, {0: 0})
+            return States(np.log(rows, out=rows), after, {0: int(after[0, 0])}, {0: 0})
 
     def initial_state(self, batch: int) -> State:
         return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)
