@@ -44,8 +44,8 @@ BENCHES = {
         "How many new names a second?",
         "Names that stand nowhere in the text, each once, as `maker.sample(n)` gives them. The "
         "operations are those of the names that were given out, as if nothing was drawn beside "
-        "them and nothing shared between them. What a maker keeps from earlier draws stands: an "
-        "n-gram's first 100,000 names, which make its table, take 1.6 times as long.",
+        "them and nothing shared between them. Of an n-gram, many names are drawn from a table of "
+        "all that it can answer; the first so many make it.",
     ),
     "conditions": (
         "What do conditions cost?",

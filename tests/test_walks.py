@@ -110,7 +110,7 @@ def test_lines_of_a_seed_are_the_same_with_a_table_and_without(
         monkeypatch.setattr(generate, "PAYS", 0.0)
         sampler = maker.sampler(5, **options)
         found.append((list(maker.drawn(sampler, 40)), sampler.draws))
-        assert (sampler._walks is not None) == (tabled == 1)
+        assert (sampler.tabled) == (tabled == 1)
     (left, draws), (right, others) = found
     assert draws == others and len(left) == 40
     assert left == right  # the nll to its last bit

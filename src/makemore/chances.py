@@ -92,8 +92,9 @@ def uniforms(seed: int, number: int, place: int, rows: Ints) -> Floats:
     """
     what = np.array([seed, number, place], dtype="<u8").tobytes()
     start = np.frombuffer(hashlib.blake2b(what, digest_size=8).digest(), dtype="<u8")
-    drawn = mix(start + (rows + 1).astype(np.uint64) * GOLDEN)
-    return np.asarray((drawn >> np.uint64(11)) * 2.0**-53)
+    drawn = mix(start + (rows + 1).view(np.uint64) * GOLDEN)
+    drawn >>= np.uint64(11)
+    return np.asarray(drawn.view(np.int64) * 2.0**-53)  # signed, which becomes a float sooner
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,7 @@ class Drawer:
         if shares.sum() == 0:  # nothing is left that could be drawn
             return []
         rows = np.arange(together.bounds[-1])
-        uniform = together.uniforms(PLACE_OF_LABEL, rows)
-        group = choose(shares[None], uniform, np.zeros_like(rows))
+        group = first_of(shares, together, rows)
         for place in range(len(self.prefix), self.automaton.most + 1):
             uniform = together.uniforms(place, rows)
             picked, lead = self._pick(open_, place, group, uniform)
@@ -262,3 +261,11 @@ class Drawer:
         nodes[fresh] = self.used.add(longer.shares(self.options, fresh), alive)
         self.used.link(parents, symbols, nodes)
         longer.nodes = nodes
+
+
+def first_of(shares: Floats, together: Together, rows: Ints) -> Ints:
+    """(R,) which of the labels, by their shares, each draw begins with."""
+    if len(shares) == 1:
+        return np.zeros_like(rows)
+    uniform = together.uniforms(PLACE_OF_LABEL, rows)
+    return choose(shares[None], uniform, np.zeros_like(rows))

@@ -26,10 +26,10 @@ from makemore.constraints import compile_conditions
 from makemore.corpus import Corpus
 from makemore.draws import Drawer
 from makemore.ended import Ended, Finished
-from makemore.errors import Unsatisfiable, UsageError, visible
+from makemore.errors import Unsatisfiable, UsageError
 from makemore.lookahead import Lookahead
 from makemore.models.base import Model
-from makemore.options import knobs, unknown_key
+from makemore.options import knobs
 from makemore.samples import Known, Lines, Sample, within
 from makemore.settings import Conditions, Sampling
 from makemore.symbols import CHARACTER
@@ -110,6 +110,11 @@ class Sampler:
     def pass_rate(self) -> float:
         """The share of the draws that satisfied the conditions before draws were led."""
         return self.passed / max(1, self.draws - self.led)
+
+    @property
+    def tabled(self) -> bool:
+        """Whether a table of the model stands, by which lines are drawn sooner."""
+        return self._walks is not None
 
     def __iter__(self) -> Iterator[Sample]:
         for lines in self.rounds():
@@ -301,29 +306,3 @@ def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
             f"the model does not know {unknown}", "--prefix", "use symbols of the text"
         )
     return [int(number) for number in ids]
-
-
-def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
-    """`scots`, or `female=.7,scots=.3` -> the share of each label; they are scaled to sum to 1.
-
-    Raises UsageError for an unknown label, or a share that is no number above 0.
-    """
-    if text in names:
-        return {text: 1.0}
-    shares = {}
-    for part in text.split(","):
-        name, given, number = part.strip().rpartition("=")
-        name, number = (name, number) if given else (number, "1")
-        if name not in names:
-            raise unknown_key(name, names, "label")
-        try:
-            shares[name] = float(number)
-        except ValueError:
-            shares[name] = -1.0
-        if not 0 < shares[name] < math.inf:
-            raise UsageError(
-                f"{visible(number, 40)!r} is no share of {name!r}", "--label",
-                "give NAME=.7,OTHER=.3",
-            )  # fmt: skip
-    total = sum(shares.values())
-    return {name: share / total for name, share in shares.items()}

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 
 ROOM = 2**28  # bytes that are remembered; the prefixes after them are computed whenever they come
 FEWEST = 512  # rows of a step from which on it is made in parts
-PART = 4096  # rows of a part at most
+PART = 8192  # rows of a part at most
 MULTIPLE = 8  # of rows in a step; BLAS does an odd last one, or two or three, by other sums
 
 

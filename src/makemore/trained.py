@@ -27,7 +27,7 @@ from makemore.samples import ORIGINS, Known, Lines, Sample
 from makemore.search import Likely, Search
 from makemore.settings import Conditions, Recipe, Sampling
 from makemore.split import Split
-from makemore.vocabulary import BOUNDARY, Vocabulary
+from makemore.vocabulary import BOUNDARY, Vocabulary, parse_mixture
 
 if TYPE_CHECKING:
     from makemore.classifier import Classifier
@@ -118,7 +118,7 @@ class Trained:
             if label:
                 raise UsageError("the run has no labels", "--label", "train with --labels")
             return None
-        shares = generate.parse_mixture(label, names) if label else self.label_shares
+        shares = parse_mixture(label, names) if label else self.label_shares
         return {vocabulary.label_id(name): share for name, share in shares.items() if share > 0}
 
     def samples(

@@ -5,6 +5,7 @@ Labels of lines have the ids after those of the symbols. A model reads them and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -218,3 +219,29 @@ def _tokens(parts: Iterable[Corpus], cutter: Cutter) -> set[str]:
                 )  # fmt: skip
             found.update(pieces)
     return found
+
+
+def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
+    """`scots`, or `female=.7,scots=.3` -> the share of each label; they are scaled to sum to 1.
+
+    Raises UsageError for an unknown label, or a share that is no number above 0.
+    """
+    if text in names:
+        return {text: 1.0}
+    shares = {}
+    for part in text.split(","):
+        name, given, number = part.strip().rpartition("=")
+        name, number = (name, number) if given else (number, "1")
+        if name not in names:
+            raise unknown_key(name, names, "label")
+        try:
+            shares[name] = float(number)
+        except ValueError:
+            shares[name] = -1.0
+        if not 0 < shares[name] < math.inf:
+            raise UsageError(
+                f"{visible(number, 40)!r} is no share of {name!r}", "--label",
+                "give NAME=.7,OTHER=.3",
+            )  # fmt: skip
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.chances import WEIGHING, Together, choose, log_softmax, pick, reaches, weigh
+from makemore.chances import WEIGHING, Together, log_softmax, pick, reaches, weigh
 from makemore.constraints import Automaton
-from makemore.draws import PLACE_OF_LABEL
+from makemore.draws import first_of
 from makemore.ended import Finished
 from makemore.models.base import States
 from makemore.patterns import DEAD
@@ -107,11 +107,11 @@ class Walks:
         logs, after = self.table.logs.ravel(), self.model.after.ravel()
         onward = automaton.next.ravel()
         rows = np.arange(size)
-        uniform = together.uniforms(PLACE_OF_LABEL, rows)
-        first = choose(self.shares[None], uniform, np.zeros_like(rows))
+        first = first_of(self.shares, together, rows)
         label, states, nll = self.labels[first], self.starts[first], self.nll[first]
         conditions = np.full(size, self.conditions)
-        drawn = [np.full(size, symbol) for symbol in self.ids]  # (size,) of each place, by row
+        small = np.min_scalar_type(V)  # what is gathered from it then lies close together
+        drawn = [np.full(size, symbol, small) for symbol in self.ids]  # (size,) of each place
         finished = []
         for place in range(len(self.ids), automaton.most + 1):
             uniform = together.uniforms(place, rows)
@@ -132,7 +132,7 @@ class Walks:
                 if len(there):
                     total = nll[there] - logs.take(states[there] * V + BOUNDARY)
                     row = rows[there]
-                    ids = np.empty((len(there), place), dtype=np.int64)
+                    ids = np.empty((len(there), place), dtype=small)
                     for column, symbols in enumerate(drawn):
                         ids[:, column] = symbols.take(row)
                     finished.append(ended(ids, total, label[row], row, kind is cut))
@@ -144,7 +144,7 @@ class Walks:
             states = after.take(moves).astype(np.int64)
             conditions = to.take(there).astype(np.int64)
             rows = rows.take(there)
-            drawn.append(np.zeros(size, dtype=np.int64))
+            drawn.append(np.zeros(size, dtype=small))
             drawn[-1][rows] = picked
         return finished
 
