@@ -44,9 +44,8 @@ MOST_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
 TABLED = 1024  # draws or lines from which on it pays to make a table of a model that can be one
 FIRST_ROUND = 128  # the next has twice as many, up to ROUND: the first lines come soon
 TOGETHER = 65_536  # draws that are made together at most
-AHEAD = (
-    16  # draws that are made together, over those before, at most: what is known of them is rough
-)
+AHEAD = 16  # times the draws so far, at most: by those it is judged what is needed
+SPARE = 1.08  # more than what the last draws say is needed: new lines get rarer
 GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
 PILOT = 1024  # draws after which it is asked whether rejection pays
 PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
@@ -123,7 +122,7 @@ class Sampler:
     def rounds(self, n: int | None = None) -> Iterator[Lines]:
         """What each round gives, or each part of one, n lines in all (endless without n)."""
         number, row, made = 0, 0, deque[Part]()
-        found, self.wanted = 0, n  # found in this round
+        self.wanted, self._new, in_round = n, 0, 0
         while n is None or self.found < n:
             if not made:
                 made.extend(self._draw(number, row))
@@ -132,14 +131,14 @@ class Sampler:
             self.draws += part.draws
             lines = self._given(part, None if n is None else n - self.found)
             self.found += len(lines)
-            found += len(lines)
+            in_round += len(lines)
             yield lines
             if part.last and (n is None or self.found < n):
                 size = self._size(part.number)
-                self.idle = 0 if found else self.idle + size
+                self.idle = 0 if in_round else self.idle + size
                 if self._change_way(size):
                     made.clear()  # from here on it is drawn in another way
-                found, self._new = 0, 0
+                in_round, self._new = 0, 0
 
     def _size(self, number: int) -> int:
         return min(self.round_size, FIRST_ROUND << min(number, 20))
@@ -168,7 +167,7 @@ class Sampler:
         self._known_of = self.draws, self.found
         if drawer.used or drawer.lookahead or seldom or not (self.wanted and found):
             return 0
-        needed = math.ceil(1.08 * (self.wanted - self.found) * draws / found) + 32
+        needed = math.ceil(SPARE * (self.wanted - self.found) * draws / found) + 32
         most = min(TOGETHER, MOST_CELLS // len(self.vocabulary), AHEAD * self.draws)
         return max(1, min(max(needed, self.draws // 32), most, drawer.memory.most))
 
