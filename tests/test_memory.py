@@ -72,6 +72,7 @@ def test_lines_are_the_same_however_many_are_asked_for_and_drawn_together(
 ) -> None:
     """Over parts of rounds and several at once, and where the way to draw changes among them."""
     monkeypatch.setattr(generate, "TABLED", 10**9)
+    monkeypatch.setattr(generate, "WALKED", 1)  # counts are led as soon as other models
     monkeypatch.setattr(generate, "ROUND", 256)
     monkeypatch.setattr(generate, "FIRST_ROUND", 16)
     maker, drawn, ways = learned(model), generate.Sampler._drawn, set[str]()

@@ -10,6 +10,7 @@ import pytest
 import battery
 from makemore import MakeMore, generate
 from makemore.chances import choose, log_softmax, pick, reaches, weigh
+from makemore.errors import Unsatisfiable
 from makemore.models.base import Model, States
 from makemore.models.bigram import Bigram
 from makemore.models.labelled import LabelledCounts
@@ -152,3 +153,32 @@ def test_the_table_of_a_model_is_made_once_for_draws_of_one_kind() -> None:
     assert table(states, make(Sampling, {"prefix": "a", "all": True})) is first
     cold = table(states, make(Sampling, {"temperature": 0.5}))
     assert cold is not first and table(states, make(Sampling, {"temperature": 0.5})) is cold
+
+
+@pytest.mark.parametrize("options", [{"suffix": "bab"}, {"suffix": "bab", "exact": True}])
+def test_rare_lines_are_waited_for_where_a_table_says_what_is_drawn(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly; and the same lines whether a table stood before or was made since they are rare."""
+    maker, found = MakeMore("ngram", order=3).fit(LINES), dict[int, Any]()
+    for n in (3, 60, generate.TABLED):
+        sampler = maker.sampler(2, **options)
+        found[n] = list(maker.drawn(sampler, n))
+        assert sampler.exact and sampler.tabled == (n > 3)
+        if n == 60:
+            assert sampler.drawer.used is None
+            assert generate.PAYS / generate.WALKED < sampler.pass_rate < generate.PAYS
+    assert all(line.exact for line in found[3]) and len(found[generate.TABLED]) == generate.TABLED
+    assert found[3] == found[60][:3] and found[60] == found[generate.TABLED][:60]
+    monkeypatch.setattr(generate, "WALKED", 1)
+    sampler = maker.sampler(2, **options)
+    assert len(list(maker.drawn(sampler, 60))) == 60
+    assert sampler.exact == ("exact" in options)  # else led, as of a model that is no table
+
+
+def test_what_no_walk_finds_is_looked_for_by_what_is_left() -> None:
+    maker = MakeMore("ngram", order=3).fit(LINES)
+    sampler = maker.sampler(2, pattern="(ab){6}", exact=True)
+    with pytest.raises(Unsatisfiable, match="found 1 of 2 .*; and there is no other"):
+        list(maker.drawn(sampler, 2))
+    assert sampler.tabled and sampler.drawer.used is not None

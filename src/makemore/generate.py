@@ -50,6 +50,7 @@ GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of wor
 PILOT = 1024  # draws after which it is asked whether rejection pays
 PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
 NEW = 0.125  # new lines over a round's draws, below which the next go by what is left
+WALKED = 16  # times rarer lines are waited for where a table says what is drawn
 PLACE_OF_WEIGHTS = 2**32 + 1  # of random numbers that are no symbol's
 CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
 
@@ -96,7 +97,7 @@ class Sampler:
         self.led, self.effective = 0, 0.0  # led draws, and their sample size summed over rounds
         self.wanted: int | None = None
         self.given = np.zeros(0, dtype=np.uint64)  # sorted hashes of what is not given again
-        self._new = 0  # lines of this round
+        self._new, self._passed = 0, 0  # lines and draws of this round
         self._known_of = 0, 0  # draws and lines before those that were last made together
         self._walks: Walks | None = None
 
@@ -122,7 +123,7 @@ class Sampler:
     def rounds(self, n: int | None = None) -> Iterator[Lines]:
         """What each round gives, or each part of one, n lines in all (endless without n)."""
         number, row, made = 0, 0, deque[Part]()
-        self.wanted, self._new, in_round = n, 0, 0
+        self.wanted, self._new, self._passed, in_round = n, 0, 0, 0
         while n is None or self.found < n:
             if not made:
                 made.extend(self._draw(number, row))
@@ -138,7 +139,7 @@ class Sampler:
                 self.idle = 0 if in_round else self.idle + size
                 if self._change_way(size):
                     made.clear()  # from here on it is drawn in another way
-                in_round, self._new = 0, 0
+                in_round, self._new, self._passed = 0, 0, 0
 
     def _size(self, number: int) -> int:
         return min(self.round_size, FIRST_ROUND << min(number, 20))
@@ -162,7 +163,8 @@ class Sampler:
 
     def _useful(self) -> int:
         """Draws that what is still asked for may take, by the last ones; 0 where a whole round."""
-        drawer, seldom = self.drawer, max(self.passed, self.found) < PAYS * self.draws
+        drawer, pays = self.drawer, PAYS / WALKED if self._walks else PAYS
+        seldom = max(self.passed, self.found) < pays * self.draws
         draws, found = self.draws - self._known_of[0], self.found - self._known_of[1]
         self._known_of = self.draws, self.found
         if drawer.used or drawer.lookahead or seldom or not (self.wanted and found):
@@ -176,13 +178,18 @@ class Sampler:
         drawer, draws = self.drawer, int(together.bounds[-1])
         if drawer.used is not None or drawer.lookahead is not None:
             return drawer.draw(together)
-        if self._walks is None and max(draws, self.wanted or 0) >= TABLED:
-            states = drawer.model.as_states()
+        if max(draws, self.wanted or 0) >= TABLED:
+            self._make_table()
+        return (self._walks or drawer).draw(together)
+
+    def _make_table(self) -> None:
+        """Of the model, if it can be one."""
+        if self._walks is None:
+            drawer, states = self.drawer, self.drawer.model.as_states()
             if states is not None:
                 self._walks = Walks(
                     states, drawer.automaton, self.options, drawer.prefix, drawer.labels
                 )
-        return (self._walks or drawer).draw(together)
 
     def _change_way(self, size: int) -> bool:
         """Choose how the next rounds draw, by what the last ones gave; Unsatisfiable at the end.
@@ -202,9 +209,15 @@ class Sampler:
             )  # fmt: skip
         if self.options.all:
             return False
-        if self.drawer.used is None and self._new < NEW * size:
-            self.drawer.remember()
+        few = self._new < NEW * size
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
+        if few or rare:  # whatever -n is, which has a table made sooner
+            self._make_table()
+        if self._walks:  # so quick that it is refused on, if not everything was given before
+            few = self._new < NEW * self._passed or self.idle >= GIVE_UP // 4
+            rare = rare and WALKED * self.passed < PAYS * self.draws
+        if self.drawer.used is None and few:
+            self.drawer.remember()
         room = self.train is not None and Lookahead.fits(self.drawer.automaton)
         if rare and room and self.exact and not self.options.exact and self.train is not None:
             self.drawer.lead(self.train)
@@ -241,6 +254,7 @@ class Sampler:
             gone = np.concatenate([refused, chosen])
         else:
             self.passed += len(lines.rows)
+            self._passed += len(lines.rows)
             chosen, gone = fresh[np.argsort(lines.first[fresh])], np.arange(len(lines))
         self.drawer.use(lines.nodes[gone])
         chosen = chosen[:most]
