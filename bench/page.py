@@ -50,8 +50,9 @@ BENCHES = {
     "conditions": (
         "What do conditions cost?",
         "New names a second under a condition, as a share of free sampling. Where few draws pass, "
-        "they are led, which is approximate; exact is `--exact`, plain rejection: that can reach "
-        "the share of draws that pass and no more, so its last column is over that share.",
+        "they are led, which is approximate; exact is `--exact`, plain rejection, and what a table "
+        "of counts gives where not too few pass. The last column is over the share of draws that "
+        "pass: above 100 % where the others are refused long before their end.",
     ),
     "score_throughput": (
         "How many lines a second are scored?",

@@ -50,6 +50,7 @@ GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of wor
 PILOT = 1024  # draws after which it is asked whether rejection pays
 PAYS = 0.1  # share of draws that satisfy the conditions, below which draws are led
 NEW = 0.125  # new lines over a round's draws, below which the next go by what is left
+SEEN = 32  # draws of a round that satisfy the conditions, by which it is told how many are new
 WALKED = 16  # times rarer lines are waited for where a table says what is drawn
 PLACE_OF_WEIGHTS = 2**32 + 1  # of random numbers that are no symbol's
 CONDITIONS = [name for name in knobs(Conditions) if name != "all"]
@@ -213,8 +214,9 @@ class Sampler:
         rare = self.draws >= PILOT and self.passed < PAYS * self.draws
         if few or rare:  # whatever -n is, which has a table made sooner
             self._make_table()
-        if self._walks:  # so quick that it is refused on, if not everything was given before
-            few = self._new < NEW * self._passed or self.idle >= GIVE_UP // 4
+        if self._walks:  # so quick that it is refused on, if what passes was not given before
+            given = self._passed >= min(SEEN, size / 4) and self._new < NEW * self._passed
+            few = given or self.idle >= GIVE_UP // 4
             rare = rare and WALKED * self.passed < PAYS * self.draws
         if self.drawer.used is None and few:
             self.drawer.remember()
