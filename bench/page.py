@@ -45,7 +45,8 @@ BENCHES = {
         "Names that stand nowhere in the text, each once, as `maker.sample(n)` gives them. The "
         "operations are those of the names that were given out, as if nothing was drawn beside "
         "them and nothing shared between them. Of an n-gram, many names are drawn from a table of "
-        "all that it can answer; the first so many make it.",
+        "all that it can answer; the first so many make it. Draws a name are those up to the last "
+        "one: a few more are made.",
     ),
     "conditions": (
         "What do conditions cost?",

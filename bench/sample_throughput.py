@@ -69,12 +69,12 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = options.models.split(",") if options.models else names()
     bench = Bench("sample_throughput", options)
     peak = bench.see_peak(2 if options.short else 10)
-    parts = by_hash(words_of(options))
+    parts, counts = by_hash(words_of(options)), SHORT if options.short else COUNTS
     for name in chosen:
         maker = trained(name, parts, options)
-        for n, times in (SHORT if options.short else COUNTS).items():
+        for n, times in counts.items():
             bench.add(row(maker, n, times, peak))
-            if bench.rows[-1].get("table") and n == max(COUNTS):
+            if bench.rows[-1].get("table") and n == max(counts):
                 with tempfile.TemporaryDirectory() as folder:
                     maker.save(Path(folder) / "run")
                     bench.add(row(maker, n, times, peak, Path(folder) / "run"))

@@ -101,7 +101,7 @@ def test_lines_are_the_same_however_many_are_asked_for_and_drawn_together(
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [name for name in names() if name not in ("ensemble", "bigram")])
+@pytest.mark.parametrize("model", [name for name in names() if not find(name).mixes])
 def test_what_a_row_gives_hangs_on_that_row_alone(model: str) -> None:
     """To the last bit, at the width of the recipe: so it is all one what is drawn together."""
     chance = np.random.default_rng(1)
@@ -130,14 +130,21 @@ def test_what_a_row_gives_hangs_on_that_row_alone(model: str) -> None:
             np.testing.assert_array_equal(alone, logits[rows])
 
 
-def test_no_more_is_drawn_than_what_is_asked_for_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    maker, drawn, made = learned("ngram"), generate.Sampler._drawn, list[int]()
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many draws are made together, one time after the other."""
+    drawn, found = generate.Sampler._drawn, list[int]()
 
     def counted(sampler: Any, together: Any) -> Any:
-        made.append(int(together.bounds[-1]))
+        found.append(int(together.bounds[-1]))
         return drawn(sampler, together)
 
     monkeypatch.setattr(generate.Sampler, "_drawn", counted)
+    return found
+
+
+def test_no_more_is_drawn_than_what_is_asked_for_takes(made: list[int]) -> None:
+    maker = learned("ngram")
     assert len(maker.sample(3000, random_state=1, all=True)) == 3000
     assert made[:2] == [128, 2048] and 3000 <= sum(made) < 3200  # whole rounds would be 3,968
     made.clear()
@@ -238,14 +245,10 @@ def test_a_full_sequence_starts_anew_and_is_not_remembered() -> None:
         assert len(answers) == int(inputs < model.block_size)
 
 
-def test_draws_are_made_together_in_the_room_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    maker, drawn, made = learned("gru"), generate.Sampler._drawn, list[int]()
-
-    def counted(sampler: Any, together: Any) -> Any:
-        made.append(int(together.bounds[-1]))
-        return drawn(sampler, together)
-
-    monkeypatch.setattr(generate.Sampler, "_drawn", counted)
+def test_draws_are_made_together_in_the_room_there_is(
+    made: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = learned("gru")
     monkeypatch.setattr(memory, "ROOM", 20_000)
     sampler = maker.sampler(1, all=True)
     assert sampler.drawer.memory.most == 20_000

@@ -147,18 +147,18 @@ class Sampler:
 
     def _draw(self, number: int, row: int) -> list[Part]:
         """The next draws, from this row of a round on, as many together as it pays."""
-        left, parts = self._useful(), list[tuple[int, int, int]]()
-        while left > 0 or not parts:
-            rest = self._size(number) - row
-            parts.append((number, row, min(rest, left) if left else rest))
+        left, parts = self._useful() or self._size(number) - row, list[tuple[int, int, int]]()
+        while left > 0:
+            parts.append((number, row, min(self._size(number) - row, left)))
             left -= parts[-1][2]
             number, row = number + 1, 0
         together = Together(self.seed, tuple(parts))
         finished, bounds = self._drawn(together), together.bounds
         return [
-            Part(number, rows, row + rows == self._size(number), [
-                ended if len(parts) == 1 else ended.among(first, first + rows) for ended in finished
-            ])
+            Part(
+                number, rows, row + rows == self._size(number),
+                [ended.among(first, first + rows) for ended in finished],
+            )
             for (number, row, rows), first in zip(parts, bounds, strict=False)
         ]  # fmt: skip
 
