@@ -131,7 +131,7 @@ def test_muon_learns_the_parts_of_a_parameter_apart() -> None:
     apart = [torch.nn.Parameter(part.clone()) for part in matrices(12, 4).chunk(3)]
     together = torch.nn.Parameter(matrices(12, 4))
     optimizers = (
-        Muon([{"params": [whole], "parts": 3}], lr=0.1, weight_decay=0.2, row_momentum=0.9),
+        Muon([whole], lr=0.1, weight_decay=0.2, row_momentum=0.9, parts={whole: 3}),
         Muon(apart, lr=0.1, weight_decay=0.2, row_momentum=0.9),
         Muon([together], lr=0.1, weight_decay=0.2, row_momentum=0.9),
     )
@@ -150,7 +150,7 @@ def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
     model = battery.build(base.find("transformer"))
     named = {part: key for key, part in model.named_parameters()}
     [muon] = [part for part in make_optimizers(model, recipe()) if isinstance(part, Muon)]
-    parts = {named[p]: group["parts"] for group in muon.param_groups for p in group["params"]}
+    parts = {named[part]: number for part, number in muon.parts.items()}
     assert {name for name, number in parts.items() if number == 3} == {
         "blocks.0.attend.weight", "blocks.1.attend.weight",
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose every update is made orthogonal: all directions of a matrix learn alike.
 
     Matrices of one shape are made orthogonal in one batch; where a parameter holds several matrices
-    one above the other (a group's "parts"), each for itself. With row_momentum above 0, rows whose
+    one above the other (parts: how many), each for itself. With row_momentum above 0, rows whose
     updates have been long (neurons) get shorter ones, and the others longer ones.
 
     Papers: Jordan et al. 2024, Muon; Li et al. 2025, NorMuon (row_momentum)
@@ -32,12 +32,14 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         row_momentum: float = 0.0,
+        parts: Mapping[Tensor, int] | None = None,
     ) -> None:
         defaults = {
             "lr": lr, "momentum": momentum, "weight_decay": weight_decay,
-            "row_momentum": row_momentum, "parts": 1,
+            "row_momentum": row_momentum,
         }  # fmt: skip
         super().__init__(params, defaults)
+        self.parts = parts or {}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -59,7 +61,7 @@ class Muon(torch.optim.Optimizer):
         shapes: dict[torch.Size, list[tuple[Tensor, Tensor | None]]] = defaultdict(list)
         for parameter, update in zip(parameters, updates, strict=True):
             squares = self.state[parameter].get("row_square")
-            matrices = update.chunk(group["parts"])
+            matrices = update.chunk(self.parts.get(parameter, 1))
             rows = [None] * len(matrices) if squares is None else squares.chunk(len(matrices))
             for matrix, square in zip(matrices, rows, strict=True):
                 shapes[matrix.shape].append((matrix, square))
@@ -133,13 +135,11 @@ def make_optimizers(model: NeuralModel, recipe: Recipe) -> list[torch.optim.Opti
         fused = next(iter(named.values())).device.type in ("cpu", "cuda")
         optimizers.append(torch.optim.AdamW(groups, recipe.learning_rate, (0.9, 0.99), fused=fused))
     if hidden:
-        parts = {name: model.parts.get(name.split(".")[-2], 1) for name in named if name in hidden}
-        alike = [
-            {"params": [named[n] for n in parts if parts[n] == number], "parts": number}
-            for number in sorted(set(parts.values()))
-        ]
+        parts: dict[Tensor, int] = {
+            named[name]: model.parts.get(name.split(".")[-2], 1) for name in named if name in hidden
+        }
         rates = recipe.muon_learning_rate, recipe.muon_momentum, recipe.weight_decay
-        optimizers.append(Muon(alike, *rates, recipe.muon_row_momentum))
+        optimizers.append(Muon(list(parts), *rates, recipe.muon_row_momentum, parts))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
