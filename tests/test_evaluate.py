@@ -149,6 +149,7 @@ def test_a_split_s_loss_does_not_depend_on_chunks(
     at_once = score(model, ABC, corpus)
     for chunk in (1, 17, 100):
         monkeypatch.setattr(evaluate, "CHUNK", chunk)
+        monkeypatch.setattr(evaluate, "WINDOWS", 3 * chunk)
         scores = score(model, ABC, corpus)
         np.testing.assert_allclose(scores.nll, at_once.nll, rtol=1e-5)
         assert scores.mean() == pytest.approx(at_once.mean(), rel=1e-6)
@@ -157,6 +158,32 @@ def test_a_split_s_loss_does_not_depend_on_chunks(
     np.testing.assert_allclose(turned.nll, at_once.nll[order], rtol=1e-5)
     means = [score(model, ABC, corpus.take(np.array([row]))).mean() for row in range(len(words))]
     assert abs(np.mean(means) - at_once.mean()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "computed"),
+    # Of 3 symbols: `...`, `..a`, `..c`, `.ab`, `.ca` and `cab`.
+    [("mlp", 3, 6), ("ngram", 3, 6), ("mlp", 24, 35)],
+)
+def test_a_window_is_computed_once(
+    name: str, block: int, computed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """9 ** 24 windows have no number, so that those are computed each by itself."""
+    model = battery.shaken(base.find(name), block_size=block)
+    corpus = Corpus.exactly(["ab", "cab"] * 5)
+    asked: list[Any] = []
+    forward = type(model).forward
+    monkeypatch.setattr(
+        model, "forward", lambda x: (asked.extend(x.tolist()), forward(model, x))[1]
+    )
+    each = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
+    assert len(asked) == computed
+    np.testing.assert_allclose(
+        each, np.concatenate([by_step(model, word) for word in corpus]), atol=1e-4
+    )
+    monkeypatch.setattr(evaluate, "WINDOWS", 4)
+    again = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
+    np.testing.assert_allclose(again, each, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["rnn", "wavenet", "bigram"])

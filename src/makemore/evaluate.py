@@ -26,6 +26,7 @@ CHUNK = 2**14  # symbols in a forward pass
 BLOCK = 2**17  # lines that are sorted together: memory stays bounded
 SHORT = 128  # symbols of a line: where longer ones are, steps cost more than they save
 SHARED = 2**15  # symbols of the lines whose prefixes are looked at together
+WINDOWS = 2**17  # among which equal ones are looked for
 PAYS = 0.6  # distinct prefixes a symbol, below which each is looked at once
 FAR = 4096  # inputs that a model without a limit is given at once
 
@@ -132,15 +133,36 @@ def log_probabilities(
 
 def _by_window(model: Any, lines: Lines, out: NDArray[Any]) -> None:
     ends = lines.ends()
-    for start in range(0, len(ends), CHUNK):
-        part = torch.from_numpy(ends[start : start + CHUNK]).to(lines.device)
+    for start in range(0, len(ends), WINDOWS):
+        part = torch.from_numpy(ends[start : start + WINDOWS]).to(lines.device)
         inputs, targets = lines.windows(part)
-        if isinstance(model, CountModel):
-            logits = torch.from_numpy(model.forward(inputs.numpy()))
-        else:
-            logits = model(inputs)
-        loss = F.cross_entropy(logits, targets, reduction="none")
-        out[start : start + CHUNK] = loss.double().cpu().numpy()
+        for windows, rows, number in _alike(inputs, model.vocab_size + model.n_labels):
+            if isinstance(model, CountModel):
+                logits = torch.from_numpy(model.forward(inputs[windows].numpy()))
+            else:
+                logits = model(inputs[windows])
+            loss = -logits.log_softmax(-1)[number, targets[rows]]
+            out[start + rows.numpy(force=True)] = loss.double().numpy(force=True)
+
+
+def _alike(inputs: Tensor, base: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Windows (N, block) of ids below `base`, so that equal ones are computed once.
+
+    Gives, for at most CHUNK that differ at a time: where each stands first (K,); the rows of all
+    that are like one of them (R,); and which of the K each of those is (R,).
+    """
+    N, block = inputs.shape
+    if base**block < 2**63:
+        codes = (inputs * base ** torch.arange(block, device=inputs.device)).sum(1)
+    else:
+        codes = torch.arange(N, device=inputs.device)  # too wide for a number: each by itself
+    codes, order = codes.sort()
+    starts = torch.cat([codes.new_ones(1), codes.diff()]).nonzero().squeeze(1)  # (distinct,)
+    sizes = torch.cat([starts, starts.new_tensor([N])]).diff()
+    for these, alike in zip(torch.split(starts, CHUNK), torch.split(sizes, CHUNK), strict=True):
+        first = int(these[0])
+        number = torch.arange(len(these), device=inputs.device).repeat_interleave(alike)
+        yield order[these], order[first : first + len(number)], number
 
 
 def _by_sequence(model: Any, lines: Lines, out: NDArray[Any]) -> None:
