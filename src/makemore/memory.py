@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 ROOM = 2**28  # bytes that are remembered; the prefixes after them are computed whenever they come
 FEWEST = 512  # rows of a step from which on it is made in parts
 PART = 8192  # rows of a part at most
-MULTIPLE = 8  # of rows in a step; BLAS does an odd last one, or two or three, by other sums
+MULTIPLE = 16  # of rows in a step; BLAS sums otherwise where rows are few, or an odd one is last
 
 
 class Level:
