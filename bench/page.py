@@ -94,7 +94,9 @@ matrices of 2,048 rows and columns reaches in the same process, on the same thre
 operations that a model needs over what the peak would do in that time: 6 a matrix parameter and
 symbol in training, 2 forward, and attention over the pairs that see each other; padding, norms,
 gates, softmax and the optimizer count nothing. A bigram is a table that is looked up: it needs
-none.
+none. A prefix or window that comes again is not computed again, yet what it needs is counted: so
+scoring and sampling can take less time than their operations would at the peak, a share above
+100 %.
 
 No graphics card was at hand: nothing on CUDA was measured, and there is no captured graph, since
 what cannot be run cannot be tested. The code path is the CPU's with other tensors.
