@@ -76,11 +76,16 @@ def shaken(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -
 
 
 def mixed(model: Any) -> Any:
-    """An ensemble whose members have learned something, and weigh more the later they come."""
+    """An ensemble whose members have learned something, and weigh more the later they come.
+
+    After what no line begins with, less.
+    """
+    ids, offsets = some_lines(model.vocab_size)
+    labels = np.arange(len(offsets) - 1) % max(1, model.n_labels) + model.vocab_size
+    model.know(ids, offsets, labels if model.n_labels else None)
     for number in range(len(model.members)):
         member = model.made(number)
         if isinstance(member, CountModel):
-            ids, offsets = some_lines(model.vocab_size)
             if isinstance(member, LabelledCounts):
                 fit_labelled(member, ids, offsets)
             else:
@@ -90,8 +95,8 @@ def mixed(model: Any) -> Any:
                 for parameter in member.parameters():
                     parameter.add_(0.3 * torch.randn_like(parameter))
         model.take_over(number, member)
-        model.weights[number] = number + 1
-    model.weights /= model.weights.sum()
+        model.weights[:, number] = number + 1, len(model.members) - number
+    model.weights /= model.weights.sum(axis=1, keepdims=True)
     return model.eval()
 
 
@@ -589,7 +594,7 @@ def labels_are_saved(kind: type[Model], **options: Any) -> None:
     if by_gradients(kind):
         fresh.load_tensors({name: np.zeros_like(value) for name, value in model.tensors().items()})
     elif kind.mixes:
-        fresh.weights = np.array([1.0, 0.0, 0.0])
+        fresh.weights = np.array([[1.0, 0.0, 0.0]] * 2)
     else:
         fresh.tables = [type(table)(9, table.block_size, table.options) for table in fresh.tables]
     assert not np.array_equal(answers(fresh, inputs), answers(model, inputs))

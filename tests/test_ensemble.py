@@ -21,9 +21,10 @@ from makemore.datasets import builtin_names
 from makemore.errors import RunError, UsageError
 from makemore.evaluate import log_probabilities, surprisals
 from makemore.models.base import CountModel
-from makemore.models.ensemble import PRIOR, Ensemble, fit_weights, members_of, text_of
+from makemore.models.ensemble import Ensemble, members_of, text_of
 from makemore.models.ngram import NGram
 from makemore.plan import Plan
+from makemore.pool import PRIOR, PRIOR_APART, fit_weights
 from makemore.run import Run, verify
 from makemore.run_writer import RunWriter
 from makemore.split import Split, split
@@ -53,9 +54,13 @@ def trained(members: str, lines: list[str] = LINES, **options: Any) -> MakeMore:
 
 
 def test_each_log_probability_is_the_weighted_sum_of_the_members() -> None:
-    for weights in ([1 / 6, 2 / 6, 3 / 6], [-0.5, 1.2, 0.4]):
-        model, inputs = mixture(), battery.some_inputs(mixture())
-        model.weights = np.array(weights)
+    model, inputs = mixture(), battery.some_inputs(mixture())
+    model.know(inputs[0, 1:], np.array([0, 7]))
+    new = (inputs != inputs[0]).cumsum(axis=1) > 0  # other than the only line that is known
+    assert new.any() and not new[0].any() and not new[:, 0].any()
+    for both in ([[1 / 6, 2 / 6, 3 / 6], [0.5, 0.1, 0.2]], [[-0.5, 1.2, 0.4], [0.3, 0.3, 0.0]]):
+        model.weights = np.array(both)
+        weights = np.moveaxis(model.weights[new.astype(int)], -1, 0)[..., None]  # (K, B, T, 1)
         counts, mlp, transformer = model.members
         assert isinstance(counts, NGram) and isinstance(mlp, torch.nn.Module)
         assert isinstance(transformer, torch.nn.Module)
@@ -66,9 +71,9 @@ def test_each_log_probability_is_the_weighted_sum_of_the_members() -> None:
             for place in range(inputs.shape[1]):
                 before = np.concatenate([np.zeros((len(inputs), 3), np.int64), inputs], axis=1)
                 window = before[:, place + 1 : place + 4]  # the three inputs up to this one
-                expected[:, place] += weights[0] * counts.forward(window)
+                expected[:, place] += weights[0, :, place] * counts.forward(window)
                 said = mlp(torch.from_numpy(window)).log_softmax(-1).numpy()
-                expected[:, place] += weights[1] * said
+                expected[:, place] += weights[1, :, place] * said
         expected = np.exp(expected)
         expected /= expected.sum(-1, keepdims=True)
         found = np.exp(battery.answers(model, inputs))
@@ -78,12 +83,11 @@ def test_each_log_probability_is_the_weighted_sum_of_the_members() -> None:
 
 def test_what_one_member_holds_for_impossible_another_may_allow() -> None:
     model = Ensemble(3, 8, Ensemble.Options("ngram order=1, ngram order=2"))
-    model.weights = np.array([0.5, 0.5])
-    never = torch.tensor([[0.5, 0.5, 0.0]]).log()
-    found = model.mix([never, torch.tensor([[0.2, 0.2, 0.6]]).log()]).exp()
+    model.weights = np.array([[0.5, 0.5], [-0.5, 1.5]])
+    never, known = torch.tensor([[0.5, 0.5, 0.0]]).log(), np.array([False])
+    found = model.mix([never, torch.tensor([[0.2, 0.2, 0.6]]).log()], known).exp()
     assert torch.isfinite(found).all() and 0 < found[0, 2] < 1e-5
-    model.weights = np.array([-0.5, 1.5])
-    assert torch.isfinite(model.mix([never, never])).all()
+    assert torch.isfinite(model.mix([never, never], ~known)).all()
 
 
 def test_step_is_forward_and_its_state_can_be_taken_apart() -> None:
@@ -103,10 +107,10 @@ def test_step_is_forward_and_its_state_can_be_taken_apart() -> None:
 def test_what_has_no_weight_is_asked_nothing() -> None:
     model = mixture()
     inputs = battery.some_inputs(model)
-    model.weights = np.array([0.0, 1.0, 0.0])
+    model.weights = np.array([[0.0, 1.0, 0.0]] * 2)
     alone = model.members[1]
     assert model.learned == [1] and alone is not None and model.n_parameters == alone.n_parameters
-    assert {name.partition(".")[0] for name in model.tensors()} == {"weights", "1"}
+    assert {name.partition(".")[0] for name in model.tensors()} == {"weights", "known", "1"}
     model.members[0] = model.members[2] = None
     windows = model.windows(torch.from_numpy(inputs), 3)
     with torch.no_grad():
@@ -118,8 +122,8 @@ def test_before_any_has_learned_all_symbols_are_alike() -> None:
     model = Ensemble(9, 8, Ensemble.Options(MEMBERS))
     assert battery.answers(model, battery.some_inputs(model)).std() == 0
     logits, state = model.step(np.zeros(3, np.int64), model.initial_state(3))
-    assert logits.shape == (3, 9) and logits.std() == 0 and state == ()
-    assert model.n_parameters == 0 and list(model.tensors()) == ["weights"]
+    assert logits.shape == (3, 9) and logits.std() == 0 and len(state) == 1
+    assert model.n_parameters == 0 and list(model.tensors()) == ["weights", "known"]
 
 
 def test_members_that_read_windows_see_the_label_too() -> None:
@@ -163,37 +167,64 @@ def opinions(scales: list[float], n: int = 400) -> tuple[Any, Any]:
 @pytest.mark.parametrize("scales", [[1.0, 1.0, 1.0], [1.0, 1.3, 2.0], [0.5, 3.0, 3.0]])
 def test_the_weights_are_those_that_a_search_finds(scales: list[float]) -> None:
     logs, targets = opinions(scales)
-    found = fit_weights(logs, targets)
-    weights = torch.full((3,), 1 / 3, dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
-    truth, given = torch.from_numpy(targets), torch.from_numpy(logs).double()
+    new = np.arange(len(targets)) % 3 == 0
+    found = fit_weights(logs, targets, new)
 
-    def closure() -> Any:
-        search.zero_grad()
-        nats = torch.nn.functional.cross_entropy(torch.einsum("k,knv->nv", weights, given), truth)
-        nats = nats + PRIOR / len(targets) / 2 * (weights - 1 / 3).square().sum()
-        nats.backward()
-        return nats
+    def searched(rows: Any, near: Any, prior: float) -> Any:
+        weights = torch.from_numpy(near.copy()).requires_grad_()
+        search = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+        truth, given = torch.from_numpy(targets[rows]), torch.from_numpy(logs[:, rows]).double()
 
-    search.step(closure)  # type: ignore[no-untyped-call]
-    np.testing.assert_allclose(found, weights.detach().numpy(), atol=1e-4)
+        def closure() -> Any:
+            search.zero_grad()
+            mixed = torch.einsum("k,knv->nv", weights, given)
+            nats = torch.nn.functional.cross_entropy(mixed, truth)
+            pull = (weights - torch.from_numpy(near)).square().sum()
+            nats = nats + prior / int(rows.sum()) / 2 * pull
+            nats.backward()
+            return nats
+
+        search.step(closure)  # type: ignore[no-untyped-call]
+        return weights.detach().numpy()
+
+    of_all = searched(np.full(len(targets), True), np.full(3, 1 / 3), PRIOR)
+    for number, rows in enumerate((~new, new)):
+        expected = searched(rows, of_all, PRIOR_APART)
+        np.testing.assert_allclose(found[number], expected, atol=1e-4)
+        assert loss(expected, logs[:, rows], targets[rows]) < loss(
+            of_all, logs[:, rows], targets[rows]
+        )
     alone = [loss(row, logs, targets) for row in np.eye(3)]
-    assert loss(found, logs, targets) < min(alone)
+    assert loss(of_all, logs, targets) < min(alone)
+
+
+def test_weights_are_those_of_all_where_nothing_says_otherwise() -> None:
+    logs, targets = opinions([0.5, 1.0])
+    known, new = fit_weights(logs, targets, np.full(len(targets), False))
+    np.testing.assert_allclose(known, new, atol=0.05)  # new: those of all; known: fitted once more
+    other = fit_weights(logs, targets, np.full(len(targets), True))
+    np.testing.assert_array_equal(other, [new, known])
 
 
 def test_weights_where_there_is_little_to_go_by() -> None:
     logs, targets = opinions([0.5, 3.0])
-    np.testing.assert_array_equal(fit_weights(logs[:, :0], targets[:0]), [0.5, 0.5])
-    few, many = fit_weights(logs[:, :5], targets[:5]), fit_weights(logs, targets)
+
+    def fitted(logs: Any, targets: Any) -> Any:
+        found = fit_weights(logs, targets, np.full(len(targets), False))
+        assert np.isfinite(found).all()
+        return found[1]  # those of all
+
+    np.testing.assert_array_equal(fitted(logs[:, :0], targets[:0]), [0.5, 0.5])
+    few, many = fitted(logs[:, :5], targets[:5]), fitted(logs, targets)
     assert abs(few[0] - 0.5) < abs(many[0] - 0.5)  # the prior holds them together
-    twice = fit_weights(logs[[0, 0]], targets)  # two that are the same
-    assert np.isfinite(twice).all() and twice[0] == pytest.approx(twice[1])
+    twice = fitted(logs[[0, 0]], targets)  # two that are the same
+    assert twice[0] == pytest.approx(twice[1])
     sure = np.log(np.array([[[1.0, 0.0]] * 4, [[0.0, 1.0]] * 4]) + 1e-300).astype(np.float32)
-    found = fit_weights(sure, np.array([0, 1, 0, 1]))
-    assert np.isfinite(found).all() and found[0] == pytest.approx(found[1], abs=1e-3)
-    wrong = fit_weights(sure, np.array([1, 1, 1, 1]))  # the first is always mistaken
-    assert np.isfinite(wrong).all() and wrong[0] < 0.5 < wrong[1]
-    np.testing.assert_array_equal(fit_weights(logs[:1], targets), [1.0])
+    found = fitted(sure, np.array([0, 1, 0, 1]))
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+    wrong = fitted(sure, np.array([1, 1, 1, 1]))  # the first is always mistaken
+    assert wrong[0] < 0.5 < wrong[1]
+    np.testing.assert_array_equal(fitted(logs[:1], targets), [1.0])
 
 
 # -- tensors --------------------------------------------------------------------------------------
@@ -203,9 +234,11 @@ def test_weights_that_are_none_are_refused() -> None:
     model = mixture()
     inputs, whole = battery.some_inputs(model), model.tensors()
     expected = battery.answers(model, inputs)
-    for weights in ([np.nan, 0.5, 0.5], [np.inf, 0.0, 0.0], [0.5, 0.5], [[0.2, 0.3, 0.5]]):
+    for row in ([np.nan, 0.5, 0.5], [np.inf, 0.0, 0.0], [0.5, 0.5], [[0.2, 0.3, 0.5]]):
         with pytest.raises(RunError, match="'weights'"):
-            model.load_tensors({**whole, "weights": np.array(weights)})
+            model.load_tensors({**whole, "weights": np.array([row, row])})
+    with pytest.raises(RunError, match="'weights'"):
+        model.load_tensors({**whole, "weights": whole["weights"][0]})
     with pytest.raises(RunError, match="expected float64"):
         model.load_tensors({**whole, "weights": whole["weights"].astype(np.float32)})
     for name in ("9.head.weight", "x", "-1.x", "00.counts", ".", "1", "weights.x", "²"):
@@ -214,7 +247,7 @@ def test_weights_that_are_none_are_refused() -> None:
     with pytest.raises(RunError, match=r"lacks tensor '2\."):
         model.load_tensors({k: v for k, v in whole.items() if not k.startswith("2.")})
     with pytest.raises(RunError, match=r"unknown tensor '0\."):  # a member without a weight
-        model.load_tensors({**whole, "weights": np.array([0.0, 0.5, 0.5])})
+        model.load_tensors({**whole, "weights": np.array([[0.0, 0.5, 0.5]] * 2)})
     np.testing.assert_array_equal(battery.answers(model, inputs), expected)
 
 
@@ -222,10 +255,29 @@ def test_a_member_that_has_not_learned_takes_no_memory() -> None:
     huge = "ngram order=3, transformer n_layer=64 n_embd=4096 n_head=1"
     model = Ensemble(9, 8, Ensemble.Options(huge))
     counts = mixture("ngram order=3").tensors()
-    model.load_tensors({**counts, "weights": np.array([1.0, 0.0])})
+    model.load_tensors({**counts, "weights": np.array([[1.0, 0.0]] * 2)})
     assert model.members[1] is None
     with pytest.raises(RunError, match=r"lacks tensor '1\."):  # nor does one that lacks its weights
-        model.load_tensors({**counts, "weights": np.array([0.5, 0.5])})
+        model.load_tensors({**counts, "weights": np.array([[0.5, 0.5]] * 2)})
+
+
+def test_what_training_lines_begin_with_is_checked() -> None:
+    model = mixture()
+    inputs, whole = battery.some_inputs(model), model.tensors()
+    expected = battery.answers(model, inputs)
+    with pytest.raises(RunError, match="lacks tensor 'known'"):
+        model.load_tensors({name: value for name, value in whole.items() if name != "known"})
+    for codes in (np.array([[0]]), np.array([0.0]), np.array([0], dtype=np.int32)):
+        with pytest.raises(RunError, match="lacks tensor 'known'"):
+            model.load_tensors({**whole, "known": codes})
+    for wrong in ([0, 0], [3, 2], [-1, 2], [9], [0, 27]):  # 9 inputs: 27 is of the fourth prefix
+        with pytest.raises(RunError, match="'known' holds"):
+            model.load_tensors({**whole, "known": np.array(wrong)})
+    np.testing.assert_array_equal(battery.answers(model, inputs), expected)
+    model.load_tensors({**whole, "known": np.array([0, 11], dtype=np.int64)})  # "", then 2
+    assert model.is_new(torch.tensor([[0, 2, 1], [0, 1, 2]])).tolist() == [
+        [False, False, True], [False, True, True],
+    ]  # fmt: skip
 
 
 # -- what is typed --------------------------------------------------------------------------------
@@ -327,21 +379,25 @@ def test_each_member_is_what_it_is_alone_and_val_weighs_them() -> None:
         expected = other.model_.tensors()
         for name, value in member.tensors().items():
             np.testing.assert_array_equal(value, expected[name])
-        own, targets = log_probabilities(model, member, text)
+        own, targets, new = log_probabilities(model, member, text)
         logs.append(own)
         nats = surprisals(other.model_, text.ids, text.offsets)
         assert -own[np.arange(len(own)), targets].mean() == pytest.approx(nats.mean(), abs=1e-5)
-    np.testing.assert_allclose(model.weights, fit_weights(np.stack(logs), targets))
-    assert (model.weights > 0.02).sum() >= 2  # none is the best everywhere
-    val = maker.report("val")["nll"]
-    assert val == pytest.approx(loss(model.weights, np.stack(logs), targets), abs=1e-5)
+    np.testing.assert_allclose(model.weights, fit_weights(np.stack(logs), targets, new))
+    assert ((model.weights > 0.02).sum(axis=1) >= 2).all()  # none is the best everywhere
+    val, each = maker.report("val")["nll"], np.stack(logs)
+    nats = [
+        loss(weights, each[:, rows], targets[rows]) * rows.sum()
+        for weights, rows in zip(model.weights, (~new, new), strict=True)
+    ]
+    assert val == pytest.approx(sum(nats) / len(targets), abs=1e-5)
     assert val < min(other.report("val")["nll"] for other in alone) - 0.005
 
 
 def test_without_val_all_weigh_alike() -> None:
     maker = trained("ngram, bigram, gru n_hidden=4", LINES[:20])
     assert not len(maker.split.val) and isinstance(maker.model_, Ensemble)
-    np.testing.assert_array_equal(maker.model_.weights, np.full(3, 1 / 3))
+    np.testing.assert_array_equal(maker.model_.weights, np.full((2, 3), 1 / 3))
 
 
 def test_labels_and_graphemes_are_learned_as_by_one_model() -> None:

@@ -35,6 +35,8 @@ SPINE = (
     "near",
     "vocabulary",
     "state",
+    "beginnings",
+    "pool",
     "models",
     "models.base",
     "models.ngram",

@@ -43,7 +43,7 @@ SMALL_TEXT = 8_000  # training lines below which more is dropped
 
 # Counts cost next to nothing; what they differ in says how far each length of context is to be
 # trusted. Then what is added while there is time.
-COUNTS = ("ngram order=3", "ngram order=5", "ngram", "ngram order=7")
+COUNTS = ("ngram order=3", "ngram order=5", "ngram", "ngram order=9")
 LINEUP = (
     "transformer", "transformer n_embd=80", "lstm", "transformer n_embd=80",
     "transformer n_layer=6", "transformer n_embd=80", "gru", "transformer n_embd=80",

@@ -112,23 +112,24 @@ def _by_prefix(
 
 def log_probabilities(
     model: Ensemble, member: Model, text: Encoded, labels: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
     """What a member of an ensemble says before each symbol of lines (N, V), and the symbols (N,).
 
-    Lines by length, all known to the model; of a line longer than the model's block_size the first
-    symbols. The order is the same for every member.
+    And whether no training line begins like that (N,). Lines by length, all known to the model; of
+    a line longer than the model's block_size the first symbols. The order is that of every member.
     """
     lines = Lines(text.ids, text.offsets, "sequence", model.block_size, model.device, labels)
     counts = np.minimum(lines.lengths + 1, model.block_size)
     logs = [np.zeros((0, model.vocab_size), dtype=np.float32)]
-    came = [np.zeros(0, dtype=np.int64)]
+    came, new = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=bool)]
     with evaluating(member):
         for rows in _chunks(np.argsort(counts, kind="stable"), counts):
             inputs, targets = lines.sequences(rows, model.block_size)
             inside = targets != IGNORED
             logs.append(model.answers(member, inputs)[inside].float().cpu().numpy())
             came.append(targets[inside].cpu().numpy())
-    return np.concatenate(logs), np.concatenate(came)
+            new.append(model.is_new(inputs)[inside.cpu().numpy()])
+    return np.concatenate(logs), np.concatenate(came), np.concatenate(new)
 
 
 def _by_window(model: Any, lines: Lines, out: NDArray[Any]) -> None:

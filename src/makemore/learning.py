@@ -174,7 +174,7 @@ def _mix(
     A member in training is a run of its own in members/K: killed there, it goes on there. Steps
     are counted over all members.
     """
-    from makemore.models.ensemble import fit_weights
+    from makemore.pool import fit_weights
 
     plans, logs = plan.member_plans(), list[NDArray[np.float32]]()
     ends = np.cumsum([0, *(each.recipe.max_steps or 1 for each in plans)]).tolist()
@@ -182,6 +182,8 @@ def _mix(
         model.load_tensors(run.weights)
         logs = [_of_val(plan, model, member)[0] for _, member in model.mixed]
     else:
+        text = plan.vocabulary.encode(plan.split.train)
+        model.know(text.ids, text.offsets, plan.vocabulary.encode_labels(plan.split.train))
         yield from _commit(writer, model, 0, None, False)
     for number in range(len(logs), len(plans)):
         if writer is not None:
@@ -189,16 +191,16 @@ def _mix(
         member = begun(plans[number])
         if number == 0:  # what is sampled meanwhile comes from the first, not from nothing
             model.take_over(0, member)
-            model.weights[0] = 1.0
+            model.weights[:, 0] = 1.0
         for event in _member(plans[number], member, writer, number, stop):
             if not _told_again(event, number, member):
                 yield _counted_on(event, ends[number])
         if stop is not None and stop.is_set():
             return
         model.take_over(number, member)
-        own, targets = _of_val(plan, model, member)
+        own, targets, new = _of_val(plan, model, member)
         logs.append(own)
-        model.weights[: len(logs)] = fit_weights(np.stack(logs), targets)
+        model.weights[:, : len(logs)] = fit_weights(np.stack(logs), targets, new)
         done = ends[number + 1]
         event = _evaluated(plan, model, done)
         yield event
@@ -253,8 +255,8 @@ def _counted_on(event: Event, before: int) -> Event:
 
 def _of_val(
     plan: Plan, model: Ensemble, member: Model
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """A member's log-probabilities (N, V) before each symbol of val, and the symbols (N,).
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+    """A member's log-probabilities (N, V) before each symbol of val, the symbols (N,), which new.
 
     Of as many lines as memory has room for; of none without val, where all weigh alike.
     """
@@ -265,10 +267,11 @@ def _of_val(
     val = plan.watched[1].take(slice(max(1, rows // 2)))
     text, labels = vocabulary.encode(val), vocabulary.encode_labels(val)
     if member.n_labels and labels is None:
-        return np.zeros((0, len(vocabulary)), dtype=np.float32), np.zeros(0, dtype=np.int64)
+        none = np.zeros(0, dtype=np.int64)
+        return np.zeros((0, len(vocabulary)), dtype=np.float32), none, none > 0
     with _threads(plan):
-        found, targets = log_probabilities(model, member, text, labels)
-    return found[:rows], targets[:rows]
+        found = log_probabilities(model, member, text, labels)
+    return found[0][:rows], found[1][:rows], found[2][:rows]
 
 
 def _evaluated(plan: Plan, model: Model, step: int) -> Evaluated:

@@ -3,7 +3,9 @@
 The one idea: models of different kinds, seeds and sizes are wrong in different places. What they
 say together is seldom as wrong as any of them, and weights, fitted to held-back lines, say whom to
 trust. A sum of logarithms lets each member veto; and a weight below 0 takes out what one says too
-loudly: a 7-gram minus a 6-gram is what the longest context alone adds.
+loudly: a 9-gram less a 6-gram is what the longest contexts alone add. In training, each prefix is
+one that a training line begins with; in a new line, sooner or later, one is not, and there members
+were never corrected. So there are two sets of weights: for prefixes that are known, and for others.
 
 Paper: Heskes 1998, Selecting Weighting Factors in Logarithmic Opinion Pools
 """
@@ -20,36 +22,34 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from makemore.beginnings import NEW, START, Beginnings
 from makemore.errors import RunError, UsageError, visible
 from makemore.models.base import Arrays, CountModel, Model, find, register
 from makemore.models.labelled import LabelledCounts
 from makemore.models.neural import NeuralModel, NothingDrawn
 from makemore.options import Knob, knobs, make, option, unknown_key
+from makemore.pool import LOWEST
 from makemore.settings import Recipe
 from makemore.state import State
 
-MOST_ROUNDS = 50  # of Newton's method
-SETTLED = 1e-10  # nats a symbol that a round has to gain
-PRIOR = (
-    10.0  # pull of each weight to that of the others, as of so many symbols: for short val parts
-)
-LOWEST = -30.0  # log-probability: what a member holds for impossible, another may still allow
 MOST_MEMBERS = 64
 
+Ints = NDArray[np.int64]
 Kinds = list[tuple[str, dict[str, Any]]]  # of members: name and options
 
 
 @register("ensemble")
 class Ensemble(NeuralModel):
-    """weights (K,): of each member's log-probabilities, 0 for one that has not learned yet.
+    """weights (2, K): of each member's log-probabilities, 0 for one that has not learned yet.
 
-    Without any that has learned, all symbols are alike.
+    The first are those after a prefix that a training line begins with, the second after others.
+    Without any member that has learned, all symbols are alike.
     """
 
     @dataclass(frozen=True)
     class Options:
         members: str = option(
-            "ngram order=3, ngram order=5, ngram, ngram order=7, transformer, lstm, "
+            "ngram order=3, ngram order=5, ngram, ngram order=9, transformer, lstm, "
             "transformer n_embd=80 dropout=0.15, transformer n_embd=80 dropout=0.15, gru, "
             "transformer n_layer=6 dropout=0.15, transformer n_embd=80 dropout=0.15",
             "what is mixed: NAME KEY=VALUE ..., NAME ...; a key is of the model or of training",
@@ -69,7 +69,8 @@ class Ensemble(NeuralModel):
         self.learners = (
             nn.ModuleList()
         )  # those with gradients: they move to a device with this module
-        self.weights = np.zeros(len(self.kinds))
+        self.weights = np.zeros((2, len(self.kinds)))
+        self.known = Beginnings(np.zeros(0, dtype=np.int64), vocab_size)
 
     def made(self, number: int) -> Model:
         """A member with initial weights, of the size that it has by itself for the same text."""
@@ -95,6 +96,14 @@ class Ensemble(NeuralModel):
     def add_labels(self, number: int) -> None:
         self.n_labels = number
 
+    def know(self, ids: Ints, offsets: Ints, labels: Ints | None = None) -> None:
+        """These are the training lines: ids (n_symbols,), offsets (n + 1,), labels (n,) ids."""
+        self.known = Beginnings.of(ids, offsets, labels, self.vocab_size + self.n_labels)
+
+    def is_new(self, inputs: Tensor) -> NDArray[np.bool_]:
+        """inputs (B, T) -> whether no training line begins with those up to each (B, T)."""
+        return self.known.walk(inputs.cpu().numpy()) == NEW
+
     @property
     def device(self) -> torch.device:
         return next((part.device for part in self.learners), torch.device("cpu"))  # type: ignore
@@ -106,7 +115,7 @@ class Ensemble(NeuralModel):
     @property
     def learned(self) -> list[int]:
         """Numbers of the members that have a weight."""
-        return [int(number) for number in np.flatnonzero(self.weights)]
+        return [int(number) for number in np.flatnonzero(self.weights.any(axis=0))]
 
     @property
     def mixed(self) -> list[tuple[int, Model]]:
@@ -114,18 +123,23 @@ class Ensemble(NeuralModel):
         each = ((number, self.members[number]) for number in self.learned)
         return [(number, member) for number, member in each if member is not None]
 
-    def mix(self, logs: Sequence[Tensor]) -> Tensor:
-        """Log-probabilities (..., V) of each of `mixed` -> those of all together (..., V)."""
-        weights = self.weights[self.learned].tolist()
-        each = (log.clamp(min=LOWEST) * weight for log, weight in zip(logs, weights, strict=True))
-        return torch.stack(list(each)).sum(0).log_softmax(-1)
+    def mix(self, logs: Sequence[Tensor], new: NDArray[np.bool_]) -> Tensor:
+        """Log-probabilities (..., V) of each of `mixed` -> those of all together (..., V).
+
+        new (...): whether no training line begins like that
+        """
+        weights = torch.from_numpy(self.weights[new.astype(np.int64)][..., self.learned])
+        pairs = zip(logs, weights.to(logs[0]).unbind(-1), strict=True)  # weights (..., K)
+        each = [log.clamp(min=LOWEST) * weight[..., None] for log, weight in pairs]
+        return torch.stack(each).sum(0).log_softmax(-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.limited:
             self.check_length(inputs)
         if not self.learned:
             return torch.zeros(*inputs.shape, self.vocab_size, device=inputs.device)
-        return self.mix([self.answers(member, inputs) for _, member in self.mixed])  # (B, T, V)
+        logs = [self.answers(member, inputs) for _, member in self.mixed]
+        return self.mix(logs, self.is_new(inputs))  # (B, T, V)
 
     def answers(self, member: Any, inputs: Tensor) -> Tensor:
         """inputs (B, T) -> log-probabilities (B, T, V) of one member."""
@@ -153,17 +167,18 @@ class Ensemble(NeuralModel):
         return torch.cat([inputs[:, :1, None].expand(B, T, 1), windows], dim=2)
 
     def initial_state(self, batch: int) -> State:
-        return tuple(member.initial_state(batch) for _, member in self.mixed)
+        each = (member.initial_state(batch) for _, member in self.mixed)
+        return (np.full(batch, START), *each)
 
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
         if not self.learned:
             return np.zeros((len(ids), self.vocab_size)), state
-        logs, after = [], []
-        for (_, member), before in zip(self.mixed, state, strict=True):
+        logs, after = [], [self.known.step(state[0], ids)]
+        for (_, member), before in zip(self.mixed, state[1:], strict=True):
             logits, own = member.step(ids, before)
             logs.append(torch.from_numpy(np.ascontiguousarray(logits)).double().log_softmax(-1))
             after.append(own)
-        return self.mix(logs).numpy(), tuple(after)  # (B, V)
+        return self.mix(logs, after[0] == NEW).numpy(), tuple(after)  # (B, V)
 
     def tensors(self) -> Arrays:
         own = {
@@ -171,7 +186,7 @@ class Ensemble(NeuralModel):
             for number, member in self.mixed
             for name, value in member.tensors().items()
         }
-        return {"weights": self.weights.copy(), **own}
+        return {"weights": self.weights.copy(), "known": self.known.codes.copy(), **own}
 
     def check_tensors(self, tensors: Arrays) -> None:
         for number, own in self.by_member(tensors).items():
@@ -192,6 +207,7 @@ class Ensemble(NeuralModel):
         for number, member in loaded.items():
             self.take_over(number, member)
         self.weights = tensors["weights"].copy()
+        self.known = self.known_of(tensors)
         self.to(device).train(self.training)
 
     def by_member(self, tensors: Arrays) -> dict[int, Arrays]:
@@ -206,15 +222,27 @@ class Ensemble(NeuralModel):
             )  # fmt: skip
         if not np.isfinite(weights).all():
             raise RunError("tensor 'weights' holds what is no number", "weights")
-        own: dict[str, Arrays] = {str(number): {} for number in np.flatnonzero(weights)}
+        self.known_of(tensors)
+        learned = np.flatnonzero(weights.any(axis=0))
+        own: dict[str, Arrays] = {str(number): {} for number in learned}
         for name, value in tensors.items():
             number, point, rest = name.partition(".")
-            if name == "weights":
+            if name in ("weights", "known"):
                 continue
             if number not in own or not point:
                 raise RunError(f"the weights file holds an unknown tensor {visible(name, 80)!r}")
             own[number][rest] = value
         return {int(number): values for number, values in own.items()}
+
+    def known_of(self, tensors: Arrays) -> Beginnings:
+        """What training lines begin with. RunError for what cannot be that."""
+        codes = tensors.get("known")
+        if codes is None or codes.ndim != 1 or codes.dtype != np.int64:
+            raise RunError("the weights file lacks tensor 'known'", "known", "train again")
+        found = Beginnings(codes.copy(), self.vocab_size + self.n_labels)
+        if not found.sound:
+            raise RunError("tensor 'known' holds what no lines begin with", "known", "train again")
+        return found
 
 
 @contextmanager
@@ -231,45 +259,6 @@ def naming(number: int) -> Iterator[None]:
 def member_block_size(kind: type[Model], options: Any, block_size: int, labels: bool) -> int:
     """The block_size of a member, as it is for the same text without the others."""
     return kind.context_for(options, block_size - 1) + (kind.reads == "window" and labels)
-
-
-def fit_weights(logs: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Log-probabilities (K, N, V) of K models, and what came (N,) -> the likeliest weights (K,).
-
-    The nll of softmax(sum_k weight_k logs_k) is convex in the weights, so Newton's method finds the
-    lowest one: its gradient is what the logs are expected to be less what they are at the targets,
-    its curvature their covariance. A prior holds the weights near one another where N is small.
-    """
-    K, N, V = logs.shape
-    weights = np.full(K, 1 / K)
-    if N == 0 or K == 1:
-        return weights
-    each = np.maximum(logs, LOWEST).astype(np.float64).transpose(1, 2, 0)  # (N, V, K)
-    came, pull = each[np.arange(N), targets], PRIOR / N  # (N, K)
-
-    def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        mixed = each @ weights  # (N, V)
-        mixed -= mixed.max(axis=1, keepdims=True)
-        chances = np.exp(mixed)
-        total = chances.sum(axis=1, keepdims=True)
-        nats = float((np.log(total[:, 0]) - mixed[np.arange(N), targets]).mean())
-        return nats + pull / 2 * float(((weights - 1 / K) ** 2).sum()), chances / total
-
-    before, chances = objective(weights)
-    for _ in range(MOST_ROUNDS):
-        expected = np.einsum("nv,nvk->nk", chances, each)
-        gradient = (expected - came).mean(axis=0) + pull * (weights - 1 / K)
-        around = (each - expected[:, None]).reshape(N * V, K)
-        curvature = (around * chances.reshape(N * V, 1)).T @ around / N + pull * np.eye(K)
-        step = np.linalg.solve(curvature, gradient)
-        for halved in range(30):  # far from the lowest point a whole step may lead away from it
-            nats, found = objective(weights - step / 2**halved)
-            if nats < before:
-                break
-        if nats > before - SETTLED:
-            break
-        weights, before, chances = weights - step / 2**halved, nats, found
-    return weights
 
 
 def members_of(text: str) -> Kinds:
