@@ -218,7 +218,7 @@ class Ensemble(NeuralModel):
         if weights.shape != self.weights.shape or weights.dtype != np.float64:
             raise RunError(
                 f"tensor 'weights' is {weights.dtype}{list(weights.shape)}, "
-                f"expected float64{list(self.weights.shape)}", "weights",
+                f"expected float64{list(self.weights.shape)}", "weights", "train again",
             )  # fmt: skip
         if not np.isfinite(weights).all():
             raise RunError("tensor 'weights' holds what is no number", "weights")
