@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 MOST_ROUNDS = 50  # of Newton's method
 SETTLED = 1e-10  # nats a symbol that a round has to gain
 PRIOR = 10.0  # pull of each weight to that of the others, in symbols: for short val parts
-PRIOR_APART = 30.0  # pull of the weights of known or new prefixes to those of all
+PRIOR_APART = 100.0  # pull of the weights of known or new prefixes to those of all
 LOWEST = -30.0  # log-probability: what a model holds for impossible, another may still allow
 
 
