@@ -191,9 +191,8 @@ def test_the_weights_are_those_that_a_search_finds(scales: list[float]) -> None:
     for number, rows in enumerate((~new, new)):
         expected = searched(rows, of_all, PRIOR_APART)
         np.testing.assert_allclose(found[number], expected, atol=1e-4)
-        assert loss(expected, logs[:, rows], targets[rows]) < loss(
-            of_all, logs[:, rows], targets[rows]
-        )
+        own = logs[:, rows], targets[rows]
+        assert loss(found[number], *own) < loss(of_all, *own)
     alone = [loss(row, logs, targets) for row in np.eye(3)]
     assert loss(of_all, logs, targets) < min(alone)
 
@@ -268,7 +267,7 @@ def test_what_training_lines_begin_with_is_checked() -> None:
     with pytest.raises(RunError, match="lacks tensor 'known'"):
         model.load_tensors({name: value for name, value in whole.items() if name != "known"})
     for codes in (np.array([[0]]), np.array([0.0]), np.array([0], dtype=np.int32)):
-        with pytest.raises(RunError, match="lacks tensor 'known'"):
+        with pytest.raises(RunError, match=r"'known' is .*, expected int64\[n\]"):
             model.load_tensors({**whole, "known": codes})
     for wrong in ([0, 0], [3, 2], [-1, 2], [9], [0, 27]):  # 9 inputs: 27 is of the fourth prefix
         with pytest.raises(RunError, match="'known' holds"):
@@ -366,6 +365,8 @@ def test_each_member_is_what_it_is_alone_and_val_weighs_them() -> None:
     maker = trained(members, lines, **common)
     model = maker.model_
     assert isinstance(model, Ensemble)
+    prefixes = {line[:end] for line in maker.split.train for end in range(len(line) + 1)}
+    assert len(model.known.codes) == len(prefixes)  # of train, and of nothing else
     alone = [
         MakeMore("ngram", order=5).fit(lines),
         MakeMore("gru", n_hidden=16, random_state=6, **common).fit(lines),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-MOST_PREFIXES = 2**22  # 32 MB; with more lines than have so many, none is held to be known
+MOST_PREFIXES = 2**22  # 32 MB; where there are more, none is held to be known
 START = 0  # the prefix without inputs
 NEW = -1  # a prefix that no line begins with
 

@@ -189,6 +189,7 @@ class Ensemble(NeuralModel):
         return {"weights": self.weights.copy(), "known": self.known.codes.copy(), **own}
 
     def check_tensors(self, tensors: Arrays) -> None:
+        self.known_of(tensors)
         for number, own in self.by_member(tensors).items():
             with torch.device("meta"), NothingDrawn():  # shapes without memory
                 model = self.made(number)
@@ -222,7 +223,6 @@ class Ensemble(NeuralModel):
             )  # fmt: skip
         if not np.isfinite(weights).all():
             raise RunError("tensor 'weights' holds what is no number", "weights")
-        self.known_of(tensors)
         learned = np.flatnonzero(weights.any(axis=0))
         own: dict[str, Arrays] = {str(number): {} for number in learned}
         for name, value in tensors.items():
@@ -237,8 +237,11 @@ class Ensemble(NeuralModel):
     def known_of(self, tensors: Arrays) -> Beginnings:
         """What training lines begin with. RunError for what cannot be that."""
         codes = tensors.get("known")
-        if codes is None or codes.ndim != 1 or codes.dtype != np.int64:
+        if codes is None:
             raise RunError("the weights file lacks tensor 'known'", "known", "train again")
+        if codes.ndim != 1 or codes.dtype != np.int64:
+            what = f"tensor 'known' is {codes.dtype}{list(codes.shape)}, expected int64[n]"
+            raise RunError(what, "known", "train again")
         found = Beginnings(codes.copy(), self.vocab_size + self.n_labels)
         if not found.sound:
             raise RunError("tensor 'known' holds what no lines begin with", "known", "train again")
