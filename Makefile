@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check docs size bench bench-full lessons lessons-short notebooks clean
+.PHONY: help demo test test-slow test-all check docs house bench bench-full lessons lessons-short notebooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ help:  ## this list
 demo: $(INSTALLED)  ## train on the built-in names and show 20 new ones (runs/demo)
 	@$(BIN)/makemore train -o runs/demo
 
-test: $(INSTALLED)  ## the tests, without the slow ones
-	$(PYTEST)
+test: $(INSTALLED)  ## the tests, without the slow ones; WING=sampling: those of one wing
+	$(PYTEST) $(if $(WING),tests/$(WING))
 
 # pytest's 5 says that no test is marked slow, which is no failure.
 test-slow: $(INSTALLED)  ## only the slow tests
@@ -33,6 +33,8 @@ check: $(INSTALLED)  ## lint, format, types, layers, and docs that say what the 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python bench/house.py > /dev/null
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python docs/pages.py --check
 	$(BIN)/python docs/coverage.py --check
@@ -43,8 +45,8 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 	$(BIN)/python docs/pages.py
 	$(BIN)/python docs/coverage.py
 
-size: $(INSTALLED)  ## lines of each file, of spine and leaves; functions over 40 lines
-	@$(BIN)/python bench/size.py
+house: $(INSTALLED)  ## the wings: modules, lines, comments, functions, and import arrows between them
+	@$(BIN)/python bench/house.py
 
 BENCHES := models time_to_loss quality train_throughput sample_throughput conditions score_throughput ngram_scale start_up memory loaded_machine
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from makemore import MakeMore
-from makemore.crew import default_threads
 from makemore.errors import Unsatisfiable
-from makemore.generate import Sampler
+from makemore.parallel import default_threads
+from makemore.sampling.sampler import Sampler
 from measure import Bench, Row, parser, per, spread, threads_of, words_of
 from splits import by_hash
 from trained import trained
@@ -46,7 +46,7 @@ class Timed:
             for _ in self.maker.drawn(self.sampler, self.n):
                 pass
         except Unsatisfiable:
-            self.found = min(self.found, self.sampler.found)
+            self.found = min(self.found, self.sampler.tally.found)
         self.seconds.append(time.perf_counter() - began)
 
     def row(self, model: str, free: float) -> Row:
@@ -60,7 +60,7 @@ class Timed:
         exact = self.sampler.exact
         return {
             "model": model, "condition": shown or "none", "names": self.found,
-            "exact": exact, "sample size": None if exact else round(self.sampler.effective),
+            "exact": exact, "sample size": None if exact else round(self.sampler.tally.effective),
             "share that passes": passing, "names a second": rate,
             "share of free": rate["median"] / free,
             "share of free asked for": ASKED.get(kind),

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from makemore.crew import default_threads
+from makemore.parallel import default_threads
 from measure import Bench, parser, spread, words_of
 from splits import by_hash
 from train_throughput import Pace

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.cleaning import text_of
-from makemore.corpus import Corpus
 from makemore.models.ngram import NGram
-from makemore.vocabulary import Encoded, Vocabulary
+from makemore.text.corpus import Corpus
+from makemore.text.reading import text_of
+from makemore.text.vocabulary import Encoded, Vocabulary
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint8]

@@ -48,7 +48,7 @@ def words_of(options: argparse.Namespace) -> list[str]:
         from splits import names_path, read_words
 
         return read_words(names_path(path))
-    from makemore.datasets import builtin_names
+    from makemore.text.dataset import builtin_names
 
     return builtin_names()
 
@@ -93,7 +93,7 @@ def product_rate(number_of_threads: int) -> float:
     """Operations a second (2 n^3 for n = 2,048) that one fp32 product of matrices reaches now."""
     import torch
 
-    from makemore.runtime import threads
+    from makemore.training.device import threads
 
     with threads(number_of_threads):
         a = torch.ones(PRODUCT, PRODUCT)
@@ -105,7 +105,7 @@ def product_rate(number_of_threads: int) -> float:
 
 def machine() -> dict[str, Any]:
     """What a figure hangs on: processor, cores, memory, versions, and what else is running."""
-    from makemore.crew import default_threads
+    from makemore.parallel import default_threads
 
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
@@ -146,7 +146,7 @@ class Bench:
 
     def see_peak(self, times: int = 1) -> float:
         """Measure the peak again and keep the highest; operations a second."""
-        from makemore.crew import default_threads
+        from makemore.parallel import default_threads
 
         threads = threads_of(self.options) or default_threads()
         self.peak = max(self.peak or 0.0, *(product_rate(threads) for _ in range(times)))

@@ -23,10 +23,10 @@ from typing import Any
 import torch
 
 from makemore import MakeMore
-from makemore.datasets import builtin_names
-from makemore.models.base import CountModel, find, names
-from makemore.plan import Plan
-from makemore.split import Split
+from makemore.api.plan import Plan
+from makemore.models.core.base import CountModel
+from makemore.models.core.registry import get_model, model_names
+from makemore.text.dataset import Split, builtin_names
 from splits import SPLITS, names_path, read_words
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +65,7 @@ def rows(
         for model in models:
             for seed in seeds:
                 asked = {} if seed is None else {"seed": seed}
-                if short and not issubclass(find(model), CountModel):
+                if short and not issubclass(get_model(model), CountModel):
                     asked["max_steps"] = 20
                 yield row(model, name, parts, **asked) | ({} if seed is None else {"seed": seed})
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--seeds", help="comma-separated (default: the recipe's)")
     parser.add_argument("--short", action="store_true", help="20 steps each, built-in names")
     options = parser.parse_args()
-    chosen = options.models.split(",") if options.models else names()
+    chosen = options.models.split(",") if options.models else model_names()
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else [None]
     if options.short and not options.names and "MAKEMORE_NAMES" not in os.environ:
         words = builtin_names()

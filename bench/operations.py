@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makemore.batches import IGNORED
-from makemore.models.neural import NeuralModel
+from makemore.models.core.neural import NeuralModel
 from makemore.models.transformer import Transformer
+from makemore.scoring.line_tensors import IGNORED
 
 FORWARD, TRAINING = 1, 3  # the way back costs two products for each one of the way forward
 

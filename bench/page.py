@@ -1,7 +1,7 @@
-"""docs/performance.md, made of the records that the benches write. No torch, no numpy.
+"""docs/performance.md: five tables, made from the records that the benches write. No torch.
 
 python bench/page.py            write it
-python bench/page.py --check    exit 1 if it is not what it would be
+python bench/page.py --check    exit 1 if the file is not what the records say
 """
 
 from __future__ import annotations
@@ -9,102 +9,51 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 RECORDS = ROOT / "docs" / "performance"
-TRIED = "tried.md"
 QUIET = 0.5  # load above which something else was running
+NEAR = 0.1  # of the median: runs that are no further away need no brackets
 
-# Each bench with its question and what its columns mean.
-BENCHES = {
-    "time_to_loss": (
-        "How soon is the loss of the original reached?",
-        "Seconds of training from the first batch, evaluations left out, until the nll of the "
-        "original's 1,000 test lines is at most the target; the test is a stopwatch here, and "
-        "chooses nothing: our options were chosen on a tenth of the train part. The lines are the "
-        "original's: copies kept, the last 1,000 of torch's permutation with seed 3407 for the "
-        "test. Both sides are the Transformer of 204,544 parameters.",
-    ),
-    "quality": (
-        "What does a time buy?",
-        "What a `--time` reaches, its calibration included. val chooses weights and "
-        "mixtures, test is read once. The original's split has copies of names on both sides and "
-        "no val (a tenth of its train part is val here); distinct-42 has no copies.",
-    ),
-    "train_throughput": (
-        "How fast does each model train?",
-        "Each by its own recipe: making the batch, forward, backward, optimizer. Symbols are "
-        "targets, padding left out; of window models, windows.",
-    ),
-    "sample_throughput": (
-        "How many new names a second?",
-        "Names that stand nowhere in the text, each once, as `maker.sample(n)` gives them. The "
-        "operations are those of the names that were given out, as if nothing was drawn beside "
-        "them and nothing shared between them. Of an n-gram, many names are drawn from a table of "
-        "all that it can answer; the first so many make it. Draws a name are those up to the last "
-        "one: a few more are made.",
-    ),
-    "conditions": (
-        "What do conditions cost?",
-        "New names a second under a condition, as a share of free sampling. Where few draws pass, "
-        "they are led, which is approximate; exact is `--exact`, plain rejection, and what a table "
-        "of counts gives where not too few pass. The last column is over the share of draws that "
-        "pass: above 100 % where the others are refused long before their end.",
-    ),
-    "score_throughput": (
-        "How many lines a second are scored?",
-        "`score_samples` over lines of the text.",
-    ),
-    "ngram_scale": (
-        "How does counting grow?",
-        "The n-gram (order 6, Kneser-Ney) over made lines: symbols of a trigram of the names. "
-        "Memory is the peak of the process; lookups are of 100,000 contexts.",
-    ),
-    "start_up": (
-        "How long is the wait for the first line?",
-        "Fresh processes, one after the other, until the first line of output (where there is "
-        "none, or the row says so: until the end); bytecode was written by a first run that does "
-        "not count.",
-    ),
-    "memory": (
-        "How much memory do many lines take?",
-        "The peak resident size of the command, a process of its own, on made lines.",
-    ),
-    "loaded_machine": (
-        "What does another busy process cost?",
-        "Milliseconds a training step, alone and beside one process that never waits.",
-    ),
-}
+Record = Mapping[str, Any]
+Row = dict[str, Any]
+
 HEAD = """\
 # Speed, measured
 
-Written by the scripts in `bench/`, one for each question. `make bench` runs the short form of all
-of them, which shows that they run and keeps nothing. `make bench-full` measures in full, writes a
-record for each into `docs/performance/`, and this page from those; it takes hours and wants a
-machine on which nothing else runs. One question again:
-`python bench/NAME.py --names names.txt --json docs/performance`.
+How fast makemore trains, draws names, scores lines and starts, in five tables.
 
-A figure is a median, with the lowest and the highest of the repetitions in brackets. Where things
-are compared, they run by turns in one chain of processes. *Peak* is what a product of two fp32
-matrices of 2,048 rows and columns reaches in the same process, on the same threads. *MFU* is the
-operations that a model needs over what the peak would do in that time: 6 a matrix parameter and
-symbol in training, 2 forward, and attention over the pairs that see each other; padding, norms,
-gates, softmax and the optimizer count nothing. A bigram is a table that is looked up: it needs
-none. A prefix or window that comes again is not computed again, yet what it needs is counted: so
-scoring and sampling can take less time than their operations would at the peak, a share above
-100 %.
+**A figure** is the median of the runs. The lowest and the highest follow in brackets where one of
+them is more than a tenth away from it; in the first table they always do. Losses (`nll`) are nats a
+symbol: lower is better.
 
-No graphics card was at hand: nothing on CUDA was measured, and there is no captured graph, since
-what cannot be run cannot be tested. The code path is the CPU's with other tensors.
-"""
+**Not measured:** graphics cards. None was at hand, so nothing here says how fast makemore is on
+CUDA. The original code is timed in training only.
+
+**To measure again:** `python bench/NAME.py --names names.txt --json docs/performance` with the NAME
+of a record, which stands below each table, writes that record and this page. `make bench-full` does
+all of them; it takes hours and wants a machine on which nothing else runs. How each figure is
+measured, and what was tried to get there, is in the [lab notes](lab-notes.md)."""
+
+SHORT = "**the short form: it shows that the bench runs, and no speed**"
+NO_ORIGINAL = "There is no row of the original: `--original makemore.py` was not given."
+STARTED = (  # rows of start_up that the page shows
+    "python -c pass", "import torch", "makemore --version", "first name of an ngram",
+    "first name of a transformer", "20 names of a transformer, to the end",
+)  # fmt: skip
+CONSTRAINTS = ("--prefix", "--suffix", "--pattern")  # rows of conditions that the page shows
+
+
+# -- from values to cells -------------------------------------------------------------------------
 
 
 def number(value: float) -> str:
-    """Three digits, or all before the point; thousands apart."""
+    """Three digits, or all before the point, with commas between thousands."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -113,7 +62,7 @@ def number(value: float) -> str:
 
 
 def cell(key: str, value: Any) -> str:
-    """How a value of a row is shown: shares as percent, losses with 4 digits, spreads in full."""
+    """A value as text: shares in percent, losses with 4 digits, repetitions as median and range."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -132,7 +81,7 @@ def cell(key: str, value: Any) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as a table; a column for every key, in the order in which they first come."""
+    """Rows as a Markdown table: one column per key, in the order in which the keys first come."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     numeric = [not any(isinstance(row.get(key), str) for row in rows) for key in keys]
     lines = [
@@ -143,48 +92,312 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def heading(record: Mapping[str, Any]) -> str:
-    """When and on what a record was measured, and how far it can be trusted."""
+def brief(value: Any) -> Any:
+    """Repetitions -> the median alone if all are within a tenth of it, else as they are."""
+    if not isinstance(value, Mapping):
+        return value
+    middle = value["median"]
+    near = value["low"] >= (1 - NEAR) * middle and value["high"] <= (1 + NEAR) * middle
+    return middle if near else value
+
+
+def rate(amount: float, seconds: Mapping[str, float]) -> dict[str, float]:
+    """amount / seconds: the longest time gives the lowest rate."""
+    ends = {"median": "median", "low": "high", "high": "low"}
+    return {end: amount / seconds[other] for end, other in ends.items()} | {"n": seconds["n"]}
+
+
+def timed(value: Any, unit: str) -> str:
+    """A time with its unit; columns of different units need that."""
+    return "-" if value is None else f"{cell('', brief(value))} {unit}"
+
+
+# -- the rows of each record ----------------------------------------------------------------------
+
+
+def time_to_loss(record: Record) -> Iterator[Row]:
+    """The seconds until a loss, of ours and of the original."""
+    for row in record["rows"]:
+        who = "the original" if row["side"] == "original" else "makemore"
+        _, part, loss = row["measured"].split()  # until test 1.97
+        reached, tried = row["that reached it"], row["trainings"]
+        some = f" ({reached} of {tried} did)" if reached < tried else ""
+        steps = f" ({cell('', brief(row['steps']))} steps)" if row["steps"] else ""
+        yield {
+            "training": f"{who}, until the {part} loss is {loss}{some}",
+            "split": "original", "trainings": tried, "seconds": row["seconds"],
+            "nll val": None, "nll test": f"at most {loss}" if part == "test" else None,
+            "what was trained": f"{record['settings']['model']}{steps}",
+        }  # fmt: skip
+
+
+def quality(record: Record) -> Iterator[Row]:
+    """The losses that a given time buys."""
+    for row in record["rows"]:
+        yield {
+            "training": f"makemore, `{row['asked']}`", "split": row["split"],
+            "trainings": row["trainings"], "seconds": row["seconds"],
+            "nll val": row["nll val"], "nll test": row["nll test"],
+            "what was trained": chosen(row["chosen"]),
+        }  # fmt: skip
+
+
+def chosen(models: str) -> str:
+    """`ngram + ngram + gru (90 steps)` -> `ensemble of 3: 2 ngram, 1 gru`; one model as it is."""
+    members = models.split(" + ")
+    if len(members) == 1:
+        return models
+    kinds = Counter(member.split()[0] for member in members)
+    return f"ensemble of {len(members)}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+
+
+def train_throughput(record: Record) -> Iterator[Row]:
+    """One training step of each model."""
+    for row in record["rows"]:
+        yield {
+            "model": row["model"], "optimizer": row["optimizer"], "batch size": row["batch"],
+            "threads": row["threads"], "ms a step": brief(row["ms a step"]),
+            "symbols a second": brief(row["symbols a second"]), "MFU": row["MFU"],
+        }  # fmt: skip
+
+
+def sample_throughput(record: Record) -> Iterator[Row]:
+    """New names a second of each model, for the two largest numbers of names."""
+    counts = sorted({row["names"] for row in record["rows"]})[-2:]
+    found: dict[tuple[str, bool], dict[int, Row]] = {}
+    for row in record["rows"]:
+        anew = row.get("table") == "made meanwhile"  # not kept from an earlier call
+        found.setdefault((row["model"], anew), {})[row["names"]] = row
+    for (model, anew), by_count in found.items():
+        last = by_count.get(counts[-1], {})
+        yield {
+            "model": f"{model}, first call" if anew else model, "constraint": "none",
+            **{
+                f"{count:,} names": brief(by_count.get(count, {}).get("names a second"))
+                for count in counts
+            },
+            "draws a name": last.get("draws a name"),
+        }  # fmt: skip
+
+
+def conditions(record: Record) -> Iterator[Row]:
+    """New names a second under the main constraints; `--exact` only where it makes a difference."""
+    exact = {(row["model"], row["condition"]) for row in record["rows"] if row["exact"]}
+    for row in record["rows"]:
+        plain = row["condition"].removesuffix(" --exact")
+        same = plain != row["condition"] and (row["model"], plain) in exact
+        if same or not plain.startswith(CONSTRAINTS):
+            continue
+        yield {
+            "model": row["model"], "constraint": f"`{row['condition']}`",
+            f"{record['settings']['names']:,} names": brief(row["names a second"]),
+            "share of unconstrained speed": row["share of free"],
+            "share of draws that satisfy it": row["share that passes"], "exact": row["exact"],
+        }  # fmt: skip
+
+
+def score_throughput(record: Record) -> Iterator[Row]:
+    """Lines a second that each model scores."""
+    for row in record["rows"]:
+        yield {
+            "work": f"score, {row['model']}", "lines": record["settings"]["lines"],
+            "seconds": brief(row["seconds"]), "lines a second": brief(row["lines a second"]),
+            "symbols a second": brief(row["symbols a second"]),
+        }  # fmt: skip
+
+
+def ngram_scale(record: Record) -> Iterator[Row]:
+    """Seconds and memory of counting."""
+    for row in record["rows"]:
+        lines, seconds = row.get("lines"), row["seconds"]  # None where the memory was too small
+        yield {
+            "work": f"count, ngram of order {record['settings']['order']}",
+            "lines": lines, "seconds": brief(seconds),
+            "lines a second": brief(rate(lines, seconds)) if seconds else None,
+            "symbols a second": brief(row.get("symbols a second")),
+            "peak memory, GB": row.get("memory GB"),
+        }  # fmt: skip
+
+
+def start_up(record: Record) -> Iterator[Row]:
+    """The wait for the first line. An error if the record lacks one of the rows."""
+    by_name = {row["started"]: row for row in record["rows"]}
+    for name in STARTED:
+        if name not in by_name:
+            raise SystemExit(f"start_up.json has no row {name!r}: run bench/start_up.py again")
+        yield {"what": name, "time": timed(by_name[name]["ms"], "ms")}
+
+
+def memory(record: Record) -> Iterator[Row]:
+    """Time and peak memory of commands on the largest text."""
+    most = max(row["lines"] for row in record["rows"])
+    for row in record["rows"]:
+        if row["lines"] < most:
+            continue
+        few = f", {record['settings']['steps of gru']} steps"
+        learns = row["command"] == "train" and row["model"] == "gru"
+        yield {
+            "what": f"{row['command']}, {row['model']}, {most:,} lines" + few * learns,
+            "time": timed(row["seconds"], "s"), "peak memory, GB": row["memory GB"],
+        }  # fmt: skip
+
+
+def loaded_machine(record: Record) -> Iterator[Row]:
+    """A training step alone, and beside a busy process."""
+    for row in record["rows"]:
+        threads = f"{row['threads']} thread{'s' * (row['threads'] > 1)}"
+        yield {
+            "what": f"training step of {row['model']}, {threads}",
+            "time": timed(row["ms a step alone"], "ms"),
+            "beside a busy process": timed(row["ms a step beside"], "ms"),
+            "times as long": row["times as long"],
+        }  # fmt: skip
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+class Section(NamedTuple):
+    """A table of the page: its title, what to know to read it, and the benches that fill it."""
+
+    title: str
+    words: str
+    benches: tuple[str, ...]
+
+
+SECTIONS = (
+    Section(
+        "Time to the original's loss, and what a time buys",
+        "Until a loss: both sides train the original's Transformer on the original's split, and "
+        "the clock stands still while the loss is looked at. `--time` is the time that a user "
+        "allows. Compare losses within one split only: the original's has copies of names in train "
+        "and test, distinct-42 has none.",
+        ("time_to_loss", "quality"),
+    ),
+    Section(
+        "Training speed of each model",
+        "A step makes the batch and runs forward, backward and the optimizer, with the model's own "
+        "default options. MFU (model FLOPs utilization) is the operations a second that the model "
+        "needs, divided by the peak: what one large product of fp32 matrices reaches on the same "
+        "threads. A bigram is a table that is looked up, so it needs none.",
+        ("train_throughput",),
+    ),
+    Section(
+        "Drawing names",
+        "New names a second: none is in the training text, and none comes twice. An ngram draws "
+        "from a table of all its states, which its first call makes. Under a constraint, the share "
+        "is of the unconstrained speed in the same bench; lines are exact if they follow the "
+        "model's own probabilities, and not where guided draws approximate them.",
+        ("sample_throughput", "conditions"),
+    ),
+    Section(
+        "Scoring and counting",
+        "`score_samples` gives each line its probability; a prefix that several lines share is "
+        "computed once. Counting fits an ngram to generated lines that look like names.",
+        ("score_throughput", "ngram_scale"),
+    ),
+    Section(
+        "Start-up, memory and a loaded machine",
+        "Start-up lasts from a fresh process to its first line of output, or to its end if it "
+        "prints none. Memory is the peak of the whole command. The busy process never waits.",
+        ("start_up", "memory", "loaded_machine"),
+    ),
+)
+ROWS: dict[str, Callable[[Record], Iterator[Row]]] = {
+    "time_to_loss": time_to_loss, "quality": quality, "train_throughput": train_throughput,
+    "sample_throughput": sample_throughput, "conditions": conditions,
+    "score_throughput": score_throughput, "ngram_scale": ngram_scale, "start_up": start_up,
+    "memory": memory, "loaded_machine": loaded_machine,
+}  # fmt: skip
+BENCHES = tuple(ROWS)
+
+
+def machine_of(record: Record) -> str:
+    """The day, the machine and the versions of a record."""
     on = record["machine"]
     cores = f"{on['cores']} {'core' if on['cores'] == 1 else 'cores'}"
-    parts = [
+    return (
         f"{record['date']}, {on['processor']}, {cores}, {on['memory_gb']} GB, {on['system']}, "
         f"Python {on['python']}, torch {on['torch']}, numpy {on['numpy']}, "
-        f"makemore {on['makemore']}; {record['seconds']} seconds in all."
-    ]
+        f"makemore {on['makemore']}"
+    )
+
+
+def machines(records: Mapping[str, Record]) -> str:
+    """Where everything was measured: one sentence, or a list where the records differ."""
+    found: dict[str, list[str]] = {}
+    for name, record in records.items():
+        found.setdefault(machine_of(record), []).append(name)
+    if len(found) == 1:
+        return textwrap.fill(f"**The machine:** {next(iter(found))}.", 100)
+    lines = [f"- {', '.join(names)}: {machine}" for machine, names in found.items()]
+    return "\n".join(["**The machines:**", "", *lines])
+
+
+def cautions(record: Record) -> list[str]:
+    """What a reader has to know before trusting a record."""
+    found = [SHORT] if record["short"] else []
+    if record["load"] > QUIET:
+        found.append(f"**the machine was not quiet: load {record['load']} at the start**")
+    return found
+
+
+def heading(record: Record) -> str:
+    """When and on what a record was measured, as a bench prints it above its table."""
+    parts = [f"{machine_of(record)}; {record['seconds']} seconds in all"]
     if record["peak_gflops"]:
-        parts.append(f"Peak: {record['peak_gflops']} GFLOP/s.")
+        parts.append(f"peak: {record['peak_gflops']} GFLOP/s")
     if record["settings"]:
         settings = ", ".join(f"{key} {value}" for key, value in record["settings"].items())
-        parts.append(f"Settings: {settings}.")
-    if record["short"]:
-        parts.append("**The short form: it shows that the bench runs, and no speed.**")
-    if record["load"] > QUIET:
-        parts.append(f"**The machine was not quiet: load {record['load']} at the start.**")
-    return " ".join(parts)
+        parts.append(f"settings: {settings}")
+    return ". ".join([*parts, *cautions(record)]) + "."
 
 
-def section(name: str, records: Path) -> list[str]:
-    question, meaning = BENCHES[name]
-    path = records / f"{name}.json"
-    again = f"python bench/{name}.py --names names.txt --json docs/performance"
-    lines = ["", f"## {question}", "", textwrap.fill(meaning, 100), ""]
-    if not path.exists():
-        return [*lines, f"Not measured yet: `{again}`."]
-    record = json.loads(path.read_text(encoding="utf-8"))
-    lines += [heading(record), "", table(record["rows"])]
-    if name == "time_to_loss" and all(row["side"] != "original" for row in record["rows"]):
-        lines += ["", "There is no row of the original: `--original makemore.py` was not given."]
-    return lines
+def source(name: str, records: Mapping[str, Record]) -> str:
+    """Which record rows come from and how far it can be trusted, or how to make it."""
+    if name not in records:
+        again = f"python bench/{name}.py --names names.txt --json docs/performance"
+        return f"{name} is not measured yet: `{again}`."
+    record = records[name]
+    peak = [f"peak {record['peak_gflops']} GFLOP/s"] if name == "train_throughput" else []
+    notes = ", ".join([*peak, *cautions(record)])
+    return f"Record: [{name}](performance/{name}.json)" + f" ({notes})" * bool(notes) + "."
 
 
-def page(records: Path = RECORDS) -> str:
-    """The page, from the records in a folder and the list there of what was tried."""
-    lines = [HEAD.rstrip()]
-    for name in BENCHES:
-        lines += section(name, records)
-    tried = (records / TRIED).read_text(encoding="utf-8").rstrip()
-    return "\n".join([*lines, "", "## What was tried", "", tried]) + "\n"
+def sooner(record: Record) -> str:
+    """How many times sooner the loss is reached, or that the original was not measured."""
+    rows = {row["side"]: row for row in record["rows"]}
+    if "original" not in rows:
+        return NO_ORIGINAL
+    times = rows["ours"]["times sooner"] if "ours" in rows else None
+    return f"The loss is reached {cell('', times)} times sooner." if times else ""
+
+
+def section(part: Section, records: Mapping[str, Record]) -> list[str]:
+    """A heading, what to know, the table, and where its rows come from."""
+    known = [name for name in part.benches if name in records]
+    rows = [row for name in known for row in ROWS[name](records[name])]
+    below = [source(name, records) for name in part.benches]
+    if "time_to_loss" in known:
+        below.insert(0, sooner(records["time_to_loss"]))
+    lines = ["", f"## {part.title}", "", textwrap.fill(part.words, 100), ""]
+    if rows:
+        lines += [table(rows), ""]
+    return [*lines, *filter(None, below)]
+
+
+def page(folder: Path = RECORDS) -> str:
+    """The page, from the records in a folder; it says which are missing."""
+    paths = {name: folder / f"{name}.json" for name in BENCHES}
+    records = {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name, path in paths.items()
+        if path.exists()
+    }
+    lines = [HEAD, "", machines(records)] if records else [HEAD]
+    for part in SECTIONS:
+        lines += section(part, records)
+    return "\n".join(lines) + "\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -194,7 +407,7 @@ def main(arguments: list[str]) -> int:
         return 0
     same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
     if not same:
-        print("docs/performance.md is not what it would be: make docs writes it", file=sys.stderr)
+        print("docs/performance.md is not what the records say: make docs", file=sys.stderr)
     return int(not same)
 
 

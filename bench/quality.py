@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from makemore import MakeMore
-from makemore.autopilot import choose
-from makemore.plan import Plan
-from makemore.split import Split
+from makemore.api.plan import Plan
+from makemore.api.time_budget import choose
+from makemore.text.dataset import Split
 from measure import Bench, Row, parser, spread, threads_of, words_of
 from splits import SPLITS, held_out
 

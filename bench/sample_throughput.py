@@ -13,9 +13,9 @@ import numpy as np
 
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable
-from makemore.generate import Sampler
-from makemore.models.base import names
-from makemore.models.neural import NeuralModel
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.registry import model_names
+from makemore.sampling.sampler import Sampler
 from measure import Bench, Row, parser, per, spread, words_of
 from operations import FORWARD, operations
 from splits import by_hash
@@ -51,7 +51,7 @@ def row(maker: MakeMore, n: int, times: int, peak: float, folder: Path | None = 
     entry: Row = {
         "model": maker.model, "table": None, "names": n, "seconds": seconds,
         "names a second": per(n, seconds),
-        "draws a name": sum(one.draws for _, _, one in found) / (n * times), "MFU": None,
+        "draws a name": sum(one.tally.draws for _, _, one in found) / (n * times), "MFU": None,
     }  # fmt: skip
     if isinstance(maker.model_, NeuralModel):
         targets = np.array([len(line) + 1 for line in found[0][1]], dtype=np.int64)
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     own = parser(__doc__)
     own.add_argument("--models", help="names, comma-separated (default: all)")
     options = own.parse_args(arguments)
-    chosen = options.models.split(",") if options.models else names()
+    chosen = options.models.split(",") if options.models else model_names()
     bench = Bench("sample_throughput", options)
     peak = bench.see_peak(2 if options.short else 10)
     parts, counts = by_hash(words_of(options)), SHORT if options.short else COUNTS

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from makemore.models.base import names
-from makemore.models.neural import NeuralModel
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.registry import model_names
 from measure import Bench, Row, alternating, parser, per, seconds_of, words_of
 from operations import FORWARD, operations
 from splits import by_hash
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     own = parser(__doc__)
     own.add_argument("--models", help="names, comma-separated (default: all)")
     options = own.parse_args(arguments)
-    chosen = options.models.split(",") if options.models else names()
+    chosen = options.models.split(",") if options.models else model_names()
     n, times = (500, 2) if options.short else (10_000, 7)
     bench = Bench("score_throughput", options)
     peak = bench.see_peak(2 if options.short else 10)

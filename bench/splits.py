@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from makemore.corpus import Corpus
-from makemore.settings import TextOptions
-from makemore.split import Split, split
+from makemore.text.config import TextConfig
+from makemore.text.corpus import Corpus
+from makemore.text.dataset import Split, train_val_test_split
 
-AS_GIVEN = TextOptions(keep_copies=True)
+AS_GIVEN = TextConfig(keep_copies=True)
 
 
 def names_path(given: str | None) -> Path:
@@ -61,7 +61,7 @@ def original(words: list[str]) -> Split:
 
 def by_hash(words: list[str]) -> Split:
     """Ours: each distinct line by a hash of its text."""
-    return split(Corpus.from_lines(words))
+    return train_val_test_split(Corpus.from_lines(words))
 
 
 def held_out(parts: Split) -> Split:

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from curve import Curve
-from makemore.corpus import Corpus
-from makemore.estimator import MakeMore
-from makemore.evaluate import score
-from makemore.models.neural import NeuralModel
-from makemore.optim import make_optimizers
-from makemore.runtime import threads
-from makemore.train import train_steps
+from makemore.api.estimator import MakeMore
+from makemore.models.core.neural import NeuralModel
+from makemore.scoring.scorer import score
+from makemore.text.corpus import Corpus
+from makemore.training.device import threads
+from makemore.training.optimizers import make_optimizers
+from makemore.training.trainer import train_steps
 from measure import Bench, Row, parser, per, spread, threads_of, words_of
 from splits import held_out, original
 from trained import begun
@@ -53,7 +53,11 @@ def train(maker: MakeMore, stopwatch: Corpus, curve: Curve, every: int, limit: f
     with threads(plan.config.threads):
         began = time.perf_counter()  # what makes the soft targets is part of the training
         events = train_steps(
-            model, make_optimizers(model, recipe), batches, recipe, teacher=maker.teacher()
+            model,
+            make_optimizers(model, recipe),
+            batches,
+            recipe,
+            soft_targets=maker.soft_targets(),
         )
         for event in events:
             seconds += time.perf_counter() - began

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from makemore import MakeMore
-from makemore.models.base import CountModel, find, names
-from makemore.models.neural import NeuralModel
-from makemore.optim import make_optimizers
-from makemore.runtime import threads
-from makemore.train import Step, train_steps
+from makemore.models.core.base import CountModel
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.registry import get_model, model_names
+from makemore.training.device import threads
+from makemore.training.events import Step
+from makemore.training.optimizers import make_optimizers
+from makemore.training.trainer import train_steps
 from measure import Bench, parser, per, spread, threads_of, words_of
 from operations import TRAINING, operations, targets_of
 from splits import by_hash
@@ -32,7 +34,7 @@ class Pace:
         self.batches = maker.batches()
         self.events: Iterator[Step] = train_steps(
             model, make_optimizers(model, plan.recipe), self.batches, plan.recipe,
-            teacher=maker.teacher(),
+            soft_targets=maker.soft_targets(),
         )  # fmt: skip
         self.taken = 0
 
@@ -57,8 +59,10 @@ def main(arguments: list[str] | None = None) -> None:
     own = parser(__doc__)
     own.add_argument("--models", help="names, comma-separated (default: all that learn by steps)")
     options = own.parse_args(arguments)
-    learning = (name for name in names() if not issubclass(find(name), CountModel))
-    known = [name for name in learning if not find(name).mixes]  # an ensemble is several trainings
+    learning = (name for name in model_names() if not issubclass(get_model(name), CountModel))
+    known = [
+        name for name in learning if not get_model(name).is_ensemble
+    ]  # an ensemble is several trainings
     chosen = options.models.split(",") if options.models else known
     warm, steps, times = (1, 2, 2) if options.short else (20, 30, 5)
     bench = Bench("train_throughput", options)

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from makemore import MakeMore
-from makemore.models.base import CountModel, find
-from makemore.plan import Plan
-from makemore.split import Split
+from makemore.api.plan import Plan
+from makemore.models.core.base import CountModel
+from makemore.models.core.registry import get_model
+from makemore.text.dataset import Split
 from measure import threads_of
 
 FEW_STEPS = 20  # of a short bench: speed hardly hangs on what a model has learned
@@ -24,7 +25,7 @@ def begun(model: str, parts: Split, **asked: object) -> MakeMore:
 
 def trained(model: str, parts: Split, options: argparse.Namespace) -> MakeMore:
     """A trained model. With --runs, one that was kept for these lines and steps is read instead."""
-    few = options.short and not issubclass(find(model), CountModel)
+    few = options.short and not issubclass(get_model(model), CountModel)
     asked: dict[str, object] = {"threads": threads_of(options)}
     if few:
         asked["max_steps"] = FEW_STEPS

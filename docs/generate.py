@@ -1,93 +1,105 @@
-"""Fills the blocks of README.md that are made from the source: the models and the files.
+"""Fills the blocks of README.md that are made from the source: the models and the wings.
 
     python docs/generate.py            write them
     python docs/generate.py --check    exit 1, naming the block, if one is not what it would be
 
 A block stands between two comments, `<!-- generated: NAME -->` and `<!-- end of NAME -->`. It is
-made from the docstrings and the classes as they are, so that it cannot say anything else.
+made from the docstrings, the classes and the import order as they are, so that it cannot say
+anything else.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import runpy
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from makemore.models.base import CountModel, about, find
+from makemore.models.core.base import CountModel, Model
+from makemore.models.core.registry import about, get_model
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PACKAGE = ROOT / "src" / "makemore"
-# In which order modules are read is written down once, in the test that holds it.
-LAYERS = runpy.run_path(str(ROOT / "tests" / "test_layers.py"))["LAYERS"]
+CONTRACT = "wings in import order"  # of import-linter, in pyproject.toml
 
 # names.txt, the lectures' list: 26 letters and the boundary; its longest names have 15 letters.
 VOCABULARY, LONGEST = 27, 15
 
-
-def path_of(module: str) -> Path:
-    """The file of a dotted module: a folder's is its __init__.py."""
-    path = PACKAGE / module.replace(".", "/")
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def modules() -> list[str]:
-    """Every module that exists, in reading order: the public names, the layers, the commands."""
-    found = ["__init__"]
-    for entry in LAYERS:
-        if path_of(entry).is_file():
-            found.append(entry)
-        if entry in ("plots", "web", "commands"):
-            files = sorted((PACKAGE / entry).glob("*.py"))
-            found += [f"{entry}.{path.stem}" for path in files if path.stem != "__init__"]
-    return found
+# In which order the models are read; one that is not named here comes last.
+READING = (
+    "ngram", "bigram", "mlp", "deep_mlp", "wavenet", "bow", "rnn", "gru", "lstm", "transformer",
+    "ensemble",
+)  # fmt: skip
+NO_MODELS = {"__init__", "base", "neural"}  # files of models/ that hold none
 
 
 def first_line(path: Path) -> str:
-    """The first line of a module's docstring, without the full stop at its end."""
+    """The first line of a module's docstring, without its topic and its full stop.
+
+    "Runs: directories that hold all that sampling needs." -> "directories that hold ... needs"
+    """
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return text.partition("\n")[0].removesuffix(".")
+    line = text.partition("\n")[0].removesuffix(".")
+    return line.partition(": ")[2] or line
 
 
-def tree() -> str:
-    """One line a file, folders before what they hold."""
-    rows = []
-    for module in modules():
-        parts = path_of(module).relative_to(PACKAGE).parts
-        if parts[-1] == "__init__.py" and len(parts) > 1:
-            rows.append(("  " * (len(parts) - 1) + parts[-2] + "/", first_line(path_of(module))))
-        else:
-            rows.append(("  " * len(parts) + parts[-1], first_line(path_of(module))))
+# -- the wings ------------------------------------------------------------------------------------
+
+
+def wing_names() -> list[str]:
+    """The wings, first to read first: import-linter's layers, which begin with the last one."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each["name"] == CONTRACT]
+    return [name.strip() for layer in reversed(layers) for name in layer.split("|")]
+
+
+def wings() -> str:
+    """One line for the files that stand alone, and one for each wing."""
+    alone = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem[0] != "_")
+    rows = [("*.py", ", ".join(alone) + ": what every wing may use")]
+    rows += [(f"{name}/", first_line(PACKAGE / name / "__init__.py")) for name in wing_names()]
     width = max(len(name) for name, _ in rows)
-    lines = ["src/makemore/", *(f"{name:{width}}  {about}" for name, about in rows)]
-    return "\n".join(["```text", *(line.rstrip() for line in lines), "```"])
+    return "\n".join(["```text", *(f"{name:{width}}  {what}" for name, what in rows), "```"])
+
+
+# -- the models -----------------------------------------------------------------------------------
+
+
+def model_names() -> list[str]:
+    """The models of src/makemore/models, in reading order."""
+    found = {path.stem for path in (PACKAGE / "models").glob("*.py")} - NO_MODELS
+    order = {name: number for number, name in enumerate(READING)}
+    return sorted(found, key=lambda name: (order.get(name, len(order)), name))
+
+
+def size_of(kind: type[Model]) -> str:
+    """How many parameters a model has on names.txt with its own default options."""
+    options = kind.Options()
+    if kind.is_ensemble:
+        return "its members'"
+    if issubclass(kind, CountModel):
+        return "its counts"
+    model = kind(VOCABULARY, kind.context_for(options, LONGEST), options)
+    return f"{model.n_parameters:,}"
 
 
 def models() -> str:
-    """A row for each model: its name, its paper, its idea, its parameters on names.txt."""
-    rows = ["| model | paper | its one idea | parameters |", "|---|---|---|--:|"]
-    for module in modules():
-        name = module.removeprefix("models.")
-        if name == module or name in ("base", "neural", "labelled"):
-            continue
-        kind = find(name)
+    """A row for each model: its name, its idea, who wrote the paper and when, its parameters."""
+    rows = ["| model | its one idea | paper | parameters |", "|---|---|---|--:|"]
+    for name in model_names():
+        kind = get_model(name)
         headline, paper = about(kind)
-        options = kind.Options()
-        size = "as many as it counts"
-        if kind.mixes:
-            size = "those of its members"
-        elif not issubclass(kind, CountModel):
-            model = kind(VOCABULARY, kind.context_for(options, LONGEST), options)
-            size = f"{model.n_parameters:,}"
         # "MLP: symbols become points" -> "symbols become points"; `name` stands beside it.
-        rows.append(f"| `{name}` | {paper} | {headline.partition(': ')[2]} | {size} |")
+        idea, source = headline.partition(": ")[2], paper.partition(",")[0]
+        rows.append(f"| `{name}` | {idea} | {source} | {size_of(kind)} |")
     return "\n".join(rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"models": models, "files": tree}
+BLOCKS: dict[str, Callable[[], str]] = {"models": models, "wings": wings}
 
 
 def filled(text: str) -> str:

@@ -3,8 +3,8 @@
     python docs/pages.py            write them
     python docs/pages.py --check    exit 1, naming the page, if one is not what it would be
 
-commands.md is what `--help` says. lessons.md is what the last full run of each lesson recorded,
-performance.md the same of each bench.
+commands.md is what `--help` says, and the exit codes. lessons.md is what the last full run of each
+lesson recorded, performance.md the same of each bench.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 
 import click
 
-from makemore import cli
+from makemore import errors
+from makemore.cli import main as main_module
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -27,19 +28,54 @@ LESSONS = ROOT / "lessons"
 WIDTH = 100
 BENCH_PAGE = runpy.run_path(str(ROOT / "bench" / "page.py"))["page"]
 
+# What a person should know of each exit code; those of errors are checked against errors.py.
+EXIT_CODES = {
+    "0": "done",
+    "1": "a bug of ours",
+    "2": "a command, option or value that cannot be right",
+    "3": "the text cannot be read or used",
+    "4": "a run directory is damaged, of another program, or empty",
+    "5": "the machine says no: disk, permission, memory, or another training holds the directory",
+    "6": "training diverged; the last good checkpoint is kept",
+    "7": "there is no such line, or not as many as you asked for",
+    "129, 130, 143": "stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; a training saves first",
+    "141": "who read the output has gone, as with `\\| head`",
+}
+
+
+def exit_codes() -> list[str]:
+    """The table of exit codes, with the exception that each of them is in Python."""
+    kinds = errors.MakemoreError.__subclasses__()
+    names = {str(kind.exit_code): f"`{kind.__name__}`" for kind in kinds}
+    if names.keys() != EXIT_CODES.keys() - {"0", "1", "129, 130, 143", "141"}:
+        raise SystemExit("docs/pages.py: EXIT_CODES has not the codes that errors.py has")
+    rows = [f"| {code} | {text} | {names.get(code, '')} |" for code, text in EXIT_CODES.items()]
+    return [
+        "",
+        "## Exit codes",
+        "",
+        "An error is one line, `makemore: error: WHAT (WHERE): WHAT TO DO`; `--debug` adds the",
+        "traceback. In Python it is an exception with the same text, a `makemore.MakemoreError`.",
+        "",
+        "| code | what it says | in Python |",
+        "|--:|---|---|",
+        *(row.replace("|  |", "| |") for row in rows),
+    ]
+
 
 def commands() -> str:
-    """Every command with its help, as a terminal of 100 columns shows it."""
+    """Every command with its help, as a terminal of 100 columns shows it, and the exit codes."""
     lines = [
         "# Commands",
         "",
         "Made by `make docs` from the commands themselves. `makemore FILE` is short for",
         "`makemore train FILE`; `makemore train --model NAME --help` lists that model's options.",
+        *exit_codes(),
     ]
-    settings = cli.group.context_settings
-    with click.Context(cli.group, info_name="makemore", **settings) as top:
-        for name in cli.group.list_commands(top):
-            command = cli.group.get_command(top, name)
+    settings = main_module.group.context_settings
+    with click.Context(main_module.group, info_name="makemore", **settings) as top:
+        for name in main_module.group.list_commands(top):
+            command = main_module.group.get_command(top, name)
             assert command is not None
             arguments = ["--model", "transformer"] if name == "train" else []
             with click.Context(

@@ -40,7 +40,6 @@ BLUE, ORANGE, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 # stand in it twice, as a girl's and as a boy's.
 
 # %%
-# spec: D01 W09
 words = lesson.words()
 lengths = [len(word) for word in words]
 print(words[:8])
@@ -56,7 +55,6 @@ lesson.check("shortest and longest name, letters", [min(lengths), max(lengths)])
 # four letters of *emma*, of which the first says "names may begin with e".
 
 # %%
-# spec: D15
 symbols = [".", *"emma", "."]
 pairs = [first + second for first, second in zip(symbols, symbols[1:], strict=False)]
 print(pairs)
@@ -71,7 +69,6 @@ lesson.check("pairs of emma", pairs)
 # one that ends it, and the padding of later lessons are all 0.
 
 # %%
-# spec: D02 D03 W03
 characters = sorted(set("".join(words)))
 stoi = {character: place + 1 for place, character in enumerate(characters)}
 stoi["."] = 0
@@ -89,7 +86,6 @@ lesson.check("id 0 and the last id", [itos[0], itos[vocab_size - 1]])
 # fills a table: row i says what followed symbol i, and how often.
 
 # %%
-# spec: D11
 text = "." + ".".join(words) + "."
 ids = torch.tensor([stoi[character] for character in text])
 xs, ys = ids[:-1], ids[1:]  # (228146,) each: a symbol, and the one after it
@@ -124,7 +120,6 @@ lesson.show(figure, "counts")
 # Everybody knows that *q* is followed by *u*. In names it mostly is, but not nearly always.
 
 # %%
-# spec: R09
 q, u = stoi["q"], stoi["u"]
 print({itos[j]: int(N[q, j]) for j in N[q].argsort(descending=True)[:4].tolist()})
 lesson.check("u after q, and all after q", [int(N[q, u]), int(N[q].sum())])
@@ -140,7 +135,6 @@ lesson.check("u after q, and all after q", [int(N[q, u]), int(N[q].sum())])
 # every row wrong. Check sums after a division: here the rows must add up to 1.
 
 # %%
-# spec: M01 R04
 raw = N.float()
 P = raw / raw.sum(1, keepdim=True)  # (27, 27) / (27, 1)
 wrong = raw / raw.sum(1)  # (27, 27) / (27,), which is read as (1, 27)
@@ -161,7 +155,6 @@ lesson.check("rows that do so without keepdim", int(((wrong.sum(1) - 1).abs() < 
 
 
 # %%
-# spec: G01 G02 G08 G09
 def draw(weights: Tensor, generator: torch.Generator) -> int:
     """An id, as likely as its share of the weights (27,)."""
     edges = weights.double().cumsum(0)
@@ -188,7 +181,6 @@ def names_from(table: Tensor, count: int, cap: int = 50) -> list[str]:
 # equally likely. A bigram's names are bad, and yet far better than chance.
 
 # %%
-# spec: G07
 table = (N + 1).float()
 P = table / table.sum(1, keepdim=True)  # one more of each count: the reason comes below
 from_counts = names_from(P, 20)
@@ -229,7 +221,6 @@ print(f"it begins with a in {(many == 1).float().mean():.1%} of draws, P says {P
 # the largest log-likelihood, the smallest NLL, the smallest mean NLL.
 
 # %%
-# spec: T01 E04
 for first, second in zip(".emma", "emma.", strict=True):
     p = P[stoi[first], stoi[second]]
     print(f"{first}{second}: p = {p:.4f}, log p = {p.log():.4f}")
@@ -248,7 +239,6 @@ assert max(likelihood, key=likelihood.__getitem__) == min(nll, key=nll.__getitem
 # and 2.
 
 # %%
-# spec: T02
 probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.1, 0.1, 0.8]])
 plucked = probs[torch.arange(3), torch.tensor([0, 1, 2])]
 print(plucked, f"mean NLL {-plucked.log().mean():.4f}")
@@ -265,7 +255,6 @@ lesson.check("plucked probabilities", [round(p, 4) for p in plucked.tolist()])
 
 
 # %%
-# spec: R03 M01
 def loss_of(table: Tensor, first: Tensor, second: Tensor) -> float:
     """Mean negative log-likelihood, nats a symbol, of a table of weights."""
     return -(table / table.sum(1, keepdim=True))[first, second].double().log().mean().item()
@@ -292,7 +281,6 @@ lesson.check("andrejq is impossible", math.isinf(loss_of(raw, andrejq[:-1], andr
 # floats.
 
 # %%
-# spec: P20 R06
 print(F.one_hot(torch.arange(0, 5) % 3))
 print(F.one_hot(torch.arange(0, 5) % 3, num_classes=5))
 print(F.one_hot(torch.arange(0, 6).view(3, 2) % 3))
@@ -312,7 +300,6 @@ lesson.check("emma, one-hot of 27", list(F.one_hot(emma[0], num_classes=27).shap
 # by zero. So `xenc @ W` *is* a look-up, and `W[ids]` gives the same without a multiplication.
 
 # %%
-# spec: M03 E17
 generator = torch.Generator().manual_seed(SEED)
 W = torch.randn((27, 27), generator=generator, requires_grad=True)
 xenc = F.one_hot(emma[0], num_classes=27).float()  # (5, 27)
@@ -327,7 +314,6 @@ lesson.check("one-hot times W is a row of W", torch.equal(xenc @ W, W[emma[0]]))
 # all that learning needs. For the batch of the five pairs of *emma*, with its shapes:
 
 # %%
-# spec: E02 M02
 logits = xenc @ W  # (5, 27) @ (27, 27) -> (5, 27), read as log-counts
 counts = logits.exp()  # (5, 27), the counterpart of N
 probs = counts / counts.sum(1, keepdim=True)  # (5, 27) / (5, 1) -> (5, 27)
@@ -343,7 +329,6 @@ lesson.check("first loss of the network on emma", loss.item())
 # see. The gradients agree as well.
 
 # %%
-# spec: T03
 (by_hand,) = torch.autograd.grad(loss, W)
 fused = F.cross_entropy(W[emma[0]], emma[1])
 (by_call,) = torch.autograd.grad(fused, W)
@@ -358,7 +343,6 @@ lesson.check("largest difference of the gradients", (by_hand - by_call).abs().ma
 # times.
 
 # %%
-# spec: E03
 logits = torch.tensor([1.0, 2.0, 3.0])
 print("softmax of 1, 2, 3:    ", logits.softmax(0).tolist())
 raised = logits + torch.tensor([1.0, 0.0, 0.0])
@@ -381,7 +365,6 @@ lesson.check("share for a logit larger by 5", round(math.exp(5)))
 # calls it log-sum-exp).
 
 # %%
-# spec: X05 T04
 large = torch.tensor([1000.0, 1001.0, 1002.0])
 naive = large.exp() / large.exp().sum()
 shifted = large - large.max()
@@ -400,7 +383,6 @@ assert torch.allclose(log_sum_exp, large.logsumexp(0))
 # largest logit first avoids the row of zeros without changing any probability.
 
 # %%
-# spec: G06
 tiny = torch.full((27,), -200.0)
 row = tiny.exp()
 print("sum of the row:", row.sum().item(), "-> divided:", (row / row.sum())[0].item())
@@ -422,7 +404,6 @@ assert 0 <= draw(guarded, torch.Generator().manual_seed(SEED)) < 27
 # table of counts" are wrong about the code: it holds 27 x 27 logits and learns them by gradients.
 
 # %%
-# spec: M02 E05 W17
 steps = 40 if lesson.short else 300
 losses = []
 for step in range(steps):
@@ -477,7 +458,6 @@ lesson.check("mean difference of the two tables", far.mean().item())
 
 
 # %%
-# spec: X15
 def weighted_loss(W: Tensor, N: Tensor) -> Tensor:
     return -(N * W.log_softmax(1)).sum() / N.sum()
 
@@ -502,7 +482,6 @@ lesson.check("weighted by counts minus indexed", (weighted - indexed).item())
 
 
 # %%
-# spec: M04
 def train_table(N: Tensor, strength: float, steps: int, rate: float = 0.1) -> Tensor:
     """Logits that minimise the loss of these counts plus strength times the mean square."""
     W = torch.zeros(N.shape, requires_grad=True)
@@ -555,7 +534,6 @@ lesson.show(figure, "smoothing")
 # would be fine.
 
 # %%
-# spec: X16
 start = torch.randn((27, 27), generator=torch.Generator().manual_seed(SEED))
 firsts = [weighted_loss(start * scale, raw).item() for scale in (1, 0.01, 0)]
 print("first loss with W times 1, 0.01, 0:", [round(first, 4) for first in firsts])
@@ -603,7 +581,6 @@ lesson.check("last layer zero: W1, W2 and bias moved", hidden_net(1, 0)[1])
 
 
 # %%
-# spec: X14
 def windows_of(part: list[str], n: int) -> Tensor:
     dots = "." * (n - 1)
     row = torch.tensor([stoi[c] for c in "".join(dots + word for word in part) + dots])
@@ -661,7 +638,6 @@ lesson.check("trigram learned, dev", chosen["trigram", "learned"][1][1])
 # is an illustration, nothing that belongs to names.)
 
 # %%
-# spec: D14 X01 W06 W08
 lesson.check("contexts of 1, 2, 3 and 4 symbols", [27**k for k in range(1, 5)])
 lesson.check("contexts of 9 symbols", 27**9)
 unseen = []

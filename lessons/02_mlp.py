@@ -51,7 +51,6 @@ def budget(full: int, short: int) -> int:
 # newest. *emma* makes five examples.
 
 # %%
-# spec: D04 P18 W10
 words = lesson.words()
 itos = dict(enumerate("." + "".join(sorted(set("".join(words))))))
 stoi = {symbol: number for number, symbol in itos.items()}
@@ -84,7 +83,6 @@ lesson.check("the examples of emma", shown)
 # check the range once, here, where an error would still say something.
 
 # %%
-# spec: D05 D07 W15
 X, Y = build_dataset(words[:5])
 Xall, Yall = build_dataset(words)
 print(list(X.shape), X.dtype, list(Y.shape), "and", list(Xall.shape))
@@ -103,7 +101,6 @@ for ids in (Xall, Yall):
 # (Notes that show [0, 0] as the embedding of the dots are wrong: row 0 is a point like others.)
 
 # %%
-# spec: M07 W14
 generator = torch.Generator().manual_seed(SEED)
 C = torch.randn((27, 2), generator=generator)
 for number, (x, y) in enumerate(C.tolist()):
@@ -117,7 +114,6 @@ lesson.check("the first row of C", C[0].tolist())
 # can read is a flat row, so the three points of a context are laid side by side: `(32, 6)`.
 
 # %%
-# spec: M08 M23
 emb = C[X]  # (32, 3, 2)
 print("the first context is", readable(X[0].tolist()), "and its points are", emb[0].tolist())
 flat = emb.view(len(X), -1)  # (32, 6), -1 stands for whatever is left: 3 * 2
@@ -135,7 +131,6 @@ lesson.check("a symbol is the same point at all places", same)
 # call it concatenation: that is a sum of shape `(32, 2)`, in which *abc* and *cba* are the same.
 
 # %%
-# spec: M09 R08 W02
 joined = torch.cat([emb[:, 0], emb[:, 1], emb[:, 2]], 1)  # (32, 6)
 unbound = torch.cat(torch.unbind(emb, 1), 1)  # the same for any block size
 assert torch.equal(flat, joined) and torch.equal(flat, unbound)
@@ -166,7 +161,6 @@ lesson.check("shape of the sum that is no concatenation", list((emb[:, 0] + emb[
 
 
 # %%
-# spec: M05 M06 M22 W01
 def new_net(
     n_embd: int, n_hidden: int, block_size: int = 3, calm: bool = False, direct: bool = False
 ) -> list[Tensor]:
@@ -198,7 +192,6 @@ lesson.check("inputs of a neuron: 7 symbols in 10-D, 10 in 7-D",
 
 
 # %%
-# spec: E01 M05 X06
 def logits_of(net: list[Tensor], X: Tensor) -> Tensor:  # (B, T)
     C, W1, b1, W2, b2, *direct = net
     emb = C[X].view(len(X), -1)  # (B, T, E) -> (B, T * E)
@@ -229,7 +222,6 @@ lesson.check("first loss on the first five names", loss.item())
 # has five different answers. What is left is the entropy of such ambiguous contexts.
 
 # %%
-# spec: T05 T06 T07
 for step in range(1000):
     loss = F.cross_entropy(logits_of(net, X), Y)  # forward
     for p in net:
@@ -259,7 +251,6 @@ lesson.check("loss above the least possible one", loss.item() - floor)
 # (Some notes print other numbers of examples: they come from a notebook that shuffled twice.)
 
 # %%
-# spec: D06 D08 P16
 shuffled = list(words)
 random.Random(42).shuffle(shuffled)
 n1, n2 = int(0.8 * len(words)), int(0.9 * len(words))
@@ -275,7 +266,6 @@ lesson.check("examples to learn from, dev and test", examples)
 # the data, and the longest training here has 35.
 
 # %%
-# spec: D12 W13
 print(f"3.2 million / 228,146 = {100_000 * 32 / 228_146:.2f}")
 lesson.check("views of each example in 100,000 steps of 32", 100_000 * 32 / len(Yall))
 lesson.check("the same for the train part alone", 100_000 * 32 / examples[0])
@@ -289,7 +279,6 @@ lesson.check("epochs in 200,000 steps", 200_000 * 32 / examples[0])
 
 
 # %%
-# spec: X06
 def train(
     net: list[Tensor],
     data: Data,
@@ -332,7 +321,6 @@ def falling(start: float, steps: int) -> Callable[[int], float]:
 
 
 # %%
-# spec: D09 E20
 @torch.no_grad()
 def loss_of(net: list[Tensor], data: Data) -> float:
     """Mean negative log-likelihood, nats a symbol; in pieces, to spare memory."""
@@ -354,7 +342,6 @@ def both(net: list[Tensor]) -> str:
 # a valley, and gets wild behind it. The valley is between 0.1 and 0.2; the lecture takes 0.1.
 
 # %%
-# spec: T08
 steps = budget(1000, 100)
 exponents = torch.linspace(-3, 0, steps)
 rates = (10**exponents).tolist()
@@ -385,7 +372,6 @@ lesson.check("exponent with the lowest loss", best)
 # after 1,000 steps. The best lie around 0.1; at 0.36 and 1 the loss is worse again.
 
 # %%
-# spec: T09 X07
 steps = budget(1000, 60)
 ten = torch.logspace(-4, 0, 10).tolist()
 after = []
@@ -419,7 +405,6 @@ lesson.check("0.0001 and 0.001 are not", min(good) > 0.001)
 
 
 # %%
-# spec: T10
 def stepped(step: int, steps: int) -> float:
     return 0.1 if step < steps // 2 else 0.01 if step < steps * 9 // 10 else 0.001
 
@@ -462,7 +447,6 @@ lesson.check("falling rates end lower", decayed < always)
 # (Lesson 3 shows what a loud start does to the neurons.)
 
 # %%
-# spec: T26 E07 X09
 steps = budget(6000, 200)
 calm, points = new_net(2, 100, calm=True), {}
 points["at the start"] = calm[0].detach().clone()
@@ -495,7 +479,6 @@ lesson.show(figure, "embeddings")
 # sits beside *y*, and *y* is often a vowel in names.
 
 # %%
-# spec: X09
 vowels = torch.tensor([stoi[v] for v in "aeiou"])
 consonants = torch.tensor([n for n in range(1, 27) if itos[n] not in "aeiou"])
 ratios, beside = {}, {}
@@ -522,7 +505,6 @@ lesson.check("the dot and q are among the six outermost", "." in outside and "q"
 # of exactly 0. Rare letters move rarely, which is one reason why they stay outside.
 
 # %%
-# spec: R01 M23
 net = new_net(2, 100)
 F.cross_entropy(logits_of(net, X[:5]), Y[:5]).backward()
 moved = net[0].grad.abs().sum(1).nonzero()[:, 0].tolist()
@@ -539,7 +521,6 @@ lesson.check("rows of C that move are those in the batch", moved == X[:5].unique
 # the losses by part, and make 20 names.
 
 # %%
-# spec: P16 M06 T24
 steps = budget(200_000, 2000)
 began = time.perf_counter()
 large = new_net(10, 200)
@@ -562,7 +543,6 @@ lesson.check("dev loss, 10-D and 200", loss_of(large, dev_data))
 # would press it flat), and means over stretches show the drop where the rate falls.
 
 # %%
-# spec: T13
 stretch = steps // 100
 trace = torch.tensor(halved).log10()
 means = trace.view(-1, stretch).mean(1)
@@ -590,7 +570,6 @@ lesson.check("the lower rate lowers the loss", bool(drop > 0))
 
 
 # %%
-# spec: W04 P16
 @torch.no_grad()
 def names_from(net: list[Tensor], count: int, block_size: int = 3, cap: int = 30) -> list[str]:
     g = torch.Generator().manual_seed(SEED + 10)
@@ -617,7 +596,6 @@ lesson.check("names longer than the context", sum(len(name) > 3 for name in thou
 # What the network makes of the context *emm*, when *a* is right: six steps.
 
 # %%
-# spec: E11
 with torch.no_grad():
     C, W1, b1, W2, b2 = large
     x, y = torch.tensor([[5, 13, 13]]), 1
@@ -643,7 +621,6 @@ lesson.check("the six steps give cross_entropy",
 # what comes. The product of the five is the probability of the name.
 
 # %%
-# spec: E12
 context, product, said = [0, 0, 0], 1.0, ""
 for symbol in "jane.":
     with torch.no_grad():
@@ -672,7 +649,6 @@ lesson.check("log of the product minus the summed loss",
 # is how the network generalises to contexts that never came.
 
 # %%
-# spec: E08 X02
 table = large[0].detach()
 apart = torch.cdist(table, table).fill_diagonal_(math.inf)
 nearest = apart.argmin(1)
@@ -708,7 +684,6 @@ lesson.check("the nearest shifts less than the farthest", near < distant)
 
 
 # %%
-# spec: X13
 known = list(dict.fromkeys(parts["train"]))
 grid = torch.zeros(len(known), max(map(len, known)), dtype=torch.long)
 for row, name in enumerate(known):
@@ -742,7 +717,6 @@ lesson.check("new names among a thousand, share above a half",
 # smoothing: 27 equal chances. The network has points, and points have neighbours.
 
 # %%
-# spec: X13
 place = torch.tensor([729, 27, 1])
 tr, asked = (train_data[0] * place).sum(1), (dev_data[0] * place).sum(1)
 counted = torch.bincount(tr * 27 + train_data[1], minlength=27**4).view(-1, 27) + 0.1
@@ -780,7 +754,6 @@ lesson.check("the network knows more there", bool(by_net[never].mean() < by_coun
 # ten steps an hour with all examples; it is thousands, and yet a thousand times fewer.)
 
 # %%
-# spec: X04 E06 T07 T17
 start = new_net(10, 200, calm=True)
 
 
@@ -822,7 +795,6 @@ lesson.check("dev loss with batches of 32", runs[32])
 # its rate is smaller (here 0.005), and it falls to zero at the end.
 
 # %%
-# spec: T11
 steps = budget(5000, 200)
 by_optimizer = {}
 for label, adam, rates in [("descent, 0.1", False, lambda step: 0.1),
@@ -856,7 +828,6 @@ lesson.check("AdamW ends lower", winner == "AdamW, falling")
 
 
 # %%
-# spec: X12 M21 R02 E09 T28
 five = {name: build_dataset(part, 5) for name, part in parts.items()}
 
 
@@ -923,7 +894,6 @@ lesson.check("dev loss of 1, 100 and 1,000 neurons on all", [everything[n][1] fo
 
 
 # %%
-# spec: T22 T18 T24
 def diagnosis(trains: list[float], devs: list[float]) -> str:
     if devs[-1] > min(devs) + 0.02 and trains[-1] < trains[0]:
         return f"overfitting: stop at point {devs.index(min(devs))}, or get more data"
@@ -980,7 +950,6 @@ lesson.show(figure, "overfitting")
 # the same, with more urgency; if dev were 2.1, it would be decay, a smaller network or more data.
 
 # %%
-# spec: X03
 for trains, devs in [([1.9, 1.5], [1.9, 1.6]), ([2.5, 2.3], [2.5, 2.3]), ([2.0, 1.5], [2.0, 2.1])]:
     print(f"train {trains[-1]}, dev {devs[-1]}: {diagnosis(trains, devs)}")
 lesson.check("train 1.5, dev 1.6", diagnosis([1.9, 1.5], [1.9, 1.6]).partition(":")[0])
@@ -995,7 +964,6 @@ lesson.check("train 1.5, dev 1.6", diagnosis([1.9, 1.5], [1.9, 1.6]).partition("
 # bottleneck. More neurons then bring a little, and no overfitting yet, with all of the names.
 
 # %%
-# spec: T23
 steps = budget(5000, 60)
 search = {}
 for n_embd, n_hidden in [(2, 100), (10, 100), (10, 300), (10, 500)]:
@@ -1022,7 +990,6 @@ lesson.check("dev loss by size", list(search.values()))
 # places would need five million. The dearest part there is the output: 17,000 logits an example.
 
 # %%
-# spec: E10 M24
 steps = budget(5000, 60)
 ways = {}
 for label, divisor in [("a tenth", 10), ("all", 1)]:
@@ -1054,7 +1021,6 @@ lesson.check("share of the output, without the table", out / (read + out))
 # here. A hidden layer that reads all symbols in one bite is what limits it; lesson 5 does better.
 
 # %%
-# spec: T25 X08 D10
 steps = budget(6000, 60)
 by_context = {}
 for block_size in (2, 3, 4, 5):
@@ -1081,7 +1047,6 @@ lesson.check("the best of the four is 4 or 5", min(by_context, key=by_context.__
 # the decay, the smaller the gap, always; dev gets better up to a point, and worse behind it.
 
 # %%
-# spec: X10
 steps = budget(5000, 100)
 strengths, gaps = [0.0, 0.01, 0.03, 0.1, 0.3], []
 for strength in strengths:
@@ -1105,7 +1070,6 @@ lesson.check("gap without decay", gaps[0][2])
 # names drawn in between do not change how the training goes on.
 
 # %%
-# spec: D13 T19 E19
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 for_batches = torch.Generator(device=device).manual_seed(SEED)
 torch.manual_seed(SEED)  # seeds the default generators of processor and cards
@@ -1130,7 +1094,6 @@ lesson.check("batch, logits and generator are in one place",
 # better). All the rest together brings more than a tenth of a nat.
 
 # %%
-# spec: X19
 steps = budget(14_000, 120)
 tuned, nets = {}, {}
 for direct in (False, True):
@@ -1156,7 +1119,6 @@ lesson.check("better than the lecture's 2.17", min(tuned.values()) < 2.17)
 # What this lesson went through, and where each stands:
 
 # %%
-# spec: P21 D08
 final = {
     "10-D and 200, as the lecture": loss_of(large, test_data),
     "tuned": loss_of(best_net, five["test"]),

@@ -108,7 +108,6 @@ def logits_of(net: dict[str, Tensor], x: Tensor) -> Tensor:
 
 
 # %%
-# spec: T20
 def steps(logits, parameters, g, count, drop, rate=0.1, data=(Xtr, Ytr), extra=None):
     """Plain SGD on random batches; yields (step, loss) after each step's update."""
     x, y = data
@@ -135,7 +134,6 @@ def part_loss(logits, x: Tensor, y: Tensor) -> float:
 
 
 # %%
-# spec: E16
 net, _ = start()
 with_graph = F.cross_entropy(logits_of(net, Xval), Yval)
 with torch.no_grad():
@@ -178,7 +176,6 @@ print(f"standard deviation of all logits: {wild.std():.1f}")
 # of steps would only shrink them again. Better start with small ones: `W2` times 0.01, `b2` at 0.
 
 # %%
-# spec: M16
 net, g = start(w2=0.01, b2=0)
 with torch.no_grad():
     calm = logits_of(net, xb)
@@ -198,7 +195,6 @@ print("logits of the first example:", [round(v, 2) for v in calm[0].tolist()[:9]
 
 
 # %%
-# spec: X16
 COUNT = 900 if lesson.short else 3_000
 
 
@@ -255,7 +251,6 @@ lesson.check("neurons that differ, all weights 0.01", same["W1"].std(1).max().it
 
 
 # %%
-# spec: T15
 @torch.no_grad()
 def look(net: dict[str, Tensor]) -> dict:
     before, after = hidden(net, xb)
@@ -307,7 +302,6 @@ lesson.show(saturation_plot(), "saturation")
 # in with a standard deviation of 1 leaves with 0.63.
 
 # %%
-# spec: M17 T16
 g = torch.Generator().manual_seed(SEED)
 x, w = torch.randn(1000, 10, generator=g), torch.randn(10, 200, generator=g)
 for title, weight in (("randn", w), ("randn / sqrt(10)", w / 10**0.5)):
@@ -328,7 +322,6 @@ lesson.check("torch's gain for tanh", torch.nn.init.calculate_gain("tanh"))
 
 
 # %%
-# spec: W07 W11 T16
 @torch.no_grad()
 def after_layers(gain: float, squash: bool = True, depth: int = 50, width: int = 200) -> float:
     g = torch.Generator().manual_seed(SEED)
@@ -394,7 +387,6 @@ for name, scales in variants.items():
 
 
 # %%
-# spec: M18 M15 E14
 def start_norm(n_hidden: int = N_HIDDEN):
     g = torch.Generator().manual_seed(SEED)
     net = {
@@ -480,7 +472,6 @@ lesson.show(losses_plot(), "losses")
 # weights, and a bias before BatchNorm changes nothing and gets no gradient.
 
 # %%
-# spec: E13 M15 M19
 bn = BatchNorm1d(N_HIDDEN)
 before = (norm["C"][xb].view(BATCH, -1) @ norm["W1"]).detach()  # (32, 200)
 print("mean(0, keepdim=True):", before.mean(0, keepdim=True).shape)
@@ -525,7 +516,6 @@ for gamma, beta in ((0.5, 0.0), (1.0, 0.0), (2.0, 0.0), (4.0, 0.0), (1.0, 1.0)):
 # -1 it is another layer, LayerNorm, which compares the channels of one example with each other.
 
 # %%
-# spec: W05 W12 M20
 for std in (1.0, 1e-2, 1e-3):
     print(f"x - mean = {std}: {std / (std + 1e-5):.4f} as in the notes, "
           f"{std / math.sqrt(std**2 + 1e-5):.4f} under the root")  # fmt: skip
@@ -573,7 +563,6 @@ lesson.check("names drawn in batches of one", len(names))
 # the truth of which the running average is an estimate. How far apart are they?
 
 # %%
-# spec: T21
 with torch.no_grad():
     whole = norm["C"][Xtr].view(len(Xtr), -1) @ norm["W1"]  # (182625, 200)
     exact = {"mean": whole.mean(0, keepdim=True), "std": whole.std(0, keepdim=True)}
@@ -606,7 +595,6 @@ lesson.check("val loss, calibrated - running", val - results["BatchNorm"][1])
 # std): a linear layer after a linear layer is one linear layer.
 
 # %%
-# spec: X17
 with torch.no_grad():
     factor = norm["gain"] / exact["std"]  # (1, 200)
     plain = {
@@ -631,7 +619,6 @@ lesson.check("parameters once folded", sum(p.nelement() for p in plain.values())
 # so that there is something to learn by heart.
 
 # %%
-# spec: T12
 few = 200 if lesson.short else 2_000
 small = examples(words[:few])
 kaiming = {"w2": 0.01, "b2": 0, "w1": 5 / 3 / LAYER_ONE**0.5, "b1": 0.01}
@@ -684,7 +671,6 @@ lesson.check("each of the three narrows the gap", max(gaps[1:]) < gaps[0])
 # check that nothing else has changed: the trained network with BatchNorm, put together from layers.
 
 # %%
-# spec: E14 M11 M12 M13
 embedding = Embedding(27, N_EMBD)
 linear = Linear(LAYER_ONE, N_HIDDEN, bias=False)
 batchnorm = BatchNorm1d(N_HIDDEN, momentum=MOMENTUM)
@@ -711,7 +697,6 @@ lesson.check("logits, layers - tensors, in evaluation", in_evaluation)
 
 
 # %%
-# spec: M10 M14 M16 M17
 def build(norm: bool = True, gain: float = 1.0, bias: bool | None = None, depth: int = 5):
     """Embedding, layers, all parameters of a network, and the generator that goes on."""
     g = torch.Generator().manual_seed(SEED)
@@ -745,7 +730,6 @@ for title, other in (("biases kept", build(bias=True)), ("no BatchNorm", build(n
 
 
 # %%
-# spec: T14
 def logits_deep(C: Tensor, model: Sequential):
     return lambda x: model(C[x].view(len(x), -1))
 
@@ -768,7 +752,6 @@ losses, ratios = train_deep(C, model, parameters, g, DEEP)
 lesson.check("first loss, six layers", losses[0])
 
 # %%
-# spec: T15 M13
 tanhs = [layer for layer in model.layers if isinstance(layer, Tanh)]
 for depth, layer in enumerate(tanhs, 1):
     print(f"tanh {depth}: mean {layer.out.mean():+.2f}, standard deviation {layer.out.std():.2f}, "
@@ -796,7 +779,6 @@ lesson.check("update:data by weight, log10, last 100 steps", recent)
 # a high rate for this network. Now the loss, and the pictures of the same numbers.
 
 # %%
-# spec: T20 T21
 model.train(False)
 deep = logits_deep(C, model)
 lesson.check("train loss, six layers", part_loss(deep, Xtr, Ytr))
@@ -866,7 +848,6 @@ lesson.show(updates_plot(ratios, "Six layers with BatchNorm, rate 0.1"), "update
 
 
 # %%
-# spec: T16 M19 T15
 GAINS = {"0.5": 0.5, "1": 1.0, "5/3": 5 / 3, "3": 3.0, "10": 10.0}
 
 
@@ -925,7 +906,6 @@ lesson.show(gains_plot(), "gains")
 
 
 # %%
-# spec: T16
 def one_layer(norm: bool) -> dict[str, float]:
     """Standard deviations, forward and of the gradients, around one 1,000 x 1,000 matrix."""
     g = torch.Generator().manual_seed(SEED)
@@ -954,7 +934,6 @@ lesson.check("with BatchNorm: out, x, w, input's gradient", list(normed.values()
 
 
 # %%
-# spec: M19
 GRID = 40 if lesson.short else 1_000
 
 
@@ -993,7 +972,6 @@ for rate in (0.1, 1.0):
 # perfectly. The first row already says otherwise for six layers at 5/3. And at 21?
 
 # %%
-# spec: M19
 far = [trained(norm, 0.1, gain, depth=20)[0] for norm, gain in ((False, 5 / 3), (True, 1.0))]
 print(f"21 layers, val: {far[0]:.3f} without BatchNorm at gain 5/3, {far[1]:.3f} with it")
 lesson.check("21 layers, val: no BatchNorm at 5/3, BatchNorm", far)

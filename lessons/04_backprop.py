@@ -140,7 +140,6 @@ def forward_to_loss(t: dict[str, Tensor], Y: Tensor) -> Tensor:
 # the same loss as `F.cross_entropy` in one call.
 
 # %%
-# spec: T03
 for tensor in p.values():
     tensor.requires_grad = True
 t = forward_to_logits(p, X)
@@ -189,7 +188,6 @@ lesson.check("mean loss over 1,000 draws of bngain and bnbias", losses.mean().it
 #   `logit_maxes` must vanish, and it does up to rounding.
 
 # %%
-# spec: T27 X18
 d: dict[str, Tensor] = {}  # our own gradients by name
 n, rows = BATCH, torch.arange(BATCH)
 with torch.no_grad():
@@ -283,7 +281,6 @@ lesson.check("largest difference of all, in units of 1e-9", furthest * 1e9)
 # stand in some context of the batch. All other rows of `C` have a gradient of exactly zero.
 
 # %%
-# spec: R01
 present = sorted(set(X.view(-1).tolist()))
 moved = d["C"].abs().sum(1).nonzero().view(-1).tolist()
 print("in the batch:", " ".join(SYMBOLS[i] for i in present))
@@ -392,7 +389,6 @@ print(f"largest part along r:    {along:.1e}")
 # For healthy activations nobody sees a difference; where a neuron hardly varies, it is large.
 
 # %%
-# spec: W05
 with torch.no_grad():
     x = t["hprebn"]
     by_torch = F.batch_norm(x, None, None, training=True, eps=EPS)

@@ -99,7 +99,6 @@ def size(model: Sequential) -> int:
     return sum(p.nelement() for p in model.parameters())
 
 
-# spec: E01 M22
 model = flat(torch.Generator().manual_seed(42))
 print_shapes(model, X_train[:4])
 lesson.check("parameters, flat", size(model))
@@ -144,7 +143,6 @@ def loss_of(model: Sequential, X: Tensor, Y: Tensor) -> float:
 
 
 # %%
-# spec: T10 T20
 curves: dict[str, Tensor] = {}  # the losses by step of every network, for the picture below
 rows: list[str] = []
 
@@ -325,7 +323,6 @@ print(f"{'network':>20} {'parameters':>10} {'train':>8} {'val':>8} {'seconds':>8
 # out the small differences at the end. The drop at three quarters is the learning rate.
 
 # %%
-# spec: T13
 figure = Figure(figsize=(8, 4.5), layout="constrained")
 axes = figure.subplots()
 colors = ("#0072b2", "#cc79a7", "#009e73", "#d55e00")
@@ -344,7 +341,6 @@ lesson.show(figure, "losses")
 # context has no batch to take statistics from, its variance would not even be defined.
 
 # %%
-# spec: G03
 known = set(words)
 g = torch.Generator().manual_seed(2147483647 + 10)
 scaled.train(False)
@@ -448,7 +444,6 @@ def ask(*arguments: str) -> str:
     return done.stdout
 
 
-# spec: E15
 IDEAS = {
     "--block-size": "a longer context", "--n-embd": "larger embeddings",
     "--n-hidden": "more neurons", "--optimizer": "AdamW or Muon instead of plain gradient descent",
@@ -468,7 +463,6 @@ lesson.check("ideas to try that makemore has an option for", len(found))
 # for them.)
 
 # %%
-# spec: M25 W16
 PAPERS = {
     "wavenet": ("van den Oord et al., WaveNet", "1609.03499"),
     "lstm": ("Graves, Generating Sequences With Recurrent Neural Networks", "1308.0850"),

@@ -130,7 +130,6 @@ def train(
 table: list[tuple[str, int, float, float, float]] = []
 
 
-# spec: E20 T20 D09
 def rung(name: str, make_model: Callable[[], nn.Module]) -> nn.Module:
     """One version: made, trained, evaluated on both parts, and written into the table."""
     began = time.perf_counter()
@@ -430,7 +429,6 @@ lesson.check("at rate 0.06 it learns with both, with residual only", [loss < 3 f
 # %%
 rung("+ dropout", lambda: LanguageModel(gpt(4, dropout=0.1)))
 
-# spec: T12
 few = train_set[0][:1000], train_set[1][:1000]
 for name, dropout, weight_decay in (("nothing", 0.0, 0.0), ("dropout 0.3", 0.3, 0.0),
                                     ("weight decay 3", 0.0, 3.0)):  # fmt: skip
@@ -517,7 +515,6 @@ class MLP(nn.Module):
         return self.head(torch.tanh(self.hidden(x)))  # (B, T, vocab_size)
 
 
-# spec: X11
 mlps = {window: rung(f"MLP, window {window}", lambda w=window: MLP(w)) for window in (3, 8, 15)}
 sizes = [sum(p.numel() for p in mlp.parameters()) for mlp in mlps.values()]
 lesson.check("parameters of the MLPs", sizes)
@@ -591,7 +588,6 @@ for name, make_model in (("MLP, window 3", lambda: MLP(3)), ("MLP, window 15", l
 # has an end, because it learned one vector for each of 16 places and has none for a seventeenth.
 
 # %%
-# spec: W04
 endless = torch.zeros(1, 40, dtype=torch.long)
 print("MLP, 40 letters:", tuple(mlps[3](endless).shape))
 try:
@@ -623,7 +619,6 @@ def sample(model: nn.Module, count: int) -> list[str]:
     return [name.split(".")[0] for name in drawn]
 
 
-# spec: R07
 shown = {"bigram": bigram, "MLP, window 3": mlps[3], "one block": one_block, "four": four_layers}
 columns = [sample(model, 10) for model in shown.values()]
 columns.append(words[-10:])

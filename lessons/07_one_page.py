@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# spec: P01 P04
 lesson = None
 if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
     text = open(sys.argv[1], encoding="utf-8").read()
@@ -203,7 +202,6 @@ def evaluate(part: str) -> float:
 
 
 # %%
-# spec: P21
 max_steps, batch_size = 50 if lesson and lesson.short else 1150, 256
 best, order = float("inf"), torch.empty(0, dtype=torch.long)
 for step in range(max_steps):
@@ -257,12 +255,11 @@ print("\n".join(new))
 # None of these stands in the file, and none is there twice. By this recipe the library's model
 # ended at 1.9552 nats a symbol on the same held-back lines (the median of three seeds). `makemore
 # names.txt` goes one idea further and ends at 1.92: a line shows one symbol of all that could
-# follow, so half of each target is what counts of all lines expect (`teacher.py`). What it
-# adds besides is what a tool needs and a page does not: runs that survive a crash, nine other
-# models, files of ten million lines, clear errors.
+# follow, so half of each target is what counts of all lines expect
+# (`training/soft_targets.py`). What it adds besides is what a tool needs and a page does not: runs
+# that survive a crash, nine other models, files of ten million lines, clear errors.
 
 # %%
-# spec: P02 P09
 if lesson:
     lesson.check("lines by part", [len(members) for members in parts.values()])
     lesson.check("parameters", parameters)

@@ -1,6 +1,6 @@
 """What every model has to hold: plain functions that take a model class.
 
-tests/test_models.py runs them over all models that are registered. A plugin goes through the same:
+tests/models/test_models.py runs them over all models that are registered. So does a plugin:
 
     for check in battery.checks(MyModel):
         check(MyModel)
@@ -24,21 +24,23 @@ import torch
 from numpy.typing import NDArray
 
 from makemore import MakeMore
-from makemore.batches import Batches, Lines
-from makemore.chances import log_softmax
 from makemore.errors import RunError
-from makemore.evaluate import nll
-from makemore.memory import Memory
-from makemore.models import base
-from makemore.models.base import CountModel, Model
-from makemore.models.labelled import LabelledCounts
-from makemore.models.neural import NeuralModel
-from makemore.optim import make_optimizers
-from makemore.options import knobs, make
-from makemore.runtime import seeded
-from makemore.settings import Recipe, Sampling, TextOptions
-from makemore.state import take
-from makemore.train import train_steps
+from makemore.models.core import registry
+from makemore.models.core.base import CountModel, Model, log_softmax
+from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.state import select
+from makemore.options import make, options_of
+from makemore.sampling.config import SamplingConfig
+from makemore.sampling.prefix_tree import PrefixCache
+from makemore.scoring.line_tensors import LineTensors
+from makemore.scoring.loss import nll
+from makemore.text.config import TextConfig
+from makemore.training.batches import Batches
+from makemore.training.config import TrainingConfig
+from makemore.training.device import seeded
+from makemore.training.optimizers import make_optimizers
+from makemore.training.trainer import train_steps
 
 Check = Callable[..., None]
 Ids = NDArray[np.int64]
@@ -52,7 +54,7 @@ REACH = {"bigram": 1}
 
 def build(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -> Any:
     """A small model with the initial weights of seed 0; block_size - 1 is the longest line."""
-    known = knobs(kind.Options)
+    known = options_of(kind.Options)
     wanted = {**SMALL, "block_size": block_size, "order": block_size + 1}
     chosen = make(kind.Options, {k: v for k, v in wanted.items() if k in known} | options)
     with seeded(0):
@@ -65,7 +67,7 @@ def shaken(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -
     if isinstance(model, CountModel):
         model.fit_counts(*some_lines(V))
         return model
-    if kind.mixes:
+    if kind.is_ensemble:
         return mixed(model)
     with seeded(1), torch.no_grad():
         for parameter in model.parameters():
@@ -86,7 +88,7 @@ def mixed(model: Any) -> Any:
     for number in range(len(model.members)):
         member = model.made(number)
         if isinstance(member, CountModel):
-            if isinstance(member, LabelledCounts):
+            if isinstance(member, PerLabelCounts):
                 fit_labelled(member, ids, offsets)
             else:
                 member.fit_counts(ids, offsets)
@@ -100,7 +102,7 @@ def mixed(model: Any) -> Any:
     return model.eval()
 
 
-def fit_labelled(model: LabelledCounts, ids: Ids, offsets: Ids) -> None:
+def fit_labelled(model: PerLabelCounts, ids: Ids, offsets: Ids) -> None:
     """Other symbols are common after each label."""
     V, number = model.vocab_size, np.arange(len(offsets) - 1) % model.n_labels
     of_symbol = np.repeat(number, np.diff(offsets))
@@ -148,7 +150,7 @@ def whole(model: Model, history: Ids) -> NDArray[Any]:
     starts again from its last block_size // 2 inputs whenever no place is left.
     """
     block = model.block_size
-    if model.reads == "window":
+    if model.input_kind == "window":
         ids = np.concatenate([np.zeros((len(history), block), dtype=np.int64), history], axis=1)
         return answers(model, ids[:, ids.shape[1] - block :])
     start = 0
@@ -176,16 +178,16 @@ def steps(model: Model, history: Ids) -> tuple[list[NDArray[Any]], Any]:
 
 def documented(kind: type[Model], **options: Any) -> None:
     """A first line, a paper, frozen options with help, none of a name that others have."""
-    first, paper = base.about(kind)
+    first, paper = registry.about(kind)
     assert len(first) > 10 and len(paper) > 10
     assert dataclasses.is_dataclass(kind.Options) and kind.Options.__dataclass_params__.frozen
-    own = knobs(kind.Options)
+    own = options_of(kind.Options)
     assert set(own) == {field.name for field in dataclasses.fields(kind.Options)}
     assert all(knob.help for knob in own.values())
-    for others in (Recipe, TextOptions, Sampling):
-        assert not own.keys() & knobs(others).keys()
+    for others in (TrainingConfig, TextConfig, SamplingConfig):
+        assert not own.keys() & options_of(others).keys()
     assert make(kind.Options, {}) == kind.Options()
-    make(Recipe, {}, kind.recipe)  # the model's own recipe is one
+    make(TrainingConfig, {}, kind.recipe)  # the model's own recipe is one
 
 
 def shapes(kind: type[Model], **options: Any) -> None:
@@ -197,7 +199,7 @@ def shapes(kind: type[Model], **options: Any) -> None:
             for rows in (1, 5):
                 inputs = some_inputs(model, rows)
                 logits = answers(model, inputs)
-                places = (rows,) if kind.reads == "window" else inputs.shape
+                places = (rows,) if kind.input_kind == "window" else inputs.shape
                 assert logits.shape == (*places, V)
                 assert logits.dtype.kind == "f" and np.isfinite(logits).all()
                 each, _ = steps(model, inputs[:, :1])
@@ -216,7 +218,7 @@ def no_look_ahead(kind: type[Model], **options: Any) -> None:
     """What stands in place t + 1 or later changes nothing in the logits of places 0 to t."""
     model = shaken(kind, block_size=8, **options)
     inputs = some_inputs(model)
-    if kind.reads == "window":  # nothing of what is to come stands in a window: steps show it
+    if kind.input_kind == "window":  # nothing of what is to come stands in a window: steps show it
         for place in range(1, 8):
             seen, _ = steps(model, inputs[:, :place])
             all_seen, _ = steps(model, inputs)
@@ -241,7 +243,7 @@ def looks_back(kind: type[Model], **options: Any) -> None:
         others[:, -back] = 1 + others[:, -back] % (model.vocab_size - 1)
         change = abs(whole(model, others) - last).max()
         assert change > 1e-5 if back <= reach(model) else change == 0, f"{back} inputs back"
-    if kind.reads == "window":
+    if kind.input_kind == "window":
         longer = np.concatenate([1 + history[:, :1] % (model.vocab_size - 1), history], axis=1)
         np.testing.assert_array_equal(steps(model, longer)[0][-1], steps(model, history)[0][-1])
 
@@ -258,7 +260,7 @@ def step_is_forward(kind: type[Model], **options: Any) -> None:
         assert logits.std() > 0.05
         if place in (1, 4):
             rows = np.array([3, 1, 1, 0, 5] if place == 1 else [2, 2, 0, 3, 1, 4])
-            state, history = take(state, rows), history[rows]
+            state, history = select(state, rows), history[rows]
 
 
 def packed_lines_are_alone(kind: type[Model], **options: Any) -> None:
@@ -278,13 +280,13 @@ def packed_lines_are_alone(kind: type[Model], **options: Any) -> None:
 def remembered_is_stepped(kind: type[Model], **options: Any) -> None:
     """A memory answers as steps do for prefixes that it knows, for new ones, and for both."""
     model = shaken(kind, **options)
-    known, here = Memory(model, Sampling()), np.zeros(1, dtype=np.int64)
+    known, here = PrefixCache(model, SamplingConfig()), np.zeros(1, dtype=np.int64)
     logits, root = model.step(here, model.initial_state(1))
     known.begin(logits)
     for seed in (0, 0, 1):  # all new; all known; some of each
         inputs = 1 + np.random.default_rng(seed).integers(0, 2, (5, 12))
         nodes, rows = here.repeat(5), np.zeros(5, dtype=np.int64)
-        held, plain = take(root, rows), take(root, rows)
+        held, plain = select(root, rows), select(root, rows)
         for place in range(1, model.block_size + 3):
             level, nodes, held = known.step(place, nodes, inputs[:, place - 1], held)
             logits, plain = model.step(inputs[:, place - 1], plain)
@@ -302,7 +304,7 @@ def steps_past_block_size(kind: type[Model], **options: Any) -> None:
 
 def forward_knows_its_limit(kind: type[Model], **options: Any) -> None:
     model = shaken(kind, **options)
-    if kind.reads == "sequence":
+    if kind.input_kind == "sequence":
         inputs = some_inputs(model, 2, model.block_size + 1)
         if model.limited:
             with pytest.raises(ValueError, match="block_size"):
@@ -341,7 +343,7 @@ def starts_near_uniform(kind: type[Model], **options: Any) -> None:
     for V in (2, 27, 300):
         model = build(kind, V, **options)
         inputs = some_inputs(model, 256)
-        places = inputs.shape if kind.reads == "sequence" else inputs.shape[:1]
+        places = inputs.shape if kind.input_kind == "sequence" else inputs.shape[:1]
         targets = np.random.default_rng(4).integers(0, V, places)
         if isinstance(model, NeuralModel):
             with seeded(0):
@@ -397,7 +399,7 @@ edda frida erna berna verena irene rene andre andrea lars mars tomas toma omar a
 
 
 def same_seed_same_names(kind: type[Model], **options: Any) -> None:
-    known = knobs(kind.Options)
+    known = options_of(kind.Options)
     small = {k: v for k, v in {**SMALL, "block_size": 3}.items() if k in known} | options
     common = {"max_steps": 4, "batch_size": 8, "device": "cpu", "threads": 1, **small}
     one, two, other = (
@@ -418,7 +420,7 @@ def same_seed_same_names(kind: type[Model], **options: Any) -> None:
 def every_parameter_gets_a_gradient(kind: type[NeuralModel], **options: Any) -> None:
     model = build(kind, **options).train()
     inputs = torch.from_numpy(some_inputs(model, 64))
-    places = inputs.shape if kind.reads == "sequence" else inputs.shape[:1]
+    places = inputs.shape if kind.input_kind == "sequence" else inputs.shape[:1]
     targets = np.random.default_rng(4).integers(0, model.vocab_size, places)
     with seeded(0):
         nll(model(inputs), torch.from_numpy(targets)).backward()  # type: ignore[no-untyped-call]
@@ -432,11 +434,11 @@ def every_parameter_gets_a_gradient(kind: type[NeuralModel], **options: Any) -> 
 def overfits_one_batch(kind: type[NeuralModel], **options: Any) -> None:
     """A few lines are learned by heart, down to what the inputs within reach leave open."""
     lines = [[5, 3, 8, 1], [2, 7, 4, 6], [1, 1, 3, 8], [5, 3, 2, 7, 7], [6, 4, 6, 4, 5]]
-    off = {"dropout": 0.0} if "dropout" in knobs(kind.Options) else {}
+    off = {"dropout": 0.0} if "dropout" in options_of(kind.Options) else {}
     model = build(kind, **{**options, **off})
-    recipe = make(Recipe, {"max_steps": 100, "optimizer": "adamw", "learning_rate": 0.05})
+    recipe = make(TrainingConfig, {"max_steps": 100, "optimizer": "adamw", "learning_rate": 0.05})
     offsets = np.cumsum([0, *map(len, lines)])
-    read = Lines(np.concatenate(lines), offsets, kind.reads, model.block_size)
+    read = LineTensors(np.concatenate(lines), offsets, kind.input_kind, model.block_size)
     batches = Batches(read, 10**6, seed=0)
     losses = [
         float(event.loss)
@@ -468,19 +470,19 @@ LABELS = 3
 
 def with_labels(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -> Any:
     """A small model that tells 3 labels apart, with noise on every weight or with counts."""
-    known = knobs(kind.Options)
+    known = options_of(kind.Options)
     wanted = {**SMALL, "block_size": block_size - 1, "order": block_size}
     chosen = make(kind.Options, {k: v for k, v in wanted.items() if k in known} | options)
-    block = kind.context_for(chosen, block_size - 1) + (kind.reads == "window")
+    block = kind.context_for(chosen, block_size - 1) + (kind.input_kind == "window")
     made: Any = kind
     if issubclass(kind, CountModel):
-        counted = LabelledCounts(kind, V, block, chosen, LABELS)
+        counted = PerLabelCounts(kind, V, block, chosen, LABELS)
         fit_labelled(counted, *some_lines(V))
         return counted
     with seeded(0):
         model = made(V, block, chosen)
     model.add_labels(LABELS)
-    if kind.mixes:
+    if kind.is_ensemble:
         return mixed(model)
     with seeded(1), torch.no_grad():
         for parameter in model.parameters():
@@ -504,7 +506,7 @@ def whole_with_label(model: Model, history: Ids) -> NDArray[Any]:
     the last half of its inputs reads the label first.
     """
     block, label = model.block_size, history[:, :1]
-    if model.reads == "window":
+    if model.input_kind == "window":
         ids = np.concatenate([np.zeros((len(history), block), np.int64), history[:, 1:]], axis=1)
         return answers(model, np.concatenate([label, ids[:, ids.shape[1] - block + 1 :]], axis=1))
     start = 0
@@ -530,7 +532,7 @@ def step_is_forward_with_a_label(kind: type[Model], **options: Any) -> None:
             np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
             if place == 1:
                 rows = np.array([3, 1, 1, 0, 5])
-                state, history = take(state, rows), history[rows]
+                state, history = select(state, rows), history[rows]
 
 
 def the_label_matters(kind: type[Model], **options: Any) -> None:
@@ -552,7 +554,7 @@ def a_label_is_learned(kind: type[NeuralModel], **options: Any) -> None:
     model = with_labels(kind, **options).train()
     inputs = labelled_inputs(model, 64)
     inputs[:, 0] = model.vocab_size + 1
-    places = inputs.shape if kind.reads == "sequence" else inputs.shape[:1]
+    places = inputs.shape if kind.input_kind == "sequence" else inputs.shape[:1]
     targets = np.random.default_rng(4).integers(0, model.vocab_size, places)
     with seeded(0):
         nll(model(torch.from_numpy(inputs)), torch.from_numpy(targets)).backward()  # type: ignore[no-untyped-call]
@@ -593,7 +595,7 @@ def labels_are_saved(kind: type[Model], **options: Any) -> None:
         inputs[:, 1:] = 0  # the start of a line, which all counts have seen
     if by_gradients(kind):
         fresh.load_tensors({name: np.zeros_like(value) for name, value in model.tensors().items()})
-    elif kind.mixes:
+    elif kind.is_ensemble:
         fresh.weights = np.array([[1.0, 0.0, 0.0]] * 2)
     else:
         fresh.tables = [type(table)(9, table.block_size, table.options) for table in fresh.tables]
@@ -619,7 +621,7 @@ def label_checks(kind: type[Model]) -> list[Check]:
 
 def by_gradients(kind: type[Model]) -> bool:
     """Whether a model learns by gradients itself: an ensemble's members do, each for itself."""
-    return issubclass(kind, NeuralModel) and not kind.mixes
+    return issubclass(kind, NeuralModel) and not kind.is_ensemble
 
 
 CHECKS: list[Check] = [

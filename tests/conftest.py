@@ -61,7 +61,7 @@ def call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Call:
     """Runs a command line in this process, in `tmp_path`: for what needs no process of its own."""
-    from makemore.cli import run
+    from makemore.cli.main import run
 
     monkeypatch.chdir(tmp_path)
 

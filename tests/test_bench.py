@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -28,10 +29,11 @@ import page  # noqa: E402
 import splits  # noqa: E402
 import time_to_loss  # noqa: E402
 import train_throughput  # noqa: E402
-from makemore.batches import Batches, Lines  # noqa: E402
-from makemore.datasets import builtin_names  # noqa: E402
-from makemore.models.base import find  # noqa: E402
-from makemore.vocabulary import Vocabulary  # noqa: E402
+from makemore.models.core.registry import get_model  # noqa: E402
+from makemore.scoring.line_tensors import LineTensors  # noqa: E402
+from makemore.text.dataset import builtin_names  # noqa: E402
+from makemore.text.vocabulary import Vocabulary  # noqa: E402
+from makemore.training.batches import Batches  # noqa: E402
 
 WORDS = [a + b + c for a in "abcdem" for b in "aeiou" for c in ("n", "na", "nna")]
 
@@ -48,14 +50,12 @@ def symbols(part):
     return int(part.lengths.sum()) + len(part)
 
 
-# spec: D06
 def test_the_lecture_split_has_the_lectures_examples(words):
     parts = splits.lecture(words)
     assert [len(part) for _, part in parts] == [25626, 3203, 3204]
     assert [symbols(part) for _, part in parts] == [182625, 22655, 22866]
 
 
-# spec: W09
 def test_distinct_42_has_no_copies_on_two_sides(words):
     parts = splits.distinct_42(words)
     assert (len(words), len(set(words))) == (32033, 29494)
@@ -84,7 +84,7 @@ def test_a_bench_runs_on_the_built_in_names_and_prints_json():
 
 
 def small_transformer() -> Any:
-    kind = find("transformer")
+    kind = get_model("transformer")
     return kind(5, 4, kind.Options(n_layer=2, n_head=2, n_embd=8, dropout=0.0))
 
 
@@ -113,7 +113,7 @@ def test_operations_are_those_that_torch_counts():
 @pytest.mark.parametrize("name, matrices", [("bigram", 0), ("mlp", 30 * 200 + 200 * 27),
                                             ("gru", 3 * 128 * (64 + 128) + 128 * 27)])  # fmt: skip
 def test_tables_are_looked_up_and_matrices_multiply(name, matrices):
-    kind = find(name)
+    kind = get_model(name)
     options = kind.Options()
     model = kind(27, kind.context_for(options, 15), options)
     assert operations.matrix_parameters(model) == matrices
@@ -121,11 +121,11 @@ def test_tables_are_looked_up_and_matrices_multiply(name, matrices):
 
 def test_targets_are_counted_without_padding():
     ids, offsets = np.array([1, 2, 3, 1]), np.array([0, 1, 4])  # lines of 1 and 3 symbols
-    sequences = Lines(ids, offsets, "sequence", 5)
+    sequences = LineTensors(ids, offsets, "sequence", 5)
     groups = [sequences.sequences(np.array([0, 1]), 5)]
     assert groups[0][1].shape == (2, 4)  # 8 places
     assert operations.targets_of(groups).tolist() == [2, 4]
-    windows = Batches(Lines(ids, offsets, "window", 3), 6, 0)
+    windows = Batches(LineTensors(ids, offsets, "window", 3), 6, 0)
     assert operations.targets_of(windows(0)).tolist() == [1] * 6
 
 
@@ -309,42 +309,154 @@ def test_a_file_that_is_no_makemore_py_is_refused(tmp_path):
 
 # -- the page -------------------------------------------------------------------------------------
 
+# Of each record a figure that the page shows of every row that it shows.
+SHOWN = {
+    "time_to_loss": "seconds",
+    "quality": "nll test",
+    "train_throughput": "ms a step",
+    "sample_throughput": "names a second",
+    "conditions": "names a second",
+    "score_throughput": "lines a second",
+    "ngram_scale": "seconds",
+    "start_up": "ms",
+    "memory": "memory GB",
+    "loaded_machine": "ms a step beside",
+}
+
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
-    """A folder with one record, and the list of what was tried."""
-    (tmp_path / "tried.md").write_text("- nothing\n", encoding="utf-8")
+    """A folder with a copy of every record."""
+    for name in page.BENCHES:
+        (tmp_path / f"{name}.json").write_bytes((page.RECORDS / f"{name}.json").read_bytes())
+    return tmp_path
+
+
+def change(records: Path, name: str, how: Any) -> None:
+    """Apply `how` to a record, in place."""
+    path = records / f"{name}.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    how(record)
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_the_page_is_five_tables_that_are_read_in_two_minutes():
+    lines = page.PAGE.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert sum(line.startswith("|--") for line in lines) == 5 == len(page.SECTIONS)
+    assert [name for part in page.SECTIONS for name in part.benches] == list(page.BENCHES)
+
+
+@pytest.mark.parametrize("name", page.BENCHES)
+def test_a_figure_of_the_page_is_that_of_its_record(name, records):
+    before, key = page.page(records), SHOWN[name]
+    shown = []
+    for number in range(len(json.loads((records / f"{name}.json").read_text())["rows"])):
+        value = 7000.5 + 10 * number
+
+        def set_value(record, number=number, value=value):
+            record["rows"][number][key] = {"median": value, "low": value, "high": value, "n": 1}
+
+        change(records, name, set_value)
+        shown.append(page.cell(key, value))
+    after = page.page(records)
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    cells = {cell.strip().removesuffix(" ms") for line in changed for cell in line.split("|")}
+    assert changed and all(line.startswith("| ") for line in changed)
+    assert len(cells & set(shown)) >= min(4, len(shown))
+    assert after.count("\n") == before.count("\n")
+
+
+def test_no_figure_is_typed_by_hand(tmp_path):
+    text = page.page(tmp_path)  # without any record
+    assert set(re.findall(r"\d[\d.,]*", text)) <= {"32", "42"}  # of fp32 and distinct-42
+    assert "|" not in text
+
+
+def test_a_missing_record_is_said(records):
+    assert "not measured yet" not in page.page(records)
+    (records / "quality.json").unlink()
+    (records / "train_throughput.json").unlink()
+    text = page.page(records)
+    for name in ("quality", "train_throughput"):
+        assert f"{name} is not measured yet: `python bench/{name}.py --names names.txt" in text
+    assert text.count("not measured yet") == 2
+    assert text.count("\n|--") == 4  # the table of training speed has no other record
+
+
+def test_a_row_that_the_page_needs_is_missed(records):
+    change(records, "start_up", lambda record: record["rows"].pop(0))
+    with pytest.raises(SystemExit, match="no row 'python -c pass'"):
+        page.page(records)
+
+
+def test_the_main_constraints_are_shown():
+    text = page.PAGE.read_text(encoding="utf-8")
+    for model in ("transformer", "ngram"):
+        for flag in page.CONSTRAINTS:
+            assert f"| {model} | `{flag}" in text
+    assert "`--suffix son --exact`" in text  # where guided draws are approximate
+    assert "`--prefix mar --exact`" not in text  # exact without it
+
+
+def test_a_short_run_and_a_loaded_machine_are_said(records):
+    assert page.SHORT not in page.page(records)
+    change(records, "memory", lambda record: record.update(short=True, load=3.25))
+    assert f"memory.json) ({page.SHORT}, **the machine was not quiet: load 3.25" in page.page(
+        records
+    )
+
+
+def test_a_second_machine_is_named_with_its_records(records):
+    assert "**The machine:**" in page.page(records)
+    change(records, "memory", lambda record: record["machine"].update(processor="Abacus", cores=1))
+    text = page.page(records)
+    assert "**The machines:**" in text and "- memory: " in text and "Abacus, 1 core," in text
+
+
+def test_without_the_original_the_page_says_so(records):
+    assert page.NO_ORIGINAL not in page.page(records)
+    assert "The loss is reached 25 (24.4 to 26.3) times sooner" in page.page(records)
+
+    def ours_alone(record):
+        record["rows"] = [row for row in record["rows"] if row["side"] == "ours"]
+        record["rows"][0] |= {"times sooner": None, "that reached it": 4}
+
+    change(records, "time_to_loss", ours_alone)
+    text = page.page(records)
+    assert page.NO_ORIGINAL in text and "times sooner" not in text
+    assert "until the test loss is 1.97 (4 of 5 did)" in text
+
+
+def test_runs_near_the_median_need_no_brackets():
+    near = {"median": 10.0, "low": 9.1, "high": 10.9, "n": 3}
+    assert page.cell("ms", page.brief(near)) == "10"
+    assert page.cell("ms", page.brief(near | {"high": 11.1})) == "10 (9.1 to 11.1)"
+    assert page.timed(near | {"low": 8.9}, "ms") == "10 (8.9 to 10.9) ms"
+    assert page.timed(None, "ms") == "-"
+    assert page.rate(30, {"median": 3.0, "low": 2.0, "high": 5.0, "n": 3}) == {
+        "median": 10.0, "low": 6.0, "high": 15.0, "n": 3,
+    }  # fmt: skip
+
+
+def test_an_ensemble_is_told_by_its_members():
+    assert page.chosen("gru (90 steps, n_embd 8)") == "gru (90 steps, n_embd 8)"
+    members = "ngram + ngram + gru (90 steps) + gru (90 steps, n_layer 2)"
+    assert page.chosen(members) == "ensemble of 4: 2 ngram, 2 gru"
+
+
+def test_a_bench_writes_its_record(tmp_path, capsys):
     options = measure.parser("x").parse_args(["--short", "--json", str(tmp_path)])
     bench = measure.Bench("start_up", options)
     bench.load = 3.25
     bench.add({"started": "a | b", "ms": measure.spread([1234.5678, 1.0, 2.5]), "share of": 0.5})
     bench.finish()
-    return tmp_path
-
-
-def test_the_page_is_made_from_the_records(records, capsys):
-    record = json.loads((records / "start_up.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "start_up.json").read_text(encoding="utf-8"))
     assert record["machine"]["torch"] == torch.__version__
     assert record["rows"][0]["ms"] == {"median": 2.5, "low": 1.0, "high": 1234.6, "n": 3}
-    text = page.page(records)
-    assert r"| a \| b | 2.5 (1 to 1,235) | 50.0 % |" in text
-    assert "It was not measured" not in text and "load 3.25 at the start" in text
-    assert "The short form" in text and "- nothing" in text
-    assert text.count("Not measured yet") == len(page.BENCHES) - 1
-    record["short"], record["load"] = False, 0.1
-    (records / "start_up.json").write_text(json.dumps(record), encoding="utf-8")
-    assert "The short form: it shows" not in page.page(records)
-    assert "was not quiet" not in page.page(records)
-
-
-def test_without_a_clone_the_page_says_so(records):
-    record = json.loads((records / "start_up.json").read_text(encoding="utf-8"))
-    record["rows"] = [{"side": "ours", "seconds": 1.0}]
-    (records / "time_to_loss.json").write_text(json.dumps(record), encoding="utf-8")
-    assert "There is no row of the original" in page.page(records)
-    record["rows"].append({"side": "original", "seconds": 1.0})
-    (records / "time_to_loss.json").write_text(json.dumps(record), encoding="utf-8")
-    assert "There is no row of the original" not in page.page(records)
+    printed = capsys.readouterr().out
+    assert r"| a \| b | 2.5 (1 to 1,235) | 50.0 % |" in printed
+    assert page.SHORT in printed and "load 3.25 at the start" in printed
 
 
 def test_a_stale_page_is_found(tmp_path):
@@ -355,13 +467,12 @@ def test_a_stale_page_is_found(tmp_path):
     (docs / "performance").mkdir(parents=True)
     for path in [*(ROOT / "docs").glob("*.py"), *(ROOT / "docs").glob("*.md")]:
         (docs / path.name).write_bytes(path.read_bytes())
-    for path in (ROOT / "docs" / "performance").iterdir():
+    for path in page.RECORDS.iterdir():
         (docs / "performance" / path.name).write_bytes(path.read_bytes())
     (docs / "lessons").symlink_to(ROOT / "docs" / "lessons")
     check = [sys.executable, docs / "pages.py", "--check"]
     assert "performance.md" not in subprocess.run(check, capture_output=True, text=True).stderr
-    with open(docs / "performance" / "tried.md", "a", encoding="utf-8") as tried:
-        tried.write("- one more\n")
+    change(docs / "performance", "memory", lambda record: record.update(load=9.5))
     done = subprocess.run(check, capture_output=True, text=True)
     assert done.returncode == 1 and "docs/performance.md" in done.stderr
 
@@ -406,9 +517,10 @@ def test_the_short_form_of_a_bench_runs_and_its_record_makes_a_page(name, tmp_pa
     record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert record["short"] and record["bench"] == name
     assert EXPECTED[name] <= {key for row in record["rows"] for key in row}
-    (tmp_path / "tried.md").write_text("-\n", encoding="utf-8")
+    assert page.table(record["rows"]) in done.stdout
     text = page.page(tmp_path)
-    assert page.table(record["rows"]) in text and page.table(record["rows"]) in done.stdout
+    assert text.count("\n|--") == 1 and f"performance/{name}.json) (" in text
+    assert text.count(page.SHORT) == 1
     if name == "time_to_loss":
         assert {row["side"] for row in record["rows"]} == {"ours", "original"}
     for row in record["rows"]:

@@ -19,11 +19,12 @@ from makemore import errors
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "makemore"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LEARNING = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
 GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 TERMINAL = ROOT / "docs" / "terminal.svg"
 COMMANDS = sorted(
     path.stem.replace("_", "-")
-    for path in (PACKAGE / "commands").glob("*.py")
+    for path in (PACKAGE / "cli" / "commands").glob("*.py")
     if not path.stem.startswith("_")
 )
 
@@ -33,7 +34,7 @@ COMMANDS = sorted(
 
 def check_of(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """`docs/generate.py --check` over another README, in a tree that is otherwise ours."""
-    for name in ("src", "tests"):
+    for name in ("src", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "docs").mkdir()
     script = tmp_path / "docs" / "generate.py"
@@ -42,7 +43,6 @@ def check_of(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
 
 
-# spec: P05
 def test_generated_blocks_are_current():
     assert GENERATE["filled"](README) == README
 
@@ -59,38 +59,47 @@ def test_a_block_that_is_gone_is_an_error():
         GENERATE["filled"](README.replace("<!-- end of models -->", ""))
 
 
-# spec: P03 M25
-def test_the_table_has_a_row_for_each_model_and_the_tree_a_line_for_each_file():
+def test_the_table_has_a_row_for_each_model():
     models = {path.stem for path in (PACKAGE / "models").glob("*.py")}
     rows = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
-    assert len(rows) == len(set(rows)) and set(rows) == models - {
-        "__init__",
-        "base",
-        "neural",
-        "labelled",
-    }
+    assert len(rows) == len(set(rows))
+    assert set(rows) == models - {"__init__", "base", "neural"} and "core" not in rows
     counted = {10: "ten", 11: "eleven", 12: "twelve"}[len(rows)]
     assert f"There are {counted} models" in README
-    listed = re.findall(r"^ +(\w+\.py) ", GENERATE["tree"](), re.MULTILINE)
-    files = [path.name for path in PACKAGE.rglob("*.py")]
-    inside = [path for path in PACKAGE.glob("*/__init__.py")]  # a folder's line is its name
-    assert len(listed) == len(files) - len(inside)
-    assert set(listed) == set(files)
 
 
-# spec: P09 M06 M10
+def test_the_list_of_wings_is_the_package_in_the_order_of_its_contract():
+    """Each wing once, with what its face says; and a wing of one layer stands above the next."""
+    listed = re.findall(r"^(\w+)/ +(\S.*)$", GENERATE["wings"](), re.MULTILINE)
+    wings = [path.parent for path in PACKAGE.glob("*/__init__.py")]
+    assert {name for name, _ in listed} == {path.name for path in wings}
+    assert len(listed) == len(wings)
+    for name, what in listed:
+        text = ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text("utf-8")))
+        assert text is not None and f"{what}." in text.partition("\n")[0]
+    places = {name: number for number, (name, _) in enumerate(listed)}
+    order = ("text", "models", "sampling", "training", "api", "analysis", "cli")
+    assert sorted(order, key=places.__getitem__) == list(order)
+    counted = {11: "Eleven", 12: "Twelve"}[len(wings)]
+    assert f"{counted} wings in `src/makemore`" in README
+
+
+def test_readme_fits_a_screen():
+    assert len(README.splitlines()) <= 100
+
+
 def test_parameters_are_those_of_the_lectures():
     table = dict(re.findall(r"^\| `(\w+)` .*\| ([\d,]+) \|$", README, re.MULTILINE))
     expected = {"bigram": "729", "mlp": "11,897", "deep_mlp": "47,024", "transformer": "204,544"}
     assert {name: table[name] for name in expected} == expected
-    assert "204,544 parameters" in README and "11,897 parameters" in README  # said in words, too
+    assert "of 204,544 parameters" in LEARNING and "of 11,897 parameters" in LEARNING  # in words
 
 
 def test_the_table_is_that_of_names_txt(names_file):
     lines = names_file.read_text(encoding="utf-8").split()
     assert GENERATE["LONGEST"] == max(map(len, lines))
     assert GENERATE["VOCABULARY"] == len(set("".join(lines))) + 1
-    assert f"{len(lines):,} names" in README
+    assert f"{len(lines):,} names" in LEARNING
 
 
 # -- links ----------------------------------------------------------------------------------------
@@ -121,13 +130,18 @@ def test_links_resolve(page):
 
 
 def test_a_broken_link_is_found():
-    text = "[a](LICENSE) [b](LICENCE) ![c](docs/none.svg) [d](#licence) [e](#none) [f](../x)"
+    text = "[a](LICENSE) [b](LICENCE) ![c](docs/none.svg) [d](#the-models) [e](#none) [f](../x)"
     found = list(broken_links(ROOT / "README.md", text))
     assert found == ["LICENCE", "docs/none.svg", "#none", "../x"]
 
 
-def test_pages_link_each_other():
-    assert "](docs/architecture.md)" in README and "](docs/terminal.svg)" in README
+def test_readme_links_to_every_page():
+    """Those that are about one subject are linked by a page of their own."""
+    linked = set(re.findall(r"\]\((\S+?)\)", README))
+    assert {"docs/terminal.svg", "LICENSE"} <= linked
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    further = {"changes.md", "compare.md", "coverage.md"}
+    assert {f"docs/{name}" for name in pages - further} <= linked
 
 
 # -- docstrings and public names ------------------------------------------------------------------
@@ -144,8 +158,8 @@ def test_every_module_says_what_it_is(path):
 
 
 PUBLIC = [
-    "Corpus", "DataError", "Diverged", "MakeMore", "MakemoreError", "RunError", "Split",
-    "SystemFault", "Unsatisfiable", "UsageError", "Vocabulary", "__version__",
+    "Corpus", "DataError", "Diverged", "FittedModel", "MakeMore", "MakemoreError", "RunError",
+    "Split", "SystemFault", "Unsatisfiable", "UsageError", "Vocabulary", "__version__",
 ]  # fmt: skip
 
 
@@ -165,16 +179,19 @@ def test_the_version_is_that_of_the_package():
 # -- commands and exit codes ----------------------------------------------------------------------
 
 
-# spec: P08 P10
 def test_readme_names_every_command():
+    """README, or a page for users that it links to."""
     assert len(COMMANDS) >= 8
-    missing = [name for name in COMMANDS if not re.search(rf"makemore {name}\b", README)]
+    pages = ("README.md", "docs/list.md", "docs/learning.md", "docs/new-model.md")
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in pages)
+    missing = [name for name in COMMANDS if not re.search(rf"makemore {name}\b", text)]
     assert missing == ["original"]  # it has no name of its own: it is the original's -i
-    assert "makemore -i names.txt -o names" in README
+    assert "makemore -i names.txt -o names" in text
 
 
 def test_exit_codes_are_those_of_the_errors():
-    section = README.partition("## Exit codes")[2]
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    section = page.partition("## Exit codes")[2].partition("\n## ")[0]
     table = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", section, re.MULTILINE))
     written = {int(code) for row in table for code in row.split(", ")}
     kinds = [errors.MakemoreError, *errors.MakemoreError.__subclasses__()]
@@ -185,6 +202,8 @@ def test_exit_codes_are_those_of_the_errors():
     words = {1: "bug", 2: "value", 3: "text", 4: "run directory", 5: "machine", 6: "diverged"}
     for code, word in words.items():
         assert word in table[str(code)]
+    for kind in errors.MakemoreError.__subclasses__():
+        assert table[str(kind.exit_code)].endswith(f"| `{kind.__name__}`")
 
 
 # -- the picture ----------------------------------------------------------------------------------
@@ -202,10 +221,9 @@ def lines_of_picture() -> list[str]:
     return [text.replace("\xa0", " ").rstrip() for text in texts]
 
 
-# spec: P02 P12 P13
 def test_the_picture_shows_what_the_program_does():
     """Its commands are those of the script; the names that it gives are in no list."""
-    from makemore.datasets import builtin_names
+    from makemore.text.dataset import builtin_names
 
     recorded = runpy.run_path(str(ROOT / "docs" / "terminal.py"))["COMMANDS"]
     lines = lines_of_picture()
@@ -226,30 +244,3 @@ def test_the_picture_loads_nothing():
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
     assert "@font-face" not in text and "url(http" not in text and "<script" not in text
-
-
-# -- what covers which row of the specification ---------------------------------------------------
-
-SPEC = "spec" + ": "  # in two parts, so that this line is none
-
-
-def spec_marks(text: str) -> Iterator[str]:
-    """The ids of every comment that says which row of the specification stands below it."""
-    for marks in re.findall(rf"#\s*{SPEC}(.*)$", text, re.MULTILINE):
-        yield from re.split(r"[,\s]+", marks.strip())
-
-
-def test_spec_marks_have_the_form_of_ids():
-    found = {}
-    for folder in ("src", "tests", "bench", "docs", "lessons"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for mark in spec_marks(path.read_text(encoding="utf-8")):
-                found.setdefault(mark, path.name)
-    wrong = {k: v for k, v in found.items() if not re.fullmatch(r"[PDMTGEXRW]\d\d", k)}
-    assert wrong == {}
-    assert {"P05", "M25"} <= found.keys()  # the marks of this file are seen
-
-
-def test_a_wrong_mark_is_seen():
-    text = f"# {SPEC}P01, M2\n    # {SPEC}T100 X99\nx = 1"
-    assert list(spec_marks(text)) == ["P01", "M2", "T100", "X99"]

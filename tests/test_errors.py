@@ -17,8 +17,8 @@ from makemore.errors import (
     SystemFault,
     Unsatisfiable,
     UsageError,
-    visible,
 )
+from makemore.escaping import visible
 
 ZWJ_FAMILY = "👩\u200d👩\u200d👧"
 

@@ -45,7 +45,6 @@ def learning(layer: object) -> list[Tensor]:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 5), (7, 4, 5)])
 def test_linear(layers: ModuleType, shape: tuple[int, ...], bias: bool) -> None:
-    # spec: M11
     ours, theirs = layers.Linear(5, 3, bias=bias), nn.Linear(5, 3, bias=bias)
     parameters = learning(ours)
     assert [tuple(p.shape) for p in parameters] == [(5, 3), (3,)][: 1 + bias]
@@ -63,7 +62,6 @@ def test_linear(layers: ModuleType, shape: tuple[int, ...], bias: bool) -> None:
 
 
 def test_linear_starts_at_one_over_the_root_of_fan_in(layers: ModuleType) -> None:
-    # spec: M11
     g = torch.Generator().manual_seed(1)
     layer = layers.Linear(400, 300, generator=g)
     g.manual_seed(1)
@@ -88,7 +86,6 @@ def as_torch(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("shape", [(32, 5), (32, 4, 5)])
 def test_batchnorm(layers: ModuleType, shape: tuple[int, ...]) -> None:
-    # spec: M12
     ours, theirs = batchnorms(layers, correction=0)
     parameters = learning(ours)
     assert len(parameters) == 2  # running_mean and running_var are no parameters
@@ -111,7 +108,6 @@ def test_batchnorm(layers: ModuleType, shape: tuple[int, ...]) -> None:
 
 
 def test_batchnorm_of_the_lectures_has_bessels_correction(layers: ModuleType) -> None:
-    # spec: M12 W05
     ours, theirs = batchnorms(layers)
     x = normal(32, 5)
     centred = x - x.mean(0)
@@ -134,7 +130,6 @@ def test_batchnorm_per_position_is_the_trap(layers: ModuleType) -> None:
 
 
 def test_tanh(layers: ModuleType) -> None:
-    # spec: M13
     layer, x = layers.Tanh(), (2 * normal(7, 5)).requires_grad_()
     out = layer(x)
     assert torch.equal(out, torch.tanh(x)) and layer.out is out
@@ -166,7 +161,6 @@ def test_flatten(layers: ModuleType) -> None:
 
 
 def test_sequential(layers: ModuleType) -> None:
-    # spec: M14
     inner = layers.Sequential([layers.Linear(10, 4, bias=False), layers.BatchNorm1d(4)])
     model = layers.Sequential([layers.Embedding(27, 5), layers.Flatten(), inner, layers.Tanh()])
     shapes = [tuple(p.shape) for p in model.parameters()]

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore.errors import UsageError
-from makemore.options import knobs, make, option, unknown_key
+from makemore.options import make, option, options_of, unknown_key
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Pet:
     weight: float = option(1.5, "in kg", above=0.0)
     hair_length: float | None = option(None, "in cm; None is bald", minimum=0.0, maximum=30.0)
     kind: str = option("cat", "which animal", choices=("cat", "dog", "millipede"))
-    tame: bool = option(True, "whether it comes when called", names_run=False)
+    tame: bool = option(True, "whether it comes when called", identifies_run=False)
     lives: int | None = option(9, "None is without end", minimum=1)
     tag: object = "no knob"
 
 
 def test_knobs_are_read_from_the_dataclass_in_their_order() -> None:
-    found = knobs(Pet)
+    found = options_of(Pet)
     assert list(found) == ["legs", "weight", "hair_length", "kind", "tame", "lives"]
     legs, hair, tame = found["legs"], found["hair_length"], found["tame"]
     assert (legs.type, legs.default, legs.help, legs.optional) == (int, 4, "how many", False)
@@ -44,7 +44,7 @@ def test_knobs_are_read_from_the_dataclass_in_their_order() -> None:
     )
     assert found["kind"].choices == ("cat", "dog", "millipede")
     assert found["weight"].above == 0.0
-    assert legs.names_run and not tame.names_run
+    assert legs.identifies_run and not tame.identifies_run
     assert Pet() == Pet(4, 1.5, None, "cat", True, 9)  # still a plain dataclass with its defaults
 
 
@@ -134,7 +134,7 @@ def test_a_hostile_value_is_shown_escaped_and_cut() -> None:
 
 @given(st.integers() | st.floats() | st.text(max_size=5) | st.booleans() | st.none())
 def test_whatever_is_given_comes_back_in_range_or_is_refused(value: Any) -> None:
-    for name, knob in knobs(Pet).items():
+    for name, knob in options_of(Pet).items():
         try:
             found = knob.check(value)
         except UsageError as error:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from makemore import cli
-from makemore.datasets import builtin_names
+from makemore.cli import main
+from makemore.text.dataset import builtin_names
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -26,7 +28,7 @@ TYPED = [
         re.findall(r"^(makemore [^#\n]+)", path.read_text("utf-8"), re.MULTILINE)
         + re.findall(r"`(makemore [^`]+)`", path.read_text("utf-8"))
     )
-    if path.stem != "commands" and line.strip() != "makemore FILE"
+    if path.stem != "commands" and line.strip() != "makemore FILE" and "--plugin" not in line
 ]
 
 
@@ -37,13 +39,13 @@ def test_made_pages_are_current(name: str) -> None:
 
 @pytest.mark.parametrize("line", TYPED)
 def test_a_command_that_a_page_names_can_be_typed(line: str) -> None:
-    words = cli.with_command(shlex.split(line, comments=True)[1:])
+    words = main.with_command(shlex.split(line, comments=True)[1:])
     words = [word.replace("NAME", "gru") if word == "NAME" else word for word in words]
     if words[0].startswith("--"):
         assert words[0] in ("--help", "--version")
         return
-    with click.Context(cli.group, info_name="makemore") as top:
-        command = cli.group.get_command(top, words[0])
+    with click.Context(main.group, info_name="makemore") as top:
+        command = main.group.get_command(top, words[0])
         assert command is not None, line
         if {"--help", "--version"} & set(words):
             return
@@ -67,14 +69,25 @@ def test_the_code_of_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "runs" / "mine" / "checkpoint.json").is_file()
 
 
+def test_the_lab_notes_name_files_that_exist() -> None:
+    text = (DOCS / "lab-notes.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", text)
+    assert len(named) > 5
+    places = (ROOT, ROOT / "src" / "makemore")
+    assert [name for name in named if not any((at / name).is_file() for at in places)] == []
+
+
 # -- coverage -------------------------------------------------------------------------------------
 
 
-def test_no_row_of_the_notes_is_uncovered() -> None:
-    found = COVERAGE["collected"]()
-    assert COVERAGE["missing"](found) == []
-    assert COVERAGE["unknown"](found) == []
+def test_every_row_of_the_notes_is_covered_by_what_is_there() -> None:
+    found, wrong = COVERAGE["collected"](tomllib.loads((DOCS / "coverage.toml").read_text("utf-8")))
+    assert wrong == []
     assert (DOCS / "coverage.md").read_text(encoding="utf-8") == COVERAGE["page"](found)
+
+
+def test_neither_code_nor_prose_names_rows() -> None:
+    assert COVERAGE["marks"]() == []
 
 
 def test_the_rows_are_those_of_the_notes() -> None:
@@ -86,17 +99,120 @@ def test_the_rows_are_those_of_the_notes() -> None:
     assert sorted(rows) == sorted(COVERAGE["ids"]())
 
 
-def test_an_uncovered_row_is_seen() -> None:
-    found = {row: [("a", "b")] for row in COVERAGE["ids"]()} | {"T07": []}
-    assert COVERAGE["missing"](found) == ["T07"]
-    assert COVERAGE["unknown"]({"Z01": []}) == ["Z01"]
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A project with a few places of each kind."""
+    files = {
+        "tests/test_a.py": "def test_one(): ...\nclass TestIt:\n    def test_two(self): ...\n",
+        "tests/test_b.py": "def test_twice(): ...\n",
+        "tests/test_c.py": "def test_twice(): ...\n",
+        "src/makemore/presets.py": 'PRESETS = {"batch-norm": 1}\ndef show(): ...\n',
+        "lessons/01.py": "# %% [markdown]\n# # The words\n#\n# **Read.** Each line.\n\n"
+        "# %%\n# # no heading\nx = 1\n",
+        "docs/page.md": "## Again\n\n```bash\n# no heading\n```\n\n## Again\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
 
 
-def test_no_row_is_put_off() -> None:
-    assert not re.search(r"\blater\b", (DOCS / "coverage.md").read_text(encoding="utf-8"))
+def told(small: Path, *places: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """What the page says of T07 with these places, and what is wrong with them."""
+    table = {row: ["test_one"] for row in COVERAGE["ids"]()} | {"T07": list(places)}
+    found, wrong = COVERAGE["collected"](table, small)
+    return found["T07"], wrong
 
 
-def test_the_licence_is_mit() -> None:  # spec: P17
+@pytest.mark.parametrize(
+    "place, what, file",
+    [
+        ("test_one", "one", "tests/test_a.py"),
+        ("TestIt.test_two", "two", "tests/test_a.py"),
+        ("tests/test_b.py::test_twice", "twice", "tests/test_b.py"),
+        ("show", "show", "src/makemore/presets.py"),
+        ("PRESETS.batch-norm", "batch-norm", "src/makemore/presets.py"),
+        ("lessons/01.py: The words", "The words", "lessons/01.py"),
+        ("lessons/01.py: Read.", "Read", "lessons/01.py"),
+    ],
+)
+def test_a_place_is_found(place: str, what: str, file: str, small: Path) -> None:
+    assert told(small, place) == ([(what, file)], [])
+
+
+def test_a_test_that_moves_to_another_file_is_found_there(small: Path) -> None:
+    (small / "tests" / "test_a.py").rename(small / "tests" / "test_moved.py")
+    assert told(small, "test_one") == ([("one", "tests/test_moved.py")], [])
+
+
+@pytest.mark.parametrize(
+    "places, message",
+    [
+        ([], "T07: nothing covers it; write the test or the heading that does"),
+        (["test_ones"], "nothing in tests and src has this name; .* .there is 'test_one'."),
+        (["test_two"], "nothing in tests and src has this name; write what it is called now"),
+        (["PRESETS.batch"], "nothing in tests and src has this name"),
+        (["tests/test_b.py::test_one"], "nothing in tests/test_b.py has this name"),
+        (["test_twice"], "tests/test_b.py and tests/test_c.py have .*: write FILE::test_twice"),
+        (["docs/gone.md: Again"], "there is no such file"),
+        (["lessons/01.py: The word"], "it has no such heading; .* .there is 'The words'."),
+        (["lessons/01.py: no heading"], "it has no such heading"),
+        (["docs/page.md: no heading"], "it has no such heading"),
+        (["docs/page.md: Again"], "it has this heading twice"),
+        (["test_one", "tests/test_a.py::test_one"], "it stands there twice; take one out"),
+    ],
+)
+def test_a_place_that_is_not_there_is_told(places: list[str], message: str, small: Path) -> None:
+    _, [wrong] = told(small, *places)
+    assert wrong.startswith(f'T07, "{places[-1]}": ' if places else "T07: ")
+    assert re.search(message, wrong)
+
+
+def test_a_row_that_the_notes_have_not_is_told(small: Path) -> None:
+    table = {row: ["test_one"] for row in [*COVERAGE["ids"](), "Z01"]}
+    assert COVERAGE["collected"](table, small)[1] == ["Z01: no such row in the notes; take it out"]
+
+
+@pytest.mark.parametrize(
+    "file, mark",
+    [
+        ("tests/test_a.py", "# {}: T07"),
+        ("src/makemore/presets.py", "    x = 1  #{}: T07, T08"),
+        ("lessons/01.py", "# {}: anything"),
+        ("docs/page.md", "<!-- {}: T07 -->"),
+    ],
+)
+def test_a_mark_in_code_or_prose_is_told(file: str, mark: str, small: Path) -> None:
+    assert COVERAGE["marks"](small) == []
+    with (small / file).open("a", encoding="utf-8") as writer:
+        writer.write(mark.format("spec") + "\n")
+    [found] = COVERAGE["marks"](small)
+    assert re.match(rf"{file}:\d+: (#|<!--) ?spec: ", found)
+
+
+def test_the_check_fails_for_each_of_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "coverage.toml").write_text('P01 = ["test_of_nothing"]\n')
+    (tmp_path / "coverage.md").write_text("of yesterday\n")
+    scope = COVERAGE["main"].__globals__
+    monkeypatch.setitem(scope, "TABLE", tmp_path / "coverage.toml")
+    monkeypatch.setitem(scope, "PAGE", tmp_path / "coverage.md")
+    monkeypatch.setitem(scope, "marks", lambda: ["tests/test_a.py:7: a mark"])
+    monkeypatch.setattr(sys, "argv", ["coverage.py", "--check"])
+    assert COVERAGE["main"]() == 1
+    said = capsys.readouterr().err
+    for line in (
+        'docs/coverage.toml: P01, "test_of_nothing": nothing in tests and src has this name; ',
+        "docs/coverage.toml: P02: nothing covers it; ",
+        "tests/test_a.py:7: a mark: take it out, docs/coverage.toml has its place\n",
+        "docs/coverage.md is not what it would be: make docs\n",
+    ):
+        assert line in said
+    assert (tmp_path / "coverage.md").read_text() == "of yesterday\n"
+
+
+def test_the_licence_is_mit() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert text.startswith("MIT License") and "WITHOUT WARRANTY OF ANY KIND" in text
     assert 'license = "MIT"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -89,7 +89,12 @@ class Warm:
 
 def serve() -> None:
     # Torch and all else that a command asks for, what only the first optimizer imports included.
-    for name in ("torch._dynamo", "safetensors.numpy", "makemore.estimator", "makemore.train"):
+    for name in (
+        "torch._dynamo",
+        "safetensors.numpy",
+        "makemore.api.estimator",
+        "makemore.training.trainer",
+    ):
         importlib.import_module(name)
     for line in sys.stdin.buffer:
         asked = json.loads(line)
@@ -112,7 +117,7 @@ def run(asked: dict[str, Any]) -> int:
     try:
         if asked["before"]:
             runpy.run_path(asked["before"])
-        from makemore.cli import main
+        from makemore.cli.main import main
 
         main()
     except SystemExit as leave:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from makemore.errors import (
     DataError,
@@ -13,26 +13,39 @@ from makemore.errors import (
     Unsatisfiable,
     UsageError,
 )
+from makemore.lazy import late_names
+from makemore.version import __version__
 
 if TYPE_CHECKING:
-    from makemore.corpus import Corpus
-    from makemore.estimator import MakeMore
-    from makemore.split import Split
-    from makemore.vocabulary import Vocabulary
+    from makemore.api.estimator import MakeMore
+    from makemore.api.fitted import FittedModel
+    from makemore.text.corpus import Corpus
+    from makemore.text.dataset import Split
+    from makemore.text.vocabulary import Vocabulary
 
-__version__ = "0.1.0"
 __all__ = [
-    "Corpus", "DataError", "Diverged", "MakeMore", "MakemoreError", "RunError", "Split",
-    "SystemFault", "Unsatisfiable", "UsageError", "Vocabulary", "__version__",
-]  # fmt: skip
+    "Corpus",
+    "DataError",
+    "Diverged",
+    "FittedModel",
+    "MakeMore",
+    "MakemoreError",
+    "RunError",
+    "Split",
+    "SystemFault",
+    "Unsatisfiable",
+    "UsageError",
+    "Vocabulary",
+    "__version__",
+]
 
-_LATE = {"MakeMore": "estimator", "Corpus": "corpus", "Split": "split", "Vocabulary": "vocabulary"}
-
-
-def __getattr__(name: str) -> Any:
-    # numpy and torch are imported by who asks for a name that needs them, not by `import makemore`.
-    if name not in _LATE:
-        raise AttributeError(f"module 'makemore' has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"makemore.{_LATE[name]}"), name)
+__getattr__ = late_names(
+    __name__,
+    {
+        "MakeMore": "api.estimator",
+        "FittedModel": "api.fitted",
+        "Corpus": "text.corpus",
+        "Split": "text.dataset",
+        "Vocabulary": "text.vocabulary",
+    },
+)

@@ -1,4 +1,4 @@
-"""A knob is declared once, as a field of a frozen dataclass, and everything else follows from that.
+"""An option is declared once, as a field of a frozen dataclass; everything else follows from that.
 
     @dataclass(frozen=True)
     class Options:
@@ -20,13 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from makemore.errors import UsageError, visible
+from makemore.errors import UsageError
+from makemore.escaping import visible
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Knob:
+class Option:
     """What a field declares beside its default: help, limits, and whether it names the run."""
 
     name: str
@@ -38,14 +39,16 @@ class Knob:
     above: float | None
     maximum: float | None
     choices: tuple[str, ...] | None
-    names_run: bool  # two runs that differ in it are two runs (threads or a save interval are not)
+    identifies_run: (
+        bool  # two runs that differ in it are two runs (threads or a save interval are not)
+    )
 
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
     def check(self, value: Any) -> Any:
-        """`value` as the knob's type and within its limits, or a UsageError naming the limit."""
+        """`value` as the option's type and within its limits, or a UsageError naming the limit."""
         if value is None and self.optional:
             return None
         number = None if isinstance(value, bool) else value
@@ -92,36 +95,36 @@ def option(
     above: float | None = None,
     maximum: float | None = None,
     choices: Iterable[str] | None = None,
-    names_run: bool = True,
+    identifies_run: bool = True,
 ) -> Any:
-    """Declare a knob: limits are inclusive (`minimum`, `maximum`) or exclusive (`above`)."""
+    """Declare an option: limits are inclusive (`minimum`, `maximum`) or exclusive (`above`)."""
     declared = {
         "help": help,
         "minimum": minimum,
         "above": above,
         "maximum": maximum,
         "choices": None if choices is None else tuple(choices),
-        "names_run": names_run,
+        "identifies_run": identifies_run,
     }
-    return dataclasses.field(default=default, metadata={"knob": declared})
+    return dataclasses.field(default=default, metadata={"option": declared})
 
 
-def knobs(options: type) -> dict[str, Knob]:
-    """The knobs of a frozen dataclass by name, in the order of their declaration."""
+def options_of(options: type) -> dict[str, Option]:
+    """The options of a frozen dataclass by name, in the order of their declaration."""
     hints = typing.get_type_hints(options)
     found = {}
     for field in dataclasses.fields(options):
-        if "knob" not in field.metadata:
+        if "option" not in field.metadata:
             continue
         union = typing.get_origin(hints[field.name]) in (types.UnionType, typing.Union)
         members = typing.get_args(hints[field.name]) if union else (hints[field.name],)
         kind = next(member for member in members if member is not types.NoneType)
-        found[field.name] = Knob(
+        found[field.name] = Option(
             name=field.name,
             type=kind,
             default=field.default,
             optional=types.NoneType in members,
-            **field.metadata["knob"],
+            **field.metadata["option"],
         )
     return found
 
@@ -133,7 +136,7 @@ def make(
 
     Raises UsageError for an unknown key (naming the nearest one) or a value out of its range.
     """
-    known = knobs(options)
+    known = options_of(options)
     for key in values:
         if key not in known:
             raise unknown_key(key, known)

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from makemore.models.base import register
-from makemore.models.neural import NeuralModel, numpy_step
-from makemore.state import State
+from makemore.models.core.neural import NeuralModel, numpy_step
+from makemore.models.core.registry import register
+from makemore.models.core.state import State
 
 
 @register("bigram")
 class Bigram(NeuralModel):
     @dataclass(frozen=True)
     class Options:
-        """A table has no knobs."""
+        """A table has no options."""
 
-    reads = "sequence"
+    input_kind = "sequence"
     limited = False
     recipe = {"max_steps": 500, "optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.0}
 

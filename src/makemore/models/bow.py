@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.base import register
-from makemore.models.neural import Dropout, NeuralModel, numpy_step
+from makemore.models.core.layers import Dropout
+from makemore.models.core.neural import NeuralModel, numpy_step
+from makemore.models.core.registry import register
+from makemore.models.core.state import State
 from makemore.options import option
-from makemore.state import State
 
 
 @register("bow")
@@ -27,8 +28,8 @@ class BagOfWords(NeuralModel):
         n_hidden: int = option(64, "neurons in the hidden layer", minimum=1, maximum=65536)
         dropout: float = option(0.0, "share of hidden values dropped", minimum=0.0, maximum=0.95)
 
-    reads = "sequence"
-    in_threads = True
+    input_kind = "sequence"
+    splits_batches = True
     recipe = {"max_steps": 2000, "learning_rate": 0.003, "soft_targets": 0.5}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:

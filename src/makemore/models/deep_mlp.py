@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.base import register
-from makemore.models.neural import NeuralModel
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.registry import register
 from makemore.options import option
 
 
@@ -32,7 +32,7 @@ class DeepMLP(NeuralModel):
         )
         head_scale: float = option(0.1, "deviation of the logits at the start", minimum=0.0)
 
-    reads = "window"
+    input_kind = "window"
     recipe = {"max_steps": 6_000, "learning_rate": 0.01, "batch_size": 1024}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:

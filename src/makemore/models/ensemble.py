@@ -12,7 +12,7 @@ Paper: Heskes 1998, Selecting Weighting Factors in Logarithmic Opinion Pools
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,20 +22,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makemore.beginnings import NEW, START, Beginnings
-from makemore.errors import RunError, UsageError, visible
-from makemore.models.base import Arrays, CountModel, Model, find, register
-from makemore.models.labelled import LabelledCounts
-from makemore.models.neural import NeuralModel, NothingDrawn
-from makemore.options import Knob, knobs, make, option, unknown_key
-from makemore.pool import LOWEST
-from makemore.settings import Recipe
-from makemore.state import State
+from makemore.errors import RunError, UsageError
+from makemore.escaping import visible
+from makemore.models.core.base import Arrays, CountModel, Model
+from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.core.layers import skip_init
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.prefix_trie import NEW, START, PrefixTrie
+from makemore.models.core.registry import get_model, register
+from makemore.models.core.state import State
+from makemore.options import Option, make, option, options_of
 
-MOST_MEMBERS = 64
+MAX_MEMBERS = 64
+MIN_LOG_PROBABILITY = -30.0  # what a member holds for impossible, another may still allow
+
 
 Ints = NDArray[np.int64]
-Kinds = list[tuple[str, dict[str, Any]]]  # of members: name and options
 
 
 @register("ensemble")
@@ -55,32 +57,36 @@ class Ensemble(NeuralModel):
             "what is mixed: NAME KEY=VALUE ..., NAME ...; a key is of the model or of training",
         )
 
-    reads = "sequence"
-    mixes = True
+    input_kind = "sequence"
+    is_ensemble = True
     recipe = {}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
-        self.kinds = members_of(options.members)
-        found = [find(name) for name, _ in self.kinds]
-        limited = any(kind.reads == "sequence" and kind.limited for kind in found)
+        self.kinds = [
+            (name, model_options(name, written)) for name, written in split_members(options.members)
+        ]
+        found = [get_model(name) for name, _ in self.kinds]
+        limited = any(kind.input_kind == "sequence" and kind.limited for kind in found)
         self.limited = limited  # type: ignore[misc]
         self.members: list[Model | None] = [None] * len(self.kinds)  # made once they are known
         self.learners = (
             nn.ModuleList()
         )  # those with gradients: they move to a device with this module
         self.weights = np.zeros((2, len(self.kinds)))
-        self.known = Beginnings(np.zeros(0, dtype=np.int64), vocab_size)
+        self.known = PrefixTrie(np.zeros(0, dtype=np.int64), vocab_size)
 
     def made(self, number: int) -> Model:
         """A member with initial weights, of the size that it has by itself for the same text."""
         name, values = self.kinds[number]
-        kind: Any = find(name)
-        own = make(kind.Options, {key: values[key] for key in knobs(kind.Options) if key in values})
+        kind: Any = get_model(name)
+        own = make(
+            kind.Options, {key: values[key] for key in options_of(kind.Options) if key in values}
+        )
         block_size = member_block_size(kind, own, self.block_size, bool(self.n_labels))
         model: Any
         if self.n_labels and issubclass(kind, CountModel):
-            return LabelledCounts(kind, self.vocab_size, block_size, own, self.n_labels)
+            return PerLabelCounts(kind, self.vocab_size, block_size, own, self.n_labels)
         model = kind(self.vocab_size, block_size, own)
         if self.n_labels:
             model.add_labels(self.n_labels)
@@ -98,7 +104,7 @@ class Ensemble(NeuralModel):
 
     def know(self, ids: Ints, offsets: Ints, labels: Ints | None = None) -> None:
         """These are the training lines: ids (n_symbols,), offsets (n + 1,), labels (n,) ids."""
-        self.known = Beginnings.of(ids, offsets, labels, self.vocab_size + self.n_labels)
+        self.known = PrefixTrie.of(ids, offsets, labels, self.vocab_size + self.n_labels)
 
     def is_new(self, inputs: Tensor) -> NDArray[np.bool_]:
         """inputs (B, T) -> whether no training line begins with those up to each (B, T)."""
@@ -130,7 +136,7 @@ class Ensemble(NeuralModel):
         """
         weights = torch.from_numpy(self.weights[new.astype(np.int64)][..., self.learned])
         pairs = zip(logs, weights.to(logs[0]).unbind(-1), strict=True)  # weights (..., K)
-        each = [log.clamp(min=LOWEST) * weight[..., None] for log, weight in pairs]
+        each = [log.clamp(min=MIN_LOG_PROBABILITY) * weight[..., None] for log, weight in pairs]
         return torch.stack(each).sum(0).log_softmax(-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -143,7 +149,7 @@ class Ensemble(NeuralModel):
 
     def answers(self, member: Any, inputs: Tensor) -> Tensor:
         """inputs (B, T) -> log-probabilities (B, T, V) of one member."""
-        if member.reads == "sequence":
+        if member.input_kind == "sequence":
             return member(inputs).log_softmax(-1)
         windows = self.windows(inputs, member.block_size).flatten(0, 1)  # (B * T, block)
         if isinstance(member, CountModel):
@@ -191,7 +197,7 @@ class Ensemble(NeuralModel):
     def check_tensors(self, tensors: Arrays) -> None:
         self.known_of(tensors)
         for number, own in self.by_member(tensors).items():
-            with torch.device("meta"), NothingDrawn():  # shapes without memory
+            with torch.device("meta"), skip_init():  # shapes without memory
                 model = self.made(number)
             if isinstance(model, NeuralModel):
                 with naming(number):
@@ -234,7 +240,7 @@ class Ensemble(NeuralModel):
             own[number][rest] = value
         return {int(number): values for number, values in own.items()}
 
-    def known_of(self, tensors: Arrays) -> Beginnings:
+    def known_of(self, tensors: Arrays) -> PrefixTrie:
         """What training lines begin with. RunError for what cannot be that."""
         codes = tensors.get("known")
         if codes is None:
@@ -242,7 +248,7 @@ class Ensemble(NeuralModel):
         if codes.ndim != 1 or codes.dtype != np.int64:
             what = f"tensor 'known' is {codes.dtype}{list(codes.shape)}, expected int64[n]"
             raise RunError(what, "known", "train again")
-        found = Beginnings(codes.copy(), self.vocab_size + self.n_labels)
+        found = PrefixTrie(codes.copy(), self.vocab_size + self.n_labels)
         if not found.sound:
             raise RunError("tensor 'known' holds what no lines begin with", "known", "train again")
         return found
@@ -261,50 +267,40 @@ def naming(number: int) -> Iterator[None]:
 
 def member_block_size(kind: type[Model], options: Any, block_size: int, labels: bool) -> int:
     """The block_size of a member, as it is for the same text without the others."""
-    return kind.context_for(options, block_size - 1) + (kind.reads == "window" and labels)
+    return kind.context_for(options, block_size - 1) + (kind.input_kind == "window" and labels)
 
 
-def members_of(text: str) -> Kinds:
-    """`ngram, gru n_hidden=192` -> names and options, as their knobs have them.
+def split_members(text: str) -> list[tuple[str, dict[str, str]]]:
+    """`ngram, gru n_hidden=192` -> names, and their options as they are written.
 
-    Raises UsageError for an unknown model or option, or a value that is none.
+    Raises UsageError for an unknown model, one that cannot be a member, or too many.
     """
     parts, found = text.split(","), []
-    if len(parts) > MOST_MEMBERS:
-        raise UsageError(f"{len(parts)} members", "--members", f"give at most {MOST_MEMBERS}")
+    if len(parts) > MAX_MEMBERS:
+        raise UsageError(f"{len(parts)} members", "--members", f"give at most {MAX_MEMBERS}")
     for part in parts:
         name, *pairs = part.split() or [""]
-        if find(name).mixes:
+        if get_model(name).is_ensemble:
             raise UsageError(f"{name} is no member of an ensemble", "--members", "leave it out")
-        each = {**knobs(Recipe), **knobs(find(name).Options)}
-        known = {key: knob for key, knob in each.items() if knob.names_run}
-        values: dict[str, Any] = {}
-        for pair in pairs:
-            key, _, value = pair.partition("=")
-            if key not in known:
-                raise unknown_key(key, known, f"option of {name}")
-            values[key] = known[key].check(_read(known[key], value))
-        found.append((name, values))
+        found.append((name, {key: value for key, _, value in (p.partition("=") for p in pairs)}))
     return found
 
 
-def text_of(members: Kinds) -> str:
-    """What `members_of` reads."""
-    return ", ".join(
-        " ".join([name, *(f"{key}={_written(value)}" for key, value in values.items())])
-        for name, values in members
-    )
+def model_options(name: str, written: Mapping[str, str]) -> dict[str, Any]:
+    """Those of a member's options that are its model's; the others are of its training."""
+    known = options_of(get_model(name).Options)
+    return {key: read_value(known[key], value) for key, value in written.items() if key in known}
 
 
-def _read(knob: Knob, value: str) -> Any:
-    words = {"true": True, "false": False}
-    if knob.optional and value == "none":
+def read_value(option: Option, text: str) -> Any:
+    """The value of an option from its text. Raises UsageError for one that cannot be."""
+    if option.optional and text == "none":
         return None
+    if option.type is bool:
+        return option.check({"true": True, "false": False}.get(text, text))
     try:
-        return words.get(value, value) if knob.type is bool else knob.type(value)
-    except ValueError:
-        return value  # the knob says what kind of value it has to be
-
-
-def _written(value: Any) -> str:
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+        return option.check(option.type(text))
+    except ValueError as error:
+        if isinstance(error, UsageError):
+            raise
+        return option.check(text)  # which says what kind of value it has to be

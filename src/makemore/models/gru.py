@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.base import register
-from makemore.models.neural import Dropout, NeuralModel, numpy_step
+from makemore.models.core.layers import Dropout
+from makemore.models.core.neural import NeuralModel, numpy_step
+from makemore.models.core.registry import register
+from makemore.models.core.state import State
 from makemore.options import option
-from makemore.state import State
 
 
 @register("gru")
@@ -30,8 +31,8 @@ class GRU(NeuralModel):
             0.2, "share of values dropped around the cells", minimum=0.0, maximum=0.95
         )
 
-    reads = "sequence"
-    in_threads = True
+    input_kind = "sequence"
+    splits_batches = True
     limited = False
     recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005, "soft_targets": 0.5}
 

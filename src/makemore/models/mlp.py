@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.base import register
-from makemore.models.neural import Dropout, NeuralModel
+from makemore.models.core.layers import Dropout
+from makemore.models.core.neural import NeuralModel
+from makemore.models.core.registry import register
 from makemore.options import option
 
 
@@ -32,7 +33,7 @@ class MLP(NeuralModel):
             0.01, "deviation of the head's weights at the start", minimum=0.0
         )
 
-    reads = "window"
+    input_kind = "window"
     recipe = {"max_steps": 10_000, "optimizer": "adamw", "learning_rate": 0.01, "batch_size": 1024}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:

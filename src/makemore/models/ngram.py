@@ -19,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError
-from makemore.models.base import MOST_CELLS, Arrays, CountModel, States, register
+from makemore.models.core.base import MAX_TABLE_CELLS, Arrays, CountModel, TransitionTable
+from makemore.models.core.registry import register
+from makemore.models.core.state import State
 from makemore.options import option
-from makemore.pieces import scatter
-from makemore.state import State
+from makemore.text.ragged import scatter
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
 
 CHUNK = 2**22  # numbers in a block of dense rows: memory stays bounded for any vocabulary
 PACKED = 2**63  # an n-gram with fewer possible ones is one number
@@ -42,7 +44,7 @@ class NGram(CountModel):
         )
         k: float = option(1.0, "add-k: what is added to each count", minimum=0.0)
 
-    reads = "window"
+    input_kind = "window"
     recipe = {}
 
     @classmethod
@@ -132,7 +134,7 @@ class NGram(CountModel):
             given = np.bincount(context, taken, minlength=n_contexts + 1)
             np.divide(given, totals, out=self.backoff, where=totals > 0)
             self.weights = (counts - taken) / totals[context]
-        self._states: States | None = None  # made when they are asked for
+        self._states: TransitionTable | None = None  # made when they are asked for
         self.no_context = np.full((1, V), 1 / V)  # the distribution after no symbol at all
         self.extend(self.no_context, np.zeros(1, dtype=np.int64))
 
@@ -175,7 +177,7 @@ class NGram(CountModel):
         ngram = np.arange(len(row)) + (start - length.cumsum() + length).repeat(length)
         rows[row, self.symbols[ngram]] += self.weights[ngram]
 
-    def as_states(self, most: int = MOST_CELLS) -> States | None:
+    def transition_table(self, most: int = MAX_TABLE_CELLS) -> TransitionTable | None:
         """A state is the longest context that was seen: the next one is a symbol more, or a suffix.
 
         Whatever begins or ends a context that was seen was seen, too. None where there is no room.
@@ -186,7 +188,7 @@ class NGram(CountModel):
             self._states = self._all_states()
         return self._states
 
-    def _all_states(self) -> States | None:
+    def _all_states(self) -> TransitionTable | None:
         V, S = self.vocab_size, len(self.contexts) + 1
         lengths = self.lengths(self.contexts)  # (S,) ascending
         of_length = [np.flatnonzero(lengths == length) for length in range(self.options.order)]
@@ -209,7 +211,7 @@ class NGram(CountModel):
             after[own] = after[suffix[own]]
             after[begin[more], last[more]] = more
         with np.errstate(divide="ignore"):
-            return States(np.log(rows, out=rows), after, {0: int(after[0, 0])}, {0: 0})
+            return TransitionTable(np.log(rows, out=rows), after, {0: int(after[0, 0])}, {0: 0})
 
     def initial_state(self, batch: int) -> State:
         return np.zeros((batch, self.block_size), dtype=np.int64)  # (B, block)

@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from makemore.errors import UsageError
-from makemore.models.base import register
-from makemore.models.neural import Cache, Dropout, NeuralModel, numpy_step
+from makemore.models.core.kv_cache import KVCache
+from makemore.models.core.layers import Dropout
+from makemore.models.core.neural import NeuralModel, numpy_step
+from makemore.models.core.registry import register
+from makemore.models.core.state import State
 from makemore.options import option
-from makemore.state import State
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
@@ -58,7 +60,7 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Tensor, hidden: Tensor, number: int = 0, cache: Cache | None = None
+        self, x: Tensor, hidden: Tensor, number: int = 0, cache: KVCache | None = None
     ) -> tuple[Tensor, Tensor]:
         """x (B, T, n_embd), hidden (B * n_head, T, T) -> x, keys and values (B, T, 2, n_embd).
 
@@ -87,8 +89,8 @@ class Transformer(NeuralModel):
         n_embd: int = option(64, "width of the stream", minimum=1, maximum=4096)
         dropout: float = option(0.1, "share of values dropped", minimum=0.0, maximum=0.95)
 
-    reads = "sequence"
-    in_threads = True
+    input_kind = "sequence"
+    splits_batches = True
     packs = True
     parts = {"attend": 3}  # of queries, keys and values
     recipe = {
@@ -120,7 +122,7 @@ class Transformer(NeuralModel):
                 adds = name.endswith(("project.weight", "narrow.weight"))
                 nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
 
-    def read(self, inputs: Tensor, cache: Cache | None = None) -> tuple[Tensor, list[Tensor]]:
+    def read(self, inputs: Tensor, cache: KVCache | None = None) -> tuple[Tensor, list[Tensor]]:
         """inputs (B, T) -> logits (B, T, V), and of each block keys and values (B, T, 2, n_embd).
 
         cache: of the inputs before; then there is one more of each line.
@@ -147,7 +149,7 @@ class Transformer(NeuralModel):
 
     def initial_state(self, batch: int) -> State:
         seen = torch.zeros(batch, 0, dtype=torch.long, device=self.device)
-        return seen, Cache.empty(seen)  # inputs so far (B, T), keys and values of all blocks
+        return seen, KVCache.empty(seen)  # inputs so far (B, T), keys and values of all blocks
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -155,7 +157,7 @@ class Transformer(NeuralModel):
         inputs = ids[:, None]  # (B, 1)
         if seen.shape[1] == self.block_size:  # no position is left: start again from the last half
             seen = self.restarted(seen)
-            inputs, cache = torch.cat([seen, inputs], dim=1), Cache.empty(ids)
+            inputs, cache = torch.cat([seen, inputs], dim=1), KVCache.empty(ids)
         logits, new = self.read(inputs, cache if cache.length else None)
         seen = torch.cat([seen, ids[:, None]], dim=1)
         return logits[:, -1], (seen, cache.with_(torch.stack(new, 2)))  # (B, V)

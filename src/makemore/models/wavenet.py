@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from makemore.models.base import register
-from makemore.models.neural import Dropout, NeuralModel, numpy_step
+from makemore.models.core.layers import Dropout
+from makemore.models.core.neural import NeuralModel, numpy_step
+from makemore.models.core.registry import register
+from makemore.models.core.state import State
 from makemore.options import option
-from makemore.state import State
 
 
 class Layer(nn.Module):
@@ -45,7 +46,7 @@ class WaveNet(NeuralModel):
         n_skip: int = option(128, "channels of the skip outputs", minimum=1, maximum=4096)
         dropout: float = option(0.2, "share of values dropped", minimum=0.0, maximum=0.95)
 
-    reads = "sequence"
+    input_kind = "sequence"
     limited = False
     recipe = {"max_steps": 800, "learning_rate": 0.01, "soft_targets": 0.5}
 

@@ -1,0 +1,307 @@
+"""Forward pass: one pass through a model, from the ids of a context to the loss of what came.
+
+The notes' example, for the word `emma`: x = [5, 13, 13] -> embedding -> concatenation -> hidden ->
+logits -> probabilities, and loss = -log(probs[1]). Here with every call of any model, its values,
+and a name for each dimension; of n-gram counts, what each length of context adds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from makemore.analysis.trace import Call, traced
+from makemore.api import MakeMore, Plan
+from makemore.errors import UsageError
+from makemore.models import CountModel, Model
+from makemore.models.core.base import log_softmax
+from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.ngram import NGram
+from makemore.options import options_of
+from makemore.scoring import eval_mode
+from makemore.text import Vocabulary
+from makemore.text.vocabulary import BOUNDARY, UNKNOWN
+from makemore.training.device import seeded, threads
+
+Symbol = str | None  # None is the boundary; a label, which stands in its place, is <NAME>
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of a forward pass. dimensions: a name (or the number) for each number of the shape."""
+
+    module: str
+    function: str
+    dimensions: tuple[str, ...]
+    values: NDArray[Any]
+
+    def at_last(self) -> NDArray[Any]:
+        """(n,) the values of the place that predicts, the last one, where the shape has places."""
+        index: list[Any] = [0 if name in ("B", "N") else slice(None) for name in self.dimensions]
+        if "T" in self.dimensions:
+            index[self.dimensions.index("T")] = -1
+        return np.asarray(self.values[tuple(index)]).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What n-gram counts of one length of context add: p = weight + backoff * p of the shorter.
+
+    whole: `count` and `total` are how often it was seen; else how many symbols it came after
+    discount: what was taken off the count for what the context was not followed by
+    """
+
+    context: tuple[Symbol, ...]
+    whole: bool
+    count: int
+    total: int
+    discount: float
+    weight: float
+    backoff: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass for one target. levels: only of a model of n-gram counts."""
+
+    context: tuple[Symbol, ...]
+    symbol: Symbol
+    id: int
+    steps: tuple[Step, ...]
+    levels: tuple[Level, ...]
+    probability: float
+
+    @property
+    def loss(self) -> float:
+        """-log of the probability, in nats."""
+        return -math.log(self.probability) if self.probability > 0 else math.inf
+
+
+def forward_pass(
+    maker: MakeMore, text: str, at: int | None = None, label: str | None = None
+) -> Pass:
+    """The pass that predicts symbol number `at` of a line (from 1; one past the last is its end).
+
+    Without `at` it is the last symbol, as the notes trace `emma`: from `emm` to `a`. Without
+    `label` it is the likeliest, where the lines had labels. Raises UsageError for a place that the
+    line has not, for a symbol or label that the model lacks.
+    """
+    model, plan = parts_of(maker)
+    if plan.kind.is_ensemble:
+        raise UsageError(
+            "an ensemble has a pass for each member", "--trace", "explain a run of one model"
+        )
+    *before, target = _ids_up_to(plan.vocabulary, text, at)
+    start = start_of(maker, text, label)
+    inputs = inputs_after(model, before, start)
+    with threads(plan.config.threads):
+        if isinstance(model, CountModel):
+            steps = [Step("", "forward", ("N", "V"), model.forward(inputs))]
+        else:
+            steps = _neural_steps(model, plan, inputs)
+    counts = model.table_of(start) if isinstance(model, PerLabelCounts) else model
+    logits = steps[-1].at_last().reshape(-1, len(plan.vocabulary))[-1:]  # (1, V)
+    probabilities = np.exp(log_softmax(logits))[0]
+    batch = ("N", "block_size") if model.input_kind == "window" else ("B", "T")
+    return Pass(
+        context_of(model, plan.vocabulary, before, start),
+        symbol_of(plan.vocabulary, target),
+        target,
+        (Step("", "ids", batch, inputs), *steps, Step("", "softmax", ("V",), probabilities)),
+        tuple(_levels(counts, plan.vocabulary, before, target))
+        if isinstance(counts, NGram)
+        else (),
+        float(probabilities[target]),
+    )
+
+
+def _ids_up_to(vocabulary: Vocabulary, text: str, at: int | None) -> list[int]:
+    """The ids of a line up to symbol number `at`, or up to its last. Raises UsageError."""
+    ids = [int(number) for number in vocabulary.encode_line(text)]
+    at = max(1, len(ids)) if at is None else at
+    if not 1 <= at <= len(ids) + 1:
+        raise UsageError(
+            f"there is no symbol {at} in a line of {len(ids)}", "--at",
+            f"give 1 to {len(ids) + 1}; {len(ids) + 1} is the end",
+        )  # fmt: skip
+    if UNKNOWN in ids[:at]:
+        symbol = vocabulary.pieces(text)[ids.index(UNKNOWN)]
+        raise UsageError(f"the model does not know {symbol!r}", "TEXT", "use symbols of the text")
+    return [*ids, BOUNDARY][:at]
+
+
+def start_of(maker: MakeMore, text: str, label: str | None) -> int:
+    """The id that a line starts with: its label's (the likeliest, if none is given), or 0.
+
+    Raises UsageError for a label that is not known.
+    """
+    if label is None and maker.vocabulary.labels:
+        label = str(maker.predict([text])[0])
+    return BOUNDARY if label is None else maker.vocabulary.label_id(label)
+
+
+def inputs_after(model: Model, ids: list[int], start: int = BOUNDARY) -> NDArray[np.int64]:
+    """(1, block_size) or (1, T): what `forward` reads to say what `step` says after these ids.
+
+    start: what is read before them, the boundary or a label's id.
+    """
+    if model.input_kind == "window":
+        slot = [start] if model.n_labels else []
+        padded = [BOUNDARY] * (model.block_size + 1) + ids
+        line = padded[len(padded) - model.block_size + len(slot) :]
+        return np.array([[*slot, *line]], dtype=np.int64)
+    history, first, half = [start, *ids], 0, model.block_size // 2
+    for end in range(1, len(history)):
+        if model.limited and end - first == model.block_size:  # no place is left: half stays
+            first = end - half
+    inputs = history[first:]
+    if first and half and model.n_labels:
+        inputs[0] = start
+    return np.array([inputs], dtype=np.int64)
+
+
+def _neural_steps(model: Any, plan: Plan, inputs: NDArray[np.int64]) -> list[Step]:
+    with eval_mode(model):
+        calls = _calls(model, torch.from_numpy(inputs).to(model.device))
+    shapes = [tuple(call.output.shape) for call in calls]
+    names = dimensions(plan, inputs.shape[1], [call.function for call in calls], shapes)
+    return [
+        Step(call.module, call.function, named, call.output.detach().cpu().numpy())
+        for call, named in zip(calls, names, strict=True)
+    ]
+
+
+def _calls(model: Any, inputs: torch.Tensor) -> list[Call]:
+    """The calls up to the one that gives the logits; those after it make the state to go on."""
+    logits, calls = traced(model, inputs)
+    ends = [number for number, call in enumerate(calls) if call.output is logits]
+    return calls[: ends[-1] + 1] if ends else [*calls, Call("", "logits", logits)]
+
+
+def dimensions(
+    plan: Plan, length: int, functions: list[str], shapes: list[tuple[int, ...]]
+) -> list[tuple[str, ...]]:
+    """A name for each dimension: that of what it grows with. Nothing in a model's file says it.
+
+    The model is built again without memory, each time with one size doubled: what is twice as wide
+    with n_embd doubled is called n_embd, or `4 * n_embd` if it is that. What follows no size, or in
+    another way, keeps its number.
+    """
+    batch = "N" if plan.kind.input_kind == "window" else "B"
+    sizes = {batch: 1, **({"T": length} if batch == "B" else {}), "V": len(plan.vocabulary)}
+    for name, option in options_of(plan.kind.Options).items():
+        if option.type is int and getattr(plan.options, name):
+            sizes[name] = getattr(plan.options, name)
+    powers: list[list[dict[str, int] | None]] = [[{} for _ in shape] for shape in shapes]
+    for name in sizes:
+        twin = _twin(plan, sizes, name)
+        if twin is None or [function for function, _ in twin] != functions:
+            continue
+        for before, (_, after), found in zip(shapes, twin, powers, strict=True):
+            for axis, (small, large) in enumerate(zip(before, after, strict=False)):
+                power = {1: 0, 2: 1, 4: 2, 0.5: -1}.get(large / max(small, 1))
+                known = found[axis]
+                if power is None or known is None:
+                    found[axis] = None
+                else:
+                    known[name] = power
+    return [
+        tuple(_name(size, found, sizes) for size, found in zip(shape, axes, strict=True))
+        for shape, axes in zip(shapes, powers, strict=True)
+    ]
+
+
+def _twin(plan: Plan, sizes: dict[str, int], doubled: str) -> list[tuple[str, Any]] | None:
+    """Functions and shapes of a pass with one size doubled; None where there is no such model."""
+    kind: Any = plan.kind
+    now = {name: 2 * size if name == doubled else size for name, size in sizes.items()}
+    own = {name: size for name, size in now.items() if hasattr(plan.options, name)}
+    options = dataclasses.replace(plan.options, **own)
+    block = plan.config.block_size
+    if kind.input_kind == "window":
+        block = kind.context_for(options, 0) + bool(plan.vocabulary.labels)
+    elif kind.limited:
+        block = max(block, now["T"])
+    try:
+        with seeded(0), torch.device("meta"), torch.no_grad():
+            model = kind(now["V"], block, options).eval()
+            rows = now["N" if kind.input_kind == "window" else "B"]
+            calls = _calls(model, torch.zeros(rows, now.get("T", block), dtype=torch.long))
+    except Exception:  # a plugin may do what cannot be done without values: no names, then
+        return None
+    return [(call.function, tuple(call.output.shape)) for call in calls]
+
+
+def _name(size: int, powers: dict[str, int] | None, sizes: dict[str, int]) -> str:
+    """`4 * n_embd` for 256 where n_embd is 64; the number where it follows nothing."""
+    factor = Fraction(size)
+    for name, power in (powers or {}).items():
+        factor /= Fraction(sizes[name]) ** power
+    names = [name for name, power in (powers or {}).items() for _ in range(power)]
+    below = [name for name, power in (powers or {}).items() if power < 0]
+    if not names:
+        return str(size)
+    above = names if factor.numerator == 1 else [str(factor.numerator), *names]
+    below = below if factor.denominator == 1 else [str(factor.denominator), *below]
+    return " / ".join([" * ".join(above), *below])
+
+
+def _levels(model: NGram, vocabulary: Vocabulary, ids: list[int], target: int) -> list[Level]:
+    """What each length of context adds to 1 / V, the shortest first, up to one never seen."""
+    V, unseen = model.vocab_size, len(model.contexts) + 1
+    history = [BOUNDARY, *ids]
+    path, _ = model.find(inputs_after(model, ids))
+    numbers = [0, *(int(found[0]) for found in path)][: len(history) + 1]
+    levels, probability = [], 1 / V
+    for length, number in enumerate(numbers):
+        place = slice(model.starts[number], model.starts[number + 1])
+        found = np.flatnonzero(model.symbols[place] == target)
+        total = int(model.counts[place].sum())
+        count = int(model.counts[place][found].sum())
+        weight, backoff = float(model.weights[place][found].sum()), float(model.backoff[number])
+        probability = weight + backoff * probability
+        context = tuple(symbol_of(vocabulary, i) for i in history[len(history) - length :])
+        starts_line = length > 0 and context[0] is None
+        whole = length == model.options.order - 1 or starts_line
+        if total or number == unseen:  # add-k counts whole contexts only
+            taken = count - weight * (total + (model.options.k * V if _adds(model) else 0))
+            levels.append(
+                Level(context, whole, count, total, 0.0 if abs(taken) < 1e-9 else taken,
+                      weight, backoff, probability)
+            )  # fmt: skip
+        if number == unseen:
+            break
+    return levels
+
+
+def _adds(model: NGram) -> bool:
+    return bool(model.options.smoothing == "add-k")
+
+
+def parts_of(maker: MakeMore) -> tuple[Model, Plan]:
+    """The model and its plan. Raises UsageError if nothing was learned yet."""
+    if maker.model_ is None or maker.plan_ is None:
+        raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+    return maker.model_, maker.plan_
+
+
+def symbol_of(vocabulary: Vocabulary, number: int) -> Symbol:
+    if number >= len(vocabulary):
+        return f"<{vocabulary.labels[number - len(vocabulary)]}>"
+    return None if number == BOUNDARY else vocabulary.symbols[number - 1]
+
+
+def context_of(
+    model: Model, vocabulary: Vocabulary, ids: list[int], start: int = BOUNDARY
+) -> tuple[Symbol, ...]:
+    """What the model reads after these ids: its window, or the line so far and its start."""
+    read = inputs_after(model, ids, start)[0]
+    return tuple(symbol_of(vocabulary, int(number)) for number in read)

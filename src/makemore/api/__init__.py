@@ -1,0 +1,25 @@
+"""API: from lines to a fitted model, in memory or in a run directory; for Python and commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makemore.lazy import late_names
+
+if TYPE_CHECKING:
+    from makemore.api.estimator import MakeMore
+    from makemore.api.fitted import FittedModel
+    from makemore.api.plan import Plan
+    from makemore.api.session import train_directory
+
+__all__ = ["FittedModel", "MakeMore", "Plan", "train_directory"]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "MakeMore": "estimator",
+        "FittedModel": "fitted",
+        "Plan": "plan",
+        "train_directory": "session",
+    },
+)

@@ -1,0 +1,96 @@
+"""Keywords of the Python API, typed: what `**options` of fit, sample and top may be.
+
+A type checker finds `max_stepz=10`, and an editor completes names. They are the options of the
+command line by the same names; what each means is said where it is declared (text/config.py,
+training/config.py, sampling/config.py, and the Options of each model). A test holds that none is
+missing here. Options of a plugin's model are given as `**{"mine": 3}` from a dict of Any.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class TextKeywords(TypedDict, total=False):
+    """Options of a text."""
+
+    encoding: str
+    errors: str
+    symbols: str
+    labels: bool
+    label_column: str | None
+    text_column: str | None
+    max_line: int
+    max_vocab: int
+    keep_copies: bool
+
+
+class ModelKeywords(TypedDict, total=False):
+    """Options of models; a model takes only its own and refuses the others (UsageError)."""
+
+    batch_norm: bool
+    block_size: int
+    dropout: float
+    gain: float
+    head_scale: float
+    k: float
+    members: str
+    n_embd: int
+    n_head: int
+    n_hidden: int
+    n_layer: int
+    n_skip: int
+    order: int
+    smoothing: str
+
+
+class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
+    """Options of a training, of its text and of its model."""
+
+    max_steps: int | None
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    muon_learning_rate: float
+    muon_momentum: float
+    muon_row_momentum: float
+    soft_targets: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    warmup_steps: int
+    decay_at: float
+    grad_clip: float | None
+    eval_interval: int | None
+    patience: int | None
+    calibrate: bool
+    seed: int
+    save_interval: float
+    log_interval: int
+    threads: int | None
+    device: str
+
+
+class ConstraintKeywords(TypedDict, total=False):
+    """What every line has to satisfy."""
+
+    prefix: str
+    suffix: str
+    contains: str
+    exclude: str
+    pattern: str
+    min_length: int | None
+    max_length: int | None
+    label: str
+    all: bool
+
+
+class SamplingKeywords(ConstraintKeywords, total=False):
+    """How lines are drawn, and which."""
+
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    min_distance: int | None
+    exact: bool

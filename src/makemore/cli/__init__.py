@@ -1,0 +1,1 @@
+"""Command line: reads options, calls the API, prints. Nothing imports it."""

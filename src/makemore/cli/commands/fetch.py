@@ -1,0 +1,37 @@
+"""makemore fetch: the list that the lectures use, from its public address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from makemore.cli.output import note, result
+
+
+def fetch(**values: Any) -> int:
+    """Download a list to learn from: `names`, the 32,033 given names of the lectures.
+
+    What came is checked by its sha256 before it is kept.
+    """
+    from makemore.text.dataset import NAMES_SHA256, NAMES_URL
+    from makemore.text.dataset import fetch as download
+
+    target = Path(values["out"] or f"{values['list']}.txt")
+    download(values["url"] or NAMES_URL, NAMES_SHA256, target)
+    result(str(target))
+    note(f"makemore: now type: makemore {target}")
+    return 0
+
+
+command = click.Command(
+    "fetch",
+    callback=fetch,
+    help=fetch.__doc__,
+    params=[
+        click.Argument(["list"], type=click.Choice(["names"])),
+        click.Option(["-o", "--out"], metavar="FILE", help="where to put it  [default: names.txt]"),
+        click.Option(["--url"], metavar="URL", help="another address of the same file"),
+    ],
+)

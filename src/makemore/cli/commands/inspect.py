@@ -1,0 +1,64 @@
+"""makemore inspect: one page with everything there is to see in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from makemore.cli.options import plugin_option
+from makemore.cli.output import note, result
+
+SEED = 0  # the same page each time: two runs are compared by the same luck
+
+
+def inspect(**values: Any) -> int:
+    """Draw what there is to see in the run in DIR, and make a page of it.
+
+    Curves, saturation, updates, embeddings, attention, samples against the data, calibration: as
+    far as the model and the run have them. The page opens from the disk and needs no network; its
+    pictures lie beside it. A run that was trained with --watch has more to show.
+    """
+    from makemore.api.fitted import check_seed
+    from makemore.report import page, sections
+    from makemore.runs import Run
+
+    seed = check_seed(values["seed"])
+    run = Run.load(values["dir"])
+    out = Path(values["out"]) if values["out"] else beside(Path(values["dir"]))
+    page.check_out(out)
+    note(f"makemore: looking at {values['dir']}; this takes some seconds")
+    parts = []
+    for part in sections.parts(run, values["word"], seed):
+        if isinstance(part, page.LeftOut):
+            note(f"makemore: not shown: {part.what}: {part.why}")
+        parts.append(part)
+    for path in page.write_page(out, f"{run.config.data['name']}: {run.config.model}", parts):
+        written = path
+    result(str(written))
+    return 0
+
+
+def beside(folder: Path) -> Path:
+    """DIR-inspect, in the folder that DIR is in."""
+    if folder.name in ("", ".."):
+        folder = folder.resolve()
+    return folder.with_name(f"{folder.name}-inspect")
+
+
+command = click.Command(
+    "inspect",
+    callback=inspect,
+    help=inspect.__doc__,
+    params=[
+        click.Argument(["dir"]),
+        click.Option(
+            ["-o", "--out"], metavar="OUT", help="folder of the page  [default: DIR-inspect]"
+        ),
+        click.Option(["--word"], metavar="TEXT", help="whose attention maps are shown (a "
+                     "transformer's)  [default: the first line]"),
+        click.Option(["--seed"], type=int, default=SEED, help="of the draws  [default: 0]"),
+        plugin_option(),
+    ],
+)  # fmt: skip

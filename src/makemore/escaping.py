@@ -1,0 +1,20 @@
+"""Control characters as escapes: what a text cannot do to a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Bidirectional controls can reorder what a terminal shows, so they count as control characters.
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}  # they shape letters and emoji, and reorder nothing
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """`text` with control characters escaped (``\\x1b``), cut to `limit` characters."""
+    shown = "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in _HIDDEN and char not in _JOINERS
+        else char
+        for char in text[: limit + 1 if limit else None]
+    )
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"

@@ -1,0 +1,205 @@
+"""Compare: every model on the same lines, each by its own recipe, against the counts as a floor.
+
+`compare` is the work, a generator; rows.jsonl its memory, so that no model is trained twice. Val
+chooses and orders. The test part is scored only if that is asked for, and orders nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from makemore.analysis import sample_shares
+from makemore.analysis.novelty import DRAWS_SEED, new_lines
+from makemore.api import MakeMore, Plan
+from makemore.api.estimator import DEFAULT_MODEL
+from makemore.errors import MakemoreError, RunError
+from makemore.experiments.journal import ResultLog
+from makemore.text import Split
+from makemore.version import __version__
+
+if TYPE_CHECKING:
+    from makemore.training.events import Event
+
+
+FORMAT = 1
+FILE = "rows.jsonl"
+TABLE, CHARTS = "table.md", ("compare.png", "compare-dark.png")
+IDENTITY = ("format", "data", "asked", "test")
+FLOOR = "ngram"  # modified Kneser-Ney counts: seconds of work, and no gradient
+SAMPLES = 12  # new lines of each model
+
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one model. Losses are nats a symbol; None where there is no such part.
+
+    train, val, test: over all lines of a part; *_unseen: over those that are not in train, where
+    the part has copies of such lines
+    bits: of val (of train, without val), bits a symbol
+    shares: of 1,000 draws: new, repeated, copied, cut or empty
+    error: why there is no more than a name
+    """
+
+    model: str
+    parameters: int | None = None
+    seconds: float | None = None
+    train: float | None = None
+    val: float | None = None
+    val_unseen: float | None = None
+    test: float | None = None
+    test_unseen: float | None = None
+    bits: float | None = None
+    shares: dict[str, float] = field(default_factory=dict)
+    samples: list[str] = field(default_factory=list)
+    error: str | None = None
+    code: int = 0  # the exit code of that error
+
+
+@dataclass(frozen=True)
+class Started:
+    """The training of a model begins; its maker can be asked for the plan."""
+
+    model: str
+    maker: MakeMore
+
+
+def compare(
+    models: Sequence[str], parts: Split, asked: Mapping[str, Any], test: bool = False
+) -> Iterator[Started | Event | Row]:
+    """Train every model on the same parts, the floor first; its Row ends each model's events.
+
+    A model that cannot be trained gives a Row with the error, and the next one begins.
+    """
+    for model in sorted(dict.fromkeys(models), key=lambda name: name != FLOOR):
+        try:
+            yield from _one(model, parts, asked, test)
+        except MakemoreError as error:
+            yield Row(model, error=str(error), code=error.exit_code)
+        except Exception as error:  # a plugin may raise anything, memory may run out
+            yield Row(model, error=f"{type(error).__name__}: {error}", code=1)
+
+
+def _one(
+    model: str, parts: Split, asked: Mapping[str, Any], test: bool
+) -> Iterator[Started | Event | Row]:
+    began = time.perf_counter()
+    maker = MakeMore(model)
+    maker.begin(Plan.make(model, asked, parts, "compare"))
+    yield Started(model, maker)
+    yield from maker.training()
+    seconds = time.perf_counter() - began
+    yield row_of(maker, seconds, test)
+
+
+def row_of(maker: MakeMore, seconds: float, test: bool = False) -> Row:
+    """The row of a model that was trained in so many seconds, evaluations included."""
+    wanted = {"train", "val", *(["test"] if test else [])}
+    reports = {
+        name: maker.report(name) for name, part in maker.split if len(part) and name in wanted
+    }
+    nll = {name: report["nll"] for name, report in reports.items()}
+    unseen = {name: report["nll_unseen"] for name, report in reports.items()}
+    chosen = nll.get("val", nll["train"])
+    return Row(
+        maker.model or DEFAULT_MODEL, maker.n_parameters, seconds, nll["train"],
+        nll.get("val"), unseen.get("val"), nll.get("test"), unseen.get("test"),
+        None if chosen is None else chosen / math.log(2),
+        sample_shares(maker), new_lines(maker, SAMPLES, DRAWS_SEED),
+    )  # fmt: skip
+
+
+# -- what the rows say ----------------------------------------------------------------------------
+
+
+def measure(rows: Sequence[Row]) -> str:
+    """The part that orders: val, or train where no lines are held back."""
+    return "val" if any(row.val is not None for row in rows) else "train"
+
+
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """The lowest loss first, those that failed last. Never by test."""
+    part = measure(rows)
+
+    def key(row: Row) -> tuple[bool, float]:
+        loss = getattr(row, part)
+        return row.error is not None, math.inf if loss is None else loss
+
+    return sorted(rows, key=key)
+
+
+def floor(rows: Sequence[Row]) -> float | None:
+    """The val of the Kneser-Ney counts, which a neural model must beat; None if there is none."""
+    return next((row.val for row in rows if row.model == FLOOR), None)
+
+
+def verdict(rows: Sequence[Row]) -> list[str]:
+    """Which models beat the floor and which do not, in sentences."""
+    finished = [row for row in ordered(rows) if row.error is None]
+    if measure(rows) == "train":
+        return ["No lines are held back, so the order is by train, where learning by heart wins."]
+    level = floor(rows)
+    if level is None:
+        return [f"There is no floor: {FLOOR} has no row."]
+    told = [f"The floor, {FLOOR} (Kneser-Ney counts), has val {level:.4f}."]
+    others = [row for row in finished if row.model != FLOOR]
+    above = [row.model for row in others if row.val is None or row.val >= level]
+    below = [row.model for row in others if row.model not in above]
+    if below:
+        told.append(f"Below it, as a neural model must be: {', '.join(below)}.")
+    if above:
+        told.append(f"Not below it, so that counting does as well or better: {', '.join(above)}.")
+    return told
+
+
+# -- what is kept ---------------------------------------------------------------------------------
+
+
+def header(name: str, parts: Split, asked: Mapping[str, Any], test: bool) -> Facts:
+    """The first line of rows.jsonl: which comparison it is, and where it was measured."""
+    return {
+        "format": FORMAT, "version": __version__, "text": name, "data": parts.digest(),
+        "lines": {part: len(lines) for part, lines in parts}, "asked": dict(asked), "test": test,
+        "date": datetime.now(UTC).date().isoformat(), "cores": os.cpu_count(),
+        "machine": platform.machine(), "torch": _torch(), "python": platform.python_version(),
+    }  # fmt: skip
+
+
+def _torch() -> str:
+    import torch
+
+    return str(torch.__version__)
+
+
+def opened(folder: Path, facts: Facts, fresh: bool = False) -> tuple[ResultLog, list[Row]]:
+    """The rows.jsonl of a folder and the rows that are finished. Raises what ResultLog does."""
+    journal = ResultLog(folder, FILE, facts, IDENTITY, (TABLE, *CHARTS), fresh)
+    try:
+        return journal, [_read(line, folder) for line in journal.records]
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _read(line: Facts, folder: Path) -> Row:
+    kinds = {"model": str, "shares": dict, "samples": list, "error": str | None, "code": int}
+    known = [each.name for each in dataclasses.fields(Row)]
+    sound = line.keys() == set(known) and all(
+        isinstance(line[name], kinds.get(name, int | float | None)) for name in known
+    )
+    if not sound or not all(isinstance(text, str) for text in line["samples"]):
+        raise RunError(f"{FILE} holds a line that is no row", str(folder), "use --fresh")
+    if not all(isinstance(share, int | float) for share in line["shares"].values()):
+        raise RunError(f"{FILE} holds a share that is no number", str(folder), "use --fresh")
+    return Row(**line)

@@ -1,0 +1,151 @@
+"""Journal: a file of finished work, one JSON object a line, that outlives a kill.
+
+Its first line says which work it is: the same command goes on, another one is refused. A line is
+whole or it is not there. One process at a time holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from makemore.errors import RunError, SystemFault, UsageError
+from makemore.runs.safe_files import on_disk, parse_json, remove
+
+MOST_BYTES = 2**28
+
+
+Record = dict[str, Any]
+
+
+class ResultLog:
+    """A JSONL file in a folder that is made where it is missing.
+
+    first: the first line of a new file; `identity` names the keys that make two works the same
+    others: files that are written beside it, and removed with fresh
+    first, records: what is in the file, once it is taken. Raises RunError for a damaged file or a
+    folder of something else, UsageError for another work's, SystemFault if a process holds it.
+    """
+
+    def __init__(
+        self, folder: Path, file: str, first: Record, identity: Sequence[str],
+        others: Sequence[str] = (), fresh: bool = False,
+    ) -> None:  # fmt: skip
+        self.folder, self.file, self.first, self.records = folder, file, first, list[Record]()
+        self._identity, self._others = identity, others
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise RunError("this is no directory", str(folder), "give another -o")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            foreign = set(os.listdir(folder)) - {file, *others}
+        except OSError as error:
+            raise on_disk(error, folder.parent, folder.name) from None
+        if foreign and not os.path.lexists(folder / file):
+            what = f"the directory is not empty and holds no {file}"
+            raise RunError(what, str(folder), "give another -o")
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+            self._handle = os.open(folder / file, flags | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise on_disk(error, folder, file) from None
+        try:
+            self._take(fresh)
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self, fresh: bool) -> None:
+        status = os.fstat(self._handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise RunError(f"{self.file} is none of ours", str(self.folder), "give another -o")
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemFault(
+                "another process works here", str(self.folder), "wait, or give another -o"
+            ) from None
+        if fresh:
+            for name in self._others:
+                remove(self.folder / name)
+        body = b"" if fresh else os.pread(self._handle, os.fstat(self._handle).st_size, 0)
+        whole = body[: body.rfind(b"\n") + 1]  # a last line without an end was torn by a kill
+        found = [parse_json(line, self.file, self.folder) for line in whole.split(b"\n")[:-1]]
+        if not all(isinstance(line, dict) for line in found):
+            raise RunError(f"{self.file} holds a line that is no object", str(self.folder))
+        if found:
+            self._check_same(found[0])
+            self.first, self.records = found[0], found[1:]
+        os.ftruncate(self._handle, len(whole))
+        if not found:
+            self._write(self.first)
+
+    def _check_same(self, found: Record) -> None:
+        here = json.loads(json.dumps(self.first))
+        kinds = {key: type(here[key]) for key in self._identity}
+        if found.keys() != here.keys() or any(type(found[k]) is not kinds[k] for k in kinds):
+            raise RunError(f"{self.file} has another first line than ours", str(self.folder),
+                           "give another -o, or --fresh to start over")  # fmt: skip
+        if told := list(differences(found, here, self._identity)):
+            raise UsageError(
+                f"this was started otherwise: {'; '.join(told)}", str(self.folder),
+                "give the same to go on, another -o, or --fresh to start over",
+            )  # fmt: skip
+
+    def append(self, record: Record) -> None:
+        """Add finished work; it is on the disk when this returns. Raises SystemFault."""
+        self._write(record)
+        self.records.append(record)
+
+    def _write(self, record: Record) -> None:
+        body = (json.dumps(finite(record), allow_nan=False) + "\n").encode()
+        try:
+            while body:  # on a full disk a write may take only a part
+                body = body[os.write(self._handle, body) :]
+            os.fsync(self._handle)
+        except OSError as error:
+            raise on_disk(error, self.folder, self.file) from None
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def __enter__(self) -> ResultLog:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def differences(
+    found: Mapping[str, Any], here: Mapping[str, Any], identity: Sequence[str]
+) -> list[str]:
+    """What the first line of another work says and this one's does not, in words."""
+    told = []
+    for key in identity:
+        was, now = found[key], here[key]
+        if isinstance(was, dict):
+            for name in sorted(was.keys() | now.keys()):
+                if was.get(name) != now.get(name):
+                    told.append(f"{name} was {_typed(was.get(name))}, is {_typed(now.get(name))}")
+        elif was != now:
+            said = f"{key} was {_typed(was)}, is {_typed(now)}"
+            told.append("its text is another" if key == "data" else said)
+    return told
+
+
+def _typed(value: Any) -> str:
+    return "not given" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def finite(value: Any) -> Any:
+    """The same with null for what is no finite number: JSON has no other word."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""What every model is: the interface, the register, states, layers. No model is here."""

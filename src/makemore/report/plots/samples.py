@@ -1,0 +1,107 @@
+"""Charts of what a model makes: lengths and symbols of its draws against the data; calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.analysis.calibration import BINS, Calibration
+from makemore.report.plots.style import chart, figure, grid, shown, theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+MOST_BARS = 40  # bars beside each other that can still be read
+
+
+def length_shares(lengths: Ints, edges: Ints) -> Floats:
+    """Share of the lines in each bin [edge, next edge)."""
+    counts, _ = np.histogram(lengths, edges)
+    return np.asarray(counts / max(1, len(lengths)))
+
+
+def length_edges(longest: int) -> Ints:
+    """Edges of like whole-numbered bins from 0 on that hold `longest`: one length each if few."""
+    width = -(-(longest + 1) // MOST_BARS)
+    return np.arange(0, longest + 1 + width, width)
+
+
+@chart
+def lengths(data: Ints, drawn: Ints) -> Figure:
+    """Shares of lines by their symbols: bars for the training lines, points for the draws."""
+    from matplotlib.ticker import MaxNLocator
+
+    made, axis = figure(8.0, 3.4)
+    edges = length_edges(int(max(data.max(initial=0), drawn.max(initial=0))))
+    middles = (edges[:-1] + edges[1:] - 1) / 2
+    axis.bar(middles, 100 * length_shares(data, edges), width=0.9 * (edges[1] - edges[0]),
+             color=theme().series[0], alpha=0.55,
+             label=f"training lines: mean {data.mean():.2f}")  # fmt: skip
+    axis.plot(middles, 100 * length_shares(drawn, edges), color=theme().series[1], marker="o",
+              markersize=4, linewidth=1.2,
+              label=f"{len(drawn):,} draws: mean {drawn.mean():.2f}")  # fmt: skip
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set(xlabel="symbols of a line", ylabel="% of the lines", title="Lengths")
+    axis.grid(False, axis="x")
+    axis.legend()
+    return made
+
+
+@chart
+def symbols(names: Sequence[str], data: Ints, drawn: Ints) -> Figure:
+    """Shares of the symbols, boundary left out; data and drawn are counts (n,) in a like order.
+
+    The most frequent 40 of the data are shown, as shares of all.
+    """
+    order = np.argsort(-data, kind="stable")[:MOST_BARS]
+    made, axis = figure(max(5.0, 1.6 + 0.22 * len(order)), 3.4)
+    places = np.arange(len(order))
+    axis.bar(places, 100 * data[order] / max(1, data.sum()), color=theme().series[0], alpha=0.55,
+             label="training lines")  # fmt: skip
+    axis.plot(places, 100 * drawn[order] / max(1, drawn.sum()), color=theme().series[1],
+              marker="o", markersize=4, linestyle="none", label="draws")  # fmt: skip
+    marks = [shown(names[number]) for number in order]
+    axis.set_xticks(places, marks, rotation=90 if max(map(len, marks), default=0) > 2 else 0)
+    axis.set(ylabel="% of the symbols", title="Symbols")
+    axis.grid(False, axis="x")
+    axis.legend()
+    return made
+
+
+@chart
+def calibration(counted: Calibration) -> Figure:
+    """Predicted probability against the share that came true, and how many predictions there are.
+
+    On the diagonal a model knows how sure it may be; below it is too sure of itself.
+    """
+    made, (axis, bars) = grid(1, 2, 9.0, 4.2)
+    colours = theme()
+    axis.plot([0, 1], [0, 1], color=colours.muted, linestyle=":", label="as sure as right")
+    kinds = (("the likeliest symbol", counted.likeliest, "o"), ("every symbol", counted.every, "s"))
+    places = (np.arange(BINS) + 0.5) / BINS
+    for number, (label, table, marker) in enumerate(kinds):
+        filled = table[:, 0] > 0
+        predictions, promised, came = table[filled].T
+        axis.plot(promised / predictions, came / predictions, marker=marker,
+                  markersize=(5, 9)[number], markerfacecolor=(None, "none")[number],
+                  linestyle=("-", "--")[number], color=colours.series[number],
+                  label=label)  # fmt: skip
+        shares = 100 * table[:, 0] / max(1.0, table[:, 0].sum())
+        bars.bar(places + (number - 0.5) * 0.04, shares, width=0.04, label=label,
+                 color=colours.series[number], hatch=("", "//")[number],
+                 edgecolor=colours.paper)  # fmt: skip
+    axis.set(xlabel="predicted probability", ylabel="share that came true", xlim=(0, 1),
+             ylim=(0, 1), title=f"Calibration error {100 * counted.error:.2f} %")  # fmt: skip
+    bars.set(xlabel="predicted probability", ylabel="% of the predictions", xlim=(0, 1),
+             title="How often")  # fmt: skip
+    axis.legend(loc="upper left")
+    bars.legend()
+    return made

@@ -1,0 +1,26 @@
+"""Runs: directories that hold all that sampling needs, readable and never executable. No torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makemore.lazy import late_names
+
+if TYPE_CHECKING:
+    from makemore.runs.logs import RunLog
+    from makemore.runs.manifest import verify
+    from makemore.runs.run import Run, RunConfig
+    from makemore.runs.writer import RunWriter
+
+__all__ = ["Run", "RunConfig", "RunLog", "RunWriter", "verify"]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "Run": "run",
+        "RunWriter": "writer",
+        "RunConfig": "run",
+        "verify": "manifest",
+        "RunLog": "logs",
+    },
+)

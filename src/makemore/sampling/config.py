@@ -1,0 +1,45 @@
+"""Options of sampling: what lines must satisfy, and how they are drawn. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from makemore.options import option
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What every line has to satisfy. They choose among lines; nothing is cut or mended."""
+
+    prefix: str = option("", "every line starts with this")
+    suffix: str = option("", "every line ends with this")
+    contains: str = option("", "every line holds this")
+    exclude: str = option("", "no line holds any of these characters")
+    pattern: str = option("", "a regular expression that every line matches as a whole")
+    min_length: int | None = option(
+        None, "refuse lines of fewer symbols", minimum=0, maximum=10_000
+    )
+    max_length: int | None = option(None, "refuse lines of more symbols", minimum=1)
+    label: str = option("", "of a run with labels: NAME, or a mixture NAME=.7,OTHER=.3")
+    all: bool = option(False, "show every line with its origin, refuse none")
+
+
+@dataclass(frozen=True)
+class SamplingConfig(Constraints):
+    """How lines are drawn, and which."""
+
+    temperature: float = option(
+        1.0, "below 1 safer, above 1 wilder, 0 always the likeliest symbol", minimum=0.0
+    )
+    top_k: int | None = option(None, "draw from the K likeliest symbols", minimum=1)
+    top_p: float | None = option(
+        None, "draw from the fewest symbols that hold this probability", above=0.0, maximum=1.0
+    )
+    min_p: float | None = option(
+        None, "drop symbols less likely than this share of the likeliest", minimum=0.0, maximum=1.0
+    )
+    min_distance: int | None = option(
+        None, "refuse lines fewer edits than this away from a line of the text", minimum=1,
+        maximum=10,
+    )  # fmt: skip
+    exact: bool = option(False, "never draw by lookahead, which is faster but approximate")

@@ -1,0 +1,44 @@
+"""Filters on the next symbol's probabilities: temperature, top-k, top-p and min-p."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.sampling.categorical import Floats
+from makemore.sampling.config import SamplingConfig
+
+FILTER_OPTIONS = ("temperature", "top_k", "top_p", "min_p")  # the options that weights hang on
+
+
+def apply_filters(logits: NDArray[Any], options: SamplingConfig) -> Floats:
+    """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
+
+    They do not sum to 1; divided by their sum they are the probabilities of a draw.
+    """
+    logits = logits.astype(np.float64, copy=False)
+    if options.temperature == 0:
+        likeliest = logits.argmax(axis=1)
+        return np.asarray(np.arange(logits.shape[1]) == likeliest[:, None], dtype=np.float64)
+    with np.errstate(over="ignore"):  # at a temperature near 0 all but the likeliest go to -inf
+        weights = logits - logits.max(axis=1, keepdims=True)
+        if options.temperature != 1:
+            weights /= options.temperature
+        np.exp(weights, out=weights)
+    if options.top_k is not None and options.top_k < logits.shape[1]:
+        order = np.argsort(-weights, axis=1, kind="stable")
+        np.put_along_axis(weights, order[:, options.top_k :], 0.0, axis=1)
+    if options.top_p is not None and options.top_p < 1:
+        order = np.argsort(-weights, axis=1, kind="stable")
+        shares = np.take_along_axis(weights, order, axis=1)
+        shares /= shares.sum(axis=1, keepdims=True)
+        before = np.cumsum(shares, axis=1) - shares  # the likeliest always stays
+        cut = np.take_along_axis(weights, order, axis=1) * (before < options.top_p)
+        np.put_along_axis(weights, order, cut, axis=1)
+    if options.min_p is not None:
+        weights = np.where(
+            weights >= options.min_p * weights.max(axis=1, keepdims=True), weights, 0.0
+        )
+    return np.asarray(weights)

@@ -1,0 +1,24 @@
+"""Scoring: the loss, and the log-likelihood of lines under a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makemore.lazy import late_names
+
+if TYPE_CHECKING:
+    from makemore.scoring.loss import nll
+    from makemore.scoring.scorer import Scores, eval_mode, score, surprisals
+
+__all__ = ["Scores", "eval_mode", "nll", "score", "surprisals"]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "nll": "loss",
+        "score": "scorer",
+        "Scores": "scorer",
+        "surprisals": "scorer",
+        "eval_mode": "scorer",
+    },
+)

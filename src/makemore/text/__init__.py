@@ -1,0 +1,35 @@
+"""Text: a file's lines as a corpus, its split, its symbols and its ids. No torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makemore.lazy import late_names
+
+if TYPE_CHECKING:
+    from makemore.text.config import TextConfig
+    from makemore.text.corpus import Corpus
+    from makemore.text.dataset import Split, train_val_test_split
+    from makemore.text.edit_distance import EditDistanceIndex
+    from makemore.text.vocabulary import Vocabulary
+
+__all__ = [
+    "Corpus",
+    "EditDistanceIndex",
+    "Split",
+    "TextConfig",
+    "Vocabulary",
+    "train_val_test_split",
+]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "Corpus": "corpus",
+        "Split": "dataset",
+        "train_val_test_split": "dataset",
+        "Vocabulary": "vocabulary",
+        "TextConfig": "config",
+        "EditDistanceIndex": "edit_distance",
+    },
+)

@@ -1,0 +1,281 @@
+"""Checks of a list before anything is learned from it: what it holds, in numbers and words.
+
+Each finding says what it means for a model and what can be done. Nothing is changed in the list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from makemore.text.audit import unicode
+from makemore.text.audit.unicode import Written
+from makemore.text.corpus import Corpus
+from makemore.text.dataset import MIN_LINES_TO_SPLIT
+from makemore.text.edit_distance import NearDuplicates, near_duplicates
+
+SHOWN = 10  # examples of a finding
+RARE = 5  # lines: of a symbol in fewer there is hardly anything to be learned
+FEW = 1_000  # distinct lines under which counts do as well as any model
+LONG = 255  # symbols that models with a limit learn of a line together with its end
+
+
+@dataclass(frozen=True)
+class Example:
+    """A line, or lines that belong together, and what is to be seen in them."""
+
+    lines: tuple[str, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What to know of a list: how many lines it is about, what it means, what can be done."""
+
+    name: str
+    lines: int
+    says: str
+    to_do: str
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a list holds; all but the first five numbers is about its distinct lines.
+
+    lines: as they were read, of which blank, too_long and copies are left out
+    lengths: in symbols: median; ninety, which 90 % of the lines do not exceed; longest
+    symbols: all of them, sorted
+    scripts: the share of each script among the letters, the largest first
+    """
+
+    lines: int
+    blank: int
+    too_long: int
+    copies: int
+    distinct: int
+    lengths: dict[str, int]
+    longest_line: str
+    symbols: str
+    scripts: dict[str, float]
+    near: NearDuplicates
+    findings: tuple[Finding, ...]
+
+
+def census(corpus: Corpus, max_line: int) -> Census:
+    """The census of a corpus that was read with its copies and with lines up to max_line."""
+    counts, distinct = corpus.counts, corpus.take(corpus.first_of_each())
+    lengths = np.percentile(distinct.lengths, [50, 90, 100], method="inverted_cdf")
+    near, written = near_duplicates(distinct, SHOWN), Written.of(distinct)
+    findings = (
+        *_few(distinct),
+        *_too_long(counts.too_long, max_line),
+        *_hidden(distinct),
+        *_spellings(distinct),
+        *_scripts(distinct, written),
+        *_rare(distinct),
+        *_long(distinct),
+        *_copies(corpus),
+        *_near(near),
+    )
+    return Census(
+        counts.read, counts.blank, counts.too_long, counts.copies, len(distinct),
+        dict(zip(("median", "ninety", "longest"), map(int, lengths), strict=True)),
+        distinct[int(distinct.lengths.argmax())], "".join(unicode.symbols_of(distinct)),
+        written.shares, near, findings,
+    )  # fmt: skip
+
+
+def counted(number: int, what: str = "line") -> str:
+    """`1 line`, `2,000 lines`."""
+    return f"{number:,} {what}" + "s" * (number != 1)
+
+
+def _shown(corpus: Corpus, rows: Iterable[int]) -> list[str]:
+    return list(corpus.take(np.fromiter(rows, dtype=np.int64)[:SHOWN]))
+
+
+# -- how much there is ----------------------------------------------------------------------------
+
+
+def _few(distinct: Corpus) -> Iterator[Finding]:
+    number = len(distinct)
+    if number < MIN_LINES_TO_SPLIT:
+        yield Finding(
+            "few lines", number,
+            f"Under {MIN_LINES_TO_SPLIT} distinct lines none is held back: nothing tells whether "
+            "a model learns what such lines look like, or learns these ones by heart.",
+            "Find more lines; that helps more than any option.",
+        )  # fmt: skip
+    elif number < FEW:
+        yield Finding(
+            "few lines", number,
+            f"Under {FEW:,} distinct lines there is something to see, but not much to learn from.",
+            "Train with --model ngram, too: it counts, and from so few it learns as much.",
+        )  # fmt: skip
+
+
+def _too_long(number: int, max_line: int) -> Iterator[Finding]:
+    if number:
+        yield Finding(
+            "too long", number, f"Lines of more than {max_line:,} symbols are left out.",
+            "Split them into things of one line each, or raise --max-line.",
+        )  # fmt: skip
+
+
+def _copies(corpus: Corpus) -> Iterator[Finding]:
+    if not corpus.counts.copies:
+        return
+    _, first, times = np.unique(corpus.hashes(), return_index=True, return_counts=True)
+    often = [i for i in np.lexsort((first, -times))[:SHOWN] if times[i] > 1]
+    yield Finding(
+        "copies", corpus.counts.copies,
+        "These lines stand further up already. Each line is learned once, and no line is both "
+        "learned and held back.",
+        "Leave it so, or keep them (--keep-copies): then what is frequent is drawn more often.",
+        tuple(Example((corpus[first[i]],), f"{times[i]:,} times") for i in often),
+    )  # fmt: skip
+
+
+def _long(distinct: Corpus) -> Iterator[Finding]:
+    rows = np.flatnonzero(distinct.lengths > LONG)
+    if len(rows):
+        examples = zip(_shown(distinct, rows), distinct.lengths[rows], strict=False)
+        yield Finding(
+            "long lines", len(rows),
+            f"Of a line of more than {LONG} symbols a transformer learns the first {LONG + 1}, and "
+            "not how it ends.",
+            "Split them, or train --model gru or lstm, which read lines of any length.",
+            tuple(Example((text,), counted(int(n), "symbol")) for text, n in examples),
+        )  # fmt: skip
+
+
+def _near(near: NearDuplicates) -> Iterator[Finding]:
+    if near.pairs:
+        yield Finding(
+            "near copies", near.lines,
+            "These lines differ from another one by one character "
+            f"({counted(near.pairs, 'pair')}). Short names do; of two long lines one is often a "
+            "misspelling. Where one is learned and one held back, the loss looks better than it "
+            "is.",
+            "Look through the longest, and correct what is wrong. All of them are learned.",
+            tuple(Example(pair) for pair in near.examples),
+        )  # fmt: skip
+
+
+# -- what it is written with ----------------------------------------------------------------------
+
+HIDDEN = {
+    "replacement characters": (
+        "They stand where bytes could not be read: letters are lost.",
+        "Name the encoding the file is in (--encoding latin-1, cp1252, ...), or get it anew.",
+    ),
+    "control characters": (
+        "Tabs and the like are learned as any letter, and new lines will hold them.",
+        "If these are columns, keep one (cut -f 1); else take them out.",
+    ),
+    "bidirectional marks": (
+        "Nobody sees them, they turn the direction of what follows, and new lines will hold them.",
+        "Take them out.",
+    ),
+    "invisible characters": (
+        "Nobody sees zero-width spaces, joiners or soft hyphens, but they make two lines of one.",
+        "Take them out, but leave joiners in Persian, in scripts of India and in emoji.",
+    ),
+    "unusual spaces": (
+        "They look like a space or a line's end (no-break, ideographic, ...) and are another "
+        "symbol.",
+        "Put plain spaces in their place, unless all lines have the same.",
+    ),
+    "characters without a meaning": (
+        "Unicode gives them none (private or unassigned): what they show hangs on a font.",
+        "Take them out, or find out what they stood for.",
+    ),
+}  # fmt: skip
+
+
+def _hidden(distinct: Corpus) -> Iterator[Finding]:
+    for kind, rows in unicode.hidden(distinct).items():
+        examples = [
+            Example((text,), _names(s for s in text if unicode.hidden_kind(s) == kind))
+            for text in _shown(distinct, rows)
+        ]
+        yield Finding(kind, len(rows), *HIDDEN[kind], tuple(examples))
+
+
+def _names(symbols: Iterable[str]) -> str:
+    """The distinct symbols with their names in Unicode; of many the first three."""
+    found = [unicode.named(symbol) for symbol in sorted(set(symbols))]
+    return ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+
+
+def _spellings(distinct: Corpus) -> Iterator[Finding]:
+    """Lines that are one but for normal form, case or accents."""
+    form = unicode.same_form
+    for name, fold, before, says, to_do in (
+        ("normal form", form, None,
+         "These lines look the same and are not: é is one character in one of them, and e with an "
+         "accent in the other. They are learned as different lines, by different symbols.",
+         "Bring the file into one form (NFC), with uconv -x nfc or Python's unicodedata."),
+        ("case", unicode.same_case, form,
+         "These lines differ from another one by upper and lower case alone, and are learned as "
+         "different ones.", "Write each in one way, or all in lower case if case means nothing."),
+        ("accents", unicode.same_accents, form,
+         "These lines differ from another one by accents alone, and are learned as different ones.",
+         "Correct those that lost an accent; where both are words, leave them."),
+    ):  # fmt: skip
+        groups = unicode.groups(distinct, fold, before)
+        if groups:
+            examples = [Example(tuple(_shown(distinct, rows))) for rows in groups[:SHOWN]]
+            yield Finding(name, sum(map(len, groups)), says, to_do, tuple(examples))
+
+
+def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:
+    first = next(iter(written.shares), "")
+    if len(written.mixed):
+        rows = written.mixed
+        examples = [Example((text,), _odd_ones(text, first)) for text in _shown(distinct, rows)]
+        yield Finding(
+            "mixed scripts", len(written.mixed),
+            "These lines have letters of more than one script. Some look alike (Latin a, Cyrillic "
+            "а) and are different symbols to a model.",
+            "Correct a letter that is of the wrong script; leave lines that are meant so.",
+            tuple(examples),
+        )  # fmt: skip
+    if len(written.other):
+        yield Finding(
+            "other scripts", len(written.other),
+            f"Most letters are {first}; these lines have none of that. One model learns both, but "
+            "from each script for itself.",
+            "If they are many, make a list for each script; if they are few, take them out.",
+            tuple(Example((text,)) for text in _shown(distinct, written.other)),
+        )  # fmt: skip
+
+
+def _odd_ones(text: str, first: str) -> str:
+    """The letters of a line that are not of the list's first script, or else of the line's."""
+    found = unicode.scripts(set(text))
+    script_of = {symbol: unicode.system(script) for symbol, script in found.items()}
+    often = Counter(script_of[symbol] for symbol in text if symbol in script_of)
+    first = unicode.system(first)
+    most = first if first in often else max(often, key=lambda script: often[script])
+    return _names(symbol for symbol, script in script_of.items() if script != most)
+
+
+def _rare(distinct: Corpus) -> Iterator[Finding]:
+    found = unicode.rare(distinct, RARE)
+    if found and len(distinct) >= MIN_LINES_TO_SPLIT:  # of few lines every symbol is rare
+        examples = [
+            Example((distinct[rows[0]],), f"{unicode.named(symbol)}, {counted(len(rows))}")
+            for symbol, rows in found[:SHOWN]
+        ]
+        yield Finding(
+            "rare symbols", len({row for _, rows in found for row in rows}),
+            f"{counted(len(found), 'symbol')} in fewer than {RARE} lines each: too few to learn "
+            "where one belongs.",
+            "Correct what is a slip, take lines of another kind out, and leave the rest.",
+            tuple(examples),
+        )  # fmt: skip

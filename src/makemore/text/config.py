@@ -1,0 +1,41 @@
+"""Options of a text: how a file is read into a corpus. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from makemore.options import option
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """How a file is read into a corpus."""
+
+    encoding: str = option("utf-8", "how the bytes of FILE are read")
+    errors: str = option(
+        "strict", "bytes that cannot be read: stop, or replace or ignore them",
+        choices=("strict", "replace", "ignore"),
+    )  # fmt: skip
+    symbols: str = option(
+        "character", "what a line is made of: character, grapheme (what a reader takes for one), "
+        "or a regular expression whose matches are the symbols",
+    )  # fmt: skip
+    labels: bool = option(False, "each line is TEXT<tab>LABEL: one model learns all labels")
+    label_column: str | None = option(
+        None, "FILE is CSV or TSV; its column of labels, by name (the first row has names) or "
+        "number (it has none)",
+    )  # fmt: skip
+    text_column: str | None = option(
+        None, "its column of texts, by name or number (default: the first other one)"
+    )
+    max_line: int = option(
+        1000, "skip (and count) lines of more characters than this", minimum=1, maximum=1_000_000
+    )
+    max_vocab: int = option(
+        30_000, "refuse a text with more different symbols than this", minimum=1, maximum=1_114_112
+    )
+    keep_copies: bool = option(False, "keep every copy of a line instead of the first")
+
+
+# Of lines that nothing learns from, such as those to avoid: as long and as varied as they come.
+NO_LIMITS = TextConfig(max_line=1_000_000, max_vocab=1_114_112)

@@ -1,0 +1,240 @@
+"""Reading: the bytes of a stream as text, and a text's code points as clean lines, all counted.
+
+Bytes are read block by block, never more in memory than their bounds; what is no text is refused
+with its place and what to do: archives, pictures, another encoding. A text is one array of code
+points, and so is what comes of it: no string is made of any line. White space at the ends of lines
+is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.errors import DataError
+from makemore.escaping import visible
+from makemore.text.config import TextConfig
+from makemore.text.ragged import gathered, offsets_of
+
+Codes = NDArray[Any]
+Ints = NDArray[np.int64]
+
+
+LINE_FEED, TAB = 10, 9
+
+
+_SPACES = np.array([c for c in range(0x3001) if chr(c).isspace()], dtype=np.uint32)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What cleaning a text did: lines read, and lines left out by reason."""
+
+    read: int = 0
+    blank: int = 0
+    too_long: int = 0
+    copies: int = 0  # second and later occurrences, whether they were dropped or kept
+    control: int = 0  # lines with control characters, which are kept
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, k) + getattr(other, k) for k in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of a text: their code points, one after another, and offsets (n + 1,) of each."""
+
+    codes: Codes
+    offsets: Ints
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The lines that are left of a text, and a label for each where it has labels."""
+
+    lines: Pieces
+    labels: Pieces | None
+    counts: Counts
+
+
+def code_points(text: str) -> Codes:
+    """(len(text),) the code points, in the smallest type that holds them."""
+    wide = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    largest = int(wide.max()) if len(wide) else 0
+    return wide.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)
+
+
+def text_of(codes: Codes) -> str:
+    """The string of these code points."""
+    return codes.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def clean(codes: Codes, options: TextConfig, name: str = "lines", first: int = 1) -> Cleaned:
+    """Lines ended by LF: white space at their ends removed; blank and too long ones left out.
+
+    With options.labels a line ends with a tab and its label. Raises DataError for a line without,
+    by its number; `first` is that of the first line here, `name` says of what.
+    """
+    ends = np.flatnonzero(codes == LINE_FEED)
+    if len(codes) and codes[-1] != LINE_FEED:
+        ends = np.append(ends, len(codes))
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    solid = np.flatnonzero(~np.isin(codes, _SPACES))
+    labels = None
+    text_ends = ends
+    if options.labels:
+        text_ends = _tabs(codes, starts, ends, solid, (name, first))
+        labels = _trimmed(solid, text_ends + 1, ends)
+    begin, end = _trimmed(solid, starts, text_ends)
+    filled = end > begin
+    short = end - begin <= options.max_line
+    kept = filled & short
+    lines = _gathered(codes, begin[kept], end[kept])
+    counts = Counts(
+        read=len(starts), blank=int((~filled).sum()), too_long=int((~short).sum()),
+        control=_with_control(lines),
+    )  # fmt: skip
+    of_kept = labels and _gathered(codes, labels[0][kept], labels[1][kept])
+    return Cleaned(lines, of_kept, counts)
+
+
+def _trimmed(solid: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Where each piece begins and ends without white space; a blank one ends where it begins."""
+    first, last = np.searchsorted(solid, starts), np.searchsorted(solid, ends)
+    filled = last > first
+    begin, end = starts.copy(), starts.copy()
+    begin[filled], end[filled] = solid[first[filled]], solid[last[filled] - 1] + 1
+    return begin, end
+
+
+def _tabs(
+    codes: Codes, starts: Ints, ends: Ints, solid: Ints, place: tuple[str, int]
+) -> Ints:  # fmt: skip
+    """(n_lines,) the last tab of each line; the start of a blank one. Raises DataError."""
+    tabs = np.concatenate([[-1], np.flatnonzero(codes == TAB)])
+    last = tabs[np.searchsorted(tabs, ends) - 1]
+    blank = np.searchsorted(solid, starts) == np.searchsorted(solid, ends)
+    after = np.searchsorted(solid, last + 1) == np.searchsorted(solid, ends)
+    name, first = place
+    for wrong, what in ((last < starts, "no tab, so no label"), (after, "an empty label")):
+        rows = np.flatnonzero(wrong & ~blank)
+        if len(rows):
+            raise DataError(
+                f"line {first + rows[0]} has {what}", name, "each line is TEXT<tab>LABEL"
+            )
+    return np.where(blank, starts, last)
+
+
+def _gathered(codes: Codes, begin: Ints, end: Ints) -> Pieces:
+    offsets = offsets_of(end - begin)
+    return Pieces(gathered(codes, begin, offsets), offsets)
+
+
+def _with_control(lines: Pieces) -> int:
+    codes = lines.codes
+    places = np.flatnonzero((codes < 32) | ((codes >= 127) & (codes < 160)))
+    return len(np.unique(np.searchsorted(lines.offsets, places, "right")))
+
+
+MAX_BYTES = 2 * 2**30  # of a file: a log that grows or /dev/zero ends here
+MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound before it is read
+CHUNK = 2**20  # bytes that are read, and cleaned, at once
+
+
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "a PNG picture"),
+    (b"%PDF", "a PDF"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
+)  # fmt: skip
+
+
+_MARKS = (
+    (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)  # fmt: skip
+
+
+def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[str]:
+    """The text in blocks that end where a line does. Raises DataError, naming line and byte."""
+    line_number = 1
+    for block in _whole_lines(stream, name, encoding):
+        text = _decode(block, name, line_number, encoding, errors)
+        if line_number == 1 and "\n" not in text and "\r" in text[:-1]:
+            raise DataError(
+                "the only line ends are lone CR, as on an old Mac", name,
+                "turn them into LF: tr '\\r' '\\n' < FILE",
+            )  # fmt: skip
+        yield text
+        line_number += text.count("\n")
+
+
+def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
+    """Blocks of the stream that end where a line does, never more than the bounds in memory."""
+    by_line = _ends_lines_with_lf(encoding)
+    rest, kept, total, started = list[bytes](), 0, 0, False  # rest: what has no line end yet
+    while chunk := stream.read(CHUNK):
+        if not started:
+            started = True
+            chunk = _checked_start(chunk, name, by_line)
+        if by_line and b"\0" in chunk:
+            raise DataError("the file looks binary (it holds NUL bytes)", name, "give a text file")
+        total += len(chunk)
+        if total > MAX_BYTES:
+            raise DataError(f"more than {MAX_BYTES} bytes", name, "give a smaller file")
+        cut = chunk.rfind(b"\n") + 1 if by_line else 0
+        if cut:
+            yield b"".join([*rest, chunk[:cut]])
+            rest, kept = [chunk[cut:]], len(chunk) - cut
+        else:
+            rest.append(chunk)
+            kept += len(chunk)
+            if by_line and kept > MAX_LINE_BYTES:
+                raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes", name)
+    if kept:
+        yield b"".join(rest)
+
+
+def _ends_lines_with_lf(encoding: str) -> bool:
+    """Whether the byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16."""
+    try:
+        return "\n".encode(encoding) == b"\n" or encoding.lower().replace("_", "-") == "utf-8-sig"
+    except LookupError:
+        raise DataError(
+            f"unknown encoding {visible(encoding, 40)!r}", None, "use utf-8, latin-1, ..."
+        ) from None
+
+
+def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
+    for magic, kind in _MAGIC:
+        if chunk.startswith(magic):
+            raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
+    if not by_line:
+        return chunk
+    for magic, kind in _MARKS:
+        if chunk.startswith(magic):
+            raise DataError(f"the file looks like {kind}", name, f"use --encoding {kind.lower()}")
+    # Without a mark, UTF-16 of Latin text shows by NULs in every second place.
+    even, odd = chunk[0:400:2].count(0), chunk[1:400:2].count(0)
+    if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
+        order = "le" if odd else "be"
+        raise DataError("the file looks like UTF-16", name, f"use --encoding utf-16-{order}")
+    return chunk
+
+
+def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: str) -> str:
+    try:
+        # utf-8-sig would drop a mark at the start of every block.
+        text = block.decode(encoding.replace("_", "-").removesuffix("-sig"), errors)
+    except UnicodeDecodeError as error:
+        before = block[: error.start]
+        line = line_number + before.count(b"\n")
+        byte = error.start - (before.rfind(b"\n") + 1) + 1
+        raise DataError(
+            f"the bytes are no {encoding}", f"{name}:{line}:{byte}: {error.reason}",
+            "name what they are (--encoding latin-1) or use --errors replace",
+        ) from None  # fmt: skip
+    # A mark is dropped only where the file starts: elsewhere the character is part of a line.
+    return text.removeprefix("\ufeff") if line_number == 1 else text

@@ -1,0 +1,176 @@
+"""Table: rows of CSV or TSV, or two lists, as lines of a text and its label.
+
+A name for a column says that the first row holds names; a number (from 1) says that none does.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from makemore.errors import DataError, UsageError
+from makemore.escaping import visible
+from makemore.options import unknown_key
+from makemore.text.config import TextConfig
+
+TOGETHER = 2**16  # rows in a block of text
+
+
+def is_table(options: TextConfig) -> bool:
+    """Whether a file is read as a table. Raises UsageError for options that clash."""
+    if options.labels and options.label_column is not None:
+        raise UsageError(
+            "labels come after a tab or from a column, not both", "--labels, --label-column",
+            "leave one of the two out",
+        )  # fmt: skip
+    if options.labels and options.text_column is not None:
+        raise UsageError(
+            "a table has its labels in a column", "--labels, --text-column",
+            "give --label-column instead of --labels",
+        )  # fmt: skip
+    return options.label_column is not None or options.text_column is not None
+
+
+def listed(lines: Iterable[str]) -> Sequence[str]:
+    """The strings, so that they can be counted. DataError for one string."""
+    if isinstance(lines, str):
+        raise DataError("one string is no list of lines", "lines", "split it: text.splitlines()")
+    return lines if isinstance(lines, Sequence) else list(lines)
+
+
+def one_line(line: Any, number: int, kind: str = "line") -> str:
+    """`line`, if it is one. Raises DataError."""
+    if not isinstance(line, str):
+        to_do = "give strings: [str(label) for label in y]" if kind == "label" else None
+        what = f"{kind} {number} is no string but {type(line).__name__}"
+        raise DataError(what, f"{kind}s", to_do)
+    if "\n" in line:
+        raise DataError(f"{kind} {number} holds a line feed", f"{kind}s", "split it first")
+    return line
+
+
+def joined(lines: Iterable[str], labels: Iterable[str]) -> list[str]:
+    """TEXT<tab>LABEL lines. Raises DataError for what is no label."""
+    texts, names = list(listed(lines)), list(listed(labels))
+    if len(texts) != len(names):
+        raise DataError(f"{len(texts)} lines and {len(names)} labels", "y", "give one for each")
+    for number, name in enumerate(names, 1):
+        if not one_line(name, number, "label").strip() or "\t" in name.strip():
+            raise DataError(f"label {number} is blank or holds a tab", "labels", "give it a name")
+    return [
+        f"{one_line(text, number)}\t{name}"
+        for number, (text, name) in enumerate(zip(texts, names, strict=True), 1)
+    ]
+
+
+def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[str]:
+    """Blocks of TEXT<tab>LABEL lines (TEXT alone without --label-column).
+
+    Tabs separate the cells where the first line holds one, else commas. A blank text gives a blank
+    line. Raises DataError, naming the row, and UsageError for a column that is not there.
+    """
+    lines = _lines(blocks)
+    first = next(lines, "")
+    tab = "\t" in first
+    reader = csv.reader(_again(first, lines), delimiter="\t" if tab else ",", strict=True)
+    columns: _Columns | None = None
+    made: list[str] = []
+    row = 0
+    try:
+        for row, cells in enumerate(reader, 1):
+            if columns is None:
+                columns = _Columns.of(cells, options)
+                if columns.header:
+                    continue
+            made.append(columns.line(cells, f"{name}: row {row}"))
+            if len(made) == TOGETHER:
+                yield "\n".join(made) + "\n"
+                made = []
+    except csv.Error as error:
+        raise DataError(
+            f"row {row + 1} cannot be read as {'TSV' if tab else 'CSV'}", f"{name}: {error}",
+            "close every quote, or give a plain text without --label-column",
+        ) from None  # fmt: skip
+    if made:
+        yield "\n".join(made) + "\n"
+
+
+def _lines(blocks: Iterable[str]) -> Iterator[str]:
+    """Lines with their line feeds; nothing else ends one, as in a plain text."""
+    for block in blocks:
+        start = 0
+        while start < len(block):
+            end = block.find("\n", start) + 1 or len(block)
+            yield block[start:end]
+            start = end
+
+
+def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
+    if first:
+        yield first
+    yield from rest
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Places of the text and of the label in a row, and whether the first row is a header."""
+
+    text: int
+    label: int | None
+    header: bool
+
+    @classmethod
+    def of(cls, cells: list[str], options: TextConfig) -> _Columns:
+        typed = [options.label_column, options.text_column]
+        header = any(column is not None and not column.isdecimal() for column in typed)
+        label = _place(cells, options.label_column, "--label-column", header)
+        text = _place(cells, options.text_column, "--text-column", header)
+        if text is None:
+            text = next((place for place in range(len(cells)) if place != label), None)
+        if text is None or text == label:
+            raise UsageError(
+                "text and label are one column", "--label-column, --text-column", "name two"
+            )
+        return cls(text, label, header)
+
+    def line(self, cells: list[str], place: str) -> str:
+        """One row as a line of text. Raises DataError."""
+        text = self._cell(cells, self.text, place)
+        if self.label is None or not text:
+            return text
+        label = self._cell(cells, self.label, place)
+        if not label:
+            raise DataError("an empty label", place, "give each row a label")
+        if "\t" in label:
+            raise DataError("a label with a tab inside", place, "take the tab out")
+        return f"{text}\t{label}"
+
+    def _cell(self, cells: list[str], column: int, place: str) -> str:
+        if not any(cells):
+            return ""  # a blank row
+        if column >= len(cells):
+            raise DataError(
+                f"no column {column + 1} in {len(cells)}", place, "give each row all columns"
+            )
+        text = cells[column].strip()
+        if "\n" in text:
+            raise DataError("a cell with a line feed inside", place, "one thing is one line")
+        return text
+
+
+def _place(cells: list[str], column: str | None, flag: str, header: bool) -> int | None:
+    if column is None:
+        return None
+    if column.isdecimal():
+        number = int(column) if len(column) < 10 else 0
+        if not 1 <= number <= len(cells):
+            raise UsageError(
+                f"there is no column {visible(column, 20)}", flag, f"give 1 to {len(cells)}"
+            )
+        return number - 1
+    names = [cell.strip() for cell in cells]
+    if column not in names:
+        raise unknown_key(column, names, "column")
+    return names.index(column)

@@ -1,0 +1,63 @@
+"""Tokenizer: what a line's symbols are by other rules than one character each.
+
+`grapheme` is what a reader takes for one character (Unicode's extended grapheme clusters); a
+regular expression gives tokens, such as `Cl`, `Br` or `[nH]` of a molecule. The symbols of a line
+are matches one after another; put together they are the line again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from makemore.errors import DataError, UsageError
+from makemore.escaping import visible
+
+CHARACTER, GRAPHEME = "character", "grapheme"
+PATIENCE = 10.0  # seconds for one line: a pattern that goes back and forth is ended
+LONGEST_RULE = 10_000  # characters of a pattern
+
+
+class Tokenizer:
+    """Cuts lines into symbols. Raises UsageError for a rule that is no regular expression."""
+
+    def __init__(self, rule: str) -> None:
+        import regex  # type: ignore[import-untyped]
+
+        if not rule or len(rule) > LONGEST_RULE:
+            raise UsageError(
+                f"a pattern of {len(rule)} characters", "--symbols", f"give 1 to {LONGEST_RULE}"
+            )
+        self.rule = rule
+        try:
+            self.pattern: Any = regex.compile(r"\X" if rule == GRAPHEME else rule)
+        except (regex.error, OverflowError, RecursionError, ValueError) as error:
+            raise UsageError(
+                f"no regular expression: {visible(rule, 80)}", f"--symbols: {error}",
+                "give character, grapheme, or a regular expression such as 'Cl|Br|.'",
+            ) from None  # fmt: skip
+
+    def tokenize(self, line: str) -> tuple[list[str], list[bool]]:
+        """The pieces of a line, which put together are the line; and which of them are symbols.
+
+        The others are what stands between two matches.
+        """
+        pieces, is_symbol, end = list[str](), list[bool](), 0
+        try:
+            for found in self.pattern.finditer(line, timeout=PATIENCE):
+                if found.start() == found.end():
+                    continue  # no symbol is empty
+                if found.start() > end:
+                    pieces.append(line[end : found.start()])
+                    is_symbol.append(False)
+                pieces.append(found.group())
+                is_symbol.append(True)
+                end = found.end()
+        except TimeoutError:
+            raise DataError(
+                f"the pattern works on one line for more than {PATIENCE:.0f} s",
+                visible(line, 40), "give --symbols a simpler one",
+            ) from None  # fmt: skip
+        if end < len(line):
+            pieces.append(line[end:])
+            is_symbol.append(False)
+        return pieces, is_symbol

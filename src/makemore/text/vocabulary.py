@@ -1,0 +1,248 @@
+"""Vocabulary: symbol <-> id. Id 0 is the boundary, before the first symbol and after the last.
+
+Labels of lines have the ids after those of the symbols. A model reads them and never predicts one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.errors import DataError, UsageError
+from makemore.escaping import visible
+from makemore.options import unknown_key
+from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
+from makemore.text.ragged import in_blocks, offsets_of
+from makemore.text.tokenizer import CHARACTER, Tokenizer
+
+BOUNDARY = 0
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,) in symbols.
+
+    The ids are of the smallest type of integers that holds them: a byte for up to 127 symbols.
+    """
+
+    ids: NDArray[Any]
+    offsets: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n_lines,) symbols in each line."""
+        return np.diff(self.offsets)
+
+
+class Vocabulary:
+    """The symbols of a text in sorted order; symbol i has the id i + 1.
+
+    The boundary is an id and no character, so a line may hold any text, `.` included.
+    rule: character, grapheme or a regular expression; labels: sorted, label i has the id
+    len(vocabulary) + i. Raises UsageError for a rule that is none.
+    """
+
+    def __init__(
+        self, symbols: Sequence[str], labels: Sequence[str] = (), rule: str = CHARACTER
+    ) -> None:
+        self.symbols, self.labels, self.rule = tuple(symbols), tuple(labels), rule
+        self._cutter = None if rule == CHARACTER else Tokenizer(rule)
+        self._numbers = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
+        single = self.symbols if rule == CHARACTER else ()
+        self._codes = np.array([ord(symbol) for symbol in single], dtype=np.uint32)
+        # Signed, since UNKNOWN is -1; the last place is that of all characters above the highest.
+        table = np.full(int(self._codes.max(initial=0)) + 2, UNKNOWN, dtype=self._small)
+        table[self._codes] = np.arange(1, len(single) + 1)
+        self._ids = table
+
+    @classmethod
+    def of(
+        cls, parts: Iterable[Corpus], rule: str = CHARACTER, max_vocab: int | None = None
+    ) -> Vocabulary:
+        """The vocabulary of all lines of all parts, and of their labels.
+
+        Raises UsageError (the rule), DataError for what no symbol matches or too many symbols.
+        """
+        parts = list(parts)
+        labels = sorted({name for part in parts for name in part.label_names})
+        if rule == CHARACTER:
+            present = {code for part in parts for code in part.characters().tolist()}
+            return cls([chr(code) for code in sorted(present)], labels)
+        symbols = _tokens(parts, Tokenizer(rule))
+        if max_vocab is not None and len(symbols) > max_vocab:
+            raise DataError(
+                f"{len(symbols)} different symbols, more than {max_vocab}", "--symbols",
+                "raise --max-vocab if that is what you want",
+            )  # fmt: skip
+        return cls(sorted(symbols), labels, rule)
+
+    @classmethod
+    def of_record(cls, raw: Any) -> Vocabulary:
+        """The vocabulary of what `record` gave. Raises DataError, UsageError for what is none."""
+        raw = raw if isinstance(raw, dict) else {}
+        symbols, labels = raw.get("symbols"), raw.get("labels", [])  # there were runs without
+        rule = raw.get("rule", CHARACTER)
+        if not _are_texts(symbols) or not isinstance(rule, str):
+            raise DataError("is no list of symbols with a rule")
+        if rule == CHARACTER and any(len(symbol) > 1 for symbol in symbols):
+            raise DataError("is no list of single symbols")
+        if not symbols or symbols != sorted(set(symbols)):
+            raise DataError("is not sorted, or holds a symbol that no line can")
+        named = _are_texts(labels) and all(s == s.strip() and "\t" not in s for s in labels)
+        if not named or labels != sorted(set(labels)) or len(labels) > MOST_LABELS:
+            raise DataError("holds labels that no line can have")
+        return cls(symbols, labels, rule)
+
+    def record(self) -> dict[str, Any]:
+        """What vocabulary.json holds."""
+        return {"symbols": list(self.symbols), "rule": self.rule, "labels": list(self.labels)}
+
+    def __len__(self) -> int:
+        """Symbols and the boundary, which are a model's outputs: 27 for names.txt."""
+        return len(self.symbols) + 1
+
+    def encode(self, corpus: Corpus) -> Encoded:
+        """The ids of a corpus's symbols; UNKNOWN (-1) for those it lacks."""
+        if self._cutter is None:
+            ids = np.empty(len(corpus.codes), dtype=self._small)
+            for _, symbols in in_blocks(corpus.offsets):
+                np.take(self._ids, corpus.codes[symbols], mode="clip", out=ids[symbols])
+            return Encoded(ids, corpus.offsets)
+        lengths, parts = list[int](), [np.zeros(0, dtype=self._small)]
+        for part in corpus.blocks():
+            rows = [self._cut_ids(line) for line in part]
+            lengths += map(len, rows)
+            parts.append(np.array([i for row in rows for i in row], dtype=self._small))
+        return Encoded(np.concatenate(parts), offsets_of(np.array(lengths, dtype=np.int64)))
+
+    @property
+    def _small(self) -> np.dtype[Any]:
+        """The smallest type that holds every id and UNKNOWN."""
+        return np.min_scalar_type(-len(self) - len(self.labels))
+
+    def _cut_ids(self, text: str) -> list[int]:
+        pieces, is_symbol = self._cut(text)
+        return [
+            self._numbers.get(piece, UNKNOWN) if known else UNKNOWN
+            for piece, known in zip(pieces, is_symbol, strict=True)
+        ]
+
+    def _cut(self, text: str) -> tuple[list[str], list[bool]]:
+        if self._cutter is None:
+            return list(text), [True] * len(text)
+        return self._cutter.tokenize(text)
+
+    def encode_line(self, text: str) -> NDArray[np.int64]:
+        """(n_symbols,) the ids of one line; UNKNOWN (-1) for symbols it lacks."""
+        return np.array(self._cut_ids(text), dtype=np.int64)
+
+    def pieces(self, text: str) -> list[str]:
+        """(n_symbols,) the texts that `encode_line` gives ids, in order."""
+        return self._cut(text)[0]
+
+    def lengths(self, corpus: Corpus) -> NDArray[np.int64]:
+        """(n_lines,) symbols in each line."""
+        return corpus.lengths if self._cutter is None else self.encode(corpus).lengths
+
+    def longest(self, parts: Iterable[Corpus]) -> int:
+        """Symbols of the longest line of all parts."""
+        return max((int(self.lengths(part).max(initial=0)) for part in parts), default=0)
+
+    def decode(self, ids: Iterable[Any]) -> str:
+        """The text of ids without boundaries."""
+        return "".join(self.symbols[number - 1] for number in ids)
+
+    def decode_lines(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> Corpus:
+        """The text of lines: ids (n,) without boundaries, offsets (n_lines + 1,) in symbols."""
+        if self._cutter is None:
+            return Corpus(self._codes[ids - 1], offsets)
+        texts = Corpus.exactly(self.symbols).take(ids - 1)
+        return Corpus(texts.codes, texts.offsets[offsets])
+
+    def unknown_in(self, text: str) -> list[str]:
+        """The distinct symbols of `text` that the vocabulary lacks, sorted."""
+        pieces, ids = self._cut(text)[0], self._cut_ids(text)
+        return sorted({piece for piece, number in zip(pieces, ids, strict=True) if number < 0})
+
+    # -- labels -----------------------------------------------------------------------------------
+
+    def label_id(self, name: str) -> int:
+        """The id of a label. Raises UsageError for one that is not known."""
+        if not self.labels:
+            raise UsageError("this run has no labels", "--label", "train with --labels")
+        if name not in self.labels:
+            raise unknown_key(name, self.labels, "label")
+        return len(self) + self.labels.index(name)
+
+    def encode_labels(self, corpus: Corpus) -> NDArray[np.int64] | None:
+        """(n_lines,) the id of each line's label, UNKNOWN (-1) for others; None without labels."""
+        if corpus.labels is None or not self.labels:
+            return None
+        number = renumbered(corpus, self.labels)
+        return np.where(number < 0, UNKNOWN, len(self) + number)
+
+    def label_shares(self, corpus: Corpus) -> NDArray[np.float64]:
+        """(n_labels,) the share of each label among these lines; alike where none has a label."""
+        ids = self.encode_labels(corpus)
+        number = ids[ids >= 0] - len(self) if ids is not None else np.zeros(0, dtype=np.int64)
+        counts = np.bincount(number, minlength=len(self.labels)).astype(np.float64)
+        return counts / counts.sum() if counts.any() else np.full_like(counts, 1 / len(counts))
+
+
+def _are_texts(values: Any) -> bool:
+    """Whether this is a list of texts that a line can hold."""
+    return isinstance(values, list) and all(
+        isinstance(text, str)
+        and text
+        and "\n" not in text
+        and not any("\ud800" <= symbol <= "\udfff" for symbol in text)
+        for text in values
+    )
+
+
+def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
+    """The distinct symbols of all lines. Raises DataError for what is none."""
+    found: set[str] = set()
+    for part in parts:
+        for line in part:
+            pieces, is_symbol = cutter.tokenize(line)
+            if not all(is_symbol):
+                lost = pieces[is_symbol.index(False)]
+                raise DataError(
+                    f"no symbol matches {visible(lost, 40)!r}", f"the line {visible(line, 80)!r}",
+                    f"widen --symbols {visible(cutter.rule, 60)}",
+                )  # fmt: skip
+            found.update(pieces)
+    return found
+
+
+def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
+    """`scots`, or `female=.7,scots=.3` -> the share of each label; they are scaled to sum to 1.
+
+    Raises UsageError for an unknown label, or a share that is no number above 0.
+    """
+    if text in names:
+        return {text: 1.0}
+    shares = {}
+    for part in text.split(","):
+        name, given, number = part.strip().rpartition("=")
+        name, number = (name, number) if given else (number, "1")
+        if name not in names:
+            raise unknown_key(name, names, "label")
+        try:
+            shares[name] = float(number)
+        except ValueError:
+            shares[name] = -1.0
+        if not 0 < shares[name] < math.inf:
+            raise UsageError(
+                f"{visible(number, 40)!r} is no share of {name!r}", "--label",
+                "give NAME=.7,OTHER=.3",
+            )  # fmt: skip
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}

@@ -1,0 +1,534 @@
+"""compare.py, its chart and the command: every model on the same lines, against the counts."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import math
+import os
+import subprocess
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from makemore import MakeMore, parallel
+from makemore.analysis import novelty
+from makemore.cli.commands.compare import plain
+from makemore.experiments import compare as compared
+from makemore.experiments.compare import Row, Started, floor, measure, ordered, verdict
+from makemore.models.core import registry
+from makemore.report.plots.comparison import losses
+from makemore.report.plots.style import DARK, LIGHT
+from makemore.text.corpus import Corpus
+from makemore.text.dataset import train_val_test_split
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
+GREEK = ["".join(parts) for parts in product("αβγδ", "εηιο", ("λα", "ρι", "νο", "σα"))]
+FAST = ("--max-steps", "3", "--threads", "1", "--seed", "5")
+SOME = "mlp,ngram,bigram"
+
+PLUGIN = '''
+"""Broken: fails as it is told."""
+from dataclasses import dataclass
+from makemore.models.core.registry import register
+from makemore.models.bigram import Bigram
+
+@register("broken")
+class Broken(Bigram):
+    @dataclass(frozen=True)
+    class Options:
+        pass
+
+    def forward(self, inputs):
+        raise KeyError("no such row")
+'''
+
+
+@pytest.fixture(autouse=True)
+def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+
+
+@pytest.fixture
+def charts() -> None:
+    """Named by a test that looks at the pictures; the others draw none, to be quick."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.setattr(novelty, "DRAWS", 50)
+    monkeypatch.setattr("makemore.sampling.policy.GIVE_UP", 500)
+    if "charts" not in request.fixturenames:
+        monkeypatch.setattr("makemore.cli.commands.compare.draw", lambda *_: None)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "names.txt"
+    path.write_text("\n".join(LINES) + "\n")
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Any:
+    path = tmp_path / "broken.py"
+    path.write_text(PLUGIN)
+    yield path
+    registry._register.pop("broken", None)
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()][1:]
+
+
+def shown(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+def failed(ended: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert ended.returncode == code, ended.stderr
+    assert ended.stdout == ""
+    message = ended.stderr.splitlines()[-1]
+    assert message.startswith("makemore: error: ")
+    for word in words:
+        assert word in message
+
+
+# -- the rows -------------------------------------------------------------------------------------
+
+
+def test_a_row_is_what_the_estimator_says() -> None:
+    """By another way: fit, report and sample of one model with the same options."""
+    parts = train_val_test_split(Corpus.from_lines(LINES))
+    events = list(compared.compare(["mlp"], parts, {"max_steps": 4, "threads": 1, "seed": 2}, True))
+    row = events[-1]
+    assert isinstance(events[0], Started) and isinstance(row, Row)
+    maker = MakeMore("mlp", max_steps=4, threads=1, random_state=2).fit(LINES)
+    for part in ("train", "val", "test"):
+        assert getattr(row, part) == maker.report(part)["nll"]
+    assert row.bits == maker.report("val")["bits"] == pytest.approx((row.val or 0) / math.log(2))
+    assert row.parameters == maker.n_parameters
+    assert row.samples == maker.sample(12, 0)
+    draws = [line.text for line in maker.samples(50, 0, all=True)]
+    assert sum(row.shares.values()) == pytest.approx(1)
+    assert row.shares["copied"] == sum(text in LINES for text in draws) / 50
+    assert row.seconds is not None and row.seconds > 0
+
+
+def test_the_shares_are_counted_by_hand() -> None:
+    class Lines:
+        def samples(self, n: int, seed: int, all: bool) -> Any:
+            assert (n, seed, all) == (50, 0, True)
+            drawn = [("ab", "new", False)] * 3 + [("kala", "val", False)] * 2
+            drawn += [("", "new", False), ("abab", "new", True)] + [("b", "new", False)]
+            for text, origin, capped in drawn:
+                yield type("Line", (), {"text": text, "origin": origin, "capped": capped})
+
+    told = {key: round(share * 50) for key, share in novelty.sample_shares(Lines()).items()}  # type: ignore[arg-type]
+    assert told == {"new": 2, "repeated": 2, "copied": 2, "cut or empty": 2}
+
+
+def test_the_floor_is_trained_first_and_each_model_once() -> None:
+    parts = train_val_test_split(Corpus.from_lines(LINES))
+    events = compared.compare(["mlp", "bigram", "ngram", "mlp"], parts, {"max_steps": 1})
+    kinds = [(type(e).__name__, e.model) for e in events if isinstance(e, Started | Row)]
+    assert kinds == [
+        (kind, name) for name in ("ngram", "mlp", "bigram") for kind in ("Started", "Row")
+    ]
+
+
+def test_the_test_part_is_scored_only_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    report = MakeMore.report
+    monkeypatch.setattr(MakeMore, "report", lambda s, name: asked.append(name) or report(s, name))
+    parts = train_val_test_split(Corpus.from_lines(LINES))
+    *_, row = compared.compare(["ngram"], parts, {})
+    assert asked == ["train", "val"] and isinstance(row, Row) and row.test is None
+
+
+ROWS = [
+    Row("mlp", 5, 1.0, 1.2, 1.9, test=1.0),
+    Row("ngram", 9, 0.1, 0.9, 1.5, test=3.0),
+    Row("bad", error="it diverged", code=6),
+    Row("gru", 7, 9.0, 1.3, 1.4, test=2.0),
+    Row("same", 7, 9.0, 1.3, 1.5),
+]
+
+
+def test_the_order_is_by_val_and_the_floor_must_be_beaten() -> None:
+    assert measure(ROWS) == "val" and floor(ROWS) == 1.5
+    assert [row.model for row in ordered(ROWS)] == ["gru", "ngram", "same", "mlp", "bad"]
+    assert verdict(ROWS) == [
+        "The floor, ngram (Kneser-Ney counts), has val 1.5000.",
+        "Below it, as a neural model must be: gru.",
+        "Not below it, so that counting does as well or better: same, mlp.",
+    ]
+    assert "no floor" in verdict(ROWS[:1])[0] and floor(ROWS[:1]) is None
+    few = [Row("a", train=2.0), Row("ngram", train=1.0)]
+    assert [row.model for row in ordered(few)] == ["ngram", "a"]
+    assert "held back" in verdict(few)[0]
+
+
+# -- the chart ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_the_chart_has_the_numbers_of_the_rows(theme: Any) -> None:
+    made = losses(ROWS, "na$m$e", theme=theme)
+    axis, costs = made.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        row.model for row in ordered(ROWS)
+    ]
+    assert axis.yaxis_inverted()
+    dots: dict[str, list[tuple[float, float]]] = {}
+    for line in axis.lines:
+        x, y = line.get_data()
+        dots.setdefault(str(line.get_label()), []).append((float(x[0]), float(y[0])))
+    assert dots["val, below the floor"] == [(1.4, 0.0)]
+    assert dots["val of the counts"] == [(1.5, 1.0)]
+    assert dots["val, not below the floor"] == [(1.5, 2.0), (1.9, 3.0)]
+    assert dots["train"] == [(1.3, 0.0), (0.9, 1.0), (1.3, 2.0), (1.2, 3.0)]
+    assert dots["floor: ngram, 1.5000"][0][0] == 1.5
+    told = [(round(t.get_position()[1]), t.get_text()) for t in costs.texts]
+    assert told[2:] == [(0, "7"), (0, "9.0"), (1, "9"), (1, "0.1"), (2, "7"), (2, "9.0"),
+                        (3, "5"), (3, "1.0"), (4, "failed")]  # fmt: skip
+    assert axis.get_title(loc="left") == "Loss of each model on na$m$e"
+
+
+def test_the_chart_without_val_shows_train() -> None:
+    made = losses([Row("ngram", 1, 1.0, 1.0), Row("mlp", 1, 1.0, 2.0)])
+    found = {str(line.get_label()): float(line.get_xdata()[0]) for line in made.axes[0].lines}
+    assert found == {"train of the counts": 1.0, "train": 2.0}
+
+
+def test_the_chart_of_many_and_of_none(tmp_path: Path) -> None:
+    from makemore.report.plots.style import save
+
+    many = [Row(f"m{n}_$x$<b>😀" * 3, 10**n, 10.0**n, 2.0, 2.0 + n / 100) for n in range(12)]
+    none = [Row("x", error="no")]
+    endless = [Row("ngram", 1, 1.0, 1.0, math.inf), Row("mlp", 1, 1.0, None, None)]
+    for number, rows in enumerate((many, none, endless, [])):
+        assert len(save(tmp_path, str(number), losses, rows, "t\x1b$e")) == 2
+    heights = [losses(rows).get_figheight() for rows in (many[:5], many)]
+    assert heights[0] < heights[1]  # a row keeps its height
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_prints_and_writes(
+    call: Call, text: Path, tmp_path: Path, charts: None
+) -> None:
+    ended = call("compare", text, "--models", SOME, *FAST)
+    lines = shown(ended)
+    folder = tmp_path / "runs" / "names-compare"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "compare-dark.png", "compare.png", "rows.jsonl", "table.md",
+    ]  # fmt: skip
+    rows = {row["model"]: row for row in rows_of(folder)}
+    assert list(rows) == ["ngram", "mlp", "bigram"]
+    best = sorted(rows, key=lambda name: rows[name]["val"])
+    assert [line.split()[0] for line in lines[1:4]] == best
+    assert lines[0].split()[:5] == ["model", "parameters", "seconds", "train", "val"]
+    assert "test" not in lines[0].split()
+    for line in lines[1:4]:
+        row = rows[line.split()[0]]
+        assert line.split()[1:6] == [
+            f"{row['parameters']:,}", f"{row['seconds']:,.1f}",
+            *(f"{row[key]:.4f}" for key in ("train", "val", "bits")),
+        ]  # fmt: skip
+    assert "The floor, ngram (Kneser-Ney counts), has val" in ended.stdout
+    header = next(n for n, line in enumerate(lines) if line.split() == best)
+    for place, name in enumerate(best):  # the new lines, a column each
+        column = [line.split()[place] for line in lines[header + 1 : header + 4]]
+        assert column == rows[name]["samples"][:3]
+    assert sum(line.startswith(f"makemore: {name}: ") for name in rows
+               for line in ended.stderr.splitlines()) == 3  # fmt: skip
+    page = (folder / "table.md").read_text()
+    for word in ("torch ", "cores (", "Python 3", "--models mlp,ngram,bigram", "# Models on names",
+                 "![Loss of each model](compare.png)", f"| {best[0]} |"):  # fmt: skip
+        assert word in page
+    facts = json.loads((folder / "rows.jsonl").read_text().splitlines()[0])
+    assert facts["data"] in page and facts["date"] in page
+
+
+def test_a_finished_model_is_not_trained_again(
+    call: Call, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = call("compare", text, "--models", SOME, *FAST, "-o", "c")
+    pages = [(tmp_path / "c" / name).read_bytes() for name in ("rows.jsonl", "table.md")]
+    monkeypatch.setattr(compared, "_one", lambda *_: pytest.fail("trained again"))
+    again = call("compare", text, "--models", SOME, *FAST, "-o", "c")
+    assert again.stdout == first.stdout and "finished before: ngram, mlp, bigram" in again.stderr
+    assert pages == [(tmp_path / "c" / name).read_bytes() for name in ("rows.jsonl", "table.md")]
+
+
+def test_more_models_can_be_added(call: Call, text: Path, tmp_path: Path) -> None:
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+    before = rows_of(tmp_path / "c")
+    shown(call("compare", text, "--models", "bigram", *FAST, "-o", "c"))
+    after = rows_of(tmp_path / "c")
+    assert after[:1] == before and [row["model"] for row in after] == ["ngram", "bigram"]
+
+
+@pytest.mark.parametrize("torn", ["half of the last row", "half of the first line", "nothing"])
+def test_a_torn_line_is_dropped(call: Call, text: Path, tmp_path: Path, torn: str) -> None:
+    first = call("compare", text, "--models", "ngram,bigram", *FAST, "-o", "c")
+    path = tmp_path / "c" / "rows.jsonl"
+    body = path.read_bytes()
+    cut = {"half of the last row": len(body) - 40, "half of the first line": 40, "nothing": 0}
+    path.write_bytes(body[: cut[torn]])
+    again = call("compare", text, "--models", "ngram,bigram", *FAST, "-o", "c")
+    assert again.returncode == 0
+
+    def without_seconds(folder: Path) -> list[dict[str, Any]]:
+        return [{**row, "seconds": 0} for row in rows_of(folder)]
+
+    kept = rows_of(tmp_path / "c")
+    assert [row["model"] for row in kept] == ["ngram", "bigram"]
+    if torn == "half of the last row":
+        assert body.splitlines()[:2] == path.read_bytes().splitlines()[:2]
+    path.write_bytes(body)
+    assert without_seconds(tmp_path / "c") == [{**row, "seconds": 0} for row in kept]
+    assert [line.split()[0] for line in again.stdout.splitlines()[1:3]] == [
+        line.split()[0] for line in first.stdout.splitlines()[1:3]
+    ]
+
+
+OTHER = {
+    "max_steps was 3, is 4": ("--max-steps", "4", "--threads", "1", "--seed", "5"),
+    "seed was 5, is not given": ("--max-steps", "3", "--threads", "1"),
+    "test was false, is true": (*FAST, "--test"),
+    "keep_copies was not given, is true": (*FAST, "--keep-copies"),
+}
+
+
+@pytest.mark.parametrize("words", OTHER)
+def test_another_command_is_refused(call: Call, text: Path, tmp_path: Path, words: str) -> None:
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+    body = (tmp_path / "c" / "rows.jsonl").read_bytes()
+    failed(call("compare", text, "--models", "ngram", *OTHER[words], "-o", "c"), 2, words)
+    assert (tmp_path / "c" / "rows.jsonl").read_bytes() == body
+    shown(call("compare", text, "--models", "ngram", *OTHER[words], "-o", "c", "--fresh"))
+
+
+def test_another_text_is_refused(call: Call, text: Path, tmp_path: Path) -> None:
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+    text.write_text("\n".join([*LINES, "one more"]) + "\n")
+    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 2, "its text is another")
+
+
+def test_a_folder_of_something_else_is_left_alone(call: Call, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "file").write_text("x")
+    for name in ("mine", "file"):
+        ended = call("compare", text, "--models", "ngram", *FAST, "-o", name, "--fresh")
+        failed(ended, 4, "give another -o")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize(
+    "damage", ["[1]\n", '{"format": 1}\n', "not json\n", '{"a": 1, "a": 2}\n', "row"]
+)
+def test_a_damaged_file_is_named(call: Call, text: Path, tmp_path: Path, damage: str) -> None:
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+    path = tmp_path / "c" / "rows.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    row = {**json.loads(lines[1]), "val": "low"}
+    path.write_text(lines[0] + json.dumps(row) + "\n" if damage == "row" else damage)
+    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 4, "rows.jsonl")
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c", "--fresh"))
+    assert len(rows_of(tmp_path / "c")) == 1
+
+
+def test_a_folder_is_held_by_one_process(call: Call, text: Path, tmp_path: Path) -> None:
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+    handle = os.open(tmp_path / "c" / "rows.jsonl", os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 5, "another process")
+    os.close(handle)
+    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+    link = tmp_path / "l"
+    link.mkdir()
+    (link / "rows.jsonl").symlink_to(tmp_path / "c" / "rows.jsonl")
+    assert call("compare", text, "--models", "ngram", *FAST, "-o", "l").returncode in (4, 5)
+
+
+def test_what_a_model_raises_is_a_row(call: Call, text: Path, tmp_path: Path, broken: Path) -> None:
+    command = ["compare", text, "--models", "broken,ngram", *FAST, "-o", "c", "--plugin", broken]
+    lines = shown(call(*command))
+    assert "broken failed: KeyError: 'no such row'" in lines
+    assert next(line for line in lines if line.startswith("broken ")).split()[1] == "-"
+    row = rows_of(tmp_path / "c")[-1]
+    assert (row["model"], row["val"], row["code"]) == ("broken", None, 1)
+    assert "broken failed: KeyError" in (tmp_path / "c" / "table.md").read_text()
+    alone = call("compare", text, "--models", "broken", *FAST, "-o", "d", "--plugin", broken)
+    assert alone.returncode == 1
+
+
+def test_a_training_that_diverges_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = train_val_test_split(Corpus.from_lines(LINES))
+    asked = {"max_steps": 3, "learning_rate": 1e30, "optimizer": "sgd", "threads": 1}
+    rows = [e for e in compared.compare(["bow", "ngram"], parts, asked) if isinstance(e, Row)]
+    assert [(row.model, row.code) for row in rows] == [("ngram", 0), ("bow", 6)]
+    assert "diverged" in str(rows[1].error)
+
+
+def test_test_is_a_look_and_orders_nothing(call: Call, text: Path, tmp_path: Path) -> None:
+    ended = call("compare", text, "--models", SOME, *FAST, "--test", "-o", "c")
+    lines = shown(ended)
+    assert "test" in lines[0].split()
+    assert any("look at the test part for each of 3 models" in line for line in lines)
+    rows = sorted(rows_of(tmp_path / "c"), key=lambda row: row["val"])
+    assert [line.split()[0] for line in lines[1:4]] == [row["model"] for row in rows]
+    assert all(row["test"] is not None for row in rows)
+
+
+def test_few_lines_have_no_val(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("\n".join(LINES[:20]) + "\n")
+    ended = call("compare", "few.txt", "--models", SOME, *FAST)
+    lines = shown(ended)
+    assert "val" not in lines[0].split() and "held back" in ended.stdout
+    rows = sorted(rows_of(tmp_path / "runs" / "few-compare"), key=lambda row: row["train"])
+    assert [line.split()[0] for line in lines[1:4]] == [row["model"] for row in rows]
+    assert "bits are those of train" in (tmp_path / "runs/few-compare/table.md").read_text()
+    failed(call("compare", "few.txt", "--models", "ngram", "--test", "-o", "x"), 2, "no test part")
+    assert not (tmp_path / "x").exists()
+
+
+def test_unseen_is_shown_where_copies_exist(call: Call, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_text("\n".join([*LINES[:3], "larala", "norino"]) + "\n")
+    ended = call("compare", text, "--val", "val.txt", "--models", "ngram", *FAST, "-o", "c")
+    assert "val, unseen" in shown(ended)[0]
+    (row,) = rows_of(tmp_path / "c")
+    assert row["val_unseen"] > row["val"]
+    assert f"{row['val_unseen']:.4f}" in ended.stdout
+
+
+def test_json_is_one_object_a_model(call: Call, text: Path, tmp_path: Path) -> None:
+    ended = call("compare", text, "--models", SOME, *FAST, "-o", "c", "--json")
+    rows = [json.loads(line) for line in shown(ended)]
+    assert sorted(rows, key=lambda row: row["val"]) == rows
+    assert sorted(rows, key=str) == sorted(rows_of(tmp_path / "c"), key=str)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--models", "grru"], 2, "gru"),
+        (["--models", ""], 2, "unknown model"),
+        (["--max-steps", "0"], 2, "max_steps"),
+        (["--device", "moon"], 2, "device"),
+        (["--seed", "-1"], 2, "seed"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    call: Call, text: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    failed(call("compare", text, *arguments, "-o", "c"), code, words)
+    assert not (tmp_path / "c").exists()
+
+
+def test_no_file_is_refused(call: Call) -> None:
+    failed(call("compare", "nowhere.txt", *FAST), 3, "nowhere.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("greek", GREEK),
+        ("one symbol", ["a" * n for n in range(1, 70)]),
+        (
+            "hostile",
+            [a + b for a, b in itertools.product("|$_<`*", ("x|", "<b>", "\x1b[1m", "a_"))],
+        ),
+    ],
+)
+def test_other_texts(call: Call, tmp_path: Path, name: str, lines: list[str], charts: None) -> None:
+    (tmp_path / "a_$b$|<i>.txt").write_text("\n".join(lines) + "\n")
+    ended = call("compare", "a_$b$|<i>.txt", "--models", "ngram,bigram", *FAST, "-o", "c")
+    assert ended.stdout.replace("\n", "").isprintable()
+    assert len(shown(ended)) > 3
+    page = (tmp_path / "c" / "table.md").read_text()
+    assert page.replace("\n", "").isprintable()
+    table = [line for line in page.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in table[-3:]} == {3}
+    prose = [line for line in page.splitlines() if not line.startswith(("    ", "!["))]
+    assert not any(sign in "".join(prose) for sign in "<$`*")
+
+
+def test_plain_text_is_nothing_but_text() -> None:
+    assert plain("deep_mlp, 1.5 (x)") == "deep_mlp, 1.5 (x)"
+    assert plain("<b>|_x_`") == "&#60;b&#62;&#124;&#95;x&#95;&#96;"
+    assert plain("a\x1bb") == "a&#92;x1bb"
+
+
+def test_what_was_finished_stays_when_it_is_stopped(
+    call: Call, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compared._one
+
+    def one(model: str, *rest: Any) -> Any:
+        if model == "bigram":
+            raise KeyboardInterrupt
+        yield from whole(model, *rest)
+
+    command = ["compare", text, "--models", "bigram,ngram", *FAST, "-o", "c"]
+    monkeypatch.setattr(compared, "_one", one)
+    ended = call(*command)
+    assert ended.returncode == 130 and "the same command goes on" in ended.stderr
+    (kept,) = rows_of(tmp_path / "c")
+    monkeypatch.setattr(compared, "_one", whole)
+    shown(call(*command))
+    assert rows_of(tmp_path / "c")[0] == kept and len(rows_of(tmp_path / "c")) == 2
+    monkeypatch.setattr(compared, "_one", one)  # a table of rows that were forgotten is no table
+    assert call(*command, "--fresh").returncode == 130
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["rows.jsonl"]
+
+
+def test_all_models_are_compared_without_models(
+    call: Call, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+
+    def one(model: str, *_: Any) -> Any:
+        trained.append(model)
+        yield Row(model, 1, 1.0, 1.0, 1.0 + len(trained), samples=["x"])
+
+    monkeypatch.setattr(compared, "_one", one)
+    shown(call("compare", text, *FAST))
+    # The ensemble trains for many minutes, and only when it is named.
+    assert trained[0] == "ngram" and sorted(trained) == sorted(
+        {*registry.model_names()} - {"ensemble"}
+    )
+    shown(call("compare", text, *FAST, "--models", "ensemble", "-o", "other"))
+    assert trained[-1] == "ensemble"
+
+
+def test_eval_has_the_same_shares(call: Call, text: Path) -> None:
+    shown(call("compare", text, "--models", "ngram", "-o", "c", "--json"))
+    row = json.loads(call("compare", text, "--models", "ngram", "-o", "c", "--json").stdout)
+    assert call("train", text, "--model", "ngram", "-o", "r").returncode == 0
+    *_, shares = map(json.loads, call("eval", "r", "--json").stdout.splitlines())
+    assert shares == {"samples": 50, **row["shares"]}
+
+
+def test_columns_hold_wide_symbols() -> None:
+    from rich.cells import cell_len
+
+    from makemore.cli.tables import aligned
+
+    lines = aligned(["a", "b"], [["李明", "x"], ["é", "y"], ["nan", "z"]])
+    assert len({cell_len(line) for line in lines}) == 1
+    assert np.unique([cell_len(line.rsplit(" ", 1)[0]) for line in lines]).size == 1

@@ -1,0 +1,219 @@
+"""The automaton of conditions against brute force: every string up to a length, one by one."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makemore.errors import Unsatisfiable, UsageError
+from makemore.options import make
+from makemore.sampling.config import Constraints
+from makemore.sampling.constraints.automaton import Automaton, compile_constraints
+from makemore.sampling.constraints.regex import DEAD
+from makemore.text.vocabulary import Vocabulary
+
+LONGEST = 5
+LETTERS = Vocabulary("abc")
+STRINGS = ["".join(s) for n in range(LONGEST + 1) for s in itertools.product("abc", repeat=n)]
+
+# Patterns by interegular, and what they mean by Python's own.
+PATTERNS = [
+    "",
+    "a*",
+    "(ab)+",
+    "[bc].*a",
+    "a{2,3}",
+    "(a|bc)*",
+    ".b?.c",
+    "^a.*",
+    "(a+)+$",
+    "b|cc|(?=a)..",
+    "[^a]*",
+]
+
+
+def satisfied(text: str, options: dict[str, Any]) -> bool:
+    """What the conditions mean, in the plainest form."""
+    return (
+        text.startswith(options.get("prefix", ""))
+        and text.endswith(options.get("suffix", ""))
+        and options.get("contains", "") in text
+        and not set(options.get("exclude", "")) & set(text)
+        and (not options.get("pattern") or re.fullmatch(options["pattern"], text) is not None)
+        and options.get("min_length", 0) <= len(text) <= options.get("max_length", LONGEST)
+        and text != ""
+        and text == text.strip()
+    )
+
+
+def walk(automaton: Automaton, ids: list[int]) -> tuple[bool, bool]:
+    """Whether a line of these ids is accepted, and whether each of its prefixes was open."""
+    state = np.zeros(1, dtype=np.int64)
+    for place, symbol in enumerate([*ids, 0]):
+        if not automaton.allowed(place, state)[0, symbol]:
+            return False, False
+        state = automaton.next[state, symbol].astype(np.int64) if symbol else state
+    return True, True
+
+
+def accepted(automaton: Automaton, vocabulary: Vocabulary, strings: list[str]) -> set[str]:
+    return {text for text in strings if walk(automaton, vocabulary.encode_line(text).tolist())[0]}
+
+
+texts = st.text("abc", max_size=3)
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "prefix": texts,
+        "suffix": texts,
+        "contains": texts,
+        "exclude": st.text("abcx", max_size=2),
+        "pattern": st.sampled_from(PATTERNS),
+        "min_length": st.integers(0, LONGEST),
+        "max_length": st.integers(1, LONGEST),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CONDITIONS)
+def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str, Any]) -> None:
+    options = {"max_length": LONGEST, **options}
+    expected = {text for text in STRINGS if satisfied(text, options)}
+    try:
+        automaton = compile_constraints(LETTERS, make(Constraints, options), 2 * LONGEST)
+    except Unsatisfiable:
+        assert not expected
+        return
+    assert accepted(automaton, LETTERS, STRINGS) == expected and expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONDITIONS)
+def test_whatever_is_allowed_can_be_completed(options: dict[str, Any]) -> None:
+    options = {"max_length": LONGEST, **options}
+    expected = [text for text in STRINGS if satisfied(text, options)]
+    if not expected:
+        return
+    automaton = compile_constraints(LETTERS, make(Constraints, options), 2 * LONGEST)
+    begins = {text[:n] for text in expected for n in range(len(text) + 1)}
+    states = {"": np.zeros(1, dtype=np.int64)}
+    for text in STRINGS:  # shortest first
+        if text not in states:
+            continue
+        may = automaton.allowed(len(text), states[text])[0]
+        for number, letter in enumerate("abc", 1):
+            assert may[number] == (text + letter in begins)
+            if may[number] and len(text) < LONGEST:
+                states[text + letter] = automaton.next[states[text], number].astype(np.int64)
+
+
+def test_symbols_of_several_characters_are_walked_through() -> None:
+    smiles = Vocabulary(["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"], rule=r"\[nH\]|Br|Cl|[CNl()]")
+    strings = [ids for n in range(1, 4) for ids in itertools.product(range(1, 9), repeat=n)]
+    for options in (
+        {"prefix": "C"}, {"suffix": "l"}, {"contains": "lC"}, {"exclude": "lr"},
+        {"pattern": r"(C|Br|\[nH\])+"}, {"contains": "rC", "suffix": "H]"},
+    ):  # fmt: skip
+        options["max_length"] = 3
+        automaton = compile_constraints(smiles, make(Constraints, options), 6)
+        for ids in strings:
+            text = smiles.decode(ids)
+            plain = {key: value for key, value in options.items() if key != "max_length"}
+            assert walk(automaton, list(ids))[0] == satisfied(text, {**plain, "max_length": 99})
+
+
+def test_lengths_count_symbols_of_any_script() -> None:
+    words = Vocabulary(sorted("жюן😀\u0301"))
+    automaton = compile_constraints(words, make(Constraints, {"pattern": "[ж😀].*"}), 4)
+    assert accepted(automaton, words, ["ж", "😀ן", "юж", "ж\u0301", "ןж"]) == {
+        "ж",
+        "😀ן",
+        "ж\u0301",
+    }
+    four = compile_constraints(words, make(Constraints, {"min_length": 2, "max_length": 2}), 9)
+    assert accepted(four, words, ["ж", "жю", "😀\u0301", "жюן"]) == {"жю", "😀\u0301"}
+
+
+def test_a_line_is_one_that_reading_would_give_back() -> None:
+    spaced = Vocabulary([" ", "a", "\u00a0"])
+    automaton = compile_constraints(spaced, Constraints(), 4)
+    strings = ["".join(s) for n in range(5) for s in itertools.product(" a\u00a0", repeat=n)]
+    assert accepted(automaton, spaced, strings) == {s for s in strings if s and s == s.strip()}
+    raw = compile_constraints(spaced, Constraints(), 4, clean=False)
+    assert accepted(raw, spaced, strings) == set(strings)
+
+
+def test_the_end_moves_where_the_shortest_line_needs_it() -> None:
+    assert compile_constraints(LETTERS, Constraints(), 6).max_length == 6
+    assert compile_constraints(LETTERS, Constraints(pattern="a{20}"), 6).max_length == 40
+    assert compile_constraints(LETTERS, Constraints(min_length=9), 6).max_length == 18
+    given = compile_constraints(LETTERS, Constraints(max_length=4), 6)
+    assert (given.max_length, given.cuts) == (4, False)
+    assert compile_constraints(LETTERS, Constraints(max_length=99), 6).cuts
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a+)+$", "(a|a)*b", "(x+x+)+y|a", "(a|b|ab)*c", ".*.*.*.*.*.*.*.*.*.*a", "((a*)*)*b"],
+)
+def test_what_hangs_other_matchers_is_quick_here(pattern: str) -> None:
+    began = time.monotonic()
+    automaton = compile_constraints(LETTERS, Constraints(pattern=pattern), 8)
+    assert time.monotonic() - began < 5
+    strings = [s for s in STRINGS if s]
+    assert accepted(automaton, LETTERS, strings) == {
+        s for s in strings if re.fullmatch(pattern.removesuffix("$"), s)
+    }
+
+
+def test_conditions_that_multiply_beyond_all_bounds_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pattern = "(a|b|c)*a(a|b|c){5}"
+    made = compile_constraints(LETTERS, Constraints(pattern=pattern, contains="abc"), 9)
+    monkeypatch.setattr("makemore.sampling.constraints.automaton.MAX_STATES", len(made.accepts) - 1)
+    with pytest.raises(UsageError, match="too complex"):
+        compile_constraints(LETTERS, Constraints(pattern=pattern, contains="abc"), 9)
+
+
+@pytest.mark.parametrize(
+    ("bound", "options", "message"),
+    [
+        (
+            "MAX_COMPLETION_CELLS",
+            {"min_length": 3000},
+            r"lines of up to 6000 .* \(--min-length 3000\)",
+        ),
+        (
+            "MAX_COMPLETION_CELLS",
+            {"suffix": "ab" * 200},
+            "lines of up to 800 symbols need too much memory",
+        ),
+        ("MAX_TRANSITIONS", {"suffix": "ab" * 200}, "the conditions together are too complex"),
+    ],
+)
+def test_tables_that_memory_does_not_hold_are_not_made(
+    bound: str, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_constraints(LETTERS, make(Constraints, options), 8)
+    monkeypatch.setattr(f"makemore.sampling.constraints.automaton.{bound}", 1000)
+    with pytest.raises(UsageError, match=message):
+        compile_constraints(LETTERS, make(Constraints, options), 8)
+
+
+def test_states_that_lead_nowhere_are_closed() -> None:
+    automaton = compile_constraints(LETTERS, Constraints(pattern="ab|abc{9}", max_length=5), 20)
+    state = np.zeros(1, dtype=np.int64)
+    for symbol in (1, 2):
+        state = automaton.next[state, symbol].astype(np.int64)
+    # abc goes on to nine c, which no line of five symbols has.
+    assert automaton.next[state[0], 3] != DEAD
+    assert automaton.allowed(2, state)[0].tolist() == [True, False, False, False]

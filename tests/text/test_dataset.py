@@ -1,0 +1,195 @@
+"""dataset.py: the names that come with the package, and a download that is whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from makemore.errors import DataError, SystemFault
+from makemore.text import dataset
+from makemore.text.corpus import Corpus, is_clean
+from makemore.text.dataset import NAMES_SHA256, builtin_names, fetch
+
+BODY = b"emma\nolivia\nava\n"
+DIGEST = hashlib.sha256(BODY).hexdigest()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A server that is well, or broken in the way its path names."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        if self.path == "/names.txt":
+            self.answer(200, BODY, len(BODY))
+        elif self.path == "/changed":
+            self.answer(200, BODY + b"eve\n", len(BODY) + 4)
+        elif self.path == "/cut":
+            self.answer(200, BODY[:-3], len(BODY))
+        elif self.path == "/error":
+            self.answer(500, BODY, len(BODY))  # the right body, but no success
+        elif self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/names.txt")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif self.path == "/garbage":
+            self.wfile.write(b"emma\r\n\r\n")
+        elif self.path == "/broken-chunks":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"ff\r\nemma")
+        elif self.path == "/large":
+            self.answer(200, b"x" * 5000, 5000)
+        elif self.path != "/silent":
+            self.answer(404, b"no", 2)
+
+    def answer(self, code: int, body: bytes, length: int) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_builtin_names_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    names = builtin_names()
+    assert names == sorted(set(names))
+    assert 6_000 < len(names) < 10_000
+    assert {"Emma", "Olivia", "James", "Zoe"} <= set(names)
+    assert all(is_clean(name) for name in names)
+    assert list(Corpus.from_lines(names)) == names
+
+
+def test_the_lectures_names_have_the_digest_that_fetch_asks_for(names_file: Path) -> None:
+    assert hashlib.sha256(names_file.read_bytes()).hexdigest() == NAMES_SHA256
+
+
+@pytest.mark.parametrize("path", ["/names.txt", "/moved"])
+def test_what_has_the_digest_is_written_whole(server: str, tmp_path: Path, path: str) -> None:
+    target = tmp_path / "names.txt"
+    assert fetch(server + path, DIGEST, target) == target
+    assert target.read_bytes() == BODY
+    assert os.listdir(tmp_path) == ["names.txt"]
+
+
+def test_a_file_that_was_there_is_replaced_only_by_the_right_one(
+    server: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "names.txt"
+    target.write_bytes(b"mine\n")
+    with pytest.raises(DataError):
+        fetch(server + "/changed", DIGEST, target)
+    assert target.read_bytes() == b"mine\n"
+    fetch(server + "/names.txt", DIGEST, target)
+    assert target.read_bytes() == BODY
+    assert os.listdir(tmp_path) == ["names.txt"]
+
+
+@pytest.mark.parametrize("path", ["/changed", "/cut"])
+def test_anything_else_is_not_written(server: str, tmp_path: Path, path: str) -> None:
+    with pytest.raises(DataError, match=rf"^what came has sha256 [0-9a-f]{{64}}, not {DIGEST} \("):
+        fetch(server + path, DIGEST, tmp_path / "names.txt")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_body_without_end_is_bounded(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "MAX_DOWNLOAD", 1000)
+    with pytest.raises(DataError) as caught:
+        fetch(server + "/large", DIGEST, tmp_path / "names.txt")
+    assert hashlib.sha256(b"x" * 1001).hexdigest() in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nothing-here", "Not Found"),
+        ("/error", "Internal Server Error"),
+        ("/silent", "Remote end closed connection"),
+        ("/garbage", "emma"),
+        ("/broken-chunks", "IncompleteRead"),
+    ],
+)
+def test_a_broken_server_is_a_fault_of_the_environment(
+    server: str, tmp_path: Path, path: str, reason: str
+) -> None:
+    with pytest.raises(SystemFault) as caught:
+        fetch(server + path, DIGEST, tmp_path / "names.txt")
+    message = str(caught.value)
+    assert message.startswith(f"cannot download {server}{path} (") and reason in message
+    assert message.endswith("check the network, or download it by hand")
+    assert caught.value.exit_code == 5
+    assert os.listdir(tmp_path) == []
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    with socket.socket() as taken:  # bound, but it does not listen
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemFault, match="Connection refused"):
+            fetch(f"http://127.0.0.1:{port}/names.txt", DIGEST, tmp_path / "names.txt")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["names.txt", "http://[", "http://127.0.0.1/a b", "nope://x"])
+def test_what_is_no_address(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SystemFault, match="cannot download"):
+        fetch(url, DIGEST, tmp_path / "names.txt")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/names.txt"
+        with pytest.raises(SystemFault, match="timed out"):
+            fetch(url, DIGEST, tmp_path / "names.txt", timeout=0.2)
+
+
+def test_a_folder_that_is_missing(server: str, tmp_path: Path) -> None:
+    target = tmp_path / "no" / "names.txt"
+    with pytest.raises(SystemFault) as caught:
+        fetch(server + "/names.txt", DIGEST, target)
+    assert str(caught.value) == f"cannot write {target} (No such file or directory)"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_the_file(server: str, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").mkdir()
+    with pytest.raises(SystemFault, match="Is a directory"):
+        fetch(server + "/names.txt", DIGEST, tmp_path / "names.txt")
+    assert os.listdir(tmp_path) == ["names.txt"]

@@ -1,0 +1,280 @@
+"""tokenizer.py: graphemes and tokens; put together again they are the line, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from makemore import MakeMore
+from makemore.analysis.explain import expected, generation
+from makemore.analysis.forward_pass import forward_pass
+from makemore.errors import DataError, UsageError
+from makemore.experiments.trial import plan_of
+from makemore.text import tokenizer
+from makemore.text.corpus import Corpus
+from makemore.text.dataset import train_val_test_split
+from makemore.text.tokenizer import CHARACTER, GRAPHEME, Tokenizer
+from makemore.text.vocabulary import UNKNOWN, Vocabulary
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"))
+LINES = st.lists(TEXTS, max_size=8)
+# Letters, marks that stand on them, joiners and flags: what makes graphemes of several characters.
+MARKED = st.text("ae\u0301\u0308\u200d\ufe0f👩👧🇩🇪\u1100\u1161\u11a8\u0915\u094d\u0937\u093f\r")
+RULES = (CHARACTER, GRAPHEME, "ab|a|[^a]", r"[A-Z][a-z]?|.")
+
+
+@given(st.one_of(LINES, st.lists(MARKED, max_size=8)), st.sampled_from(RULES))
+def test_a_line_is_its_symbols_put_together(lines: list[str], rule: str) -> None:
+    corpus = Corpus.exactly(lines)
+    vocabulary = Vocabulary.of([corpus], rule)
+    encoded = vocabulary.encode(corpus)
+    assert (encoded.ids > 0).all() and encoded.ids.max(initial=0) < len(vocabulary)
+    for number, line in enumerate(lines):
+        ids = encoded.ids[encoded.offsets[number] : encoded.offsets[number + 1]]
+        assert vocabulary.encode_line(line).tolist() == ids.tolist()
+        assert vocabulary.decode(ids) == line == "".join(vocabulary.pieces(line))
+        assert vocabulary.unknown_in(line) == []
+    again = vocabulary.decode_lines(encoded.ids, encoded.offsets)
+    assert list(again) == lines
+    assert vocabulary.lengths(corpus).tolist() == encoded.lengths.tolist()
+    assert vocabulary.longest([corpus]) == max(encoded.lengths, default=0)
+    assert list(vocabulary.symbols) == sorted(set(vocabulary.symbols))
+
+
+@given(LINES, LINES, st.sampled_from(RULES))
+def test_what_is_unknown_stands_where_it_was(known: list[str], other: list[str], rule: str) -> None:
+    vocabulary = Vocabulary.of([Corpus.exactly(known)], rule)
+    encoded = vocabulary.encode(Corpus.exactly(other))
+    for number, line in enumerate(other):
+        ids = encoded.ids[encoded.offsets[number] : encoded.offsets[number + 1]].tolist()
+        assert vocabulary.encode_line(line).tolist() == ids
+        pieces = vocabulary.pieces(line)
+        assert "".join(pieces) == line and len(pieces) == len(ids)
+        lost = {piece for piece, i in zip(pieces, ids, strict=True) if i == UNKNOWN}
+        assert vocabulary.unknown_in(line) == sorted(lost)
+        for piece, i in zip(pieces, ids, strict=True):
+            assert i == UNKNOWN or vocabulary.symbols[i - 1] == piece
+
+
+# -- graphemes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("noe\u0308l", ["n", "o", "e\u0308", "l"]),
+        ("👩\u200d👩\u200d👧!", ["👩\u200d👩\u200d👧", "!"]),
+        ("🇩🇪🇫🇷", ["🇩🇪", "🇫🇷"]),
+        ("각\u1100\u1161\u11a8", ["각", "\u1100\u1161\u11a8"]),
+        ("\u0bb5\u0ba3\u0b95\u0bcd\u0b95\u0bae\u0bcd", ["வ", "ண", "க்", "க", "ம்"]),
+        ("\u0301a", ["\u0301", "a"]),
+        ("", []),
+    ],
+)
+def test_a_grapheme_is_what_a_reader_takes_for_one(line: str, expected: list[str]) -> None:
+    assert Vocabulary.of([Corpus.exactly([line])], GRAPHEME).pieces(line) == expected
+
+
+def scripts() -> dict[str, list[str]]:
+    """Words of four scripts, by generators of these tests: marks, syllables, both directions."""
+    luck = random.Random(0)
+    hangul = [chr(0xAC00 + luck.randrange(11172)) for _ in range(60)]
+    consonants = [chr(code) for code in range(0x915, 0x939)]
+    matras = ["", "\u093e", "\u093f", "\u0940", "\u0941", "\u0947", "\u094b", "\u0902"]
+    letters = [chr(code) for code in range(0x5D0, 0x5EB)]
+    points = ["", "\u05b0", "\u05b4", "\u05b7", "\u05b8\u05bc"]
+    latin = [a + m for a in "aeioubcdnst" for m in ("", "\u0301", "\u0308", "\u0323\u0302")]
+
+    def words(make: list[str], other: list[str] | None = None) -> list[str]:
+        syllable = [a + b for a in make for b in other or [""]]
+        return ["".join(luck.choices(syllable, k=luck.randint(1, 6))) for _ in range(80)]
+
+    return {
+        "hangul": [unicodedata.normalize("NFD", word) for word in words(hangul)],
+        "devanagari": words(consonants, matras),
+        "hebrew": words(letters, points),
+        "latin": words(latin),
+    }
+
+
+def is_part(symbol: str) -> bool:
+    return unicodedata.category(symbol)[0] == "M" or "\u1160" <= symbol <= "\u11ff"
+
+
+@pytest.mark.parametrize("name", ["hangul", "devanagari", "hebrew", "latin"])
+def test_four_scripts_have_fewer_graphemes_than_characters(name: str) -> None:
+    corpus = Corpus.exactly(scripts()[name])
+    by_grapheme, by_character = (Vocabulary.of([corpus], r) for r in (GRAPHEME, CHARACTER))
+    encoded = by_grapheme.encode(corpus)
+    assert len(encoded.ids) < len(corpus.codes) == len(by_character.encode(corpus).ids)
+    assert list(by_grapheme.decode_lines(encoded.ids, encoded.offsets)) == list(corpus)
+    # No mark stands alone, and no part of a syllable: each is on a letter of its own symbol.
+    assert not any(is_part(symbol[0]) for symbol in by_grapheme.symbols)
+    assert any(is_part(symbol) for symbol in by_character.symbols)
+
+
+# -- tokens ---------------------------------------------------------------------------------------
+
+SMILES = r"\[[^\]]+\]|Br|Cl|[BCNOPSFI]|[bcnops]|%\d\d|\d|[()=#+\-/\\.:@]"
+
+
+def molecule(luck: random.Random, depth: int = 0) -> list[str]:
+    """Tokens of a string that looks like a molecule's: chains, branches, rings, brackets."""
+    atoms = ["C", "C", "N", "O", "Cl", "Br", "c", "n", "[nH]", "[C@@H]", "[O-]", "F"]
+    tokens: list[str] = []
+    for _ in range(luck.randint(1, 5)):
+        tokens += [luck.choice(["", "", "", "=", "#"]), luck.choice(atoms)]
+        if luck.random() < 0.2:
+            ring = luck.choice(["1", "2", "%12"])
+            tokens += [ring, "C", "C", ring]
+        if depth < 2 and luck.random() < 0.3:
+            tokens += ["(", *molecule(luck, depth + 1), ")"]
+    return [token for token in tokens if token]
+
+
+def test_tokens_of_molecules_are_those_they_were_made_of() -> None:
+    luck = random.Random(1)
+    made = [molecule(luck) for _ in range(300)]
+    corpus = Corpus.exactly(["".join(tokens) for tokens in made])
+    vocabulary = Vocabulary.of([corpus], SMILES)
+    assert set(vocabulary.symbols) == {token for tokens in made for token in tokens}
+    assert {"Cl", "Br", "[nH]", "%12"} <= set(vocabulary.symbols)
+    assert [vocabulary.pieces(line) for line in corpus] == made
+    encoded = vocabulary.encode(corpus)
+    assert encoded.lengths.tolist() == [len(tokens) for tokens in made]
+    assert vocabulary.decode_lines(encoded.ids, encoded.offsets).text() == corpus.text()
+
+
+def test_what_no_token_matches_is_named() -> None:
+    with pytest.raises(DataError, match=r"no symbol matches 'Xe' \(the line 'C1CXe\[nH\]'\)"):
+        Vocabulary.of([Corpus.exactly(["CCl", "C1CXe[nH]"])], SMILES)
+    vocabulary = Vocabulary.of([Corpus.exactly(["CCl", "C1C[nH]"])], SMILES)
+    ids = vocabulary.encode_line("CXeNCl")
+    assert ids.tolist() == [vocabulary.encode_line("C")[0], UNKNOWN, UNKNOWN,
+                            vocabulary.encode_line("Cl")[0]]  # fmt: skip
+    assert vocabulary.unknown_in("CXeNCl") == ["N", "Xe"]
+    # A gap is unknown even where a symbol has its text: no match of the rule gave it.
+    odd = Vocabulary(["a", "b"], rule="a(?=b)|b")
+    assert odd.encode_line("aba").tolist() == [1, 2, UNKNOWN]
+
+
+def test_an_empty_match_is_no_symbol() -> None:
+    with pytest.raises(DataError, match="no symbol matches 'b'"):
+        Vocabulary.of([Corpus.exactly(["aab"])], "a*")
+    assert Vocabulary.of([Corpus.exactly(["aa", "a"])], "a*").symbols == ("a", "aa")
+
+
+@pytest.mark.parametrize("rule", ["(", "[", "a{2,1}", "*", "", "a" * 10_001, "(?P<x>a)(?P<x", "\\"])
+def test_what_is_no_regular_expression_is_a_usage_error(rule: str) -> None:
+    with pytest.raises(UsageError, match="--symbols"):
+        Tokenizer(rule)
+
+
+def test_a_pattern_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer, "PATIENCE", 0.2)
+    began = time.monotonic()
+    with pytest.raises(DataError, match="works on one line for more than"):
+        Vocabulary.of([Corpus.exactly(["a" * 40])], "(a|aa|a?)+$b|(a|aa)+c|(?:a?a?)+c")
+    assert time.monotonic() - began < 20
+
+
+def test_more_symbols_than_were_allowed() -> None:
+    corpus = Corpus.exactly(["ab", "cd"])
+    assert len(Vocabulary.of([corpus], ".", 4).symbols) == 4
+    with pytest.raises(DataError, match="4 different symbols, more than 3"):
+        Vocabulary.of([corpus], ".", 3)
+
+
+def test_regex_is_imported_only_for_such_a_rule() -> None:
+    code = (
+        "import sys; from makemore.text.vocabulary import Vocabulary; Vocabulary('ab');"
+        "before = 'regex' in sys.modules; Vocabulary(['a'], rule='a');"
+        "print(before, 'regex' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+# -- models of symbols ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def molecules() -> list[str]:
+    luck = random.Random(2)
+    return list(dict.fromkeys("".join(molecule(luck)) for _ in range(400)))
+
+
+@pytest.mark.parametrize("model", ["transformer", "mlp", "ngram"])
+def test_a_model_counts_symbols_and_not_characters(
+    model: str, molecules: list[str], tmp_path: Path
+) -> None:
+    steps: dict[str, Any] = {} if model == "ngram" else {"max_steps": 3, "n_embd": 8}
+    maker = MakeMore(model, symbols=SMILES, random_state=1, threads=1, **steps).fit(molecules)
+    assert maker.plan_ is not None
+    vocabulary, lengths = (
+        maker.vocabulary,
+        [len(Tokenizer(SMILES).tokenize(m)[0]) for m in molecules],
+    )
+    assert {"Cl", "[nH]"} <= set(vocabulary.symbols)
+    if model == "transformer":
+        assert maker.plan_.config.block_size == max(lengths) + 1 < max(map(len, molecules)) + 1
+    scores = maker.scores(Corpus.exactly([*molecules, "CXeC"]))
+    assert scores.symbols.tolist() == [*(n + 1 for n in lengths), 4]
+    assert np.isfinite(scores.nll).tolist() == [True] * len(molecules) + [False]
+    for row in (0, 5, 9):
+        found = expected(maker, molecules[row])
+        assert len(found) == lengths[row] + 1
+        assert found[-1].total == pytest.approx(scores.nll[row], abs=1e-4)
+        assert "".join(each.symbol or "" for each in found) == molecules[row]
+        assert forward_pass(maker, molecules[row], lengths[row] + 1).symbol is None
+    line, draws = generation(maker, seed=3)
+    assert "".join(draw.symbol or "" for draw in draws) == line.text
+    drawn = maker.sample(20, random_state=1, all=True)
+    assert all("".join(vocabulary.pieces(text)) == text for text in drawn)
+    maker.save(tmp_path / "run")
+    again = MakeMore.load(tmp_path / "run")
+    assert again.vocabulary.rule == SMILES
+    assert again.sample(20, random_state=1, all=True) == drawn
+    np.testing.assert_array_equal(again.score_samples(molecules), maker.score_samples(molecules))
+
+
+def test_the_commands_take_symbols(call: Any, molecules: list[str], tmp_path: Path) -> None:
+    (tmp_path / "smiles.txt").write_text("\n".join(molecules) + "\n")
+    model = ("--model", "mlp", "--max-steps", "3", "--n-embd", "4", "--threads", "1")
+    done = call("train", "smiles.txt", "--symbols", SMILES, "-o", "run", *model)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run/config.json").read_text())["asked"]["symbols"] == SMILES
+    done = call("score", "run", "-", "--json", input=b"CCl[nH]\nCXe\n")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["symbols"] == 4 and first["unknown"] == []
+    assert second["unknown"] == ["Xe"] and second["nll"] is None
+    done = call("explain", "run", "CCl[nH]")
+    assert done.returncode == 0 and "Cl" in done.stdout and "for 4 symbols" in done.stdout
+    assert call("inspect", "run", "-o", "page", "--word", "CCl").returncode == 0
+    refused = call("train", "smiles.txt", "--symbols", "C|N", "-o", "other", *model)
+    assert refused.returncode == 3 and "no symbol matches" in refused.stderr
+    refused = call("train", "smiles.txt", "--symbols", "(", "-o", "other", *model)
+    assert refused.returncode == 2 and "--symbols" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_sweep_has_the_symbols_in_every_trial(molecules: list[str]) -> None:
+    parts = train_val_test_split(Corpus.from_lines(molecules))
+    settings = {"symbols": SMILES, "n_symbols": 2000, "n_embd": 4, "n_hidden": 4, "threads": 1}
+    plan = plan_of("gru", {**settings, "data": 0.5}, parts)
+    whole = Vocabulary.of((part for _, part in parts), SMILES)
+    assert plan.vocabulary.symbols == whole.symbols and plan.vocabulary.rule == SMILES
+    assert plan.config.block_size == whole.longest(part for _, part in parts) + 1
+    lengths = whole.lengths(plan.split.train) + 1
+    assert plan.recipe.max_steps == round(2000 / lengths.sum())  # every step has all lines

@@ -1,0 +1,223 @@
+"""device.py: generators and threads that are given back, and devices that are there or not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from makemore.errors import UsageError
+from makemore.parallel import MOST_THREADS, default_threads, parallel_map, pool_size
+from makemore.training.device import choose_device, generator, one_thread_each, seeded, threads
+
+
+def draw(*numbers: int) -> list[float]:
+    with seeded(*numbers):
+        return torch.rand(4).tolist()
+
+
+# -- seeds ----------------------------------------------------------------------------------------
+
+
+def test_seeded_is_a_function_of_its_numbers() -> None:
+    once = draw(3407, 5)
+    torch.rand(7)
+    torch.manual_seed(1)
+    assert draw(3407, 5) == once
+    others = [draw(*numbers) for numbers in ((3407, 6), (3408, 5), (5, 3407), (3407,), (0, 5))]
+    assert len({tuple(drawn) for drawn in [once, *others]}) == 6
+
+
+def test_great_seeds() -> None:
+    assert draw(2**63 - 1) != draw(2**63 - 2)
+    assert draw(2**63 - 1, 10**9) == draw(2**63 - 1, 10**9)
+
+
+def test_seeded_gives_the_generator_back() -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    with seeded(1):
+        torch.rand(100)
+    with pytest.raises(KeyError), seeded(2):
+        raise KeyError
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_seeded_in_seeded() -> None:
+    with seeded(1):
+        first, second = torch.rand(2), torch.rand(2)
+    with seeded(1):
+        before = torch.rand(2)
+        draw(2)
+        after = torch.rand(2)
+    assert torch.equal(before, first) and torch.equal(after, second)
+
+
+def test_seeded_is_the_same_everywhere() -> None:
+    """Pinned: another mapping of numbers to draws would change every training there was."""
+    assert draw(3407, 5) == pytest.approx([0.135844, 0.105181, 0.052898, 0.262801], abs=1e-6)
+
+
+def test_a_generator_of_its_own_draws_what_seeded_would() -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    assert torch.rand(4, generator=generator(3407, 5)).tolist() == draw(3407, 5)
+    assert torch.equal(torch.rand(3), expected)
+
+
+# -- threads --------------------------------------------------------------------------------------
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        with threads(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == before + 1
+    with pytest.raises(KeyError), threads(before + 2):
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_threads_that_are_right_already_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    with threads(torch.get_num_threads()):
+        pass
+    assert not calls
+
+
+def test_a_crew_works_at_the_same_time_and_keeps_the_order() -> None:
+    meeting = threading.Barrier(3, timeout=30)  # nobody passes alone
+
+    def work(number: int) -> tuple[int, int, str]:
+        if number < 3:
+            meeting.wait()
+        return number * number, torch.get_num_threads(), threading.current_thread().name
+
+    with threads(4), one_thread_each(3):
+        assert (pool_size(), torch.get_num_threads()) == (3, 1)
+        made = parallel_map(work, range(7))
+    assert [square for square, _, _ in made] == [number**2 for number in range(7)]
+    assert {number for _, number, _ in made} == {1}
+    assert len({name for _, _, name in made[:3]}) == 3
+    assert pool_size() == 1
+
+
+def test_without_a_crew_calls_come_one_after_the_other() -> None:
+    seen: list[str] = []
+    assert parallel_map(lambda n: seen.append(threading.current_thread().name) or n, (5, 6)) == [
+        5,
+        6,
+    ]
+    assert seen == [threading.current_thread().name] * 2
+    with one_thread_each(3):
+        assert parallel_map(str, ()) == [] and parallel_map(str, (1,)) == ["1"]
+
+
+def test_what_goes_wrong_in_a_crew_is_raised_once_all_have_ended() -> None:
+    ended: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise KeyError("here")
+        time.sleep(0.05)
+        ended.append(number)
+
+    with pytest.raises(KeyError, match="here"), one_thread_each(2):
+        parallel_map(work, (0, 1))
+    assert ended == [1] and pool_size() == 1
+
+    def other(number: int) -> None:
+        if number == 1:
+            raise KeyError("there")
+
+    with pytest.raises(KeyError, match="there"), one_thread_each(2):
+        parallel_map(other, (0, 1))
+
+
+def test_a_forked_process_has_a_crew_of_its_own() -> None:
+    code = """
+import os
+from makemore.parallel import parallel_map, thread_pool
+with thread_pool(2):
+    assert parallel_map(str, range(4)) == list("0123")
+    child = os.fork()
+    assert parallel_map(str, range(4)) == list("0123")
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+    else:
+        os._exit(0)
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+def test_default_threads_are_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= default_threads() <= MOST_THREADS
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)), raising=False)
+    assert default_threads() == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(96)), raising=False)
+    assert default_threads() == 8
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert default_threads() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert default_threads() == 1
+
+
+SPINNING = """
+import atexit, os, sys
+from makemore.cli.main import main
+assert "torch" not in sys.modules  # which reads the variable once, when it is loaded
+atexit.register(lambda: print(os.environ.get("GOMP_SPINCOUNT")))
+sys.argv = ["makemore", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+)
+def test_a_command_s_threads_do_not_spin_for_long(given: dict[str, str], expected: str) -> None:
+    """Unless whoever calls it says how they wait."""
+    ours = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {k: v for k, v in os.environ.items() if k not in ours} | given
+    done = subprocess.run(
+        [sys.executable, "-c", SPINNING], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split("\n")[-2] == expected, done.stderr
+
+
+# -- devices --------------------------------------------------------------------------------------
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "gpu", "CPU ", "cuda:99", "mps:7", "xpu", "meta", "cpu:x", "opencl", "hpu", "vulkan"],
+)
+def test_a_device_that_is_not_there(name: str) -> None:
+    with pytest.raises(UsageError, match="no device .* here") as caught:
+        choose_device(name)
+    assert caught.value.exit_code == 2 and "use --device cpu" in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device")
+def test_cuda_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="no device 'cuda' here"):
+        choose_device("cuda")

@@ -1,0 +1,298 @@
+"""optimizers.py: Muon by hand and beside torch's own, what decays, and the schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import battery
+from makemore.models.core import registry
+from makemore.models.core.neural import NeuralModel
+from makemore.options import make
+from makemore.scoring.loss import nll
+from makemore.training.config import TrainingConfig
+from makemore.training.optimizers import Muon, lr_factor, make_optimizers, newton_schulz
+
+
+def recipe(**asked: Any) -> TrainingConfig:
+    return make(TrainingConfig, asked)
+
+
+def matrices(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# -- Muon -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows, columns", [(8, 8), (8, 32), (32, 8), (64, 64), (1, 7), (7, 1)])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_orthogonal_has_singular_values_near_1(rows: int, columns: int, scale: float) -> None:
+    x = matrices(3, rows, columns)
+    u, singular, vh = torch.linalg.svd(x, full_matrices=False)
+    x = u @ torch.diag_embed(singular.clamp(min=0.2)) @ vh  # none that is next to nothing
+    found = newton_schulz(x * scale)
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.6 and values.max() < 1.3
+    # The same directions, each only made as long as the others.
+    turned = u.mT @ found @ vh.mT
+    rest = turned - torch.diag_embed(turned.diagonal(dim1=1, dim2=2))
+    assert rest.abs().max() < 1e-4
+
+
+def test_orthogonal_of_many_is_that_of_each() -> None:
+    x = matrices(5, 12, 20)
+    each = torch.cat([newton_schulz(one[None]) for one in x])
+    torch.testing.assert_close(newton_schulz(x), each, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(newton_schulz(x.mT), each.mT, atol=1e-5, rtol=1e-5)
+    assert not newton_schulz(torch.zeros(2, 3, 4)).any()
+
+
+def five_steps(x: np.ndarray) -> np.ndarray:
+    """Five steps of the quintic of Jordan et al. 2024, the smaller side first."""
+    x = x / np.linalg.norm(x)
+    for _ in range(5):
+        gram = x @ x.T if x.shape[0] <= x.shape[1] else x.T @ x
+        poly = -4.7750 * gram + 2.0315 * gram @ gram
+        x = 3.4445 * x + (poly @ x if x.shape[0] <= x.shape[1] else x @ poly)
+    return x
+
+
+@pytest.mark.parametrize("rows, columns", [(6, 6), (4, 12), (12, 4)])
+def test_muon_by_hand(rows: int, columns: int) -> None:
+    start, grads = matrices(rows, columns), matrices(3, rows, columns, seed=1)
+    parameter = torch.nn.Parameter(start.clone())
+    optimizer = Muon([parameter], lr=0.1, momentum=0.9, weight_decay=0.2)
+    expected, velocity = start.double().numpy(), np.zeros((rows, columns))
+    for grad in grads:
+        parameter.grad = grad.clone()
+        optimizer.step()
+        velocity = 0.9 * velocity + 0.1 * grad.double().numpy()
+        ahead = 0.1 * grad.double().numpy() + 0.9 * velocity  # Nesterov
+        longer = max(1.0, rows / columns) ** 0.5
+        expected = expected * (1 - 0.1 * 0.2) - 0.1 * longer * five_steps(ahead)
+        np.testing.assert_allclose(parameter.detach().numpy(), expected, atol=1e-4)
+
+
+def test_rows_that_moved_far_move_less() -> None:
+    """NorMuon (Li et al. 2025) by hand: its paper's second moment, then the norm of before."""
+    start, grads = matrices(6, 4), matrices(3, 6, 4, seed=1)
+    grads[:, 0] *= 1e-3  # a row that hardly ever learns
+    parameter, plain = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    optimizer = Muon([parameter], lr=0.1, momentum=0.9, row_momentum=0.8)
+    other = Muon([plain], lr=0.1, momentum=0.9)
+    square = np.zeros((6, 1))
+    for grad in grads:
+        before = parameter.detach().clone(), plain.detach().clone()
+        parameter.grad, plain.grad = grad.clone(), grad.clone()
+        optimizer.step()
+        other.step()
+        update = (before[1] - plain.detach()).double().numpy() / 0.1
+        square = 0.8 * square + 0.2 * (update**2).mean(1, keepdims=True)
+        expected = update / np.sqrt(square)
+        expected *= np.linalg.norm(update) / np.linalg.norm(expected)
+        moved = (before[0] - parameter.detach()).double().numpy() / 0.1
+        np.testing.assert_allclose(moved, expected, atol=2e-3)
+    assert optimizer.state[parameter]["row_square"].shape == (6, 1)
+    rows = np.linalg.norm(moved, axis=1), np.linalg.norm(update, axis=1)
+    assert rows[0].std() < rows[1].std()
+
+
+def test_muon_goes_torch_s_way() -> None:
+    """torch's own works in bfloat16, so it is near and not equal."""
+    shapes = [(16, 16), (8, 24), (24, 8), (16, 16)]
+    ours = [torch.nn.Parameter(matrices(*shape, seed=n)) for n, shape in enumerate(shapes)]
+    theirs = [torch.nn.Parameter(part.detach().clone()) for part in ours]
+    asked = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
+    pair = Muon(ours, **asked), torch.optim.Muon(theirs, **asked)
+    for step in range(5):
+        before = [part.detach().clone() for part in ours]
+        for n, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            mine.grad = other.grad = matrices(*mine.shape, seed=10 * step + n)
+        for optimizer in pair:
+            optimizer.step()
+        for mine, other, old in zip(ours, theirs, before, strict=True):
+            moved, expected = (mine - old).detach(), (other - old).detach()
+            likeness = (moved * expected).sum() / moved.norm() / expected.norm()
+            assert likeness > 0.999
+            assert (moved.norm() / expected.norm()).item() == pytest.approx(1, abs=0.02)
+        with torch.no_grad():
+            for mine, other in zip(ours, theirs, strict=True):
+                other.copy_(mine)
+
+
+def test_muon_learns_the_parts_of_a_parameter_apart() -> None:
+    """As if each of the matrices that stand one above the other were a parameter of its own."""
+    whole = torch.nn.Parameter(matrices(12, 4))
+    apart = [torch.nn.Parameter(part.clone()) for part in matrices(12, 4).chunk(3)]
+    together = torch.nn.Parameter(matrices(12, 4))
+    optimizers = (
+        Muon([whole], lr=0.1, weight_decay=0.2, row_momentum=0.9, parts={whole: 3}),
+        Muon(apart, lr=0.1, weight_decay=0.2, row_momentum=0.9),
+        Muon([together], lr=0.1, weight_decay=0.2, row_momentum=0.9),
+    )
+    for step in range(3):
+        whole.grad = matrices(12, 4, seed=step)
+        together.grad = whole.grad.clone()
+        for part, grad in zip(apart, whole.grad.chunk(3), strict=True):
+            part.grad = grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(whole.detach(), torch.cat(apart).detach())
+    assert (whole - together).abs().max() > 0.01
+
+
+def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
+    model = battery.build(registry.get_model("transformer"))
+    named = {part: key for key, part in model.named_parameters()}
+    [muon] = [part for part in make_optimizers(model, recipe()) if isinstance(part, Muon)]
+    parts = {named[part]: number for part, number in muon.parts.items()}
+    assert {name for name, number in parts.items() if number == 3} == {
+        "blocks.0.attend.weight", "blocks.1.attend.weight",
+    }  # fmt: skip
+    assert set(parts.values()) == {1, 3}
+    [muon] = [p for p in make_optimizers(model, recipe(muon_momentum=0.7)) if isinstance(p, Muon)]
+    assert {group["momentum"] for group in muon.param_groups} == {0.7}
+    asked = recipe(muon_row_momentum=0.6)
+    [muon] = [part for part in make_optimizers(model, asked) if isinstance(part, Muon)]
+    assert {group["row_momentum"] for group in muon.param_groups} == {0.6}
+
+
+def test_muon_leaves_a_matrix_without_a_gradient() -> None:
+    with_it, without = (torch.nn.Parameter(matrices(3, 4)) for _ in range(2))
+    with_it.grad = matrices(3, 4, seed=1)
+    Muon([with_it, without], lr=0.1, weight_decay=0.5).step()
+    assert torch.equal(without, matrices(3, 4)) and not torch.equal(with_it, matrices(3, 4))
+
+
+# -- a model's optimizers -------------------------------------------------------------------------
+
+
+def test_sgd_by_hand() -> None:
+    model: NeuralModel = battery.build(registry.get_model("mlp"))
+    [optimizer] = make_optimizers(model, recipe(optimizer="sgd", learning_rate=0.1, weight_decay=0))
+    inputs = torch.from_numpy(battery.some_inputs(model, 32))
+    targets = torch.arange(32) % 9
+    nll(model(inputs), targets).backward()
+    expected = {
+        name: part.detach() - 0.1 * part.grad
+        for name, part in model.named_parameters()
+        if part.grad is not None
+    }
+    optimizer.step()
+    assert set(expected) == set(dict(model.named_parameters()))
+    for name, part in model.named_parameters():
+        torch.testing.assert_close(part.detach(), expected[name])
+
+
+def test_adamw_by_hand() -> None:
+    model: NeuralModel = battery.build(registry.get_model("mlp"))
+    asked = recipe(optimizer="adamw", learning_rate=0.01, weight_decay=0.1)
+    [optimizer] = make_optimizers(model, asked)
+    start = {name: part.detach().clone() for name, part in model.named_parameters()}
+    for part in model.parameters():
+        part.grad = matrices(*part.shape)
+    optimizer.step()
+    for name, part in model.named_parameters():
+        # In the first step both moments, corrected for their start, are those of this gradient.
+        kept = 1 - 0.01 * 0.1 if name in ("hidden.weight", "head.weight") else 1
+        expected = start[name] * kept - 0.01 * part.grad / (part.grad.abs() + 1e-8)
+        torch.testing.assert_close(part.detach(), expected)
+
+
+DECAYING = {
+    "bigram": set(),
+    "mlp": {"hidden.weight", "head.weight"},
+    "deep_mlp": {"layers.0.weight", "layers.1.weight", "head.weight"},
+    "bow": {"hidden.weight", "project.weight", "head.weight"},
+    "rnn": {"cells.weight_ih_l0", "cells.weight_hh_l0", "cells.weight_ih_l1"}
+    | {"cells.weight_hh_l1", "head.weight"},
+    "transformer": {"head.weight"}
+    | {
+        f"blocks.{n}.{part}.weight"
+        for n in range(2)
+        for part in ("attend", "project", "widen", "narrow")
+    },
+}
+DECAYING["gru"] = DECAYING["lstm"] = DECAYING["rnn"]
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw", "muon"])
+@pytest.mark.parametrize("name", DECAYING)
+def test_matrices_decay_and_nothing_else(name: str, kind: str) -> None:
+    """Biases, norms, embeddings, positions and start states keep what they have."""
+    model = battery.build(registry.get_model(name))
+    asked = recipe(optimizer=kind, learning_rate=0.1, muon_learning_rate=0.1, weight_decay=0.5)
+    optimizers = make_optimizers(model, asked)
+    named = {part: key for key, part in model.named_parameters()}
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    decay = {named[part]: group["weight_decay"] for group in groups for part in group["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(named) == len(decay)
+    assert {key for key, share in decay.items() if share} == DECAYING[name]
+    with torch.no_grad():
+        for part in named:
+            part.fill_(1.0)
+            part.grad = torch.zeros_like(part)
+    for optimizer in optimizers:
+        optimizer.step()
+    for part, key in named.items():
+        expected = 1 - 0.1 * 0.5 if key in DECAYING[name] else 1.0
+        torch.testing.assert_close(part.detach(), torch.full_like(part, expected))
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_muon_learns_the_hidden_matrices_and_adamw_the_rest(name: str) -> None:
+    model = battery.build(registry.get_model(name))
+    asked = recipe(optimizer="muon", learning_rate=0.003, muon_learning_rate=0.02)
+    optimizers = make_optimizers(model, asked)
+    named = {part: key for key, part in model.named_parameters()}
+    learned = {
+        type(optimizer): {named[p] for group in optimizer.param_groups for p in group["params"]}
+        for optimizer in optimizers
+    }
+    hidden = DECAYING[name] - {"head.weight"}
+    assert learned.get(Muon, set()) == hidden
+    assert learned[torch.optim.AdamW] == set(named.values()) - hidden
+    for optimizer in optimizers:
+        peak = 0.02 if isinstance(optimizer, Muon) else 0.003
+        assert all(group["peak"] == group["lr"] == peak for group in optimizer.param_groups)
+
+
+# -- schedules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "asked, expected",
+    [
+        ({"schedule": "constant"}, {0: 1, 50: 1, 99: 1}),
+        ({"schedule": "linear"}, {0: 1, 25: 0.75, 50: 0.5, 99: 0.01}),
+        ({"schedule": "cosine"}, {0: 1, 25: 0.853553, 50: 0.5, 75: 0.146447, 99: 0.000247}),
+        ({"schedule": "step"}, {0: 1, 49: 1, 50: 0.1, 99: 0.1}),
+        ({"schedule": "step", "decay_at": 0.75}, {74: 1, 75: 0.1}),
+        ({"schedule": "step", "decay_at": 0.0}, {0: 0.1}),
+        ({"schedule": "step", "decay_at": 1.0}, {99: 1}),
+        ({"schedule": "constant", "warmup_steps": 10}, {0: 0.1, 4: 0.5, 9: 1, 10: 1, 99: 1}),
+        ({"schedule": "linear", "warmup_steps": 20}, {0: 0.05, 19: 1, 20: 1, 60: 0.5, 99: 0.0125}),
+        ({"schedule": "cosine", "warmup_steps": 20}, {19: 1, 20: 1, 60: 0.5}),
+        ({"schedule": "linear", "warmup_steps": 100}, {0: 0.01, 99: 1}),
+        ({"schedule": "linear", "warmup_steps": 500}, {0: 0.002, 99: 0.2}),
+    ],
+)
+def test_schedules(asked: dict[str, Any], expected: dict[int, float]) -> None:
+    found = {step: lr_factor(recipe(**asked), step, 100) for step in expected}
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "linear", "cosine"])
+@pytest.mark.parametrize("max_steps", [1, 2, 7, 100])
+def test_a_rate_is_never_nothing_and_never_above_its_peak(schedule: str, max_steps: int) -> None:
+    for warmup in (0, 1, 3):
+        asked = recipe(schedule=schedule, warmup_steps=warmup)
+        shares = [lr_factor(asked, step, max_steps) for step in range(max_steps)]
+        assert all(0 < share <= 1 for share in shares)
+        assert shares[warmup:] == sorted(shares[warmup:], reverse=True)
+        assert shares[:warmup] == sorted(shares[:warmup])
