@@ -48,7 +48,7 @@ def words_of(options: argparse.Namespace) -> list[str]:
         from splits import names_path, read_words
 
         return read_words(names_path(path))
-    from makemore.text.dataset import builtin_names
+    from makemore.text.builtin_lists import builtin_names
 
     return builtin_names()
 

@@ -26,7 +26,8 @@ from makemore import MakeMore
 from makemore.api.plan import Plan
 from makemore.models.core.base import CountModel
 from makemore.models.core.registry import get_model, model_names
-from makemore.text.dataset import Split, builtin_names
+from makemore.text.builtin_lists import builtin_names
+from makemore.text.dataset import Split
 from splits import SPLITS, names_path, read_words
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from makemore.text.dataset import builtin_names
+from makemore.text.builtin_lists import builtin_names
 
 PICTURE = Path(__file__).resolve().parent / "terminal.svg"
 WIDTH = 94

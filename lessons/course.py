@@ -48,7 +48,7 @@ class Lesson:
     def words(self) -> list[str]:
         """The 32,033 names of the lectures, in their order; short: 6,800 built-in ones, sorted."""
         if self.short:
-            from makemore.text.dataset import builtin_names
+            from makemore.text.builtin_lists import builtin_names
 
             return [name.lower() for name in builtin_names() if name.isascii() and name.isalpha()]
         path = Path(value_of("--names") or os.environ.get("MAKEMORE_NAMES") or "names.txt")

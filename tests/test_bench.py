@@ -31,7 +31,7 @@ import time_to_loss  # noqa: E402
 import train_throughput  # noqa: E402
 from makemore.models.core.registry import get_model  # noqa: E402
 from makemore.scoring.line_tensors import LineTensors  # noqa: E402
-from makemore.text.dataset import builtin_names  # noqa: E402
+from makemore.text.builtin_lists import builtin_names  # noqa: E402
 from makemore.text.vocabulary import Vocabulary  # noqa: E402
 from makemore.training.batches import Batches  # noqa: E402
 

@@ -223,7 +223,7 @@ def lines_of_picture() -> list[str]:
 
 def test_the_picture_shows_what_the_program_does():
     """Its commands are those of the script; the names that it gives are in no list."""
-    from makemore.text.dataset import builtin_names
+    from makemore.text.builtin_lists import builtin_names
 
     recorded = runpy.run_path(str(ROOT / "docs" / "terminal.py"))["COMMANDS"]
     lines = lines_of_picture()

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from makemore.cli import main
-from makemore.text.dataset import builtin_names
+from makemore.text.builtin_lists import builtin_names
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -27,7 +27,7 @@ from makemore.cli import main as entry
 from makemore.models.core import registry
 from makemore.options import make
 from makemore.sampling.policy import GIVE_UP
-from makemore.text import dataset
+from makemore.text import builtin_lists
 from makemore.training.config import TrainingConfig
 from makemore.training.optimizers import lr_factor
 
@@ -214,7 +214,7 @@ def test_what_readme_types_works(folder, monkeypatch):
         for line in QUICK:
             if line == "makemore fetch names":  # checked by its digest: make ours the right one
                 digest = hashlib.sha256("\n".join(LINES).encode()).hexdigest()
-                monkeypatch.setattr(dataset, "NAMES_SHA256", digest)
+                monkeypatch.setattr(builtin_lists, "NAMES_SHA256", digest)
                 (folder / "names.txt").unlink()
             code, out, err = run(f"{line} {QUICK[line].format(url=url)}", folder)
             # After three steps hardly anything starts with Ma: fewer than 50 is an answer, too.

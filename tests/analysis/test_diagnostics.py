@@ -37,8 +37,9 @@ from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
 from makemore.scoring.line_tensors import LineTensors
 from makemore.scoring.loss import nll
+from makemore.text.builtin_lists import builtin_names
 from makemore.text.corpus import Corpus
-from makemore.text.dataset import builtin_names, train_val_test_split
+from makemore.text.dataset import train_val_test_split
 from makemore.training.batches import Batches
 from makemore.training.config import TrainingConfig
 from makemore.training.device import seeded

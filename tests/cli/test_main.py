@@ -32,7 +32,7 @@ from makemore.models.core import registry
 from makemore.runs import logs
 from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
-from makemore.text import dataset
+from makemore.text import builtin_lists
 from makemore.version import __version__
 from warm import Warm
 
@@ -220,7 +220,7 @@ def test_without_a_file_or_a_run_it_learns_the_built_in_names(call: Call, tmp_pa
     ended = call("train", "--model", "ngram")
     assert ended.returncode == 0 and len(ended.stdout.splitlines()) == 20
     found = Run.load(tmp_path / "runs/names-ngram")
-    assert sum(len(part) for _, part in found.split) == len(dataset.builtin_names()) > 5000
+    assert sum(len(part) for _, part in found.split) == len(builtin_lists.builtin_names()) > 5000
 
 
 def test_standard_input_is_a_file_too(call: Call, tmp_path: Path) -> None:
@@ -703,7 +703,7 @@ def test_fetch_keeps_only_what_was_expected(
 ) -> None:
     failed(call("fetch", "names", "--url", server), 3, "sha256", server)
     assert os.listdir(tmp_path) == []
-    monkeypatch.setattr(dataset, "NAMES_SHA256", hashlib.sha256(TEXT.encode()).hexdigest())
+    monkeypatch.setattr(builtin_lists, "NAMES_SHA256", hashlib.sha256(TEXT.encode()).hexdigest())
     ended = call("fetch", "names", "--url", server)
     assert ended.returncode == 0 and ended.stdout == "names.txt\n"
     assert (tmp_path / "names.txt").read_text() == TEXT

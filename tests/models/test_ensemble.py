@@ -27,8 +27,9 @@ from makemore.runs.manifest import verify
 from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
 from makemore.scoring.scorer import log_probabilities, surprisals
+from makemore.text.builtin_lists import builtin_names
 from makemore.text.corpus import Corpus
-from makemore.text.dataset import Split, builtin_names, train_val_test_split
+from makemore.text.dataset import Split, train_val_test_split
 from makemore.training.events import Evaluated, Saved, Step
 from warm import Warm, workplace
 

@@ -27,7 +27,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from makemore import MakeMore
-from makemore.api.session import same_command
+from makemore.api.resume import same_command
 from makemore.errors import RunError, SystemFault, UsageError
 from makemore.runs import manifest as manifest_module
 from makemore.runs.manifest import FORMAT, verify

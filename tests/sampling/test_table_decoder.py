@@ -11,8 +11,9 @@ import battery
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable
 from makemore.models.bigram import Bigram
-from makemore.models.core.base import Model, TransitionTable, log_softmax
+from makemore.models.core.base import Model, log_softmax
 from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.core.transition_table import TransitionTable
 from makemore.models.ngram import NGram
 from makemore.options import make
 from makemore.sampling import policy

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError
-from makemore.models.core.base import MAX_TABLE_CELLS, Arrays, CountModel, TransitionTable
+from makemore.models.core.base import Arrays, CountModel
 from makemore.models.core.registry import register
 from makemore.models.core.state import State
+from makemore.models.core.transition_table import MAX_TABLE_CELLS, TransitionTable
 from makemore.options import option
 from makemore.text.ragged import scatter
 

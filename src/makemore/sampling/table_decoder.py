@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.models.core.base import TransitionTable, log_softmax
+from makemore.models.core.base import log_softmax
+from makemore.models.core.transition_table import TransitionTable
 from makemore.sampling.categorical import DrawBatch, cumulative, sample_from_cdf
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import Automaton

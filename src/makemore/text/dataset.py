@@ -1,4 +1,4 @@
-"""Dataset: the lines to learn from, to choose by and to report on; and lists that are at hand.
+"""Dataset: the lines to learn from, those to choose by, and those to report on once.
 
 A split comes before everything that is learned. No torch.
 """
@@ -7,59 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import http.client
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from makemore.errors import DataError, SystemFault
+from makemore.text.builtin_lists import builtin_names
 from makemore.text.config import TextConfig
 from makemore.text.corpus import MANY, Corpus, mix
-
-NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/master/names.txt"
-NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
-MAX_DOWNLOAD = 64 * 2**20
-
-
-def builtin_names() -> list[str]:
-    """About 6,800 English given names, sorted, from Faker's lists (MIT). No network is used."""
-    from faker.providers.person.en import Provider
-
-    return sorted(set(Provider.first_names))
-
-
-def fetch(url: str, sha256: str, target: Path, timeout: float = 30.0) -> Path:
-    """Download `url` to `target`, whole and with this digest or not at all.
-
-    Raises DataError if what came is something else, SystemFault if nothing could come or be kept.
-    """
-    try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 (https or a test's own server)
-            body = response.read(MAX_DOWNLOAD + 1)
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it is the answer, too, and holds the connection
-        reason = str(getattr(error, "reason", error))
-        raise SystemFault(
-            f"cannot download {url}", reason, "check the network, or download it by hand"
-        ) from None
-    found = hashlib.sha256(body).hexdigest()
-    if found != sha256:
-        raise DataError(f"what came has sha256 {found}, not {sha256}", url, "nothing was written")
-    temporary = target.with_name(target.name + ".part")
-    try:
-        temporary.write_bytes(body)
-        os.replace(temporary, target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SystemFault(f"cannot write {target}", error.strerror) from None
-    return target
-
 
 MIN_LINES_TO_SPLIT = 50  # distinct lines under which all of them train
 

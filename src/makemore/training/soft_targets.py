@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from makemore.models import CountModel
-from makemore.models.core.base import TransitionTable
 from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.core.transition_table import TransitionTable
 from makemore.models.ngram import NGram
 from makemore.scoring.line_tensors import IGNORED
 from makemore.text import Corpus, Vocabulary

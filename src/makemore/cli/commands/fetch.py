@@ -15,8 +15,8 @@ def fetch(**values: Any) -> int:
 
     What came is checked by its sha256 before it is kept.
     """
-    from makemore.text.dataset import NAMES_SHA256, NAMES_URL
-    from makemore.text.dataset import fetch as download
+    from makemore.text.builtin_lists import NAMES_SHA256, NAMES_URL
+    from makemore.text.builtin_lists import fetch as download
 
     target = Path(values["out"] or f"{values['list']}.txt")
     download(values["url"] or NAMES_URL, NAMES_SHA256, target)

@@ -40,7 +40,7 @@ class TrainCommand(ModelCommand):
         folder = value_of("-o", args) or value_of("--out", args)
         if named or not (folder or time):
             return named or DEFAULT_MODEL
-        from makemore.api.session import default_model
+        from makemore.api.resume import default_model
 
         seconds = 1.0 if time else None  # how many is nothing to its options; --members is one
         return default_model(Path(folder) if folder else None, seconds, "--fresh" in args)
@@ -73,7 +73,7 @@ def train(**values: Any) -> int:
     same command goes on where it was; finished, it shows 20 more.
     """
     from makemore.api.plan import split_options
-    from makemore.api.session import default_model
+    from makemore.api.resume import default_model
     from makemore.models import get_model
 
     seconds = parse_seconds(values["time"]) if values["time"] else None

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from makemore.errors import RunError
 from makemore.escaping import visible
-from makemore.models.core.base import MAX_TABLE_CELLS, Arrays, CountModel, TransitionTable
+from makemore.models.core.base import Arrays, CountModel
 from makemore.models.core.state import State
+from makemore.models.core.transition_table import MAX_TABLE_CELLS, TransitionTable
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""dataset.py: the names that come with the package, and a download that is whole or not at all."""
+"""builtin_lists.py: names that come with the package, and a download that is whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from makemore.errors import DataError, SystemFault
-from makemore.text import dataset
+from makemore.text import builtin_lists
+from makemore.text.builtin_lists import NAMES_SHA256, builtin_names, fetch
 from makemore.text.corpus import Corpus, is_clean
-from makemore.text.dataset import NAMES_SHA256, builtin_names, fetch
 
 BODY = b"emma\nolivia\nava\n"
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -128,7 +128,7 @@ def test_anything_else_is_not_written(server: str, tmp_path: Path, path: str) ->
 def test_a_body_without_end_is_bounded(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "MAX_DOWNLOAD", 1000)
+    monkeypatch.setattr(builtin_lists, "MAX_DOWNLOAD", 1000)
     with pytest.raises(DataError) as caught:
         fetch(server + "/large", DIGEST, tmp_path / "names.txt")
     assert hashlib.sha256(b"x" * 1001).hexdigest() in str(caught.value)
