@@ -1,4 +1,4 @@
-"""builtin_lists.py: names that come with the package, and a download that is whole or not at all."""
+"""builtin_lists.py: names that come with the package; a download that is whole or not at all."""
 
 from __future__ import annotations
 
