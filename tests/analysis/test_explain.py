@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore, parallel
+from makemore.analysis.context import inputs_after
 from makemore.analysis.explain import expected, generation
-from makemore.analysis.forward_pass import forward_pass, inputs_after
+from makemore.analysis.forward_pass import forward_pass
 from makemore.errors import UsageError
 from makemore.models.core import registry
 from makemore.models.core.base import CountModel, log_softmax

@@ -26,7 +26,8 @@ from makemore.models.ngram import NGram
 from makemore.runs.manifest import verify
 from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
-from makemore.scoring.scorer import log_probabilities, surprisals
+from makemore.scoring.neural_scorer import log_probabilities
+from makemore.scoring.scorer import surprisals
 from makemore.text.builtin_lists import builtin_names
 from makemore.text.corpus import Corpus
 from makemore.text.dataset import Split, train_val_test_split

@@ -7,7 +7,7 @@ import pytest
 
 import battery
 from makemore.models.core import registry
-from makemore.scoring import scorer
+from makemore.scoring import neural_scorer, scorer
 from makemore.scoring.prefix_scorer import SortedPrefixes
 from makemore.scoring.scorer import surprisals
 
@@ -69,9 +69,9 @@ def test_scores_by_prefixes_by_lines_and_in_blocks_agree(
     found = []
     for pays, block, short in ((0.0, 100, 128), (10.0, 100, 128), (10.0, 3, 128), (10.0, 100, 2)):
         asked.clear()
-        monkeypatch.setattr(scorer, "PAYS", pays)
-        monkeypatch.setattr(scorer, "BLOCK", block)
-        monkeypatch.setattr(scorer, "SHORT", short)
+        monkeypatch.setattr(neural_scorer, "MAX_PREFIX_RATE", pays)
+        monkeypatch.setattr(scorer, "MAX_BLOCK_LINES", block)
+        monkeypatch.setattr(neural_scorer, "MAX_SHORT_LINE", short)
         found.append(surprisals(model, *encoded(WORDS), labels))
         assert bool(asked) == (pays > 0 and short > 4)
         if pays and block == 100 and short > 4:

@@ -16,10 +16,11 @@ from makemore.models.core import registry
 from makemore.models.core.base import Model
 from makemore.models.core.neural import NeuralModel
 from makemore.options import make
-from makemore.scoring import scorer
+from makemore.scoring import count_scorer, neural_scorer
 from makemore.scoring.line_tensors import IGNORED, LineTensors
 from makemore.scoring.loss import nll
-from makemore.scoring.scorer import eval_mode, score, surprisals
+from makemore.scoring.neural_scorer import eval_mode
+from makemore.scoring.scorer import score, surprisals
 from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
 from makemore.training.batch_norm import calibrate_batch_norm
@@ -151,8 +152,9 @@ def test_a_split_s_loss_does_not_depend_on_chunks(
     corpus = Corpus.exactly(words)
     at_once = score(model, ABC, corpus)
     for chunk in (1, 17, 100):
-        monkeypatch.setattr(scorer, "CHUNK", chunk)
-        monkeypatch.setattr(scorer, "WINDOWS", 3 * chunk)
+        for module in (count_scorer, neural_scorer):
+            monkeypatch.setattr(module, "CHUNK", chunk)
+            monkeypatch.setattr(module, "MAX_WINDOWS", 3 * chunk)
         scores = score(model, ABC, corpus)
         np.testing.assert_allclose(scores.nll, at_once.nll, rtol=1e-5)
         assert scores.mean() == pytest.approx(at_once.mean(), rel=1e-6)
@@ -184,7 +186,8 @@ def test_a_window_is_computed_once(
     np.testing.assert_allclose(
         each, np.concatenate([by_step(model, word) for word in corpus]), atol=1e-4
     )
-    monkeypatch.setattr(scorer, "WINDOWS", 4)
+    monkeypatch.setattr(count_scorer, "MAX_WINDOWS", 4)
+    monkeypatch.setattr(neural_scorer, "MAX_WINDOWS", 4)
     again = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
     np.testing.assert_allclose(again, each, rtol=1e-5)
 
@@ -194,7 +197,7 @@ def test_very_long_lines_go_step_by_step(name: str, monkeypatch: pytest.MonkeyPa
     model = battery.shaken(registry.get_model(name))
     corpus = Corpus.exactly([*WORDS, "fade" * 10])
     at_once = score(model, ABC, corpus).nll
-    monkeypatch.setattr(scorer, "FAR", 7)
+    monkeypatch.setattr(neural_scorer, "MAX_INPUTS", 7)
     calls = []
     monkeypatch.setattr(model, "step", lambda *a: (calls.append(1), type(model).step(model, *a))[1])
     np.testing.assert_allclose(score(model, ABC, corpus).nll, at_once, rtol=1e-5)

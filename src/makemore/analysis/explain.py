@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.analysis.forward_pass import Symbol, context_of, parts_of, start_of, symbol_of
+from makemore.analysis.context import Symbol, context_of, parts_of, start_of, symbol_of
 from makemore.api import MakeMore
 from makemore.models import Model
 from makemore.models.core.state import State

@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.analysis.forward_pass import Symbol, parts_of
+from makemore.analysis.context import Symbol, parts_of
 from makemore.api import MakeMore
 from makemore.models import Model
 from makemore.scoring import Scores, surprisals
 from makemore.text import Corpus
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN
-from makemore.training.device import threads
 
 COMPARED = 2_000  # training lines, of the lowest hashes, that a line is compared with
 EQUAL = 1e-6  # nats a symbol: the last bits of a line's nll hang on the lines it is scored with
@@ -47,7 +46,7 @@ def by_symbol(maker: MakeMore, corpus: Corpus) -> list[list[Surprisal]]:
     lengths = stops - offsets[:-1]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     kept = np.arange(starts[-1]) + np.repeat(offsets[:-1] - starts[:-1], lengths)
-    with threads(plan.config.threads):
+    with maker.evaluation():
         nats = _marginal(maker, model, ids[kept], starts)
     names, values, codes = [None, *plan.vocabulary.symbols], nats.tolist(), ids.tolist()
     found = []

@@ -154,7 +154,7 @@ def _of_val(
 
     Of as many lines as memory has room for; of none without val, where all weigh alike.
     """
-    from makemore.scoring.scorer import log_probabilities
+    from makemore.scoring.neural_scorer import log_probabilities
 
     vocabulary = plan.vocabulary
     rows = MAX_VAL_CELLS // (len(vocabulary) * len(model.kinds))

@@ -60,10 +60,10 @@ class FittedModel:
         return self.model_
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """The run's own number of threads: the last bits of a sum depend on it.
+    def evaluation(self) -> Iterator[None]:
+        """Inside, the model is in evaluation mode and computes with the run's number of threads.
 
-        And evaluation mode, which every single step of a model would have to set.
+        The last bits of a sum depend on that number.
         """
         if isinstance(self._model, CountModel):
             yield
@@ -222,7 +222,7 @@ class FittedModel:
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
         cap = 2 * plan.vocabulary.longest([plan.split.train])
         known = self._known(corpus_to_avoid(avoid))
-        with self._threads():
+        with self.evaluation():
             return top_lines(self._model, plan.vocabulary, known, options, inputs, n, cap, beam)
 
     # -- scores -----------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class FittedModel:
         from makemore.scoring import score
 
         plan = self._plan
-        with self._threads():
+        with self.evaluation():
             found = score(self._model, plan.vocabulary, corpus, plan.label_shares)
             return found if found.posterior is None else self._labels.calibrated(found)
 
@@ -278,7 +278,7 @@ class FittedModel:
 
     def predict(self, lines: Iterable[str]) -> NDArray[Any]:
         """(n,) the likeliest label of each line. UsageError without labels."""
-        with self._threads():
+        with self.evaluation():
             return np.asarray(self.classes_[self._labels.likeliest(corpus_as_is(lines))])
 
     def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
@@ -287,7 +287,7 @@ class FittedModel:
         Calibrated on the validation lines (see scoring/classifier.py). A line with an unknown
         symbol has the labels' shares. Raises UsageError without labels.
         """
-        with self._threads():
+        with self.evaluation():
             found = self._labels.calibrated(self._labels.posterior(corpus_as_is(lines)))
         return np.asarray(found.posterior)
 
@@ -296,7 +296,7 @@ class FittedModel:
 
         See Classifier.accuracy. UsageError without labels.
         """
-        with self._threads():
+        with self.evaluation():
             return self._labels.accuracy(dict(self._plan.split)[name])
 
     def report(self, name: str) -> dict[str, Any]:

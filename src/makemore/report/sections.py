@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from makemore.analysis import advise, calibrate, traced
+from makemore.analysis.context import start_of
 from makemore.analysis.diagnostics import (
     Watch,
     activations,
@@ -23,7 +24,6 @@ from makemore.analysis.diagnostics import (
     frequencies,
     most_frequent,
 )
-from makemore.analysis.forward_pass import start_of
 from makemore.analysis.novelty import new_lines
 from makemore.analysis.trace import attention_weights
 from makemore.api import MakeMore

@@ -8,7 +8,8 @@ from makemore.lazy import late_names
 
 if TYPE_CHECKING:
     from makemore.scoring.loss import nll
-    from makemore.scoring.scorer import Scores, eval_mode, score, surprisals
+    from makemore.scoring.neural_scorer import eval_mode
+    from makemore.scoring.scorer import Scores, score, surprisals
 
 __all__ = ["Scores", "eval_mode", "nll", "score", "surprisals"]
 
@@ -19,6 +20,6 @@ __getattr__ = late_names(
         "score": "scorer",
         "Scores": "scorer",
         "surprisals": "scorer",
-        "eval_mode": "scorer",
+        "eval_mode": "neural_scorer",
     },
 )

@@ -1,0 +1,64 @@
+"""Count scorer: surprisals of lines under a model of counts. No torch.
+
+A model of counts reads a window of the last symbols. Windows that are equal are looked up once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.models import CountModel
+from makemore.text.ragged import scatter
+
+Ints = NDArray[np.int64]
+
+CHUNK = 2**14  # distinct windows that are looked up at a time
+MAX_WINDOWS = 2**17  # among which equal ones are looked for
+
+
+def count_surprisals(
+    model: CountModel, ids: Ints, offsets: Ints, labels: Ints | None
+) -> NDArray[np.float64]:
+    """Compute -log p of each line's symbols and of its end, in nats (n_symbols + n_lines,).
+
+    ids (n_symbols,) one line after another; offsets (n_lines + 1,); labels (n_lines,) ids or None
+    """
+    n_lines, margin = len(offsets) - 1, max(model.block_size, 1)
+    first = offsets[:-1] + margin * np.arange(1, n_lines + 1)  # the place of each first symbol
+    flat = np.zeros(len(ids) + margin * n_lines + 1, dtype=ids.dtype)  # boundaries in between
+    scatter(ids, offsets, first, flat)
+    lines = np.repeat(np.arange(n_lines), np.diff(offsets) + 1)  # (N,) of each target
+    ends = np.arange(len(lines)) + (margin - 1) * (lines + 1) + 1  # (N,) its place in flat
+    out = np.zeros(len(lines))
+    for start in range(0, len(lines), MAX_WINDOWS):
+        part = slice(start, start + MAX_WINDOWS)
+        windows = flat[ends[part, None] + np.arange(-model.block_size, 0)]  # (N, block_size)
+        if labels is not None:
+            windows[:, 0] = labels[lines[part]]
+        out[part] = _of_windows(model, windows.astype(np.int64), flat[ends[part]])
+    return out
+
+
+def _of_windows(model: CountModel, windows: Ints, targets: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Windows (N, block_size) and what followed (N,) -> its surprisal, nats (N,)."""
+    distinct, which = _distinct(windows, model.vocab_size + model.n_labels)
+    order = np.argsort(which, kind="stable")
+    bounds = np.searchsorted(which[order], np.arange(0, len(distinct) + CHUNK, CHUNK))
+    out = np.zeros(len(windows))
+    for chunk, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        rows = order[begin:end]
+        here = distinct[chunk * CHUNK : (chunk + 1) * CHUNK]
+        logs = model.forward(windows[here])  # (K, V)
+        out[rows] = -logs[which[rows] - chunk * CHUNK, targets[rows]]
+    return out
+
+
+def _distinct(windows: Ints, base: int) -> tuple[Ints, Ints]:
+    """Windows (N, block) of ids below `base` -> where each distinct one stands (K,), whose (N,)."""
+    N, block = windows.shape
+    if base**block >= 2**63:  # too wide for a number: each by itself
+        return np.arange(N), np.arange(N)
+    codes = windows @ base ** np.arange(block)
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    return first, which

@@ -1,0 +1,173 @@
+"""Neural scorer: surprisals of lines under a model of gradients, on its device.
+
+Lines that begin alike share their prefixes (prefix_scorer.py), equal windows are computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from makemore.models import Model, NeuralModel
+from makemore.models.core.base import log_softmax
+from makemore.models.ensemble import Ensemble
+from makemore.scoring.line_tensors import IGNORED, LineTensors
+from makemore.scoring.prefix_scorer import SortedPrefixes
+from makemore.text.vocabulary import Encoded
+
+CHUNK = 2**14  # symbols in a forward pass
+MAX_SHORT_LINE = 128  # symbols: where a line is longer, steps cost more than prefixes save
+MAX_SHARED_SYMBOLS = 2**15  # of the lines whose prefixes are looked at together
+MAX_WINDOWS = 2**17  # among which equal ones are looked for
+MAX_PREFIX_RATE = 0.6  # distinct prefixes a symbol, below which each is looked at once
+MAX_INPUTS = 4096  # that a model without a limit is given at once
+
+
+@contextmanager
+def eval_mode(model: Model) -> Iterator[None]:
+    """Evaluation mode and no gradients inside; the mode that was before is given back."""
+    was_training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        if isinstance(model, nn.Module):
+            model.train(was_training)
+
+
+def neural_surprisals(
+    model: NeuralModel,
+    ids: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+) -> NDArray[np.float64]:
+    """Compute -log p of each line's symbols and of its end, in nats (n_symbols + n_lines,).
+
+    ids (n_symbols,) one line after another; offsets (n_lines + 1,); labels (n_lines,) ids or None
+    """
+    lines = LineTensors(ids, offsets, model.input_kind, model.block_size, model.device, labels)
+    out = np.zeros(len(ids) + len(lines))
+    with eval_mode(model):
+        if model.input_kind == "window":
+            _by_window(model, lines, out)
+        elif not _by_prefix(model, ids, offsets, labels, out):
+            _by_sequence(model, lines, out)
+    return out
+
+
+def _by_prefix(
+    model: Any,
+    ids: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+    out: NDArray[Any],
+) -> bool:
+    """Each prefix that lines share once; whether that paid."""
+    if np.diff(offsets).max(initial=0) > MAX_SHORT_LINE:
+        return False
+    trie = SortedPrefixes.of(ids, offsets, labels)
+    if trie.prefixes >= MAX_PREFIX_RATE * len(out):
+        return False
+    starts = offsets[:-1] + np.arange(len(offsets) - 1)
+    for rows, place, nats in trie.surprisals(model, MAX_SHARED_SYMBOLS):
+        out[starts[rows] + place] = nats
+    return True
+
+
+def _by_window(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
+    ends = lines.ends()
+    for start in range(0, len(ends), MAX_WINDOWS):
+        part = torch.from_numpy(ends[start : start + MAX_WINDOWS]).to(lines.device)
+        inputs, targets = lines.windows(part)
+        for windows, rows, number in _unique_windows(inputs, model.vocab_size + model.n_labels):
+            logits = model(inputs[windows])
+            loss = -logits.log_softmax(-1)[number, targets[rows]]
+            out[start + rows.numpy(force=True)] = loss.double().numpy(force=True)
+
+
+def _unique_windows(inputs: Tensor, base: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Windows (N, block) of ids below `base`, so that equal ones are computed once.
+
+    Gives, for at most CHUNK that differ at a time: where each stands first (K,); the rows of all
+    that are like one of them (R,); and which of the K each of those is (R,).
+    """
+    N, block = inputs.shape
+    if base**block < 2**63:
+        codes = (inputs * base ** torch.arange(block, device=inputs.device)).sum(1)
+    else:
+        codes = torch.arange(N, device=inputs.device)  # too wide for a number: each by itself
+    codes, order = codes.sort()
+    starts = torch.cat([codes.new_ones(1), codes.diff()]).nonzero().squeeze(1)  # (distinct,)
+    sizes = torch.cat([starts, starts.new_tensor([N])]).diff()
+    for these, alike in zip(torch.split(starts, CHUNK), torch.split(sizes, CHUNK), strict=True):
+        first = int(these[0])
+        number = torch.arange(len(these), device=inputs.device).repeat_interleave(alike)
+        yield order[these], order[first : first + len(number)], number
+
+
+def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
+    counts = lines.lengths + 1
+    starts = np.cumsum(counts) - counts
+    limit = model.block_size if model.limited else max(MAX_INPUTS, model.block_size)
+    order = np.argsort(counts, kind="stable")
+    fits = order[counts[order] <= limit]
+    for rows in _chunks(fits, counts):
+        inputs, targets = lines.sequences(rows, limit)
+        logits = model(inputs)
+        loss = F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        inside = (targets != IGNORED).cpu().numpy()
+        place = starts[rows][:, None] + np.arange(inside.shape[1])
+        out[place[inside]] = loss.view_as(targets).double().cpu().numpy()[inside]
+    flat = lines.flat.cpu().numpy()
+    for row in map(int, order[counts[order] > limit]):  # step knows how to go on past block_size
+        state, first = model.initial_state(1), int(lines.first[row])
+        for number in range(int(counts[row])):
+            at = first + number
+            before = flat[at - 1 : at].astype(np.int64)
+            if number == 0 and lines.labels is not None:
+                before = lines.labels[row : row + 1].cpu().numpy()
+            logits, state = model.step(before, state)
+            out[starts[row] + number] = -log_softmax(logits)[0, flat[at]]
+
+
+def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Rows in the given order (by length), at most CHUNK symbols with padding at a time."""
+    start = 0
+    while start < len(rows):
+        size = max(1, CHUNK // int(counts[rows[start]]))
+        size = max(1, CHUNK // int(counts[rows[min(start + size, len(rows)) - 1]]))
+        yield rows[start : start + size]
+        start += size
+
+
+def log_probabilities(
+    model: Ensemble, member: Model, text: Encoded, labels: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+    """What a member of an ensemble says before each symbol of lines (N, V), and the symbols (N,).
+
+    And whether no training line begins like that (N,). Lines by length, all known to the model; of
+    a line longer than the model's block_size the first symbols. The order is that of every member.
+    """
+    lines = LineTensors(text.ids, text.offsets, "sequence", model.block_size, model.device, labels)
+    counts = np.minimum(lines.lengths + 1, model.block_size)
+    logs = [np.zeros((0, model.vocab_size), dtype=np.float32)]
+    came, new = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=bool)]
+    with eval_mode(member):
+        for rows in _chunks(np.argsort(counts, kind="stable"), counts):
+            inputs, targets = lines.sequences(rows, model.block_size)
+            inside = targets != IGNORED
+            logs.append(model.answers(member, inputs)[inside].float().cpu().numpy())
+            came.append(targets[inside].cpu().numpy())
+            new.append(model.is_new(inputs)[inside.cpu().numpy()])
+    return np.concatenate(logs), np.concatenate(came), np.concatenate(new)
