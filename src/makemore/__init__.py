@@ -1,4 +1,4 @@
-"""makemore: learns what the lines of a text look like, and makes more of them: new ones."""
+"""makemore: character-level language models that learn from lines and make more lines like them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ __all__ = [
     "__version__",
 ]
 
+# These need numpy, so they are imported when first used: `makemore --help` stays quick. The errors
+# above need nothing, and every command catches them.
 __getattr__ = late_names(
     __name__,
     {

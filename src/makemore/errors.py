@@ -1,4 +1,4 @@
-"""The tree of errors. Each has its exit code; each message says what, where and what to do."""
+"""Errors: one class for each exit code; each message says what, where and what to do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from makemore.escaping import visible
 
 
 class MakemoreError(Exception):
-    """An error a person can act on: `what` went wrong, `where`, and what `to_do` about it."""
+    """Reports an error that a person can act on: `what` went wrong, `where`, and what `to_do`.
+
+    DataError("no lines", "names.txt", "give a text") -> "no lines (names.txt): give a text"
+    """
 
     exit_code = 1
 
     def __init__(self, what: str, where: str | None = None, to_do: str | None = None) -> None:
         self.what, self.where, self.to_do = what, where, to_do
+        # Texts, file names and options come from outside: cut, and without terminal escapes.
         message = visible(what, 400)
         if where:
             message += f" ({visible(where, 200)})"
@@ -20,37 +24,38 @@ class MakemoreError(Exception):
         super().__init__(message)
 
 
+# Two of them are ValueErrors, too, as scikit-learn raises for parameters and data that are wrong.
 class UsageError(MakemoreError, ValueError):
-    """A command or parameter that cannot be right."""
+    """Reports a command or parameter that cannot be right."""
 
     exit_code = 2
 
 
 class DataError(MakemoreError, ValueError):
-    """The text that was given cannot be read or used."""
+    """Reports a text that cannot be read or used."""
 
     exit_code = 3
 
 
 class RunError(MakemoreError):
-    """A run directory that is damaged, foreign, hostile or empty."""
+    """Reports a run directory that is damaged, hostile, empty or of another program."""
 
     exit_code = 4
 
 
 class SystemFault(MakemoreError):
-    """The machine says no: disk, permission to write, lock, memory, port."""
+    """Reports what the machine refuses: disk, permission to write, lock, memory, port."""
 
     exit_code = 5
 
 
 class Diverged(MakemoreError):
-    """Training came to a loss or gradient that is not a number."""
+    """Reports a training whose loss or gradient is not a finite number."""
 
     exit_code = 6
 
 
 class Unsatisfiable(MakemoreError):
-    """What was asked for does not exist, or was not found within the bound that is named."""
+    """Reports a request for lines that do not exist, or were not found within the named bound."""
 
     exit_code = 7

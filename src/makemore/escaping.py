@@ -1,4 +1,4 @@
-"""Control characters as escapes: what a text cannot do to a terminal."""
+"""Escaping: shows control characters as escapes, so that no text can control a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _JOINERS = {"\u200c", "\u200d"}  # they shape letters and emoji, and reorder not
 
 
 def visible(text: str, limit: int | None = None) -> str:
-    """`text` with control characters escaped (``\\x1b``), cut to `limit` characters."""
+    """Escape the control characters of `text` (``\\x1b``) and cut it to `limit` characters."""
     shown = "".join(
         char.encode("unicode_escape").decode("ascii")
         if unicodedata.category(char) in _HIDDEN and char not in _JOINERS

@@ -1,4 +1,4 @@
-"""An option is declared once, as a field of a frozen dataclass; everything else follows from that.
+"""Options: each is declared once, as a field of a frozen dataclass.
 
     @dataclass(frozen=True)
     class Options:
@@ -28,35 +28,39 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Option:
-    """What a field declares beside its default: help, limits, and whether it names the run."""
+    """Describes an option: its type, default, help and limits, and whether it identifies a run.
+
+    identifies_run: two runs that differ in it are different runs; threads or a save interval differ
+    without making another run of it.
+    """
 
     name: str
     type: type
     default: Any
     help: str
     optional: bool  # None is allowed, and means "off" or "from the data"
-    minimum: float | None
-    above: float | None
-    maximum: float | None
+    minimum: float | None  # inclusive
+    above: float | None  # a minimum that is exclusive: more than this
+    maximum: float | None  # inclusive
     choices: tuple[str, ...] | None
-    identifies_run: (
-        bool  # two runs that differ in it are two runs (threads or a save interval are not)
-    )
+    identifies_run: bool
 
     @property
     def flag(self) -> str:
+        """Name the option as the command line does: `n_embd` -> `--n-embd`."""
         return "--" + self.name.replace("_", "-")
 
     def check(self, value: Any) -> Any:
-        """`value` as the option's type and within its limits, or a UsageError naming the limit."""
+        """Return `value` as the option's type. Raises UsageError, naming the type or limit."""
         if value is None and self.optional:
             return None
-        number = None if isinstance(value, bool) else value
+        number = None if isinstance(value, bool) else value  # in Python, True is the integer 1
         if self.type is float and isinstance(number, numbers.Real):  # numpy's and whole ones, too
             value = _float(number)
         elif self.type is int and isinstance(number, numbers.Integral):
             value = int(number)
         kinds: Any = type(value)
+        # Nothing else is converted: "3" is no number, and 1 is no true.
         if kinds is not self.type:
             kind = {int: "a whole number", float: "a number", bool: "true or false"}
             raise self._bad(value, f"give {kind.get(self.type, 'a text')}")
@@ -73,6 +77,7 @@ class Option:
         return value
 
     def _bad(self, value: Any, to_do: str) -> UsageError:
+        """Make the error for a value that cannot be."""
         try:
             shown = repr(value)
         except ValueError:  # Python writes no number of more than 4,300 digits
@@ -81,10 +86,11 @@ class Option:
 
 
 def _float(number: Any) -> float:
+    """Convert a number to a float; a whole number that is too large gives infinity."""
     try:
         return float(number)
     except OverflowError:
-        return math.inf
+        return math.inf  # which `check` refuses as not finite
 
 
 def option(
@@ -97,7 +103,11 @@ def option(
     choices: Iterable[str] | None = None,
     identifies_run: bool = True,
 ) -> Any:
-    """Declare an option: limits are inclusive (`minimum`, `maximum`) or exclusive (`above`)."""
+    """Declare an option as the default of a dataclass field.
+
+    Limits are inclusive (`minimum`, `maximum`) or exclusive (`above`). A default of None, with the
+    type `T | None`, means "off" or "from the data".
+    """
     declared = {
         "help": help,
         "minimum": minimum,
@@ -110,12 +120,14 @@ def option(
 
 
 def options_of(options: type) -> dict[str, Option]:
-    """The options of a frozen dataclass by name, in the order of their declaration."""
+    """Collect the options of a dataclass by name, in the order of their declaration."""
+    # Annotations are strings under `from __future__ import annotations`: this evaluates them.
     hints = typing.get_type_hints(options)
     found = {}
     for field in dataclasses.fields(options):
-        if "option" not in field.metadata:
+        if "option" not in field.metadata:  # a field that is no option
             continue
+        # `int | None` -> the type int, and None is allowed.
         union = typing.get_origin(hints[field.name]) in (types.UnionType, typing.Union)
         members = typing.get_args(hints[field.name]) if union else (hints[field.name],)
         kind = next(member for member in members if member is not types.NoneType)
@@ -132,7 +144,7 @@ def options_of(options: type) -> dict[str, Option]:
 def make(
     options: type[T], values: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> T:
-    """An `options` object of `values` over `defaults`, every value checked.
+    """Make an `options` object from `values` over `defaults`, and check every value.
 
     Raises UsageError for an unknown key (naming the nearest one) or a value out of its range.
     """
@@ -140,12 +152,13 @@ def make(
     for key in values:
         if key not in known:
             raise unknown_key(key, known)
+    # A key in neither keeps the default of its declaration.
     merged = {**(defaults or {}), **values}
     return options(**{key: known[key].check(value) for key, value in merged.items()})
 
 
 def unknown_key(key: str, known: Iterable[str], kind: str = "option") -> UsageError:
-    """The error for a key that nobody declared, with the nearest name that somebody did."""
+    """Make the error for an unknown key, with the nearest known one as a suggestion."""
     known = list(known)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     to_do = f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)

@@ -1,6 +1,7 @@
-"""Parallel: calls that are made at the same time, in threads of this process. No torch.
+"""Parallel: calls a function on many items at the same time, in threads of this process. No torch.
 
-Numbers are computed outside of Python's lock, so threads are enough, and nothing is copied.
+numpy and torch compute outside of Python's global lock, so threads are enough and nothing is
+copied.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-MOST_THREADS = 8  # what these models do is too small to keep more busy
-_size = 1  # calls that at_once makes at the same time
+MOST_THREADS = 8  # the computations of these models are too small to keep more busy
+_size = 1  # calls that parallel_map makes at the same time
 
 
 def default_threads() -> int:
-    """The cores this process may run on, at most 8."""
+    """Count the CPU cores that this process may run on, at most 8."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
@@ -32,7 +33,7 @@ def default_threads() -> int:
 
 @contextmanager
 def thread_pool(number: int) -> Iterator[None]:
-    """Inside, `at_once` makes so many calls at the same time."""
+    """Let `parallel_map` make `number` calls at the same time inside `with`."""
     global _size
     before, _size = _size, number
     try:
@@ -42,25 +43,26 @@ def thread_pool(number: int) -> Iterator[None]:
 
 
 def pool_size() -> int:
-    """The number of the crew around; 1 outside."""
+    """Return the number of the innermost `thread_pool`; 1 outside of all."""
     return _size
 
 
 def parallel_map(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-    """[function(item) for item in items], as many at the same time as the crew around has members.
+    """Compute [function(item) for item in items], `pool_size()` calls at the same time.
 
-    The results are the same as one after the other. Whoever calls torch in them sees to it that it
-    works with one thread (runtime.one_thread_each).
+    The results are those of a loop, in order. A function that uses torch should run it with one
+    thread (training.device.one_thread_each), or the threads contend for the cores.
     """
     items = list(items)
     number = min(_size, len(items))
 
+    # Thread `start` of `number` takes every number-th item from there: the same items each time.
     def every(start: int) -> list[Made]:
         return [function(item) for item in items[start::number]]
 
     def other(start: int) -> list[Made]:
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.get_num_threads() != 1:  # a thread has a number of its own
+        torch = sys.modules.get("torch")  # if it was never imported, nothing here uses it
+        if torch is not None and torch.get_num_threads() != 1:  # torch's setting is per thread
             torch.set_num_threads(1)
         return every(start)
 
@@ -71,7 +73,7 @@ def parallel_map(function: Callable[[Item], Made], items: Iterable[Item]) -> lis
     try:
         made[::number] = every(0)
     finally:
-        wait(running)  # whatever went wrong here: they use what the caller goes on with
+        wait(running)  # after an error here, too: the others still use the caller's arrays
     for start, one in enumerate(running, 1):
         made[start::number] = one.result()
     return made
@@ -79,7 +81,7 @@ def parallel_map(function: Callable[[Item], Made], items: Iterable[Item]) -> lis
 
 @functools.lru_cache
 def _others(number: int) -> ThreadPoolExecutor:
-    """So many threads beside the caller's, kept for the next call."""
+    """Make a pool of so many threads beside the caller's, kept for the next call."""
     return ThreadPoolExecutor(number, "makemore")
 
 

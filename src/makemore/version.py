@@ -1,3 +1,3 @@
-"""The version, where reading it imports nothing else."""
+"""The version of makemore, in a module that imports nothing else."""
 
 __version__ = "0.1.0"

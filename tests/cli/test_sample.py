@@ -176,9 +176,9 @@ def test_any_conditions_hold_of_every_line_or_there_is_none(examples: int, maker
 
 
 def way_of(sampler: Sampler) -> str:
-    if sampler.decoder.guidance is not None:
-        return "led, what is left" if sampler.decoder.remaining_mass is not None else "led"
-    return "what is left" if sampler.decoder.remaining_mass is not None else "rejection"
+    if not sampler.exact:
+        return "led, what is left" if not sampler.decoder.strategy.with_replacement else "led"
+    return "what is left" if not sampler.decoder.strategy.with_replacement else "rejection"
 
 
 WAYS: list[tuple[str, dict[str, Any]]] = [

@@ -274,10 +274,10 @@ class Turned:
     def __getitem__(self, rows: Any) -> Turned:
         return Turned(self.state[rows])
 
-    def tip(self) -> Tensor:
+    def last_entry(self) -> Tensor:
         return self.state.flip(0)
 
-    def grown(self, tips: Tensor, rows: Any) -> Turned:
+    def append(self, tips: Tensor, rows: Any) -> Turned:
         return Turned(tips[rows])
 
 

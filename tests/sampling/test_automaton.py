@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.options import make
-from makemore.sampling.config import Constraints
+from makemore.sampling.config import Constraints, SamplingConfig
+from makemore.sampling.constraints import automaton as module
 from makemore.sampling.constraints.automaton import Automaton, compile_constraints
 from makemore.sampling.constraints.regex import DEAD
 from makemore.text.vocabulary import Vocabulary
@@ -179,7 +180,8 @@ def test_conditions_that_multiply_beyond_all_bounds_are_refused(
 ) -> None:
     pattern = "(a|b|c)*a(a|b|c){5}"
     made = compile_constraints(LETTERS, Constraints(pattern=pattern, contains="abc"), 9)
-    monkeypatch.setattr("makemore.sampling.constraints.automaton.MAX_STATES", len(made.accepts) - 1)
+    monkeypatch.setattr(module, "MAX_STATES", len(made.accepts) - 1)
+    module._compiled.clear()
     with pytest.raises(UsageError, match="too complex"):
         compile_constraints(LETTERS, Constraints(pattern=pattern, contains="abc"), 9)
 
@@ -204,9 +206,21 @@ def test_tables_that_memory_does_not_hold_are_not_made(
     bound: str, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compile_constraints(LETTERS, make(Constraints, options), 8)
-    monkeypatch.setattr(f"makemore.sampling.constraints.automaton.{bound}", 1000)
+    monkeypatch.setattr(module, bound, 1000)
+    module._compiled.clear()
     with pytest.raises(UsageError, match=message):
         compile_constraints(LETTERS, make(Constraints, options), 8)
+
+
+def test_constraints_are_compiled_once_and_anew_where_they_differ() -> None:
+    first = compile_constraints(LETTERS, Constraints(suffix="ab"), 8)
+    assert compile_constraints(LETTERS, SamplingConfig(suffix="ab", temperature=2.0), 8) is first
+    others = ("b", 8, True), ("ab", 9, True), ("ab", 8, False)
+    for suffix, cap, clean in others:
+        other = compile_constraints(LETTERS, Constraints(suffix=suffix), cap, clean)
+        assert other is not first
+    again = compile_constraints(LETTERS, Constraints(suffix="ab"), 8)
+    assert again is not first and (again.next == first.next).all()
 
 
 def test_states_that_lead_nowhere_are_closed() -> None:

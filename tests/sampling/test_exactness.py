@@ -26,6 +26,7 @@ from makemore.sampling.filters import apply_filters
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.results import KnownLines
 from makemore.sampling.sampler import Sampler
+from makemore.sampling.strategies import Guided
 from makemore.text.corpus import Corpus
 from makemore.text.dataset import Split
 
@@ -248,7 +249,8 @@ def test_led_draws_follow_the_model_and_say_that_they_are_approximate(maker: Mak
                       lambda logits: apply_filters(logits, SamplingConfig()))  # fmt: skip
     for seed in range(1500):
         drawing = sampler(maker, seed, suffix="ad")
-        drawing.decoder.guidance = ahead
+        decoder = drawing.decoder
+        decoder.strategy = Guided(automaton, decoder.options, ahead)
         (line,) = next(drawing.rounds(1))
         assert not line.exact
         counts[line.text] += 1

@@ -83,7 +83,9 @@ def test_lines_are_the_same_however_many_are_asked_for_and_drawn_together(
 
     def seen(sampler: Any, together: Any) -> Any:
         decoder = sampler.decoder
-        by = "led" if decoder.guidance else "left" if decoder.remaining_mass else "rejection"
+        strategy = decoder.strategy
+        left = "rejection" if strategy.with_replacement else "left"
+        by = left if strategy.exact else "led"
         parts = "a part" if together.parts[0][1] else "a round"
         ways.add(f"{by}: {'several' if len(together.parts) > 1 else parts}")
         return drawn(sampler, together)

@@ -173,7 +173,7 @@ def test_rare_lines_are_waited_for_where_a_table_says_what_is_drawn(
         found[n] = list(maker.drawn(sampler, n))
         assert sampler.exact and sampler.tabled == (n > 3)
         if n == 60:
-            assert sampler.decoder.remaining_mass is None
+            assert sampler.decoder.strategy.with_replacement
             assert (
                 policy.MIN_PASS_RATE / policy.TABLE_PATIENCE
                 < sampler.pass_rate
@@ -194,4 +194,4 @@ def test_what_no_walk_finds_is_looked_for_by_what_is_left() -> None:
     sampler = maker.sampler(2, pattern="(ab){6}", exact=True)
     with pytest.raises(Unsatisfiable, match="found 1 of 2 .*; and there is no other"):
         list(maker.drawn(sampler, 2))
-    assert sampler.tabled and sampler.decoder.remaining_mass is not None
+    assert sampler.tabled and not sampler.decoder.strategy.with_replacement

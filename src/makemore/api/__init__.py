@@ -1,4 +1,4 @@
-"""API: from lines to a fitted model, in memory or in a run directory; for Python and commands."""
+"""API: trains a model on lines, in memory or in a run directory, and uses it; no command line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedModel", "MakeMore", "Plan", "train_directory"]
 
+# Imported when first used: a plan needs no estimator, and no name here needs torch by itself.
 __getattr__ = late_names(
     __name__,
     {

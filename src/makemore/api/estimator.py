@@ -1,4 +1,7 @@
-"""MakeMore: from lines to a fitted model, which then gives new lines and scores (fitted.py)."""
+"""MakeMore: an estimator in scikit-learn's style that learns from lines.
+
+Once fitted it samples new lines and scores lines; those methods are in fitted.py.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +33,17 @@ if TYPE_CHECKING:
     from makemore.training.soft_targets import SoftTargets
 
 
-DEFAULT_MODEL = "transformer"
+DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named
 
 
 class MakeMore(FittedModel):
-    """Learns what lines look like; makes more of them, and says how likely lines are.
+    """Trains a language model on lines, samples new lines from it, and scores lines.
 
-    model: a name that `makemore models` lists; None for the default, or for what fills a time.
-    random_state: the seed of weights, data order and dropout. time: seconds ("60s", "10m") that fit
-    may take; model, size and steps are chosen for them. Every other option is one of the model's,
-    of the training or of the text, by the name that the command line has (n_layer, max_steps,
-    learning_rate, keep_copies, ...): api/keywords.py lists them.
+    model: a name that `makemore models` lists; None for the default, or to let `time` choose
+    random_state: the seed of weights, data order and dropout
+    time: seconds ("60s", "10m") that fit may take; model, size and steps are chosen for them
+    options: of the model, the training or the text, by their names on the command line (n_layer,
+    max_steps, learning_rate, keep_copies, ...); api/keywords.py lists them
 
         maker = MakeMore(model="gru", max_steps=2000, random_state=0).fit(lines)
         maker.sample(20)
@@ -54,29 +57,32 @@ class MakeMore(FittedModel):
         time: float | str | None = None,
         **options: Unpack[TrainingKeywords],
     ) -> None:
+        # As in scikit-learn, arguments are only stored here, and checked by fit.
         self.model, self.random_state, self.time = model, random_state, time
         self.options: dict[str, Any] = {**options}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments, as scikit-learn asks for them."""
-        own = {"model": self.model, "random_state": self.random_state, "time": self.time}
-        return {**own, **self.options}
+        """Return the constructor's arguments, as scikit-learn's clone and searches need them."""
+        named = {"model": self.model, "random_state": self.random_state, "time": self.time}
+        return {**named, **self.options}
 
     def set_params(self, **params: Any) -> MakeMore:
-        """Change arguments of the constructor; the model has to be fitted again."""
+        """Change arguments of the constructor; they apply at the next fit."""
         for name in ("model", "random_state", "time"):
             setattr(self, name, params.pop(name, getattr(self, name)))
         self.options.update(params)
         return self
 
     def __repr__(self) -> str:
-        given = {k: v for k, v in self.get_params().items() if v is not None}
-        return f"MakeMore({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+        params = {k: v for k, v in self.get_params().items() if v is not None}
+        return f"MakeMore({', '.join(f'{key}={value!r}' for key, value in params.items())})"
 
     # -- learning ---------------------------------------------------------------------------------
 
     @property
     def asked(self) -> dict[str, Any]:
+        """Collect the requested options of a plan: `options`, and random_state as `seed`."""
+        # None is left out: then the seed is the option's default.
         seed = {} if self.random_state is None else {"seed": self.random_state}
         return {**self.options, **seed}
 
@@ -88,33 +94,40 @@ class MakeMore(FittedModel):
         val: Iterable[str] | None = None,
         val_y: Iterable[str] | None = None,
     ) -> MakeMore:
-        """Learn from strings, one thing each; `val` replaces the part that the split would choose.
+        """Learn from lines (strings); of 50 or more, a tenth each is held back as val and test.
 
         y: a label (a string) for each line; with `labels=True` and no y, a line is TEXT<tab>LABEL.
+        val, val_y: validation lines and labels of your own; then all of `lines` train.
         Raises DataError for lines that cannot be used, UsageError for options, Diverged.
         """
         began, model = monotonic(), self.model or DEFAULT_MODEL
         seconds = None if self.time is None else parse_seconds(self.time)
-        asked = self.asked if y is None else {**self.asked, "labels": True}
-        _, _, text = split_options(get_model(model), asked)
+        requested = self.asked if y is None else {**self.asked, "labels": True}
+        # The text's options alone are needed so far; unknown ones are refused here, too.
+        _, _, text = split_options(get_model(model), requested)
         corpus = Corpus.from_lines(lines, text, y)
         parts = train_val_test_split(corpus)
         if val is not None:
+            # Copies in validation lines stay: a mean over them counts each one.
             keep = dataclasses.replace(text, keep_copies=True)
             parts = Split(corpus, Corpus.from_lines(val, keep, val_y), corpus.take(slice(0)))
         if seconds is None:
-            plan = Plan.make(model, asked, parts, "lines")
+            plan = Plan.make(model, requested, parts, "lines")
         else:
-            from makemore.api.time_budget import plan_within
+            from makemore.api.time_budget import plan_within  # which needs torch
 
-            plan, _ = plan_within(parts, asked, self.model, seconds, "lines", began)
+            # Counted from the start of this call: cleaning and splitting took some of the time.
+            plan, _ = plan_within(parts, requested, self.model, seconds, "lines", began)
         self.begin(plan)
-        for _ in self.training():
+        for _ in self.training():  # a generator: each event that is consumed trains on
             pass
         return self
 
     def begin(self, plan: Plan) -> None:
-        """Make the model as planned, on its device. UsageError for options that clash."""
+        """Make the planned model with initial weights, on its device.
+
+        Raises UsageError for options that clash.
+        """
         self.plan_, self.model_, self._classifier = plan, fit_model.initialize_model(plan), None
 
     def training(
@@ -123,30 +136,38 @@ class MakeMore(FittedModel):
         run: Run | None = None,
         stop: threading.Event | None = None,
     ) -> Iterator[Event]:
-        """Train as begun, or go on with `run`; yields what happens. The generator is the training.
+        """Train the model of `begin`, or go on with `run`; yields Step, Evaluated and Saved.
 
-        With a writer, the run directory is made, or the run in it goes on.
+        Training happens while the generator is consumed, and ends when it is closed.
+        writer: writes a run directory, None to write nothing; stop: once set, the current step is
+        the last one
         """
         with closing(fit.fit(self._plan, self._model, writer, run, stop)) as events:
             for event in events:
-                self._classifier = None  # it was that of other weights
+                self._classifier = None  # its calibration was fitted to other weights
                 yield event
-        self._classifier = None
+        self._classifier = None  # the last event may have been used to predict
 
     def batches(self, batch_size: int | None = None) -> Batches:
-        """The batches of a training as begun, by step; of another size than the recipe's if asked.
+        """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
-        Raises UsageError for a model that does not learn by steps.
+        batch_size: None for the recipe's. Raises UsageError for a model that does not learn by
+        steps.
         """
         return fit_model.batches_of(self._plan, self._model, batch_size)
 
     def soft_targets(self) -> SoftTargets | None:
-        """What gives the training as begun its soft targets; None where nothing does."""
+        """Make the soft targets of the training; None where targets are one-hot."""
         return fit_model.soft_targets_of(self._plan, self._model)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a run directory that every command can use. Raises RunError, SystemFault."""
+        """Write a run directory that every command can use.
+
+        It holds no optimizer state, so a training cannot go on from it. Raises RunError where there
+        is a run already, SystemFault.
+        """
         plan, steps = self._plan, self._plan.recipe.max_steps or 1
+        # The writer takes the directory's lock and refuses one with other files in it.
         with RunWriter(folder) as writer:
             if writer.manifest is not None:
                 raise RunError("there is a run already", str(folder), "give another directory")
@@ -155,21 +176,22 @@ class MakeMore(FittedModel):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> MakeMore:
-        """The maker of a run directory. Raises RunError if it is none or damaged."""
+        """Load a run directory, with its best weights. Raises RunError if it is none or damaged."""
         return cls.of_run(Run.load(folder))
 
     @classmethod
     def of_run(cls, run: Run) -> MakeMore:
-        """The maker of a run that was read, with its best weights."""
+        """Make a MakeMore of a run that was read, with its best weights. Raises RunError."""
         plan = Plan.from_run(run)
         maker = cls(plan.config.model)
-        asked = {**plan.config.asked}
-        maker.time, maker.random_state = asked.pop("time", None), asked.pop("seed", None)
-        maker.options, maker.plan_, maker.folder_ = asked, plan, run.path
+        # The constructor's arguments again, so that get_params and another fit mean the same.
+        requested = {**plan.config.asked}
+        maker.time, maker.random_state = requested.pop("time", None), requested.pop("seed", None)
+        maker.options, maker.plan_, maker.folder_ = requested, plan, run.path
         try:
             maker.model_ = plan.build()
             maker.model_.load_tensors(run.weights)
-        except RunError as error:
+        except RunError as error:  # it names no directory yet
             raise RunError(error.what, str(Path(run.path)), error.to_do) from None
         except MakemoreError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None

@@ -1,7 +1,8 @@
-"""Fit: a plan and its model, from the first step to the last; by counts, by steps, or by members.
+"""Fit: trains a model as its plan says: by counting, by gradient steps, or member after member.
 
-An ensemble trains member after member and fits their weights on the validation lines. Each way is a
-generator of events; the generator is the training. torch is imported late.
+Each of the three is a generator of events: training happens while it is consumed. An ensemble
+trains its members one after the other, and fits their weights on the validation lines by Newton's
+method. torch is imported late.
 
 Paper: Heskes 1998, Selecting Weighting Factors in Logarithmic Opinion Pools (the weights)
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from makemore.training.events import Event
 
 
-MAX_VAL_CELLS = 2**24  # symbols of val times vocabulary times members, by which weights are fitted
+MAX_VAL_CELLS = 2**24  # log-probabilities (symbols * V * members) that weights are fitted on
 
 
 def fit(
@@ -37,9 +38,10 @@ def fit(
     run: Run | None = None,
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
-    """Train a model as begun, or go on with `run`; yields what happens.
+    """Train a model with initial weights, or go on with `run`; yields Step, Evaluated and Saved.
 
-    With a writer, the run directory is made, or the run in it goes on.
+    writer: writes a run directory; without one nothing is written. run: the run in that directory,
+    None to create it; stop: once set, the current step is the last one.
     """
     if writer is not None and run is None:
         writer.create(plan.config, plan.vocabulary, plan.split)
@@ -48,7 +50,7 @@ def fit(
     elif plan.kind.is_ensemble:
         from makemore.models.ensemble import Ensemble
 
-        assert isinstance(model, Ensemble)  # noqa: S101 (what mixes is one)
+        assert isinstance(model, Ensemble)  # noqa: S101 (the only class with is_ensemble)
         yield from fit_ensemble(plan, model, writer, run, stop)
     else:
         yield from _by_steps(plan, model, writer, run, stop)
@@ -64,37 +66,32 @@ def fit_ensemble(
     run: Run | None,
     stop: threading.Event | None,
 ) -> Iterator[Event]:
-    """Train the members that are missing, and fit the weights anew after each.
+    """Train the members that are missing, and fit all weights anew after each; yields events.
 
-    A member in training is a run of its own in members/K: killed there, it goes on there. Steps
-    are counted over all members.
+    A member in training is a run of its own in members/K, so after a kill it goes on where it was.
+    The ensemble's run commits finished members only. Steps are counted over all members.
     """
-
+    # logs: of each finished member, its log-probabilities of the validation lines (N, V).
     plans, logs = plan.member_plans(), list[NDArray[np.float32]]()
     ends = np.cumsum([0, *(each.recipe.max_steps or 1 for each in plans)]).tolist()
     if run is not None:
         model.load_tensors(run.weights)
         logs = [_of_val(plan, model, member)[0] for _, member in model.mixed]
     else:
-        text = plan.vocabulary.encode(plan.split.train)
-        model.know(text.ids, text.offsets, plan.vocabulary.encode_labels(plan.split.train))
-        yield from _commit(writer, model, 0, None, False)
+        yield from _begin_ensemble(plan, model, writer)
     for number in range(len(logs), len(plans)):
-        if writer is not None:
-            writer.remove_members(range(number))  # killed before it came to that
+        if writer is not None:  # a kill after the last commit left its member's directory
+            writer.remove_members(range(number))
         member = initialize_model(plans[number])
-        if number == 0:  # what is sampled meanwhile comes from the first, not from nothing
+        if number == 0:  # previews while the first member learns are drawn from it
             model.take_over(0, member)
             model.weights[:, 0] = 1.0
-        for event in _member(plans[number], member, writer, number, stop):
+        for event in _fit_member(plans[number], member, writer, number, stop):
             if not is_duplicate_report(event, number, member):
-                yield _counted_on(event, ends[number])
+                yield _shift_steps(event, ends[number])
         if stop is not None and stop.is_set():
-            return
-        model.take_over(number, member)
-        own, targets, new = _of_val(plan, model, member)
-        logs.append(own)
-        model.weights[:, : len(logs)] = fit_ensemble_weights(np.stack(logs), targets, new)
+            return  # its own run holds the member as it is
+        _add_member(plan, model, number, member, logs)
         done = ends[number + 1]
         event = _evaluated(plan, model, done)
         yield event
@@ -103,7 +100,24 @@ def fit_ensemble(
         writer.remove_members(range(len(plans)))
 
 
-def _member(
+def _begin_ensemble(plan: Plan, model: Ensemble, writer: RunWriter | None) -> Iterator[Event]:
+    """Record which prefixes the training lines have, and commit an ensemble without members."""
+    text = plan.vocabulary.encode(plan.split.train)
+    model.know(text.ids, text.offsets, plan.vocabulary.encode_labels(plan.split.train))
+    yield from _commit(writer, model, 0, None, False)
+
+
+def _add_member(
+    plan: Plan, model: Ensemble, number: int, member: Model, logs: list[NDArray[np.float32]]
+) -> None:
+    """Add a trained member to an ensemble, its predictions to `logs`, and fit all weights anew."""
+    model.take_over(number, member)
+    own_logs, targets, new = _of_val(plan, model, member)
+    logs.append(own_logs)
+    model.weights[:, : len(logs)] = fit_ensemble_weights(np.stack(logs), targets, new)
+
+
+def _fit_member(
     plan: Plan, model: Model, writer: RunWriter | None, number: int, stop: threading.Event | None
 ) -> Iterator[Event]:
     """Train one member, or go on with it; one that has finished before is only loaded."""
@@ -112,63 +126,71 @@ def _member(
     if writer is None:
         yield from fit(plan, model, None, None, stop)
         return
-    with writer.member(number) as own:
-        run = own.resume() if own.manifest is not None else None
-        if run is not None and not _same(run.config, plan.config):
+    with writer.member(number) as member_writer:
+        run = member_writer.resume() if member_writer.manifest is not None else None
+        if run is not None and not _same_training(run.config, plan.config):
             run = None  # of another ensemble or version: it starts over
-        if run is not None and run.progress["finished"]:
+        if run is not None and run.progress["finished"]:  # killed before the ensemble's commit
             model.load_tensors(run.weights)
             return
-        for event in fit(plan, model, own, run, stop):
+        for event in fit(plan, model, member_writer, run, stop):
             if isinstance(event, Saved):
-                writer.commit_logs()  # what was logged so far will not be done again
+                # Logs are the ensemble's. These steps will not be repeated, so keep their entries.
+                writer.commit_logs()
             yield event
 
 
-def _same(one: RunConfig, other: RunConfig) -> bool:
-    """Whether two configs are of one training, whatever the device or save interval."""
+def _same_training(one: RunConfig, other: RunConfig) -> bool:
+    """Check that two configs are of one training, whatever the device or save interval."""
     keys = ("model", "asked", "data", "vocab_size", "block_size", "threads", "version")
     return all(getattr(one, key) == getattr(other, key) for key in keys)
 
 
 def is_duplicate_report(event: Event, number: int, member: Model) -> bool:
-    """Whether an evaluation of a member says nothing beside the whole's of the same step."""
+    """Check whether a member's evaluation repeats the ensemble's evaluation of the same step.
+
+    True for one before the first step, unless it is the ensemble's first, and for one of counts.
+    """
     from makemore.training import Evaluated
 
     first = event.step == 0 and number > 0
     return isinstance(event, Evaluated) and (first or isinstance(member, CountModel))
 
 
-def _counted_on(event: Event, before: int) -> Event:
-    """A member's event with the steps of the members before it; the best is the whole's matter."""
+def _shift_steps(event: Event, before: int) -> Event:
+    """Add the steps of the members before to a member's event."""
     from makemore.training import Evaluated
 
     moved = dataclasses.replace(event, step=event.step + before)
+    # `best` compares losses of the ensemble, and a member's are others.
     return dataclasses.replace(moved, best=False) if isinstance(moved, Evaluated) else moved
 
 
 def _of_val(
     plan: Plan, model: Ensemble, member: Model
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
-    """A member's log-probabilities (N, V) before each symbol of val, the symbols (N,), which new.
+    """Compute a member's log-probabilities (N, V) before each of N symbols of val.
 
-    Of as many lines as memory has room for; of none without val, where all weigh alike.
+    Returns them, the symbols (N,), and whether the prefix before each is new (N,). N is bounded by
+    MAX_VAL_CELLS; it is 0 without validation lines, where all members get the same weight.
     """
     from makemore.scoring.neural_scorer import log_probabilities
 
     vocabulary = plan.vocabulary
     rows = MAX_VAL_CELLS // (len(vocabulary) * len(model.kinds))
+    # A line has 2 targets or more, a symbol and its end: so many lines are enough.
     val = plan.evaluation_lines[1].take(slice(max(1, rows // 2)))
     text, labels = vocabulary.encode(val), vocabulary.encode_labels(val)
-    if member.n_labels and labels is None:
+    if member.n_labels and labels is None:  # val lines without the labels that the model reads
         none = np.zeros(0, dtype=np.int64)
         return np.zeros((0, len(vocabulary)), dtype=np.float32), none, none > 0
     with _threads(plan):
-        found = log_probabilities(model, member, text, labels)
-    return found[0][:rows], found[1][:rows], found[2][:rows]
+        logs, targets, new = log_probabilities(model, member, text, labels)
+    return logs[:rows], targets[:rows], new[:rows]
 
 
 def _evaluated(plan: Plan, model: Model, step: int) -> Evaluated:
+    """Measure the ensemble's losses after this step."""
     from makemore.training import Evaluated
 
     with _threads(plan):
@@ -178,6 +200,7 @@ def _evaluated(plan: Plan, model: Model, step: int) -> Evaluated:
 def _commit(
     writer: RunWriter | None, model: Model, step: int, val: float | None, finished: bool
 ) -> Iterator[Event]:
+    """Save the ensemble's run after this step, if it is written; yields Saved."""
     from makemore.training import Saved
     from makemore.training.events import Progress
 
@@ -186,69 +209,74 @@ def _commit(
         yield Saved(step)
 
 
+# -- the weights of an ensemble, by Newton's method -----------------------------------------------
+
 Floats = NDArray[np.float64]
 
 
-MAX_NEWTON_STEPS = 50  # of Newton's method
-NEWTON_TOLERANCE = 1e-10  # nats a symbol that a round has to gain
-WEIGHT_PRIOR = 10.0  # pull of each weight to that of the others, in symbols: for short val parts
-SPLIT_PRIOR = 100.0  # pull of the weights of known or new prefixes to those of all
+MAX_NEWTON_STEPS = 50
+NEWTON_TOLERANCE = 1e-10  # nats a symbol: a step that gains less is the last one
+# Strengths of quadratic priors, in symbols of val: they decide where val is small.
+WEIGHT_PRIOR = 10.0  # of equal weights, on those for all prefixes
+SPLIT_PRIOR = 100.0  # of the weights for all prefixes, on those for known and for new ones
 
 
 def fit_ensemble_weights(
     logs: NDArray[np.float32], targets: NDArray[np.int64], new: NDArray[np.bool_]
 ) -> Floats:
-    """Log-probabilities (K, N, V) of K models, and what came (N,) -> the likeliest weights (2, K).
+    """Fit the weights (2, K) of K models that maximize the likelihood of the validation symbols.
 
-    new (N,): whether no training line begins like that. Weights are those of prefixes that are
-    known, and of those that are new: pulled to the ones that are likeliest for all.
+    logs: (K, N, V) log-probabilities of each model; targets: (N,) the symbols that followed
+    new: (N,) whether no training line begins with the prefix. The first row of weights is for known
+    prefixes, the second for new ones; both are held near the best weights for all prefixes.
     """
     K, N, V = logs.shape
-    alike = np.full(K, 1 / K)
+    equal = np.full(K, 1 / K)
     if N == 0 or K == 1:
-        return np.stack([alike, alike])
+        return np.stack([equal, equal])
     from makemore.models.ensemble import MIN_LOG_PROBABILITY  # which needs torch
 
     each = np.maximum(logs, MIN_LOG_PROBABILITY).astype(np.float64).transpose(1, 2, 0)  # (N, V, K)
-    of_all = _likeliest(each, targets, alike, WEIGHT_PRIOR)
+    of_all = _newton(each, targets, equal, WEIGHT_PRIOR)
     return np.stack(
-        [_likeliest(each[rows], targets[rows], of_all, SPLIT_PRIOR) for rows in (~new, new)]
+        [_newton(each[rows], targets[rows], of_all, SPLIT_PRIOR) for rows in (~new, new)]
     )
 
 
-def _likeliest(each: Floats, targets: NDArray[np.int64], near: Floats, prior: float) -> Floats:
-    """Log-probabilities (N, V, K), what came (N,) -> weights (K,), held near those given.
+def _newton(each: Floats, targets: NDArray[np.int64], near: Floats, prior: float) -> Floats:
+    """Minimize a mixture's nll over its weights (K,), under a prior that holds them near `near`.
 
-    The nll of softmax(sum_k weight_k logs_k) is convex in the weights, so Newton's method finds the
-    lowest one: its gradient is what the logs are expected to be less what they are at the targets,
-    its curvature their covariance. The prior holds the weights where N is small.
+    each: (N, V, K) log-probabilities; targets: (N,). The mixture is p = softmax(sum_k w_k log p_k).
+    Its nll is convex in w, so Newton's method finds the minimum: the gradient is E_p[log p_k] less
+    log p_k of the target, the Hessian is the covariance of the log p_k under p, both as means of N.
     """
     N, V, K = each.shape
     if N == 0:
         return near
-    came, pull = each[np.arange(N), targets], prior / N  # (N, K)
+    at_target, pull = each[np.arange(N), targets], prior / N  # (N, K)
 
     def objective(weights: Floats) -> tuple[float, Floats]:
+        """Compute nll plus prior, nats a symbol, and the mixture's probabilities (N, V)."""
         mixed = each @ weights  # (N, V)
-        mixed -= mixed.max(axis=1, keepdims=True)
-        chances = np.exp(mixed)
-        total = chances.sum(axis=1, keepdims=True)
+        mixed -= mixed.max(axis=1, keepdims=True)  # or exp could overflow
+        unnormalized = np.exp(mixed)
+        total = unnormalized.sum(axis=1, keepdims=True)
         nats = float((np.log(total[:, 0]) - mixed[np.arange(N), targets]).mean())
-        return nats + pull / 2 * float(((weights - near) ** 2).sum()), chances / total
+        return nats + pull / 2 * float(((weights - near) ** 2).sum()), unnormalized / total
 
     weights = near
-    before, chances = objective(weights)
+    before, p = objective(weights)
     for _ in range(MAX_NEWTON_STEPS):
-        expected = np.einsum("nv,nvk->nk", chances, each)
-        gradient = (expected - came).mean(axis=0) + pull * (weights - near)
-        around = (each - expected[:, None]).reshape(N * V, K)
-        curvature = (around * chances.reshape(N * V, 1)).T @ around / N + pull * np.eye(K)
-        step = np.linalg.solve(curvature, gradient)
-        for halved in range(30):  # far from the lowest point a whole step may lead away from it
-            nats, found = objective(weights - step / 2**halved)
+        expected = np.einsum("nv,nvk->nk", p, each)  # (N, K)
+        gradient = (expected - at_target).mean(axis=0) + pull * (weights - near)  # (K,)
+        centred = (each - expected[:, None]).reshape(N * V, K)
+        hessian = (centred * p.reshape(N * V, 1)).T @ centred / N + pull * np.eye(K)  # (K, K)
+        step = np.linalg.solve(hessian, gradient)
+        for halvings in range(30):  # far from the minimum a whole step may go beyond it
+            nats, new_p = objective(weights - step / 2**halvings)
             if nats < before:
                 break
         if nats > before - NEWTON_TOLERANCE:
             break
-        weights, before, chances = weights - step / 2**halved, nats, found
+        weights, before, p = weights - step / 2**halvings, nats, new_p
     return weights

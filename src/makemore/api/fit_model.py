@@ -1,4 +1,7 @@
-"""Fit one model: its initial weights, its batches and soft targets, and its steps or its counts."""
+"""Fit one model: initial weights, batches and soft targets; then gradient steps, or counting.
+
+torch is imported inside functions, so that a model of counts is trained without it.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,28 @@ if TYPE_CHECKING:
 
 
 def initialize_model(plan: Plan) -> Model:
-    """The model as planned, with its initial weights, on its device. UsageError if that clashes."""
+    """Make the planned model with initial weights, on its device.
+
+    Raises UsageError for options that clash.
+    """
     model = plan.build_seeded()
     if not isinstance(model, CountModel):
         from makemore.models import NeuralModel
         from makemore.training.batch_norm import has_batch_norm
         from makemore.training.device import choose_device
 
-        assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
+        assert isinstance(model, NeuralModel)  # noqa: S101 (a model counts or is a network)
+        # Weights are drawn on the CPU, so that they are the same on every device.
         model.to(choose_device(plan.recipe.device))
-        if plan.recipe.batch_size == 1 and has_batch_norm(model):
+        if plan.recipe.batch_size == 1 and has_batch_norm(model):  # one example has no variance
             raise UsageError("BatchNorm needs batches of 2 or more", "--batch-size", "give 2")
     return model
 
 
 def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batches:
-    """The batches of a training as begun, by step; of another size than the recipe's if asked.
+    """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
-    Raises UsageError for a model that does not learn by steps.
+    batch_size: None for the recipe's. Raises UsageError for a model that does not learn by steps.
     """
     from makemore.models import NeuralModel
     from makemore.scoring.line_tensors import LineTensors
@@ -47,18 +54,20 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     if not isinstance(model, NeuralModel) or plan.kind.is_ensemble:
         what = "is several models" if plan.kind.is_ensemble else "does not learn by steps"
         raise UsageError(f"{plan.config.model} {what}", "--model", "choose another")
+    # All training lines are encoded once and lie on the device: a batch is gathered there.
     train = plan.split.train
     text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
     lines = LineTensors(
         text.ids, text.offsets, model.input_kind, model.block_size, model.device, labels
     )
     size = batch_size or plan.recipe.batch_size
+    # Where the parts of a batch are computed at the same time, there is one for each thread.
     shares = plan.config.threads if model.computes_in_parts else 1
     return Batches(lines, size, plan.recipe.seed, model.packs, shares)
 
 
 def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:
-    """What gives a training its soft targets; None where each line is learned by itself."""
+    """Make the soft targets of a training; None where targets are one-hot."""
     from makemore.models import NeuralModel
     from makemore.training.soft_targets import make_soft_targets
 
@@ -69,9 +78,13 @@ def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:
 
 
 def losses(plan: Plan, model: Model) -> tuple[float, float | None]:
-    """nll of 1,000 lines of train and of at most 20,000 of val (None without), nats a symbol."""
+    """Measure the mean nll, nats a symbol, of 1,000 lines of train and of at most 20,000 of val.
+
+    The second is None without validation lines.
+    """
     from makemore.scoring import score
 
+    # Samples by hashes: the same lines at every evaluation, and in every run on the same text.
     means = [
         score(model, plan.vocabulary, part, plan.label_shares).mean()
         for part in plan.evaluation_lines
@@ -80,8 +93,8 @@ def losses(plan: Plan, model: Model) -> tuple[float, float | None]:
 
 
 def _threads(plan: Plan) -> AbstractContextManager[None]:
-    """The run's own number of threads: the last bits of a sum depend on it."""
-    if issubclass(plan.kind, CountModel):
+    """Use the run's number of threads inside `with`: the last bits of a sum depend on it."""
+    if issubclass(plan.kind, CountModel):  # no torch, and no sum in parts
         return nullcontext()
     from makemore.training.device import threads
 
@@ -95,36 +108,41 @@ def _by_steps(
     run: Run | None,
     stop: threading.Event | None,
 ) -> Iterator[Event]:
+    """Train a neural network by gradient steps, or go on with `run`; yields events."""
     from makemore.models import NeuralModel
     from makemore.training import Trainer
     from makemore.training.trainer import fit
 
-    assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
+    assert isinstance(model, NeuralModel)  # noqa: S101 (a model counts or is a network)
     batches = batches_of(plan, model)
-    training = Trainer(model, plan.recipe, soft_targets_of(plan, model))
+    trainer = Trainer(model, plan.recipe, soft_targets_of(plan, model))
     if run is not None:
+        # run.weights are the best so far; run.state has the latest and the optimizer's.
         if run.state is None:
             raise RunError("the run holds no state to go on from", str(run.path), "use --fresh")
         try:
-            training.restore(run.progress, run.weights, run.state)
+            trainer.restore(run.progress, run.weights, run.state)
         except RunError as error:
             raise RunError(error.what, str(run.path), error.to_do) from None
     with _threads(plan):
-        yield from fit(training, batches, lambda: losses(plan, model), writer, stop)
+        yield from fit(trainer, batches, lambda: losses(plan, model), writer, stop)
 
 
 def _count(plan: Plan, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:
+    """Count the training lines, which is one step; yields Evaluated and Saved."""
     from makemore.training import Evaluated, Saved
     from makemore.training.events import Progress
 
     train, vocabulary = plan.split.train, plan.vocabulary
     text, labels = vocabulary.encode(train), vocabulary.encode_labels(train)
+    # With labels, a model of counts is one table of counts for each label.
     if isinstance(model, PerLabelCounts):
         model.fit_counts(text.ids, text.offsets, labels)
     else:
         model.fit_counts(text.ids, text.offsets)
     loss, val = losses(plan, model)
     yield Evaluated(1, loss, val, True)
+    # A kill before this line leaves a run without a checkpoint, and the next call counts again.
     if writer is not None:
         writer.save(Progress(1, 1, val, 0, finished=True).record(), model.tensors())
         yield Saved(1)

@@ -1,6 +1,6 @@
-"""FittedModel: what a model that has learned can be asked for: lines, scores, labels.
+"""FittedModel: samples lines from a trained model, scores lines, and predicts labels.
 
-The commands, Python and the web server all go through here. torch is imported late, so that a
+The commands, Python and the web server all use these methods. torch is imported late, so that a
 model of counts is loaded and sampled without it.
 """
 
@@ -40,32 +40,37 @@ if TYPE_CHECKING:
 
 
 class FittedModel:
-    """A plan and a model with its weights; both are None before anything was learned."""
+    """Holds a plan and a model with its weights; both are None before fit or load.
+
+    A trailing underscore marks what is learned, as in scikit-learn.
+    """
 
     plan_: Plan | None = None
     model_: Model | None = None
     folder_: Path | None = None  # the run directory that it was loaded from
-    _classifier: Classifier | None = None
+    _classifier: Classifier | None = None  # made when it is first needed, see _labels
 
     @property
     def _plan(self) -> Plan:
+        """Return the plan. Raises UsageError before fit or load."""
         if self.plan_ is None:
             raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
         return self.plan_
 
     @property
     def _model(self) -> Model:
+        """Return the model. Raises UsageError before fit or load."""
         if self.model_ is None:
             raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
         return self.model_
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
-        """Inside, the model is in evaluation mode and computes with the run's number of threads.
+        """Use evaluation mode and the run's number of threads inside `with`.
 
-        The last bits of a sum depend on that number.
+        The last bits of a sum depend on that number, and so do scores.
         """
-        if isinstance(self._model, CountModel):
+        if isinstance(self._model, CountModel):  # no mode, no torch
             yield
             return
         from makemore.scoring import eval_mode
@@ -76,13 +81,14 @@ class FittedModel:
 
     @contextmanager
     def _steps_in_parts(self) -> Iterator[None]:
-        """As many parts of a step at the same time as there are cores, a thread for each."""
+        """Compute the parts of a step at the same time inside `with`, on a core each."""
         if isinstance(self._model, CountModel):
             yield
             return
         from makemore.scoring import eval_mode
         from makemore.training.device import one_thread_each
 
+        # Each part is computed by one thread, so lines do not depend on the number of cores.
         with one_thread_each(parallel.default_threads()), eval_mode(self._model):
             yield
 
@@ -95,14 +101,16 @@ class FittedModel:
         given: Corpus | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> Sampler:
-        """Draws of this model under conditions: see `sample`; it also counts what it refuses.
+        """Make a sampler of lines under constraints, which also counts rejected draws.
 
-        avoid: lines to refuse beside those of the text; given: the same, of calls before.
+        avoid: lines to reject beside those of the text; given: lines that earlier calls issued, to
+        reject, too; sampling: see `sample`. Raises UsageError, Unsatisfiable.
         """
         plan, options, avoid = self._plan, make(SamplingConfig, sampling), corpus_to_avoid(avoid)
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
-        if distance > 1 and not options.all:  # a copy is refused anyway
+        if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
+            # Rejected: what is min_distance - 1 edits or fewer away from any known line.
             parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
             near = EditDistanceIndex(concatenate(parts), distance - 1).near
         return Sampler(
@@ -112,20 +120,25 @@ class FittedModel:
         )  # fmt: skip
 
     def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> KnownLines:
+        """Collect the lines that are not new: those of the text, and these."""
         plan = self._plan
         if avoid is None and given is None:
-            return plan.known_lines
+            return plan.known_lines  # kept by the plan: collecting them sorts the whole text
         return KnownLines(plan.split, avoid, given)
 
     def _label_inputs(self, label: str) -> dict[int, float] | None:
-        """First inputs of draws and their shares: of one label, a mixture, or as in training."""
+        """Choose the first inputs of draws, label id -> probability; None for a run without labels.
+
+        label: one label, a mixture (`a=.7,b=.3`), or "" for the frequencies in the training lines.
+        """
         names, vocabulary = self._plan.vocabulary.labels, self._plan.vocabulary
         if not names:
             if label:
                 raise UsageError("the run has no labels", "--label", "train with --labels")
             return None
-        shares = parse_mixture(label, names) if label else self.label_shares
-        return {vocabulary.label_id(name): share for name, share in shares.items() if share > 0}
+        prior = parse_mixture(label, names) if label else self.label_shares
+        # A label of validation lines alone has probability 0.
+        return {vocabulary.label_id(name): p for name, p in prior.items() if p > 0}
 
     def samples(
         self,
@@ -137,8 +150,8 @@ class FittedModel:
         remember: bool = False,
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[Sample]:
-        """Draw n lines with their origin and nll (nats), as they are drawn. See `sample`."""
-        with ExitStack() as stack:
+        """Draw n lines and yield each with its origin and nll (nats) as it comes. See `sample`."""
+        with ExitStack() as stack:  # holds the lock on the issued lines until the last line
             issued = None
             if remember:
                 issued = stack.enter_context(self.issued_lines())
@@ -148,13 +161,13 @@ class FittedModel:
             lines = self.drawn(sampler, n)
             for line in likeliest_first(lines) if rank else lines:
                 if issued:
-                    issued.add([line.text])
+                    issued.add([line.text])  # on the disk before anybody sees it
                 yield line
 
     def issued_lines(self, wait: Callable[[], None] = lambda: None) -> IssuedLines:
-        """The lines that this run has given out for good, to be entered by `with`.
+        """Open the file of lines that this run has issued (`remember`); use it by `with`.
 
-        wait: called where another call holds them, before it is waited for.
+        wait: called before waiting, where another process holds the file.
         Raises UsageError for a model that was not loaded from a run directory.
         """
         if self.folder_ is None:
@@ -164,17 +177,21 @@ class FittedModel:
         return IssuedLines(self.folder_, wait)
 
     def drawn(self, sampler: Sampler, n: int) -> Iterator[Sample]:
-        """n lines of a sampler of this maker, as they are drawn."""
+        """Draw n lines by a sampler of this model; yields each as it comes."""
         for lines in self.rounds(sampler, n):
             yield from lines
 
     def rounds(self, sampler: Sampler, n: int) -> Iterator[SampleBatch]:
-        """n lines of a sampler of this maker, round by round. Raises UsageError for n below 0."""
+        """Draw n lines by a sampler of this model; yields them round by round.
+
+        Raises UsageError for n below 0, Unsatisfiable where no further lines are found.
+        """
         if n < 0:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
         rounds = sampler.rounds(n)
         while True:
-            with self._steps_in_parts():  # given back between two rounds: others run there, too
+            # Threads and mode are restored between rounds: the caller's code runs there.
+            with self._steps_in_parts():
                 lines = next(rounds, None)
             if lines is None:
                 return
@@ -190,16 +207,16 @@ class FittedModel:
         remember: bool = False,
         **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
-        """Draw n lines that stand nowhere in the text, each once (`all=True`: any line).
+        """Draw n distinct lines that are not in the text (`all=True`: any lines).
 
-        avoid: lines to refuse, too; rank: the likeliest first
-        remember: keep them in the run directory, and never give them again from there
+        random_state: the seed; the same one gives the same lines, here and on the command line
+        avoid: lines to reject, too; rank: sort by probability, the highest first
+        remember: record the lines in the run directory, and never issue them again from there
         sampling: temperature, top_k, top_p, min_p, prefix, suffix, contains, exclude, pattern,
-        min_length, max_length, min_distance, label, exact, all. The same random_state gives the
-        same lines, here and on the command line.
-        Raises Unsatisfiable if there are no more such lines to be found.
+        min_length, max_length, min_distance, label, exact, all
+        Raises UsageError, and Unsatisfiable where no further lines are found.
         """
-        if not (rank or remember):  # round by round, which is sooner than line by line
+        if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
             sampler = self.sampler(random_state, avoid, **sampling)
             return [text for lines in self.rounds(sampler, n) for text in lines.texts]
         lines = self.samples(n, random_state, avoid=avoid, rank=rank, remember=remember, **sampling)
@@ -212,98 +229,106 @@ class FittedModel:
         avoid: Corpus | Iterable[str] | None = None,
         **conditions: Unpack[ConstraintKeywords],
     ) -> list[RankedLine]:
-        """The n most likely lines, best first; new ones unless all=True.
+        """Search the n most probable lines, best first; new ones unless all=True.
 
-        beam: keep only so many prefixes of each length; quicker, and no rank is proven.
-        conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all.
-        Raises Unsatisfiable if no line can satisfy them.
+        beam: keep only so many prefixes of each length: faster, but ranks are not proven
+        conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
+        Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
         plan, options = self._plan, make(Constraints, conditions)
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
+        # The same limit on length as in sampling: twice the longest training line.
         cap = 2 * plan.vocabulary.longest([plan.split.train])
         known = self._known(corpus_to_avoid(avoid))
+        # With the run's number of threads: ranks must not depend on the machine's cores.
         with self.evaluation():
             return top_lines(self._model, plan.vocabulary, known, options, inputs, n, cap, beam)
 
     # -- scores -----------------------------------------------------------------------------------
 
     def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """(n,) log-likelihood of each line in nats, end included; -inf with an unknown symbol."""
+        """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol."""
         return -self.scores(corpus_as_is(lines)).nll
 
     def score(self, lines: Iterable[str], y: None = None) -> float:
-        """Mean log-likelihood of the lines in nats; those with unknown symbols are left out."""
-        each = self.score_samples(lines)
+        """Average the lines' log-likelihoods, nats; lines with unknown symbols are left out.
+
+        -inf where none is left. y is unused: scikit-learn passes it.
+        """
+        each = self.score_samples(lines)  # per line, not per symbol as in `report`
         known = each[np.isfinite(each)]
         return float(known.mean()) if len(known) else -math.inf
 
     def scores(self, corpus: Corpus) -> Scores:
-        """scoring.Scores of a corpus: nll and symbols of every line.
+        """Compute the nll (nats) and the symbols of every line of a corpus, as scoring.Scores.
 
-        With labels, the nll of a line that has none is over all labels by their training shares,
-        and `posterior` holds p(label | line), as sure as the validation lines bear out.
+        By a model with labels, a line without one has the nll of the mixture over all labels, and
+        `posterior` holds the calibrated p(label | line).
         """
         from makemore.scoring import score
 
         plan = self._plan
         with self.evaluation():
-            found = score(self._model, plan.vocabulary, corpus, plan.label_shares)
-            return found if found.posterior is None else self._labels.calibrated(found)
+            scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
+            return scores if scores.posterior is None else self._labels.calibrated(scores)
 
     # -- labels -----------------------------------------------------------------------------------
 
     @property
     def _labels(self) -> Classifier:
-        """Raises UsageError without labels."""
+        """Return the classifier of the labels. Raises UsageError without labels."""
         from makemore.scoring.classifier import Classifier
 
         plan, shares = self._plan, self._plan.label_shares
+        # Validation lines were not learned from, so they show how often a posterior is right.
         if shares is None:
             raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        if self._classifier is None:
+        if self._classifier is None:  # kept, as its calibration scores many validation lines
             self._classifier = Classifier(self._model, plan.vocabulary, shares, plan.split.val)
         return self._classifier
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """(n_labels,) the labels, sorted; none if the lines had none."""
+        """List the labels (n_labels,), sorted; empty if the lines had none."""
+        # dtype=object: Python's strings, of any length, as scikit-learn has them for such y.
         return np.array(self._plan.vocabulary.labels, dtype=object)
 
     @property
     def label_shares(self) -> dict[str, float]:
-        """The share of each label among the training lines."""
+        """Estimate p(label) by the training lines: label -> probability; empty without labels."""
         shares = self._plan.label_shares
         names = self._plan.vocabulary.labels
         return {} if shares is None else dict(zip(names, shares.tolist(), strict=True))
 
     def predict(self, lines: Iterable[str]) -> NDArray[Any]:
-        """(n,) the likeliest label of each line. UsageError without labels."""
+        """Predict the most probable label of each line (n,). Raises UsageError without labels."""
+        # Not calibrated first: that never changes which label is the most probable.
         with self.evaluation():
             return np.asarray(self.classes_[self._labels.likeliest(corpus_as_is(lines))])
 
     def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """(n, n_labels) p(label | line), in the order of `classes_`; each row sums to 1.
+        """Compute p(label | line) (n, n_labels), in the order of `classes_`; each row sums to 1.
 
         Calibrated on the validation lines (see scoring/classifier.py). A line with an unknown
-        symbol has the labels' shares. Raises UsageError without labels.
+        symbol has `label_shares`. Raises UsageError without labels.
         """
         with self.evaluation():
-            found = self._labels.calibrated(self._labels.posterior(corpus_as_is(lines)))
-        return np.asarray(found.posterior)
+            scores = self._labels.calibrated(self._labels.posterior(corpus_as_is(lines)))
+        return np.asarray(scores.posterior)
 
     def accuracy(self, name: str) -> dict[str, Any]:
-        """accuracy of the likeliest label in one part (train, val, test), and `majority` beside it.
+        """Measure the accuracy of `predict` on one part (train, val, test).
 
-        See Classifier.accuracy. UsageError without labels.
+        The values are those of Classifier.accuracy. Raises UsageError without labels.
         """
         with self.evaluation():
             return self._labels.accuracy(dict(self._plan.split)[name])
 
     def report(self, name: str) -> dict[str, Any]:
-        """Exact losses of one part (train, val, test) over all of its lines.
+        """Compute the exact losses of one part (train, val, test) over all of its lines.
 
-        nll and bits are a symbol's; nll_unseen is over the lines that are not in train, where the
-        part has copies of such lines, else None.
+        nll (nats) and bits are per symbol. nll_unseen is the nll of the lines that are not in
+        train, None where all or none of them are. Raises UsageError for another part.
         """
         parts = dict(self._plan.split)
         if name not in parts:
@@ -311,6 +336,7 @@ class FittedModel:
         part = parts[name]
         scores = self.scores(part)
         unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
+        # A split puts all copies of a text into one part; a file for val or test may repeat train.
         copies = name != "train" and not unseen.all()
         nll = scores.mean()
         return {
@@ -318,59 +344,62 @@ class FittedModel:
             "nll": nll,
             "nll_unseen": scores.mean(unseen) if copies else None,
             "bits": None if nll is None else nll / math.log(2),
-            "perplexity": None if nll is None else math.exp(min(nll, 700.0)),
+            "perplexity": None if nll is None else math.exp(min(nll, 700.0)),  # or it overflows
             "lines": len(part),
             "unknown": int((~scores.known).sum()),
         }
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that the model learned or counted."""
+        """Count the parameters that the model learned, or the numbers that it counted."""
         return self._model.n_parameters
 
     @property
     def split(self) -> Split:
-        """The parts of the text that was learned."""
+        """Return the split of the text that the model learned."""
         return self._plan.split
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The symbols of the text that was learned."""
+        """Return the vocabulary of the text that the model learned."""
         return self._plan.vocabulary
 
 
 def corpus_as_is(lines: Iterable[str]) -> Corpus:
-    """Strings as they are, nothing cleaned: one score comes back for each, in order."""
+    """Make a corpus of lines without cleaning, so that there is one score for each, in order."""
+    # A string stays one: Corpus.exactly refuses it, where list() would make lines of characters.
     return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
 
 
 def corpus_to_avoid(lines: Corpus | Iterable[str] | None) -> Corpus | None:
-    """Lines as a corpus to compare with: cleaned, however long they are and whatever they hold."""
-    if lines is None or isinstance(lines, Corpus):
+    """Make a corpus of lines to avoid: cleaned, of any length and with any characters."""
+    if lines is None or isinstance(lines, Corpus):  # the command line reads a file into a corpus
         return lines
+    # Cleaned like the lines of a text, or a space at the end would make a line another one.
     return Corpus.from_lines(lines, NO_LIMITS, fewest=0)
 
 
 def likeliest_first(lines: Iterable[Sample]) -> Iterator[Sample]:
-    """Samples by their nll, the lowest first.
+    """Sort samples by their nll, the lowest first.
 
-    Raises Unsatisfiable, as the samples do, after what was found before there were no more.
+    If drawing them raises Unsatisfiable, the samples drawn before are yielded first.
     """
-    found, end = [], None
+    samples, failure = [], None
     try:
         for line in lines:
-            found.append(line)
+            samples.append(line)
     except Unsatisfiable as error:
-        end = error
-    yield from sorted(found, key=lambda line: line.nll)
-    if end is not None:
-        raise end
+        failure = error
+    yield from sorted(samples, key=lambda line: line.nll)
+    if failure is not None:
+        raise failure
 
 
 def fresh_seed() -> int:
-    """A seed that nobody chose, short enough to be typed again."""
+    """Draw a random seed, short enough for a person to type it again."""
     return secrets.randbelow(2**31)
 
 
 def check_seed(seed: int) -> int:
+    """Return a seed in the range of the option. Raises UsageError."""
     return int(options_of(TrainingConfig)["seed"].check(seed))

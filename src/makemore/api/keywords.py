@@ -1,9 +1,9 @@
-"""Keywords of the Python API, typed: what `**options` of fit, sample and top may be.
+"""Keywords: the types of the keyword arguments (`**options`) of MakeMore, sample and top.
 
 A type checker finds `max_stepz=10`, and an editor completes names. They are the options of the
-command line by the same names; what each means is said where it is declared (text/config.py,
-training/config.py, sampling/config.py, and the Options of each model). A test holds that none is
-missing here. Options of a plugin's model are given as `**{"mine": 3}` from a dict of Any.
+command line by the same names; each is explained where it is declared (text/config.py,
+training/config.py, sampling/config.py, and the Options of each model). A test checks that none is
+missing here. Options of a plugin's model are passed as `**{"mine": 3}` from a dict of Any.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 
+# total=False: every keyword may be left out.
 class TextKeywords(TypedDict, total=False):
-    """Options of a text."""
+    """Types the options of a text."""
 
     encoding: str
     errors: str
@@ -26,7 +27,7 @@ class TextKeywords(TypedDict, total=False):
 
 
 class ModelKeywords(TypedDict, total=False):
-    """Options of models; a model takes only its own and refuses the others (UsageError)."""
+    """Types the options of all models; a model takes its own and refuses others (UsageError)."""
 
     batch_norm: bool
     block_size: int
@@ -45,10 +46,12 @@ class ModelKeywords(TypedDict, total=False):
 
 
 class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
-    """Options of a training, of its text and of its model."""
+    """Types the options of a training, of its text and of its model."""
 
+    # steps and batches
     max_steps: int | None
     batch_size: int
+    # the optimizer and its learning rate
     optimizer: str
     learning_rate: float
     muon_learning_rate: float
@@ -57,22 +60,26 @@ class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
     soft_targets: float
     momentum: float
     weight_decay: float
+    # how the learning rate rises and falls
     schedule: str
     warmup_steps: int
     decay_at: float
     grad_clip: float | None
+    # evaluation
     eval_interval: int | None
     patience: int | None
     calibrate: bool
     seed: int
+    # these do not identify a run
     save_interval: float
     log_interval: int
     threads: int | None
     device: str
 
 
+# Apart from SamplingKeywords, as `top` takes these alone.
 class ConstraintKeywords(TypedDict, total=False):
-    """What every line has to satisfy."""
+    """Types the constraints that every line has to satisfy."""
 
     prefix: str
     suffix: str
@@ -86,7 +93,7 @@ class ConstraintKeywords(TypedDict, total=False):
 
 
 class SamplingKeywords(ConstraintKeywords, total=False):
-    """How lines are drawn, and which."""
+    """Types the options of sampling, and the constraints."""
 
     temperature: float
     top_k: int | None

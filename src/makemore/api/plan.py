@@ -1,7 +1,9 @@
-"""Plan: everything that a training depends on, resolved before its first step.
+"""Plan: the value of every option of a training, resolved from requested options and the text.
 
-What was asked for and what the text is give every value there is; a run directory records them,
-and gives the same plan back.
+It is made before the first step, and a run directory records it: options as they were requested,
+and all values as they were resolved. So a run that goes on has the same plan.
+
+    a gru, {"n_embd": 32}, 25,000 lines  ->  max_steps 1000, batch_size 512, soft_targets 0.5, ...
 """
 
 from __future__ import annotations
@@ -32,18 +34,22 @@ from makemore.version import __version__
 
 Members = list[tuple[str, dict[str, Any]]]  # of an ensemble: name and options of each
 
-MAX_VAL_LINES = 20_000  # lines of val that are evaluated while training: those of the lowest hashes
-MAX_TRAIN_LINES = 1_000  # lines of train whose loss is shown beside it
+MAX_VAL_LINES = 20_000  # lines of val that are evaluated while training, a sample by hashes
+MAX_TRAIN_LINES = 1_000  # lines of train whose loss is shown beside it, a sample by hashes
 REFERENCE_LINES = 25_000  # training lines for which a model's recipe declares its steps
-FEW_LINES = 4_000  # below which fewer steps are the more
-BESIDE_COUNTS = 0.25  # of its soft targets is left to a member of an ensemble that counts, too
-SOFTER = 0.06  # what soft targets take more for every halving of the lines
-SOFTEST = 0.9
+FEW_LINES = 4_000  # training lines below which even the least number of steps falls
+BESIDE_COUNTS = 0.25  # factor on soft_targets of a member of an ensemble that has counts, too
+SOFT_TARGETS_PER_HALVING = 0.06  # added to soft_targets for every halving of the training lines
+MAX_SOFT_TARGETS = 0.9
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a training depends on, resolved before its first step."""
+    """Holds all that a training depends on: model, options, vocabulary and split.
+
+    kind: the model's class; options: an object of its Options; recipe: options of the training
+    config: what config.json records, options as requested and as resolved
+    """
 
     kind: type[Model]
     options: Any
@@ -53,16 +59,21 @@ class Plan:
     split: Split
 
     @classmethod
-    def make(cls, model: str, asked: Mapping[str, Any], parts: Split, name: str) -> Plan:
-        """Resolve what was asked for, for this text. Raises UsageError; nothing is written."""
+    def make(cls, model: str, requested: Mapping[str, Any], parts: Split, name: str) -> Plan:
+        """Resolve the requested options of a model for this text; nothing is written.
+
+        name: what the text is called in config.json. Raises UsageError for options.
+        """
         kind = get_model(model)
-        options, recipe, text = split_options(kind, asked)
+        options, recipe, text = split_options(kind, requested)
+        # Of all parts, so that a symbol that is rare has an id even if train lacks it.
         vocabulary = Vocabulary.of((part for _, part in parts), text.symbols, text.max_vocab)
         block_size = block_size_of(kind, options, vocabulary, parts)
-        # As checked, so that numpy's numbers are JSON's and 1 is 1.0 where a option is a float.
+        # As checked, so that numpy's numbers are JSON's and 1 is 1.0 where an option is a float.
         checked = {**asdict(options), **asdict(recipe), **asdict(text)}
-        named = {key: checked[key] for key in asked if _identifies_run(kind, key)}
-        recipe = resolved(kind, recipe, asked, vocabulary.lengths(parts.train))
+        # Only options that identify a run are compared when a later call goes on with it.
+        named = {key: checked[key] for key in requested if _identifies_run(kind, key)}
+        recipe = resolved(kind, recipe, requested, vocabulary.lengths(parts.train))
         config = RunConfig(
             model=model,
             asked=named,
@@ -77,18 +88,21 @@ class Plan:
         plan = cls(kind, options, recipe, config, vocabulary, parts)
         return plan.with_members() if kind.is_ensemble else plan
 
-    def with_time_budget(self, asked: Mapping[str, Any], time: float) -> Plan:
-        """The same plan as one that was asked for in these words, with this many seconds to learn.
+    def with_time_budget(self, requested: Mapping[str, Any], time: float) -> Plan:
+        """Record the plan as one that was requested with these options and a time in seconds.
 
-        What was chosen for them stands among the resolved values.
+        The options that were chosen for the time remain among the resolved values only.
         """
-        typed = {key: asked[key] for key in self.config.asked if key in asked}
-        config = dataclasses.replace(self.config, asked={**typed, "time": time})
+        named = {key: requested[key] for key in self.config.asked if key in requested}
+        config = dataclasses.replace(self.config, asked={**named, "time": time})
         return dataclasses.replace(self, config=config)
 
     @classmethod
     def from_run(cls, run: Run) -> Plan:
-        """The plan that a run directory records. Raises RunError if it is not known here."""
+        """Rebuild the plan that a run directory records.
+
+        Raises RunError for an unknown model, or for values that do not go together.
+        """
         config = run.config
         try:
             kind = get_model(config.model)
@@ -99,12 +113,13 @@ class Plan:
             ) from None  # fmt: skip
         try:
             options, recipe, _ = split_options(kind, config.resolved)
-            asked = {**config.asked}
-            make(TimeBudget, {"time": asked.pop("time", None)})
-            split_options(kind, asked)
+            # The requested options are not used here, but compared later: they must be valid, too.
+            requested = {**config.asked}
+            make(TimeBudget, {"time": requested.pop("time", None)})
+            split_options(kind, requested)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
-        slot = bool(run.vocabulary.labels)
+        slot = bool(run.vocabulary.labels)  # a window's first column is the label
         if kind.input_kind == "window" and config.block_size != kind.context_for(options, 0) + slot:
             raise RunError(f"config.json: block_size is {config.block_size}", str(run.path))
         plan = cls(kind, options, recipe, config, run.vocabulary, run.split)
@@ -117,9 +132,12 @@ class Plan:
         return plan
 
     def check_weights(self, tensors: Arrays) -> None:
-        """Raise RunError if the weights are not this model's; one that is too large is not made."""
+        """Raise RunError if the weights have other names, shapes or types than this model's.
+
+        A config.json may name any size, so the model is made without memory for its weights.
+        """
         if issubclass(self.kind, CountModel):
-            return  # what it holds is what the file holds
+            return  # its size is that of the counts in the file
         import torch
 
         from makemore.models import NeuralModel
@@ -134,25 +152,27 @@ class Plan:
             model.check_tensors(tensors)
 
     def member_plans(self) -> list[Plan]:
-        """The plans of what an ensemble mixes, in order.
+        """Make the plan of each member of an ensemble, in order.
 
-        What was asked for the whole holds for each member that does not say otherwise. Their seeds
-        differ; text, threads and device are the whole's. Beside counts the others are taught less
-        of what counts say: the mixture has that already, and gains by what they see otherwise.
+        A member has the options that were requested for the ensemble unless it names its own. Seeds
+        differ; text, threads and device are the ensemble's. If some member counts, the others get
+        fewer soft targets, which come from counts: the mixture has the counts already, and gains by
+        members that differ from them.
         """
         from makemore.models.ensemble import member_block_size
 
-        own = {"members", "seed", "time"}
-        whole = {key: value for key, value in self.config.asked.items() if key not in own}
+        only_whole = {"members", "seed", "time"}  # of the ensemble alone
+        shared = {k: value for k, value in self.config.asked.items() if k not in only_whole}
+        # Options that do not identify the run are not in config.asked.
         free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
         members, plans = members_of(self.options.members), []
         counted = any(issubclass(get_model(name), CountModel) for name, _ in members)
         for number, (name, values) in enumerate(members):
-            seed = (self.recipe.seed + number) % 2**63
-            asked = {**whole, "seed": seed, **values, **free, "threads": self.config.threads}
-            plan = Plan.make(name, asked, self.split, self.config.data["name"])
+            seed = (self.recipe.seed + number) % 2**63  # equal members with other initial weights
+            requested = {**shared, "seed": seed, **values, **free, "threads": self.config.threads}
+            plan = Plan.make(name, requested, self.split, self.config.data["name"])
             recipe, labels = plan.recipe, bool(self.vocabulary.labels)
-            if counted and asked.get("soft_targets") is None:
+            if counted and requested.get("soft_targets") is None:
                 soft = round(BESIDE_COUNTS * recipe.soft_targets, 3)
                 recipe = dataclasses.replace(recipe, soft_targets=soft)
             config = dataclasses.replace(
@@ -167,7 +187,10 @@ class Plan:
         return plans
 
     def with_members(self) -> Plan:
-        """An ensemble's plan with the steps of each member resolved, and their sum as its own."""
+        """Resolve the steps of each member of an ensemble; their sum is the ensemble's max_steps.
+
+        The members' steps are written into the resolved option `members`.
+        """
         plans, kinds = self.member_plans(), members_of(self.options.members)
         steps = [plan.recipe.max_steps or 1 for plan in plans]
         each = [
@@ -182,22 +205,22 @@ class Plan:
 
     @cached_property
     def evaluation_lines(self) -> list[Corpus]:
-        """The lines of train and of val whose losses are looked at while training."""
+        """Sample the lines of train and of val whose losses are measured while training."""
         return [self.split.train.lowest(MAX_TRAIN_LINES), self.split.val.lowest(MAX_VAL_LINES)]
 
     @cached_property
     def known_lines(self) -> KnownLines:
-        """The lines of the text, which are none to draw again."""
+        """Collect the lines of the text, for samples that must not repeat them."""
         return KnownLines(self.split)
 
     @property
     def label_shares(self) -> NDArray[np.float64] | None:
-        """(n_labels,) the share of each label among the training lines; None without labels."""
+        """Estimate p(label) (n_labels,) by the training lines; None without labels."""
         vocabulary = self.vocabulary
         return vocabulary.label_shares(self.split.train) if vocabulary.labels else None
 
     def build(self) -> Model:
-        """The model with its initial weights, on the CPU."""
+        """Make the model with initial weights, on the CPU, by torch's current random state."""
         kind: Any = self.kind
         sizes = len(self.vocabulary), self.config.block_size, self.options
         n_labels = len(self.vocabulary.labels)
@@ -209,7 +232,7 @@ class Plan:
         return model
 
     def build_seeded(self) -> Model:
-        """The model with the initial weights of the recipe's seed."""
+        """Make the model with the initial weights of the recipe's seed."""
         if issubclass(self.kind, CountModel):
             return self.build()
         from makemore.training.device import seeded
@@ -221,7 +244,11 @@ class Plan:
 def split_options(
     kind: type[Model], values: Mapping[str, Any]
 ) -> tuple[Any, TrainingConfig, TextConfig]:
-    """Model options, recipe and text options of flat values. UsageError for an unknown key."""
+    """Sort flat values into the model's options, the training's and the text's, all checked.
+
+    Defaults of the training are the model's recipe. Raises UsageError for an unknown key or a bad
+    value.
+    """
     groups: tuple[type[Any], ...] = (kind.Options, TrainingConfig, TextConfig)
     names = [set(options_of(group)) for group in groups]
     for key in values:
@@ -239,38 +266,46 @@ def split_options(
 
 
 def block_size_of(kind: type[Model], options: Any, vocabulary: Vocabulary, parts: Split) -> int:
-    """A model's block_size for this text; a window has a place more where there are labels."""
+    """Compute a model's block_size for this text; with labels, a window has one column more."""
     longest = vocabulary.longest(part for _, part in parts)
     slot = kind.input_kind == "window" and bool(vocabulary.labels)
     return kind.context_for(options, longest) + slot
 
 
 def resolved(
-    kind: type[Model], recipe: TrainingConfig, asked: Mapping[str, Any], lengths: NDArray[np.int64]
+    kind: type[Model],
+    recipe: TrainingConfig,
+    requested: Mapping[str, Any],
+    lengths: NDArray[np.int64],
 ) -> TrainingConfig:
-    """The recipe with every None that depends on the text or the machine replaced by its value.
+    """Replace every value of a recipe that depends on the text or the machine; keep requested ones.
 
-    lengths: (n_lines,) symbols of the training lines
+    lengths: (n_lines,) symbols of the training lines. Raises UsageError for too large a batch.
     """
+    # What a batch is drawn from: windows, one for each symbol and each end of a line; or lines.
     items = int(lengths.sum()) + len(lengths) if kind.input_kind == "window" else len(lengths)
     batch, steps = recipe.batch_size, recipe.max_steps or 1000
-    if asked.get("batch_size") is not None and batch > items:
+    if requested.get("batch_size") is not None and batch > items:
         raise UsageError(
             f"a batch of {batch} is more than the {items} there are to learn from", "--batch-size",
             f"give at most {items}",
         )  # fmt: skip
-    if asked.get("max_steps") is None:  # the recipe's steps are those for a text like names.txt
-        # Few lines are soon learned by heart: 400 names are at their best after some 70 steps.
+    if requested.get("max_steps") is None:
+        # The recipe's steps are those for REFERENCE_LINES: in proportion to the lines, at most
+        # twice and at least 0.3 times as many. Below FEW_LINES that floor falls, too, to 0.06, as
+        # few lines are soon learned by heart: 400 names are at their best after some 70 steps.
         least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
         steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):
         steps = 1
     soft = recipe.soft_targets
-    if asked.get("soft_targets") is None and soft:
-        # The fewer lines there are, the less one of them says of what may follow.
-        doublings = math.log2(REFERENCE_LINES / max(1, len(lengths)))
-        soft = round(min(SOFTEST, max(0.0, soft + SOFTER * doublings)), 2)
-    every = recipe.eval_interval or max(10, steps // 20)
+    if requested.get("soft_targets") is None and soft:
+        # soft_targets is the part of the target that comes from counts. The fewer lines there are,
+        # the less one symbol that followed tells of what may follow, so the larger that part.
+        halvings = math.log2(REFERENCE_LINES / max(1, len(lengths)))
+        soft += SOFT_TARGETS_PER_HALVING * halvings
+        soft = round(min(MAX_SOFT_TARGETS, max(0.0, soft)), 2)
+    every = recipe.eval_interval or max(10, steps // 20)  # about 20 evaluations in a training
     return dataclasses.replace(
         recipe, max_steps=steps, batch_size=min(batch, items), eval_interval=every,
         soft_targets=soft,
@@ -279,10 +314,12 @@ def resolved(
 
 
 def _threads(kind: type[Model]) -> int:
+    """Choose the number of CPU threads for a model: counts use one."""
     return 1 if issubclass(kind, CountModel) else parallel.default_threads()
 
 
 def _identifies_run(kind: type[Model], key: str) -> bool:
+    """Look up whether two runs that differ in this option are different runs."""
     every = {**options_of(kind.Options), **options_of(TrainingConfig), **options_of(TextConfig)}
     return every[key].identifies_run
 
@@ -291,26 +328,29 @@ def _identifies_run(kind: type[Model], key: str) -> bool:
 
 
 def members_of(text: str) -> Members:
-    """`ngram, gru n_hidden=192` -> names and options, each of the type that the option has.
+    """Parse the members of an ensemble: names, and options as values of their types.
 
     An option is one of the member's model or of its training. Raises UsageError for an unknown
     model or option, or a value that cannot be.
+
+        members_of("ngram, gru n_hidden=192") -> [("ngram", {}), ("gru", {"n_hidden": 192})]
     """
     from makemore.models.ensemble import read_value, split_members
 
-    found = []
+    members = []
     for name, written in split_members(text):
         each = {**options_of(TrainingConfig), **options_of(get_model(name).Options)}
+        # Threads, device and the like are the ensemble's, the same for all members.
         known = {key: option for key, option in each.items() if option.identifies_run}
         for key in written:
             if key not in known:
                 raise unknown_key(key, known, f"option of {name}")
-        found.append((name, {key: read_value(known[key], text) for key, text in written.items()}))
-    return found
+        members.append((name, {key: read_value(known[key], text) for key, text in written.items()}))
+    return members
 
 
 def text_of(members: Members) -> str:
-    """What `members_of` reads."""
+    """Write members as the text that `members_of` parses."""
     return ", ".join(
         " ".join([name, *(f"{key}={_written(value)}" for key, value in values.items())])
         for name, values in members
@@ -318,4 +358,5 @@ def text_of(members: Members) -> str:
 
 
 def _written(value: Any) -> str:
+    """Write an option's value as the command line has it: `true`, `none`, `0.1`."""
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)

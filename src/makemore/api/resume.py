@@ -1,6 +1,7 @@
-"""Resume: which training a run directory holds, and whether a call goes on with that one.
+"""Resume: checks whether a call goes on with the run that a directory holds.
 
-The same command is the same model, the same options that identify the run, and the same data.
+It does if it is the same command: the same model, the same values of options that identify the run,
+and the same data. Options such as the device may differ.
 """
 
 from __future__ import annotations
@@ -18,25 +19,28 @@ from makemore.errors import MakemoreError, UsageError
 from makemore.runs import Run, RunConfig
 from makemore.text import Split
 
-BUDGET_MODEL = "ensemble"  # what a time is filled with, where no model is named
+BUDGET_MODEL = "ensemble"  # the model for a time budget where none is named
 
-# What may differ from one call to the next without making it another training.
+# Options that may differ from one call to the next of the same training.
 CALL_OPTIONS = ("device", "save_interval", "log_interval")
 
 
 def model_in(folder: str | os.PathLike[str]) -> str | None:
-    """The model of the run in a directory; None where there is none that can be read."""
+    """Read which model the run in a directory has; None where no run can be read."""
     if not (Path(folder) / "config.json").is_file():
         return None
-    with contextlib.suppress(MakemoreError):
+    with contextlib.suppress(MakemoreError):  # a damaged run is reported later, when it is opened
         return Run.load(folder).config.model
     return None
 
 
 def default_model(folder: Path | None, seconds: float | None, fresh: bool = False) -> str:
-    """The model where none was named: the run's own, what a time is filled with, or the default."""
-    there = model_in(folder) if folder is not None and not fresh else None
-    return there or (BUDGET_MODEL if seconds else DEFAULT_MODEL)
+    """Choose the model where none is named: that of the run, of a time budget, or the default.
+
+    seconds: the time budget, or None; fresh: the run in the directory is ignored
+    """
+    of_run = model_in(folder) if folder is not None and not fresh else None
+    return of_run or (BUDGET_MODEL if seconds else DEFAULT_MODEL)
 
 
 def check_same_training(
@@ -46,27 +50,34 @@ def check_same_training(
     split: Split | None,
     seconds: float | None = None,
 ) -> None:
-    """Raise UsageError if a run was started by another command than this one."""
+    """Raise UsageError if a run was started by another command than this one.
+
+    split: the data of this call, None for the run's own; seconds: its time budget, or None
+    """
     if run.config.model != model:
         raise UsageError(
             f"this run's model is {run.config.model!r}, not {model!r}", "--model",
             "give the same to go on, another -o, or --fresh to start over",
         )  # fmt: skip
-    # Options that do not identify the run may change from one call to the next.
+    # A plan keeps only options that identify the run, checked: 1 and 1.0 are the same there.
     named = Plan.make(model, requested, run.split, "").config.asked
     named = named if seconds is None else {**named, "time": seconds}
     same_command(run.config, named, split.digest() if split else None)
 
 
 def same_command(config: RunConfig, requested: Mapping[str, Any], digest: str | None) -> None:
-    """Raise UsageError if a run was started with other options or other data."""
+    """Raise UsageError if a run was started with other options or other data.
+
+    requested: options that identify the run; digest: sha256 of the data, None to skip it
+    """
+    # Requested values are compared, not resolved ones, which depend on the machine or the time.
     for key in sorted({*config.asked, *requested}):
         was, now = config.asked.get(key), requested.get(key)
         if was != now:
             before = f"with {key} = {was!r}" if key in config.asked else f"without {key}"
-            given = f"{now!r}" if key in requested else "without it"
+            after = f"{now!r}" if key in requested else "without it"
             raise UsageError(
-                f"this run was started {before}, not {given}", None,
+                f"this run was started {before}, not {after}", None,
                 "give the same options to go on, another -o, or --fresh to start over",
             )  # fmt: skip
     if digest is not None and digest != config.data["digest"]:
@@ -78,13 +89,14 @@ def same_command(config: RunConfig, requested: Mapping[str, Any], digest: str | 
 
 
 def with_call_options(plan: Plan, requested: Mapping[str, Any]) -> tuple[Plan, list[str]]:
-    """A run's plan with the device, threads and intervals of this call; and warnings about them."""
-    own = {key: requested[key] for key in CALL_OPTIONS if key in requested}
+    """Replace the device, threads and intervals of a plan by this call's; and warn of changes."""
+    replaced = {key: requested[key] for key in CALL_OPTIONS if key in requested}
     config, warnings = plan.config, []
+    # Another number of threads or another device adds numbers up in another order.
     if requested.get("threads") not in (None, config.threads):
         warnings.append(f"warning: the run had {config.threads} threads; its bits will differ now")
         config = dataclasses.replace(config, threads=requested["threads"])
-    if own.get("device", plan.recipe.device) != plan.recipe.device:
+    if replaced.get("device", plan.recipe.device) != plan.recipe.device:
         warnings.append(f"warning: the run was on {plan.recipe.device}; its bits will differ now")
-    recipe = dataclasses.replace(plan.recipe, **own)
+    recipe = dataclasses.replace(plan.recipe, **replaced)
     return dataclasses.replace(plan, config=config, recipe=recipe), warnings

@@ -1,8 +1,8 @@
-"""Session: a training in a run directory, started or gone on with, as events.
+"""Session: trains in a run directory, from the start or where it stopped, as a stream of events.
 
-What the command line, Python and a server do alike stands here: which model a directory holds,
-whether a command is the one that began it, what goes to the logs. Each of them consumes the events
-of `train_directory` and shows them in its own way.
+Here is what the command line, Python and a server have in common: which model a directory holds,
+whether a call is the same command as before, what goes to the logs. Each of them consumes the
+events of `train_directory` and shows them in its own way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ PREVIEW_LINES = 8  # new lines at each evaluation
 
 @dataclass(frozen=True)
 class Started:
-    """A training begins or goes on. `finished`: it was done before, and nothing follows."""
+    """Reports that a training begins or goes on after `step`.
+
+    finished: it was complete before this call, and no event follows
+    """
 
     maker: MakeMore
     step: int
@@ -49,14 +52,14 @@ class Started:
 
 @dataclass(frozen=True)
 class Message:
-    """What a person should know before the first step, as one sentence."""
+    """Tells a person something before the first step, in one sentence."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Preview:
-    """New lines from the model as it is at an evaluation."""
+    """Shows new lines that the model draws at an evaluation."""
 
     step: int
     lines: list[str]
@@ -66,10 +69,13 @@ SessionEvent = Started | Message | Preview | Step | Evaluated | Saved
 
 
 class Observer(Protocol):
-    """Who looks into a model while it trains: analysis.diagnostics.Watch is one."""
+    """Looks into a model while it trains: analysis.diagnostics.Watch is one.
+
+    The interface is declared here, so that this wing need not import analysis.
+    """
 
     def see(self, event: Event) -> Iterable[dict[str, Any]]:
-        """Entries for diagnostics.jsonl."""
+        """Return entries for diagnostics.jsonl after an event."""
 
 
 def train_directory(
@@ -85,18 +91,18 @@ def train_directory(
     observe: Callable[[MakeMore], Observer | None] | None = None,
     **options: Unpack[TrainingKeywords],
 ) -> Generator[SessionEvent, None, None]:
-    """Train in a run directory, or go on with the run in it; yields what happens.
+    """Train in a run directory, or go on with the run in it; yields events.
 
     text: lines, or their split; None goes on with the run's own
     model: as `makemore models` lists them; None takes the run's, or the default
-    time: seconds (or "10m") for which model, size and steps are chosen
-    began: when the time began to run (time.monotonic()); None: now
+    time: seconds (or "10m") to fill; model, size and steps are chosen for them
     fresh: start over; name: what the text is called in config.json
+    began: time.monotonic() from which `time` counts; None: now
     stop: once set, the current step is the last one; it is saved, and the next call goes on
-    observe: makes who fills diagnostics.jsonl from the events
+    observe: makes the Observer that fills diagnostics.jsonl, or None if there is nothing to observe
 
     The first event but messages is Started, with the MakeMore that learns. Raises UsageError for
-    another command than the one that began the run, RunError, SystemFault, Diverged.
+    another command than the one that started the run, RunError, SystemFault, Diverged.
     """
     folder, requested = Path(folder), dict[str, Any](options)
     seconds = None if time is None else parse_seconds(time)
@@ -105,7 +111,7 @@ def train_directory(
     model = named or default_model(folder, seconds, fresh)
     split = split_of(text, model, requested)
     maker = MakeMore(model)
-    if not goes_on:
+    if not goes_on:  # planned before the directory is made: an error leaves nothing behind
         if split is None:
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
         plan, why = make_plan(split, model, named, requested, name, seconds, began)
@@ -113,20 +119,28 @@ def train_directory(
             yield Message(why)
         maker = MakeMore(plan.config.model)
         maker.begin(plan)
-    with RunWriter(folder, fresh=fresh) as writer:
+    with RunWriter(folder, fresh=fresh) as writer:  # holds the directory's lock
+        # Read under the lock, with its logs cut to what the last checkpoint committed.
         run = writer.resume() if goes_on else None
         if run is not None:
             check_same_training(run, model, requested, split, seconds)
-            step = run.progress["step"]
             if run.progress["finished"]:
-                yield Started(MakeMore.of_run(run), step, finished=True)
+                yield Started(MakeMore.of_run(run), run.progress["step"], finished=True)
                 return
-            plan, warnings = with_call_options(Plan.from_run(run), requested)
-            yield from map(Message, warnings)
-            maker.begin(plan)
-            yield Message(f"going on from step {step} in {folder}")
+            yield from _prepare_resume(maker, run, requested, folder)
         yield Started(maker, run.progress["step"] if run else 0)
         yield from _logged(maker, writer, run, stop, observe)
+
+
+def _prepare_resume(
+    maker: MakeMore, run: Run, requested: Mapping[str, Any], folder: Path
+) -> Iterator[Message]:
+    """Make the model of a run that goes on; yields messages about it."""
+    # The run's own plan: its resolved values hold, whatever would be resolved now.
+    plan, warnings = with_call_options(Plan.from_run(run), requested)
+    yield from map(Message, warnings)
+    maker.begin(plan)
+    yield Message(f"going on from step {run.progress['step']} in {folder}")
 
 
 def _logged(
@@ -136,8 +150,9 @@ def _logged(
     stop: threading.Event | None,
     observe: Callable[[MakeMore], Observer | None] | None,
 ) -> Iterator[SessionEvent]:
-    """The events of a training, each written to the run's logs before it is given on."""
-    assert maker.plan_ is not None  # noqa: S101 (the caller began it)
+    """Train, write each event to the run's logs, then yield it; a Preview follows an evaluation."""
+    assert maker.plan_ is not None  # noqa: S101 (the caller called maker.begin)
+    # Log entries count once the next checkpoint commits them; after a kill the rest is cut.
     log = RunLog(writer, maker.plan_.recipe.log_interval)
     observer = observe(maker) if observe else None
     if observe and observer is None:
@@ -145,13 +160,16 @@ def _logged(
             f"{maker.plan_.config.model} has nothing to watch: it does not learn by steps"
         )
     for event in maker.training(writer, run, stop):
+        # Before the generator goes on: the next step overwrites the gradients that observers read.
         for entry in observer.see(event) if observer else ():
             log.diagnostics(entry)
         if isinstance(event, Step):
+            # float() waits until the device has finished the step.
             log.step(event.step, float(event.loss), event.learning_rate, event.symbols)
         if not isinstance(event, Evaluated):
             yield event
             continue
+        # Logged before anybody sees it: what was shown is in the logs, even after a kill.
         log.evaluated(event.step, event.train, event.val)
         lines = preview_samples(maker, event.step)
         log.samples(event.step, lines)
@@ -160,9 +178,13 @@ def _logged(
 
 
 def preview_samples(maker: MakeMore, step: int) -> list[str]:
-    """Up to 8 new lines from the first draws of the model as it is now."""
+    """Draw up to 8 new lines from the model as it is now, in one small round.
+
+    step: the seed, so that a training shows the same lines again
+    """
     sampler = maker.sampler(step)
     policy = sampler.policy
+    # Four draws for each line: an early model repeats itself or the text. Fewer lines are no error.
     policy.round_size = min(policy.round_size, 4 * PREVIEW_LINES)
     return list(next(sampler.rounds()).texts)[:PREVIEW_LINES]
 
@@ -170,9 +192,10 @@ def preview_samples(maker: MakeMore, step: int) -> list[str]:
 def split_of(
     text: Split | Iterable[str] | None, model: str, requested: Mapping[str, Any]
 ) -> Split | None:
-    """The parts of a text: as given, or by the hash of each line."""
+    """Split lines by their hashes; a Split, or None, is returned as it is."""
     if text is None or isinstance(text, Split):
         return text
+    # Only the text's options matter here, and all are checked on the way.
     _, _, config = split_options(get_model(model), requested)
     return train_val_test_split(Corpus.from_lines(text, config))
 
@@ -186,28 +209,30 @@ def make_plan(
     seconds: float | None,
     began: float,
 ) -> tuple[Plan, str]:
-    """The plan of a training that begins now; and why it is so, where a time was given.
+    """Plan a training that begins now; for a time budget, say in one line why so ("" without).
 
-    named: the model that was asked for by name, None where the time may choose among all
+    model: the model to train without a budget; named: the requested one, None to let the budget
+    choose among all
     """
-    if seconds is None:
+    if seconds is None:  # no budget: steps by the recipe and the text
         return Plan.make(model, requested, split, name), ""
     from makemore.api.time_budget import plan_within  # which needs torch
 
     return plan_within(split, requested, named, seconds, name, began)
 
 
-# -- a run that lines are drawn from ---------------------------------------------------------------
+# -- sampling from a run ---------------------------------------------------------------------------
 
 
 def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) -> Run:
-    """Read a run directory to draw from it, once it is known that a line can satisfy constraints.
+    """Read a run directory for sampling, and check that some line can satisfy the constraints.
 
-    Raises Unsatisfiable, UsageError before its model is made: to say that no line can be as asked
-    takes no model, and torch alone takes a second.
+    Raises Unsatisfiable or UsageError before the model is made: to find that no line can satisfy
+    them takes no model, and importing torch alone takes a second.
     """
     options, run = make(SamplingConfig, constraints), Run.load(folder)
     encode_prefix(run.vocabulary, options.prefix)
     longest = run.vocabulary.longest([run.split.train])
+    # The same limit as the sampler's: twice the longest training line.
     compile_constraints(run.vocabulary, options, 2 * longest, not options.all)
     return run

@@ -1,7 +1,8 @@
-"""Time budget: model, size and steps for the time there is, from the text and a calibration.
+"""Time budget: chooses model, size and steps so that a training fills a number of seconds.
 
-A few steps of each candidate are timed here, on this machine, with these lines. What is chosen
-becomes options like any others, so a run records it, and never calibrates again.
+A few steps and one evaluation of each candidate are timed on this machine, with these lines. Cost
+is taken as proportional to steps, so a bisection finds how many steps fill the time. The choice
+becomes options like any others, so a run records it and never times again.
 """
 
 from __future__ import annotations
@@ -26,33 +27,35 @@ from makemore.training import Evaluated, Step, TrainingConfig
 from makemore.training.device import threads
 
 USED = 0.88  # of the time: a machine that others share may be slower later than when it was timed
-CALIBRATION = 0.06  # of the time, for all candidates together
-WARM_UP, TIMED = 2, 12  # steps of a candidate
-GLIMPSED = 32  # draws at an evaluation
+CALIBRATION = 0.06  # of the time, to time all candidates together
+WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
+GLIMPSED = 32  # draws of a preview at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
-FEW_STEPS = 30  # with fewer, a model of gradients has learned nothing
-LEAST_SHARE = 1.2  # of the steps that a member has by itself: rather one member fewer
-LARGER = 1.1  # share of its own steps that a larger model needs to be better than a smaller one
-MORE_DROPPED = 0.15  # by models that are larger, or learn for longer, than the recipe's
-FEW_EPOCHS = 0.4  # share below which no line is seen often enough to be learned by heart
-MOST_SHARE = 2.5  # more steps would be learned by heart
-SMALL_TEXT = 8_000  # training lines below which more is dropped
+FEW_STEPS = 30  # with fewer, a neural network has learned nothing
+# A share is a factor on the steps that a model has by its own recipe for this text.
+LEAST_SHARE = 1.2  # of a member of an ensemble: rather one member fewer than less of each
+LARGER = 1.1  # that a larger model needs to be better than a smaller one
+FEW_EPOCHS = 0.4  # below it no line is seen often enough to be learned by heart
+MOST_SHARE = 2.5  # more steps would learn lines by heart
+MORE_DROPPED = 0.15  # dropout of models that are larger, or learn for longer, than the recipe's
+SMALL_TEXT = 8_000  # training lines below which the dropout of a transformer is 0.2, not 0.1
 
 
-# Counts cost next to nothing; what they differ in says how far each length of context is to be
-# trusted. Then what is added while there is time.
+# Counts of several orders cost next to nothing, and their weights tell how far to trust each length
+# of context. Then the networks that are added, in this order, while there is time.
 COUNTS = ("ngram order=3", "ngram order=5", "ngram", "ngram order=9")
 LINEUP = (
     "transformer", "transformer n_embd=80", "lstm", "transformer n_embd=80",
     "transformer n_layer=6", "transformer n_embd=80", "gru", "transformer n_embd=80",
     "transformer n_layer=6", "transformer n_embd=80", "wavenet", "transformer n_embd=80",
 )  # fmt: skip
+# Sizes of a transformer that trains alone; {} is the recipe's.
 SIZES: tuple[dict[str, Any], ...] = ({}, {"n_embd": 80}, {"n_embd": 96}, {"n_embd": 128})
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A model, the options that were chosen for it, and one line that says why."""
+    """Holds the chosen model, the options that were chosen for it, and one line that says why."""
 
     model: str
     options: dict[str, Any]
@@ -61,11 +64,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model with options, and what it costs here, in seconds.
+    """Holds a model with options and what it costs on this machine.
 
-    steps: those that it has by itself for this text; step, evaluation: seconds of one; glimpse:
-    seconds of a few lines that are drawn at an evaluation; every: steps between evaluations, if
-    that was typed
+    steps: of its own recipe for this text; step, evaluation: seconds of one
+    glimpse: seconds to draw a preview at an evaluation; every: steps between evaluations, None for
+    the default
     """
 
     name: str
@@ -77,33 +80,38 @@ class Candidate:
     every: int | None = None
 
     def seconds(self, share: float, beside: float) -> float:
-        """Of a training of this share of its steps; `beside`: a glimpse of those before it."""
+        """Predict the seconds of a training of `share` times its steps.
+
+        beside: seconds of a preview by the members that were trained before it
+        """
         steps = self.scaled(share)
+        # As Plan sets eval_interval; two more: before the first step, and after the last.
         evaluations = steps / (self.every or max(10, steps // 20)) + 2
         return steps * self.step + evaluations * (self.evaluation + beside)
 
     def scaled(self, share: float) -> int:
+        """Compute the steps of this share, at least 1."""
         return max(1, round(share * self.steps))
 
 
 def choose(
-    parts: Split, asked: Mapping[str, Any], model: str | None, limit: float, began: float
+    parts: Split, requested: Mapping[str, Any], model: str | None, limit: float, began: float
 ) -> Choice:
-    """What to train in `limit` seconds, of which some have gone since `began` (monotonic).
+    """Choose what to train in `limit` seconds, counted from `began` (time.monotonic()).
 
-    asked: the options that were typed; they stay as they are. model: the one that was typed.
-    Raises UsageError for options that leave nothing to choose.
+    requested: options that stay as they are; model: the requested one, None to choose among all.
+    Raises UsageError for max_steps, which leave nothing to choose.
     """
-    if asked.get("max_steps") is not None:
+    if requested.get("max_steps") is not None:
         raise UsageError("time and steps both", "--time", "give --time or --max-steps")
     lines = f"{len(parts.train):,} lines in {limit:g} s"
-    if model is None and (limit < SHORTEST or not len(parts.val)):
+    if model is None and (limit < SHORTEST or not len(parts.val)):  # weights are fitted on val
         reason = "no time for more than counts" if len(parts.val) else "too few lines to weigh by"
         return Choice("ngram", {}, f"ngram for {lines}: {reason}")
-    pilot = BudgetPlanner(parts, asked, limit, began)
+    planner = BudgetPlanner(parts, requested, limit, began)
     if model is not None and not get_model(model).is_ensemble:
-        return pilot.one(model, lines)
-    return pilot.several(lines, model is not None)
+        return planner.one(model, lines)
+    return planner.several(lines, model is not None)
 
 
 def plan_within(
@@ -114,31 +122,34 @@ def plan_within(
     name: str,
     began: float,
 ) -> tuple[Plan, str]:
-    """Plan a training of `limit` seconds, of which some have gone since `began`; and say why so.
+    """Plan a training of `limit` seconds, counted from `began`, and say in one line why so.
 
-    model: the one that was named, None to choose among all; name: what the text is called
+    model: the requested one, None to choose among all; name: what the text is called
     """
     named = model or ("ensemble" if "members" in requested else None)
     choice = choose(split, requested, named, limit, began)
-    own = {key: value for key, value in requested.items() if key != "members"}
-    plan = Plan.make(choice.model, {**own, **choice.options}, split, name)
+    # The choice has the members with their steps.
+    others = {key: value for key, value in requested.items() if key != "members"}
+    plan = Plan.make(choice.model, {**others, **choice.options}, split, name)
     return plan.with_time_budget(requested, limit), choice.why
 
 
 class BudgetPlanner:
-    """Candidates, timed once each, and how many steps of them fill the time."""
+    """Times candidates, and chooses those whose steps fill the time."""
 
-    def __init__(self, parts: Split, asked: Mapping[str, Any], limit: float, began: float) -> None:
-        self.parts, self.asked, self.limit, self.began = parts, asked, limit, began
+    def __init__(
+        self, parts: Split, requested: Mapping[str, Any], limit: float, began: float
+    ) -> None:
+        self.parts, self.requested, self.limit, self.began = parts, requested, limit, began
         self.drop = 0.2 if len(parts.train) < SMALL_TEXT else 0.1
 
     @property
     def left(self) -> float:
-        """Seconds that may be planned with."""
+        """Compute the seconds that are left to plan with."""
         return USED * self.limit - (time.monotonic() - self.began)
 
     def one(self, model: str, lines: str) -> Choice:
-        """The size and steps of a model that was typed."""
+        """Choose size and steps of one model: the largest size that has time for its steps."""
         kind = get_model(model)
         if issubclass(kind, CountModel):
             return Choice(model, {}, f"{model} for {lines}: counts take no steps")
@@ -148,61 +159,65 @@ class BudgetPlanner:
         for size in sizes[1:]:
             larger = self.fitting(kind, size)
             if larger == fits.options or fits.seconds(LARGER * 1.3, 0) > self.left:
-                break  # the next size takes at least a third as long again
+                break  # the next size costs at least 1.3 times as much: timing it is no use
             candidate = self.timed(model, larger, budget)
             if candidate.seconds(LARGER, 0) > self.left:
                 break
             fits = candidate
         share = fill([fits], self.left)
         options = {**fits.options, "max_steps": fits.scaled(share)}
-        if "dropout" in options:  # by how often each line is seen
+        if "dropout" in options:  # the more often each line is seen, the more dropout
             more = MORE_DROPPED if share >= LARGER else 0.0
             options["dropout"] = 0.0 if share < FEW_EPOCHS else max(options["dropout"], more)
-        return Choice(model, options, f"{self.told([(model, options)])} for {lines}{note(share)}")
+        why = f"{self.described([(model, options)])} for {lines}{note(share)}"
+        return Choice(model, options, why)
 
-    def several(self, lines: str, typed: bool) -> Choice:
-        """The members of an ensemble and their steps; only counts where there is no time."""
-        given = self.asked.get("members")
-        wanted = members_of(given or ", ".join((*COUNTS, *LINEUP)))
-        counts = [kind for kind in wanted if issubclass(get_model(kind[0]), CountModel)]
-        learning = [kind for kind in wanted if kind not in counts]
-        found: list[Candidate] = []
-        for name, own in learning:
-            options = own if given else self.fitting(get_model(name), own)
-            candidate = self.timed(name, options, CALIBRATION * self.limit / len(learning), found)
-            if not given and total([*found, candidate], LEAST_SHARE) > self.left and found:
+    def several(self, lines: str, named: bool) -> Choice:
+        """Choose the members of an ensemble and their steps; only counts where there is no time.
+
+        named: the ensemble was requested, so it is trained however little time there is
+        """
+        requested = self.requested.get("members")
+        lineup = members_of(requested or ", ".join((*COUNTS, *LINEUP)))
+        counts = [kind for kind in lineup if issubclass(get_model(kind[0]), CountModel)]
+        networks = [kind for kind in lineup if kind not in counts]
+        timed: list[Candidate] = []
+        for name, values in networks:
+            options = values if requested else self.fitting(get_model(name), values)
+            candidate = self.timed(name, options, CALIBRATION * self.limit / len(networks), timed)
+            if not requested and total([*timed, candidate], LEAST_SHARE) > self.left and timed:
                 break
-            found.append(candidate)
-        share = fill(found, self.left)
-        if not typed and (not found or found[0].scaled(share) < FEW_STEPS):
+            timed.append(candidate)
+        share = fill(timed, self.left)  # all members get the same share of their own steps
+        if not named and (not timed or timed[0].scaled(share) < FEW_STEPS):
             return Choice("ngram", {}, f"ngram for {lines}: no time for more than counts")
-        steps = iter([{**each.options, "max_steps": each.scaled(share)} for each in found])
+        steps = iter([{**each.options, "max_steps": each.scaled(share)} for each in timed])
         members: Members = [
-            (name, own) if (name, own) in counts else (name, next(steps))
-            for name, own in (wanted if given else [*counts, *learning[: len(found)]])
+            (name, values) if (name, values) in counts else (name, next(steps))
+            for name, values in (lineup if requested else [*counts, *networks[: len(timed)]])
         ]
-        why = f"{self.told(members)} for {lines}{note(share)}"
+        why = f"{self.described(members)} for {lines}{note(share)}"
         return Choice("ensemble", {"members": text_of(members)}, why)
 
-    def fitting(self, kind: type[Model], own: Mapping[str, Any]) -> dict[str, Any]:
-        """A size's options, without what was typed; dropout by how much text there is."""
+    def fitting(self, kind: type[Model], size: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete a size's options with a dropout for this text; requested ones are left out."""
         dropout = {}
-        if kind.name == "transformer":  # whose dropout was measured on little text and on much
-            dropout = {"dropout": max(self.drop, MORE_DROPPED if own else 0.0)}
-        return {k: v for k, v in {**own, **dropout}.items() if k not in self.asked}
+        if kind.name == "transformer":  # its dropout was measured on small and on large texts
+            dropout = {"dropout": max(self.drop, MORE_DROPPED if size else 0.0)}
+        return {k: v for k, v in {**size, **dropout}.items() if k not in self.requested}
 
     def timed(
         self, name: str, options: dict[str, Any], budget: float, known: Sequence[Candidate] = ()
     ) -> Candidate:
-        """A candidate with its cost, measured in about `budget` seconds unless it is known."""
+        """Time a candidate in about `budget` seconds, unless an equal one is among `known`."""
         for other in known:
             if (other.name, other.options) == (name, options):
                 return other
         groups = (get_model(name).Options, TrainingConfig, TextConfig)
-        mine = {key for group in groups for key in options_of(group)}
-        asked = {key: value for key, value in self.asked.items() if key in mine}
-        plan = Plan.make(name, {**asked, **options}, self.parts, "")
-        model, moments = initialize_model(plan), list[float]()
+        accepted = {key for group in groups for key in options_of(group)}
+        requested = {key: value for key, value in self.requested.items() if key in accepted}
+        plan = Plan.make(name, {**requested, **options}, self.parts, "")
+        model, step_seconds = initialize_model(plan), list[float]()
         before = started = time.monotonic()
         with contextlib.closing(fit(plan, model)) as events:
             for event in events:
@@ -210,31 +225,33 @@ class BudgetPlanner:
                 if isinstance(event, Evaluated) and event.step == 0:
                     started = now  # the first evaluation sets up much that is there afterwards
                 elif isinstance(event, Step):
-                    moments.append(now - before)
-                enough = len(moments) >= WARM_UP + TIMED or now - started > budget
-                if enough and len(moments) > WARM_UP:
+                    step_seconds.append(now - before)
+                enough = len(step_seconds) >= WARM_UP + TIMED or now - started > budget
+                if enough and len(step_seconds) > WARM_UP:
                     break
                 before = time.monotonic()
         before = time.monotonic()
-        with threads(plan.config.threads):
+        with threads(plan.config.threads):  # once more: the first evaluation was a slow one
             losses(plan, model)
         evaluation = time.monotonic() - before
-        step = statistics.median(moments[WARM_UP:] or moments or [evaluation])
-        steps, every = plan.recipe.max_steps or 1, self.asked.get("eval_interval")
+        # The median: one step that waited for another process does not count.
+        step = statistics.median(step_seconds[WARM_UP:] or step_seconds or [evaluation])
+        steps, every = plan.recipe.max_steps or 1, self.requested.get("eval_interval")
         return Candidate(
             name, options, steps, step, evaluation, preview_seconds(plan, model), every
         )
 
-    def told(self, members: Members) -> str:
+    def described(self, members: Members) -> str:
+        """Describe models in one line: `ngram + gru (500 steps)`."""
         each = [
-            f"{name} ({own['max_steps']} steps{size(own)})" if "max_steps" in own else name
-            for name, own in members
+            f"{name} ({values['max_steps']} steps{size(values)})" if "max_steps" in values else name
+            for name, values in members
         ]
         return " + ".join(each)
 
 
 def preview_seconds(plan: Plan, model: Model) -> float:
-    """Seconds of drawing a few lines."""
+    """Time the steps of drawing a few lines, in seconds."""
     longest = plan.vocabulary.longest([plan.split.train])
     with threads(plan.config.threads):
         began, state = time.monotonic(), model.initial_state(GLIMPSED)
@@ -246,9 +263,11 @@ def preview_seconds(plan: Plan, model: Model) -> float:
 
 
 def total(candidates: Sequence[Candidate], share: float) -> float:
-    """Seconds of training them one after the other, each with this share of its steps."""
+    """Predict the seconds of training members in turn, each with this share of its steps."""
     seconds = beside = evaluations = 0.0
     for each in candidates:
+        # After each member the ensemble of all so far is evaluated. While one learns, previews are
+        # drawn from those before it; the first one draws its own.
         evaluations += each.evaluation
         seconds += each.seconds(share, beside or each.glimpse) + evaluations
         beside += each.glimpse
@@ -256,7 +275,7 @@ def total(candidates: Sequence[Candidate], share: float) -> float:
 
 
 def fill(candidates: Sequence[Candidate], left: float) -> float:
-    """The share of their steps that fills the seconds that are left; at most MOST_SHARE."""
+    """Find the share of their steps that fills the seconds left, at most MOST_SHARE (bisection)."""
     low, high = 0.0, MOST_SHARE
     if total(candidates, high) <= left:
         return high
@@ -267,8 +286,10 @@ def fill(candidates: Sequence[Candidate], left: float) -> float:
 
 
 def size(options: Mapping[str, Any]) -> str:
+    """Word a model's size: `, n_layer 6`."""
     return "".join(f", {k} {options[k]}" for k in ("n_layer", "n_embd") if k in options)
 
 
 def note(share: float) -> str:
+    """Say why some time stays unused, where it does."""
     return "; more steps would be learned by heart" if share == MOST_SHARE else ""

@@ -1,11 +1,13 @@
 """Ensemble: several models as one, whose log-probabilities are the weighted sum of theirs.
 
-The one idea: models of different kinds, seeds and sizes are wrong in different places. What they
-say together is seldom as wrong as any of them, and weights, fitted to held-back lines, say whom to
-trust. A sum of logarithms lets each member veto; and a weight below 0 takes out what one says too
-loudly: a 9-gram less a 6-gram is what the longest contexts alone add. In training, each prefix is
-one that a training line begins with; in a new line, sooner or later, one is not, and there members
-were never corrected. So there are two sets of weights: for prefixes that are known, and for others.
+The one idea: models of different kinds, seeds and sizes make different errors. Their weighted sum
+is seldom as wrong as one of them, and the weights, fitted to validation lines, say how far each is
+to be trusted. In a sum of logarithms a member that gives a symbol a probability near 0 vetoes it. A
+weight may be below 0: a 9-gram less a 6-gram is what the longest contexts alone add.
+
+In training, every prefix is one that a training line begins with. In a new line, sooner or later, a
+prefix is new, and there no member was ever corrected. So there are two sets of weights: for known
+prefixes, and for new ones.
 
 Paper: Heskes 1998, Selecting Weighting Factors in Logarithmic Opinion Pools
 """
@@ -34,7 +36,7 @@ from makemore.models.core.state import State
 from makemore.options import Option, make, option, options_of
 
 MAX_MEMBERS = 64
-MIN_LOG_PROBABILITY = -30.0  # what a member holds for impossible, another may still allow
+MIN_LOG_PROBABILITY = -30.0  # instead of -inf: a veto that the other members can still outvote
 
 
 Ints = NDArray[np.int64]
@@ -42,10 +44,14 @@ Ints = NDArray[np.int64]
 
 @register("ensemble")
 class Ensemble(NeuralModel):
-    """weights (2, K): of each member's log-probabilities, 0 for one that has not learned yet.
+    """Mixes K members: log p is the normalised sum of weight * log p of each member.
 
-    The first are those after a prefix that a training line begins with, the second after others.
-    Without any member that has learned, all symbols are alike.
+    Inputs (B, T) -> log-probabilities (B, T, V). `fit_ensemble_weights` in api/fit.py fits the
+    weights; a member is trained as it would be alone, then put in by `take_over`.
+
+    weights: (2, K) row 0 for known prefixes, row 1 for new ones; 0 for a member not yet trained.
+        While all are 0, the distribution is uniform.
+    known: the trie of all prefixes of training lines
     """
 
     @dataclass(frozen=True)
@@ -63,51 +69,58 @@ class Ensemble(NeuralModel):
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
+        # The name of each member's model, and the options of that model.
         self.kinds = [
             (name, model_options(name, written)) for name, written in split_members(options.members)
         ]
-        found = [get_model(name) for name, _ in self.kinds]
-        limited = any(kind.input_kind == "sequence" and kind.limited for kind in found)
+        classes = [get_model(name) for name, _ in self.kinds]
+        # One member that refuses more than block_size inputs limits the whole.
+        limited = any(kind.input_kind == "sequence" and kind.limited for kind in classes)
         self.limited = limited  # type: ignore[misc]
-        self.members: list[Model | None] = [None] * len(self.kinds)  # made once they are known
-        self.learners = (
-            nn.ModuleList()
-        )  # those with gradients: they move to a device with this module
+        self.members: list[Model | None] = [None] * len(self.kinds)  # None: not yet trained
+        # Members that are networks, once more: so they move to a device with this module.
+        self.learners = nn.ModuleList()
+        # numpy, no parameters: they are fitted after the members, not by the optimizer.
         self.weights = np.zeros((2, len(self.kinds)))
-        self.known = PrefixTrie(np.zeros(0, dtype=np.int64), vocab_size)
+        self.known = PrefixTrie(np.zeros(0, dtype=np.int64), vocab_size)  # empty: all are new
 
     def made(self, number: int) -> Model:
-        """A member with initial weights, of the size that it has by itself for the same text."""
+        """Make member `number` with initial weights, of the size that it would have alone."""
         name, values = self.kinds[number]
         kind: Any = get_model(name)
-        own = make(
+        options = make(
             kind.Options, {key: values[key] for key in options_of(kind.Options) if key in values}
         )
-        block_size = member_block_size(kind, own, self.block_size, bool(self.n_labels))
+        block_size = member_block_size(kind, options, self.block_size, bool(self.n_labels))
         model: Any
+        # Networks read a label as one more id; counts have one table for each label.
         if self.n_labels and issubclass(kind, CountModel):
-            return PerLabelCounts(kind, self.vocab_size, block_size, own, self.n_labels)
-        model = kind(self.vocab_size, block_size, own)
+            return PerLabelCounts(kind, self.vocab_size, block_size, options, self.n_labels)
+        model = kind(self.vocab_size, block_size, options)
         if self.n_labels:
             model.add_labels(self.n_labels)
+        # get_model gives only classes that were registered, and these are Models.
         assert isinstance(model, Model)  # noqa: S101 (it was registered as one)
         return model
 
     def take_over(self, number: int, member: Model) -> None:
-        """A member that has learned, or learns now; its weight is another matter."""
+        """Put in member `number`, trained or in training. Until it has a weight it is not mixed."""
         self.members[number] = member
         members: list[Any] = self.members
         self.learners = nn.ModuleList(part for part in members if isinstance(part, nn.Module))
 
     def add_labels(self, number: int) -> None:
-        self.n_labels = number
+        self.n_labels = number  # this module has no embedding; each member gets its rows in `made`
 
     def know(self, ids: Ints, offsets: Ints, labels: Ints | None = None) -> None:
-        """These are the training lines: ids (n_symbols,), offsets (n + 1,), labels (n,) ids."""
+        """Build the trie of known prefixes from the training lines.
+
+        ids (n_symbols,), offsets (n_lines + 1,), labels (n_lines,): ids of their labels, or None
+        """
         self.known = PrefixTrie.of(ids, offsets, labels, self.vocab_size + self.n_labels)
 
     def is_new(self, inputs: Tensor) -> NDArray[np.bool_]:
-        """inputs (B, T) -> whether no training line begins with those up to each (B, T)."""
+        """Find new prefixes: inputs (B, T) -> (B, T) whether no training line begins like that."""
         return self.known.walk(inputs.cpu().numpy()) == NEW
 
     @property
@@ -120,53 +133,60 @@ class Ensemble(NeuralModel):
 
     @property
     def learned(self) -> list[int]:
-        """Numbers of the members that have a weight."""
+        """List the indices of the members that have a weight in either row."""
         return [int(number) for number in np.flatnonzero(self.weights.any(axis=0))]
 
     @property
     def mixed(self) -> list[tuple[int, Model]]:
-        """The members that have a weight, with their numbers."""
+        """List the members that have a weight, each with its index."""
         each = ((number, self.members[number]) for number in self.learned)
         return [(number, member) for number, member in each if member is not None]
 
     def mix(self, logs: Sequence[Tensor], new: NDArray[np.bool_]) -> Tensor:
-        """Log-probabilities (..., V) of each of `mixed` -> those of all together (..., V).
+        """Mix the log-probabilities (..., V) of each member of `mixed` -> those of all (..., V).
 
-        new (...): whether no training line begins like that
+        new (...): whether the prefix before is new; it chooses the row of weights
         """
         weights = torch.from_numpy(self.weights[new.astype(np.int64)][..., self.learned])
         pairs = zip(logs, weights.to(logs[0]).unbind(-1), strict=True)  # weights (..., K)
+        # -inf would make the sum -inf, or with a weight of 0 no number at all.
         each = [log.clamp(min=MIN_LOG_PROBABILITY) * weight[..., None] for log, weight in pairs]
+        # A sum of logarithms is a product of probabilities, which has to be normalised again.
         return torch.stack(each).sum(0).log_softmax(-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.limited:
             self.check_length(inputs)
+        # Nothing to mix yet: equal logits are the uniform distribution.
         if not self.learned:
             return torch.zeros(*inputs.shape, self.vocab_size, device=inputs.device)
-        logs = [self.answers(member, inputs) for _, member in self.mixed]
+        logs = [self.answers(member, inputs) for _, member in self.mixed]  # (B, T, V) each
         return self.mix(logs, self.is_new(inputs))  # (B, T, V)
 
     def answers(self, member: Any, inputs: Tensor) -> Tensor:
-        """inputs (B, T) -> log-probabilities (B, T, V) of one member."""
+        """Compute the log-probabilities of one member: inputs (B, T) -> (B, T, V)."""
         if member.input_kind == "sequence":
             return member(inputs).log_softmax(-1)
-        windows = self.windows(inputs, member.block_size).flatten(0, 1)  # (B * T, block)
+        # A window model reads each position of the sequence as an example of its own.
+        windows = self.windows(inputs, member.block_size).flatten(0, 1)  # (B * T, block_size)
         if isinstance(member, CountModel):
+            # Counts live in numpy, on the CPU.
             logits = torch.from_numpy(member.forward(windows.cpu().numpy())).float()
         else:
             logits = member(windows)
         return logits.to(inputs.device).log_softmax(-1).view(*inputs.shape, -1)
 
     def windows(self, inputs: Tensor, block_size: int) -> Tensor:
-        """inputs (B, T) -> the last block_size of each place (B, T, block_size), the label first.
+        """Cut sequences into windows: inputs (B, T) -> (B, T, block_size), one for each position.
 
-        A member that reads windows has a boundary where a sequence has its label.
+        Of the line "emma" with a block_size of 3: "...", "..e", ".em", "emm", "mma". With labels,
+        the first column is the line's label, and the line starts with the boundary in its stead.
         """
         B, T = inputs.shape
-        width = block_size - bool(self.n_labels)
+        width = block_size - bool(self.n_labels)  # without the label's column
         line = inputs.masked_fill(inputs >= self.vocab_size, 0)
-        padded = torch.cat([line.new_zeros(B, width), line], dim=1)
+        padded = torch.cat([line.new_zeros(B, width), line], dim=1)  # (B, width + T)
+        # unfold gives T + 1 windows; the first is all padding, before the first input. A view.
         windows = padded.unfold(1, width, 1)[:, 1:] if width else line.new_zeros(B, T, 0)
         if not self.n_labels:
             return windows
@@ -174,43 +194,48 @@ class Ensemble(NeuralModel):
 
     def initial_state(self, batch: int) -> State:
         each = (member.initial_state(batch) for _, member in self.mixed)
-        return (np.full(batch, START), *each)
+        return (np.full(batch, START), *each)  # nodes of the trie (B,), then each member's state
 
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
         if not self.learned:
             return np.zeros((len(ids), self.vocab_size)), state
+        # The trie goes one step with the members: whether the prefix is new decides their weights.
         logs, after = [], [self.known.step(state[0], ids)]
         for (_, member), before in zip(self.mixed, state[1:], strict=True):
-            logits, own = member.step(ids, before)
+            logits, member_state = member.step(ids, before)
+            # float64 for all: what counts give, while networks give float32.
             logs.append(torch.from_numpy(np.ascontiguousarray(logits)).double().log_softmax(-1))
-            after.append(own)
+            after.append(member_state)
+        # Each member keeps its own kind of state; none is computed again.
         return self.mix(logs, after[0] == NEW).numpy(), tuple(after)  # (B, V)
 
     def tensors(self) -> Arrays:
-        own = {
+        of_members = {  # "2.head.weight" is the tensor head.weight of member 2
             f"{number}.{name}": value
             for number, member in self.mixed
             for name, value in member.tensors().items()
         }
-        return {"weights": self.weights.copy(), "known": self.known.codes.copy(), **own}
+        return {"weights": self.weights.copy(), "known": self.known.codes.copy(), **of_members}
 
     def check_tensors(self, tensors: Arrays) -> None:
         self.known_of(tensors)
-        for number, own in self.by_member(tensors).items():
+        for number, arrays in self.by_member(tensors).items():
             with torch.device("meta"), skip_init():  # shapes without memory
                 model = self.made(number)
+            # Counts check themselves when they are loaded; their sizes depend on the text.
             if isinstance(model, NeuralModel):
                 with naming(number):
-                    model.check_tensors(own)
+                    model.check_tensors(arrays)
 
     def load_tensors(self, tensors: Arrays) -> None:
         self.check_tensors(tensors)
+        # All members first: if one cannot be loaded, this model stays as it was.
         loaded = {}
-        for number, own in self.by_member(tensors).items():
+        for number, arrays in self.by_member(tensors).items():
             with naming(number):
                 loaded[number] = self.made(number)
-                loaded[number].load_tensors(own)
-        device = self.device
+                loaded[number].load_tensors(arrays)
+        device = self.device  # before the new members come in, which are on the CPU
         for number, member in loaded.items():
             self.take_over(number, member)
         self.weights = tensors["weights"].copy()
@@ -218,7 +243,10 @@ class Ensemble(NeuralModel):
         self.to(device).train(self.training)
 
     def by_member(self, tensors: Arrays) -> dict[int, Arrays]:
-        """The tensors of each member that has a weight. RunError for weights that are none."""
+        """Split the tensors by member, for those that have a weight: "2.head.weight" goes to 2.
+
+        Raises RunError for weights of a wrong shape or type, and for unknown names.
+        """
         weights = tensors.get("weights")
         if weights is None:
             raise RunError("the weights file lacks tensor 'weights'", "weights", "train again")
@@ -229,34 +257,35 @@ class Ensemble(NeuralModel):
             )  # fmt: skip
         if not np.isfinite(weights).all():
             raise RunError("tensor 'weights' holds what is no number", "weights")
+        # Only members with a weight are in the file: training may have been cut off before others.
         learned = np.flatnonzero(weights.any(axis=0))
-        own: dict[str, Arrays] = {str(number): {} for number in learned}
+        by_index: dict[str, Arrays] = {str(number): {} for number in learned}
         for name, value in tensors.items():
             number, point, rest = name.partition(".")
             if name in ("weights", "known"):
                 continue
-            if number not in own or not point:
+            if number not in by_index or not point:
                 raise RunError(f"the weights file holds an unknown tensor {visible(name, 80)!r}")
-            own[number][rest] = value
-        return {int(number): values for number, values in own.items()}
+            by_index[number][rest] = value
+        return {int(number): arrays for number, arrays in by_index.items()}
 
     def known_of(self, tensors: Arrays) -> PrefixTrie:
-        """What training lines begin with. RunError for what cannot be that."""
+        """Read the trie of known prefixes. Raises RunError if the tensor cannot be one."""
         codes = tensors.get("known")
         if codes is None:
             raise RunError("the weights file lacks tensor 'known'", "known", "train again")
         if codes.ndim != 1 or codes.dtype != np.int64:
             what = f"tensor 'known' is {codes.dtype}{list(codes.shape)}, expected int64[n]"
             raise RunError(what, "known", "train again")
-        found = PrefixTrie(codes.copy(), self.vocab_size + self.n_labels)
-        if not found.sound:
+        trie = PrefixTrie(codes.copy(), self.vocab_size + self.n_labels)
+        if not trie.sound:
             raise RunError("tensor 'known' holds what no lines begin with", "known", "train again")
-        return found
+        return trie
 
 
 @contextmanager
 def naming(number: int) -> Iterator[None]:
-    """Errors inside name a member's tensors as the file does."""
+    """Let errors inside name a member's tensors as the file does: "2.head.weight"."""
     try:
         yield
     except RunError as error:
@@ -266,41 +295,45 @@ def naming(number: int) -> Iterator[None]:
 
 
 def member_block_size(kind: type[Model], options: Any, block_size: int, labels: bool) -> int:
-    """The block_size of a member, as it is for the same text without the others."""
+    """Compute the block_size of a member: the one it would have alone, for the same text."""
+    # A sequence's block_size is the longest line and the boundary; a window has the label's column.
     return kind.context_for(options, block_size - 1) + (kind.input_kind == "window" and labels)
 
 
 def split_members(text: str) -> list[tuple[str, dict[str, str]]]:
-    """`ngram, gru n_hidden=192` -> names, and their options as they are written.
+    """Split the text of --members: "ngram, gru n_hidden=192" -> names, options as texts.
 
-    Raises UsageError for an unknown model, one that cannot be a member, or too many.
+    That gives [("ngram", {}), ("gru", {"n_hidden": "192"})]. Raises UsageError for an unknown
+    model, one that cannot be a member, or too many.
     """
-    parts, found = text.split(","), []
+    parts, members = text.split(","), []
     if len(parts) > MAX_MEMBERS:
         raise UsageError(f"{len(parts)} members", "--members", f"give at most {MAX_MEMBERS}")
     for part in parts:
-        name, *pairs = part.split() or [""]
+        name, *pairs = part.split() or [""]  # "gru n_hidden=192" -> "gru", ["n_hidden=192"]
+        # A mixture of mixtures is one mixture of all their members: give these instead.
         if get_model(name).is_ensemble:
             raise UsageError(f"{name} is no member of an ensemble", "--members", "leave it out")
-        found.append((name, {key: value for key, _, value in (p.partition("=") for p in pairs)}))
-    return found
+        members.append((name, {key: value for key, _, value in (p.partition("=") for p in pairs)}))
+    return members
 
 
 def model_options(name: str, written: Mapping[str, str]) -> dict[str, Any]:
-    """Those of a member's options that are its model's; the others are of its training."""
+    """Read the options that belong to a member's model; the others are those of its training."""
     known = options_of(get_model(name).Options)
     return {key: read_value(known[key], value) for key, value in written.items() if key in known}
 
 
 def read_value(option: Option, text: str) -> Any:
-    """The value of an option from its text. Raises UsageError for one that cannot be."""
+    """Convert an option's text to its value. Raises UsageError if it is no value of that option."""
     if option.optional and text == "none":
         return None
     if option.type is bool:
+        # bool("false") would be True; other texts are refused by `check`.
         return option.check({"true": True, "false": False}.get(text, text))
     try:
         return option.check(option.type(text))
     except ValueError as error:
         if isinstance(error, UsageError):
             raise
-        return option.check(text)  # which says what kind of value it has to be
+        return option.check(text)  # raises, and names the kind of value that is expected

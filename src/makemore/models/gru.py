@@ -1,7 +1,7 @@
 """GRU: a hidden state with gates that say what to forget and what to take up.
 
-The one idea: what a gate leaves alone passes unchanged, and so does its gradient: the state can
-remember for many steps, where the plain RNN forgets.
+The one idea: where a gate keeps the old state, it passes unchanged, and so does its gradient. So
+the state can remember for many steps, where the plain RNN forgets.
 
 Paper: Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder
 """
@@ -22,6 +22,17 @@ from makemore.options import option
 
 @register("gru")
 class GRU(NeuralModel):
+    """Predicts the next symbol from a hidden state that gates update.
+
+    Inputs (B, T) -> logits (B, T, V). With x the symbol's embedding and h the state before; each
+    linear is a weighted sum and a bias, with weights of its own:
+
+        r = sigmoid(linear(x, h))              reset gate: how much of h the candidate sees
+        z = sigmoid(linear(x, h))              update gate: how much of h stays
+        n = tanh(linear(x) + r * linear(h))    the candidate for the new state
+        h' = (1 - z) * n + z * h
+    """
+
     @dataclass(frozen=True)
     class Options:
         n_embd: int = option(64, "size of a symbol's embedding", minimum=1, maximum=4096)
@@ -32,27 +43,35 @@ class GRU(NeuralModel):
         )
 
     input_kind = "sequence"
-    splits_batches = True
-    limited = False
+    splits_batches = True  # no BatchNorm: a row's result does not depend on the other rows
+    limited = False  # no positions are learned, so a line may have any length
     recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005, "soft_targets": 0.5}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
         self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        # Where z is 1, h' is h: over such steps the state and its gradient pass unchanged.
         self.cells = nn.GRU(options.n_embd, options.n_hidden, options.n_layer, batch_first=True)
-        # An own start: what the state is before anything was read is learned, too.
+        # The state before the first symbol is a parameter, not zeros: the start is learned, too.
         self.start = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
+        # Dropout stands before and after the cells, not in the state, which would forget (Zaremba
+        # et al. 2014, Recurrent Neural Network Regularization).
         self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        # In training a line is read from its start; its last state is not needed.
         return self.read(inputs, self.initial_state(len(inputs)))[0]  # (B, T, V)
 
     def read(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """inputs (B, T), state (B, n_layer, n_hidden) -> logits (B, T, V), the state after."""
+        """Read inputs (B, T) from a state (B, n_layer, n_hidden) on.
+
+        Gives the logits (B, T, V) after each input, and the state after the last.
+        """
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
+        # torch has the layers first, a State the batch: so its rows can be selected and copied.
         x, last = self.cells(x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
         return self.head(self.dropout(x)), last.transpose(0, 1)
 
@@ -61,5 +80,6 @@ class GRU(NeuralModel):
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        # One symbol is a sequence with T = 1; the state stands for all that came before it.
         logits, state = self.read(ids[:, None], state)
         return logits[:, 0], state  # (B, V)

@@ -1,6 +1,7 @@
 """LSTM: a hidden state and beside it a cell, a memory that gates write, keep and read.
 
-The one idea: the memory is only scaled and added to, so that its gradient neither dies nor bursts.
+The one idea: from step to step the cell is only scaled and added to, never multiplied by a matrix,
+so that its gradient neither vanishes nor explodes.
 
 Paper: Graves 2013, Generating Sequences With Recurrent Neural Networks
 """
@@ -21,6 +22,19 @@ from makemore.options import option
 
 @register("lstm")
 class LSTM(NeuralModel):
+    """Predicts the next symbol from a hidden state and a cell, which gates update.
+
+    Inputs (B, T) -> logits (B, T, V). With x the symbol's embedding, h and c the hidden state and
+    the cell before; each linear is a weighted sum and a bias, with weights of its own:
+
+        i = sigmoid(linear(x, h))    input gate: how much of the candidate is written
+        f = sigmoid(linear(x, h))    forget gate: how much of the cell stays
+        o = sigmoid(linear(x, h))    output gate: how much of the cell is shown
+        g = tanh(linear(x, h))       the candidate for the cell
+        c' = f * c + i * g
+        h' = o * tanh(c')
+    """
+
     @dataclass(frozen=True)
     class Options:
         n_embd: int = option(64, "size of a symbol's embedding", minimum=1, maximum=4096)
@@ -31,28 +45,36 @@ class LSTM(NeuralModel):
         )
 
     input_kind = "sequence"
-    splits_batches = True
-    limited = False
+    splits_batches = True  # no BatchNorm: a row's result does not depend on the other rows
+    limited = False  # no positions are learned, so a line may have any length
     recipe = {"max_steps": 1000, "optimizer": "adamw", "learning_rate": 0.005, "soft_targets": 0.5}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
         self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        # No matrix multiplies the cell: where f is 1, the gradient along it passes unchanged.
         self.cells = nn.LSTM(options.n_embd, options.n_hidden, options.n_layer, batch_first=True)
-        # An own start: what the state is before anything was read is learned, too.
+        # The state before the first symbol is a parameter, not zeros: the start is learned, too.
         self.start = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
         self.start_cell = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
+        # Dropout stands before and after the cells, not in the state, which would forget (Zaremba
+        # et al. 2014, Recurrent Neural Network Regularization).
         self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        # In training a line is read from its start; its last state is not needed.
         return self.read(inputs, self.initial_state(len(inputs)))[0]  # (B, T, V)
 
     def read(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """inputs (B, T), states (B, n_layer, n_hidden) -> logits (B, T, V), the states after."""
+        """Read inputs (B, T) from a hidden state and a cell (B, n_layer, n_hidden) on.
+
+        Gives the logits (B, T, V) after each input, and both states after the last.
+        """
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
+        # torch has the layers first, a State the batch: so its rows can be selected and copied.
         hidden, cell = (part.transpose(0, 1).contiguous() for part in state)
         x, (hidden, cell) = self.cells(x, (hidden, cell))  # (B, T, n_hidden)
         return self.head(self.dropout(x)), (hidden.transpose(0, 1), cell.transpose(0, 1))
@@ -63,5 +85,6 @@ class LSTM(NeuralModel):
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        # One symbol is a sequence with T = 1; the state stands for all that came before it.
         logits, state = self.read(ids[:, None], state)
         return logits[:, 0], state  # (B, V)

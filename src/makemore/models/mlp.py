@@ -21,6 +21,12 @@ from makemore.options import option
 
 @register("mlp")
 class MLP(NeuralModel):
+    """Predicts the next symbol from a window of the last block_size symbols.
+
+    Inputs (N, block_size) -> logits (N, V). With a block_size of 3, "emma" gives the windows
+    "...", "..e", ".em", "emm" and "mma"; "." is the boundary.
+    """
+
     @dataclass(frozen=True)
     class Options:
         block_size: int = option(3, "symbols of context", minimum=1, maximum=256)
@@ -33,25 +39,27 @@ class MLP(NeuralModel):
             0.01, "deviation of the head's weights at the start", minimum=0.0
         )
 
-    input_kind = "window"
+    input_kind = "window"  # each example is a window of its own: (N, block_size) -> (N, V)
     recipe = {"max_steps": 10_000, "optimizer": "adamw", "learning_rate": 0.01, "batch_size": 1024}
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
         fan_in = block_size * options.n_embd
-        self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        self.embedding = nn.Embedding(vocab_size, options.n_embd)  # the lecture's C
         # BatchNorm subtracts the mean, and with it any bias of the layer before.
         self.hidden = nn.Linear(fan_in, options.n_hidden, bias=not options.batch_norm)
         self.norm = nn.BatchNorm1d(options.n_hidden) if options.batch_norm else nn.Identity()
         self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
-        # Kaiming: whatever the window, the inputs of tanh start at a deviation of its gain, 5/3.
+        # Kaiming: a sum of fan_in products has fan_in times their variance. Dividing by the root
+        # lets the tanh's inputs start at a deviation of `gain` for any window: not saturated.
         nn.init.normal_(self.hidden.weight, std=options.gain / fan_in**0.5)
         # A small head starts near uniform, not confidently wrong: the first loss is near log V.
         nn.init.normal_(self.head.weight, std=options.head_scale)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        # The embeddings side by side, not their sum: each position has weights of its own.
         x = self.embedding(inputs).flatten(1)  # (N, block * n_embd)
         x = torch.tanh(self.norm(self.hidden(x)))  # (N, n_hidden)
         return self.head(self.dropout(x))  # (N, V)

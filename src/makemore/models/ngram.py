@@ -2,9 +2,13 @@
 
 The one idea: a long context says much but was seldom seen, a short one says less but is reliable.
 Modified Kneser-Ney takes a little off every count (a discount) and gives it to the distribution of
-the context that is one symbol shorter. There a symbol counts by how many different symbols its
-n-gram came after, not by how often: what only ever follows one context should not be expected in
-new ones. Order 2 with add-1 is the bigram of counts.
+the context that is one symbol shorter:
+
+    p(w | context) = (count - discount) / total + backoff(context) * p(w | shorter context)
+
+In the shorter context an n-gram counts by how many different symbols it came after, not by how
+often: of words, "Francisco" is frequent, but only after "San": not to be expected elsewhere.
+Order 2 with add-1 is the bigram of counts (makemore part 1).
 
 Paper: Chen and Goodman 1998, An Empirical Study of Smoothing Techniques for Language Modeling
 """
@@ -31,12 +35,23 @@ Floats = NDArray[np.float64]
 
 
 CHUNK = 2**22  # numbers in a block of dense rows: memory stays bounded for any vocabulary
-PACKED = 2**63  # an n-gram with fewer possible ones is one number
+PACKED = 2**63  # where fewer n-grams are possible, each fits into one integer of 64 bits
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where too little was counted to estimate them, as in KenLM
 
 
 @register("ngram")
 class NGram(CountModel):
+    """Predicts the next symbol from counts of what followed the last order - 1 symbols.
+
+    Inputs (N, block_size) -> log-probabilities (N, V). Contexts are numbered: 0 is the empty one,
+    and context i + 1 has contexts[i] = (number of its suffix) * V + its first symbol. So "em" is
+    (number of "m") * V + e: a context of any length is one integer, found by binary search.
+
+    contexts: (n_contexts - 1,) sorted codes of all contexts that were seen, but the empty one
+    ngrams: (n_ngrams,) sorted codes, (number of the context) * V + the next symbol
+    counts: (n_ngrams,) how often each n-gram was seen, as smoothing goes by it
+    """
+
     @dataclass(frozen=True)
     class Options:
         order: int = option(6, "symbols of an n-gram: context and the next", minimum=1, maximum=64)
@@ -50,79 +65,91 @@ class NGram(CountModel):
 
     @classmethod
     def context_for(cls, options: Any, longest: int) -> int:
+        # An n-gram of order n is n - 1 symbols of context and the next symbol.
         return int(options.order) - 1
 
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         self.vocab_size, self.block_size, self.options = vocab_size, block_size, options
-        nothing = np.zeros(0, dtype=np.int64)
-        self.hold(nothing, nothing, nothing)  # nothing counted: uniform
+        empty = np.zeros(0, dtype=np.int64)
+        self.hold(empty, empty, empty)  # nothing counted: uniform
 
     def fit_counts(self, ids: NDArray[Any], offsets: Ints) -> None:
-        """Count by levels: a context is the number of its one shorter suffix and the symbol before.
+        """Count the n-grams of all orders up to `order`: ids (n_symbols,), offsets (n_lines + 1,).
 
-        So a context of any length is one number, and a level costs two sorts. A context ends where
-        its line starts (one boundary before the first symbol, as KenLM has it): what is before a
-        line adds nothing, and every such context has already all the history that there is.
+        Level by level: contexts without symbols, of one symbol, of two, and so on; a level costs
+        two sorts. A context goes back to the start of its line at most, where it holds one
+        boundary, as in KenLM.
         """
         V, order = self.vocab_size, self.options.order
         history, times, symbol = histories(ids, offsets, V, order)
-        context = np.zeros_like(history)  # the number of each one's context
+        context = np.zeros_like(history)  # the number of each target's context: first the empty one
         contexts, ngrams, counts, n_contexts = [], [], [], 1
         for length in range(order):
-            if length > 1:  # those whose history is long enough for this level
+            if length > 1:
+                # A context that has reached the boundary grows no more: nothing is before a line.
                 longer = symbol(history, length - 1) != 0
                 history, times, context = history[longer], times[longer], context[longer]
             if length > 0:
-                codes, number = np.unique(
-                    context * V + symbol(history, length), return_inverse=True
-                )
-                context = n_contexts + number
+                # One symbol more on the left: the context so far becomes the suffix of a new one.
+                codes, index = np.unique(context * V + symbol(history, length), return_inverse=True)
+                context = n_contexts + index
                 n_contexts += len(codes)
                 contexts.append(codes)
             codes, count = summed(context * V + symbol(history, 0), times)
             ngrams.append(codes)
             counts.append(count)
+        # Longer contexts have greater numbers, so the levels one after another are sorted.
         known = np.concatenate([*contexts, np.zeros(0, dtype=np.int64)])
         self.hold(known, *self.adjust(known, np.concatenate(ngrams), np.concatenate(counts)))
 
     def adjust(self, contexts: Ints, ngrams: Ints, counts: Ints) -> tuple[Ints, Ints]:
-        """The n-grams and counts that smoothing goes by.
+        """Turn counts into those that smoothing goes by -> n-grams, counts (n_ngrams,) each.
 
         A context is whole if nothing longer was counted: it has order - 1 symbols or starts a line.
-        Its n-grams keep their counts; others count the distinct symbols that they came after.
+        Its n-grams keep their counts; for others Kneser-Ney counts the distinct symbols that they
+        came after (continuation counts, Kneser and Ney 1995).
         """
         V = self.vocab_size
         whole = self.lengths(contexts) == self.options.order - 1  # (n_contexts,)
-        whole[1:] |= contexts % V == 0
-        kept = whole[ngrams // V]
+        whole[1:] |= contexts % V == 0  # its first symbol is the boundary
+        kept = whole[ngrams // V]  # (n_ngrams,)
         if self.options.smoothing == "add-k":
-            return ngrams[kept], counts[kept]
-        longer = ngrams[ngrams >= V]  # each of them is one symbol before the n-gram that it ends in
+            return ngrams[kept], counts[kept]  # add-k never looks at a shorter context
+        # Each n-gram with a context is another n-gram, its suffix, with one symbol before. So it
+        # adds 1 to the suffix, however often it was seen itself. Below: the suffix of the context,
+        # from the context's code, and the same next symbol.
+        longer = ngrams[ngrams >= V]
         suffix = contexts[longer // V - 1] // V * V + longer % V
         continued = np.bincount(np.searchsorted(ngrams, suffix), minlength=len(ngrams))
         return ngrams, np.where(kept, counts, continued)
 
     def lengths(self, contexts: Ints) -> Ints:
-        """(n_contexts,) symbols in each context; short if the codes are no tree of this order."""
+        """Compute the length of each context, (n_contexts,) symbols, from the codes (sorted).
+
+        Fewer than n_contexts if the codes, from a damaged file, form no tree of this order.
+        """
         bounds = [0, 1]  # where the contexts of each length start; number 0 is the empty one
+        # A context is one symbol longer than its suffix: the contexts up to this length are those
+        # whose suffix has a number below the last bound.
         for _ in range(1, self.options.order):
             shorter = int(np.searchsorted(contexts, bounds[-1] * self.vocab_size))
             bounds.append(1 + shorter)
         return np.repeat(np.arange(self.options.order), np.diff(bounds))
 
     def hold(self, contexts: Ints, ngrams: Ints, counts: Ints) -> None:
-        """Take over counts, and work out the weights that `extend` adds up.
+        """Store counts, and compute the weights that `extend` adds up; arguments as in the class.
 
-        contexts: context i + 1 is (number of its suffix) * V + the symbol before that; sorted
-        ngrams: (number of the context) * V + the next symbol; sorted
+        p(w | context) is backoff[context] * p(w | shorter context), plus weights[n-gram] if seen.
         """
         V, n_contexts = self.vocab_size, len(contexts) + 1
         self.contexts, self.ngrams, self.counts = contexts, ngrams, counts
-        self.padded = np.append(contexts, -1)  # looked up past the last: no context
-        # A context that was never seen has the number n_contexts, and then no n-grams.
+        self.padded = np.append(contexts, -1)  # a search may end past the last: -1 is no code
+        # N-grams of context c are starts[c] to starts[c + 1]. A context that was never seen has the
+        # number n_contexts, and no n-grams.
         self.starts = np.searchsorted(ngrams, np.arange(n_contexts + 2) * V)
         context, self.symbols = np.divmod(ngrams, V)
-        totals = np.bincount(context, counts, minlength=n_contexts + 1)
+        totals = np.bincount(context, counts, minlength=n_contexts + 1)  # (n_contexts + 1,)
+        # 1 where nothing was counted: the shorter context's distribution stays as it is.
         self.backoff = np.ones(n_contexts + 1)  # the weight of the shorter context's distribution
         if self.options.smoothing == "add-k":
             # (count + k) / (total + k V) is count / total mixed with the uniform distribution.
@@ -130,13 +157,15 @@ class NGram(CountModel):
             np.divide(k, k + each, out=self.backoff, where=totals > 0)
             self.weights = counts / V / (k + each[context])
         else:
-            length = self.lengths(contexts)[context]
-            taken = discounts(length, counts, self.options.order)[length, np.minimum(counts, 3)]
-            given = np.bincount(context, taken, minlength=n_contexts + 1)
-            np.divide(given, totals, out=self.backoff, where=totals > 0)
-            self.weights = (counts - taken) / totals[context]
-        self._states: TransitionTable | None = None  # made when they are asked for
-        self.no_context = np.full((1, V), 1 / V)  # the distribution after no symbol at all
+            length = self.lengths(contexts)[context]  # (n_ngrams,)
+            discount = discounts(length, counts, self.options.order)[length, np.minimum(counts, 3)]
+            # All that a context's n-grams lose goes to the shorter one: the sum stays 1.
+            removed = np.bincount(context, discount, minlength=n_contexts + 1)
+            np.divide(removed, totals, out=self.backoff, where=totals > 0)
+            self.weights = (counts - discount) / totals[context]
+        self._states: TransitionTable | None = None  # computed by the first transition_table
+        # The empty context backs off to the uniform distribution: unseen symbols get a little.
+        self.no_context = np.full((1, V), 1 / V)
         self.extend(self.no_context, np.zeros(1, dtype=np.int64))
 
     def forward(self, inputs: Ints) -> Floats:
@@ -144,44 +173,55 @@ class NGram(CountModel):
         size = max(1, CHUNK // (self.vocab_size + inputs.shape[1]))
         for start in range(0, len(inputs), size):
             path, longest = self.find(inputs[start : start + size])
-            # Windows that end in the same longest seen context have the same row.
-            _, first, number = np.unique(longest, return_index=True, return_inverse=True)
-            rows = self.no_context.repeat(len(first), axis=0)
+            # Windows that end in the same longest seen context have the same row: computed once.
+            _, first, row_of = np.unique(longest, return_index=True, return_inverse=True)
+            rows = self.no_context.repeat(len(first), axis=0)  # (distinct contexts, V)
             for contexts in path:
                 self.extend(rows, contexts[first])
             with np.errstate(divide="ignore"):  # log 0 is -inf: unseen, and nothing was added
-                np.take(np.log(rows), number, axis=0, out=logits[start : start + size])
+                np.take(np.log(rows), row_of, axis=0, out=logits[start : start + size])
         return logits
 
     def find(self, inputs: Ints) -> tuple[list[Ints], Ints]:
-        """inputs (N, block) -> contexts (N,) of each length from 1; and the longest seen (N,)."""
+        """Look up the contexts that windows end in.
+
+        inputs (N, block) -> a list with their numbers (N,) for length 1, 2, and so on; and (N,) the
+        number of the longest that was seen, 0 if there is none
+        """
         V, unseen = self.vocab_size, len(self.contexts) + 1
         if inputs.size and not 0 <= inputs.min() <= inputs.max() < V:
             raise IndexError(f"the ids of inputs are 0 to {V - 1}")
         context = longest = np.zeros(len(inputs), dtype=np.int64)
         path = []
         for length in range(1, inputs.shape[1] + 1):
+            # No stored code has `unseen` for its suffix: once unseen, longer ones are unseen, too.
             code = context * V + inputs[:, -length]
-            place = np.searchsorted(self.contexts, code)
-            found = self.padded[place] == code
-            context = np.where(found, place + 1, unseen)
-            longest = np.where(found, context, longest)
+            index = np.searchsorted(self.contexts, code)
+            seen = self.padded[index] == code  # (N,)
+            context = np.where(seen, index + 1, unseen)
+            longest = np.where(seen, context, longest)
             path.append(context)
         return path, longest
 
     def extend(self, rows: Floats, contexts: Ints) -> None:
-        """Turn rows (N, V), probabilities after shorter contexts, into those after `contexts`."""
+        """Interpolate with contexts one symbol longer, in place: one level of the recursion.
+
+        rows (N, V): probabilities after the shorter contexts; contexts (N,): the longer ones
+        """
         rows *= self.backoff[contexts][:, None]
         start = self.starts[contexts]
-        length = self.starts[contexts + 1] - start
+        length = self.starts[contexts + 1] - start  # (N,) how many symbols were seen after each
+        # Add all weights at once: `row` says for each n-gram of these contexts whose it is, `ngram`
+        # where it stands in self.ngrams (start, start + 1, ... for each context).
         row = np.arange(len(contexts)).repeat(length)  # (all n-grams of these contexts,)
         ngram = np.arange(len(row)) + (start - length.cumsum() + length).repeat(length)
         rows[row, self.symbols[ngram]] += self.weights[ngram]
 
     def transition_table(self, most: int = MAX_TABLE_CELLS) -> TransitionTable | None:
-        """A state is the longest context that was seen: the next one is a symbol more, or a suffix.
+        """Tabulate the model: its states are the contexts that were seen, S of them.
 
-        Whatever begins or ends a context that was seen was seen, too. None where there is no room.
+        The state is always the longest context seen: after one more symbol, that context and the
+        symbol if it was seen, else the longest suffix that was. None if S * V is above `most`.
         """
         if (len(self.contexts) + 1) * self.vocab_size > most:
             return None
@@ -193,24 +233,28 @@ class NGram(CountModel):
         V, S = self.vocab_size, len(self.contexts) + 1
         lengths = self.lengths(self.contexts)  # (S,) ascending
         of_length = [np.flatnonzero(lengths == length) for length in range(self.options.order)]
-        suffix, oldest = np.divmod(np.insert(self.contexts, 0, 0), V)  # (S,) of each context
-        begin, last = np.zeros_like(suffix), oldest.copy()  # without its last symbol; that symbol
+        # Of each context, (S,): its suffix and its first symbol, which its code holds ...
+        suffix, oldest = np.divmod(np.insert(self.contexts, 0, 0), V)
+        # ... and its prefix (all but the last symbol) and its last symbol, worked out below.
+        prefix, last = np.zeros_like(suffix), oldest.copy()
         rows = self.no_context.repeat(S, axis=0)  # (S, V)
-        for length, own in enumerate(of_length):
+        for length, states in enumerate(of_length):
             if length > 1:
-                last[own] = last[suffix[own]]
-                codes = begin[suffix[own]] * V + oldest[own]
-                begin[own] = np.searchsorted(self.contexts, codes) + 1
-                if not np.array_equal(self.padded[begin[own] - 1], codes):
+                # The prefix of "emm", "em", is "e" and the prefix of its suffix "mm".
+                last[states] = last[suffix[states]]
+                codes = prefix[suffix[states]] * V + oldest[states]
+                prefix[states] = np.searchsorted(self.contexts, codes) + 1
+                if not np.array_equal(self.padded[prefix[states] - 1], codes):
                     return None  # counts from a file that are not those of lines
             if length > 0:
-                longer = rows[suffix[own]]
-                self.extend(longer, own)
-                rows[own] = longer
+                probabilities = rows[suffix[states]]
+                self.extend(probabilities, states)
+                rows[states] = probabilities
         after = np.zeros((S, V), dtype=np.int32)
-        for own, more in zip(of_length, [*of_length[1:], of_length[0][:0]], strict=True):
-            after[own] = after[suffix[own]]
-            after[begin[more], last[more]] = more
+        for states, longer in zip(of_length, [*of_length[1:], of_length[0][:0]], strict=True):
+            # By default a context goes where its suffix goes; to a longer one where that was seen.
+            after[states] = after[suffix[states]]
+            after[prefix[longer], last[longer]] = longer
         with np.errstate(divide="ignore"):
             return TransitionTable(np.log(rows, out=rows), after, {0: int(after[0, 0])}, {0: 0})
 
@@ -226,20 +270,21 @@ class NGram(CountModel):
         return len(self.ngrams)
 
     def tensors(self) -> Arrays:
-        held = {"contexts": self.contexts, "ngrams": self.ngrams, "counts": self.counts}
-        return {
+        arrays = {"contexts": self.contexts, "ngrams": self.ngrams, "counts": self.counts}
+        return {  # in the smallest unsigned type that fits: most counts are small
             name: value.astype(np.min_scalar_type(int(value.max(initial=0))))
-            for name, value in held.items()
+            for name, value in arrays.items()
         }
 
     def load_tensors(self, tensors: Arrays) -> None:
-        held = ("contexts", "ngrams", "counts")
-        for name in sorted(set(held) ^ tensors.keys()):
-            kind = "lacks" if name in held else "holds an unknown"
+        expected = ("contexts", "ngrams", "counts")
+        for name in sorted(set(expected) ^ tensors.keys()):
+            kind = "lacks" if name in expected else "holds an unknown"
             raise RunError(
                 f"the weights file {kind} tensor {name!r}", "weights", "is it this model's?"
             )
-        contexts, ngrams, counts = (unsigned(name, tensors[name]) for name in held)
+        contexts, ngrams, counts = (unsigned(name, tensors[name]) for name in expected)
+        # The file may be damaged: each array that is looked up in must be sorted and in range.
         for name, codes in (("contexts", contexts), ("ngrams", ngrams)):
             if not (codes[1:] > codes[:-1]).all():
                 raise RunError(f"tensor {name!r} is not sorted", "weights")
@@ -256,70 +301,79 @@ class NGram(CountModel):
 def histories(
     ids: NDArray[Any], offsets: Ints, V: int, order: int
 ) -> tuple[Ints, Ints, Callable[[Ints, int], Ints]]:
-    """Every target with its history as one number, how often it stands there, and how to read it.
+    """List every target symbol together with the symbols before it in its line.
 
-    The last gives the symbols that stand so far before the targets, or for 0 the targets.
+    Gives the histories as integers (n,), how often each occurs (n,), and a function: histories and
+    a distance -> the symbols that many positions before the targets (0: the targets themselves).
     """
     targets = np.zeros(order + len(ids) + len(offsets) - 1, dtype=ids.dtype)
-    # Each line and its end. The first line stands after ends, too: boundaries, as at the start.
+    # Each line and its end, all in a row; `order` zeros before the first. Symbol 0 is the boundary:
+    # the end of one line is the start of the next.
     scatter(ids, offsets, order + offsets[:-1] + np.arange(len(offsets) - 1), targets)
     if V**order < PACKED:
         # Equal n-grams are counted before all else: of 10^8 symbols of names a tenth is left.
         grams, times = count_packed(targets, V, order)
         return grams, times, lambda grams, length: grams // V ** ((order - length) % order) % V
-    places = np.arange(order, len(targets))
-    return places, np.ones_like(places), lambda at, length: targets[at - length].astype(np.int64)
+    # Too many symbols or too high an order for one integer: a history is its position in targets.
+    index = np.arange(order, len(targets))
+    return index, np.ones_like(index), lambda at, length: targets[at - length].astype(np.int64)
 
 
 def count_packed(targets: NDArray[Any], V: int, order: int) -> tuple[Ints, Ints]:
-    """The distinct n-grams of all targets but the first `order`, sorted, and how often each is.
+    """Count the distinct n-grams of all targets but the first `order` -> n-grams, counts (n,) each.
 
-    A number in base V: the symbol before the target, those before it back to the line's start,
-    zeros from there on, and last the target. So contexts with one suffix stand together.
+    An n-gram is a number in base V, in sorted order. Its digits: the symbol before the target, the
+    one before that, and so on back to the line's start, zeros from there on, and last the target.
+    So contexts with the same suffix stand together, and the levels of fit_counts sort quickly.
     """
     grams, times = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     for start in range(order, len(targets), CHUNK):
         stop = min(start + CHUNK, len(targets))
         codes, inside = np.zeros(stop - start, dtype=np.int64), np.ones(stop - start, dtype=bool)
         for length in range(1, order):
+            # Once a boundary was met, what stands before it is another line: 0 from there on.
             symbols = targets[start - length : stop - length] * inside
             inside = symbols != 0
             codes *= V
             codes += symbols
         codes *= V
         codes += targets[start:stop]
-        found, count = np.unique(codes, return_counts=True)
-        grams, times = summed(np.append(grams, found), np.append(times, count))
+        distinct, count = np.unique(codes, return_counts=True)
+        grams, times = summed(np.append(grams, distinct), np.append(times, count))
     return grams, times
 
 
 def summed(codes: Ints, times: Ints) -> tuple[Ints, Ints]:
-    """The distinct codes, sorted, and the sum of the times of each."""
+    """Add up the times of equal codes -> the distinct codes, sorted, and their sums, (n,) each."""
     order = np.argsort(codes, kind="stable")  # fast where parts are in order already
     codes = codes[order]
+    # Where a code differs from the one before: there each group begins, and a sum.
     first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])[: len(codes)])
     return codes[first], np.add.reduceat(times[order], first) if len(first) else times
 
 
-def unsigned(name: str, found: NDArray[Any]) -> Ints:
-    """A tensor (n,) of unsigned numbers as int64. Raises RunError if it is anything else."""
-    if found.ndim != 1 or found.dtype.kind != "u":
-        shape = list(found.shape)
-        raise RunError(f"tensor {name!r} is {found.dtype}{shape}, expected uint[n]", "weights")
-    if int(found.max(initial=0)) > 2**53:  # up to there a float is exact
+def unsigned(name: str, array: NDArray[Any]) -> Ints:
+    """Convert a tensor (n,) of unsigned integers to int64. Raises RunError for anything else."""
+    if array.ndim != 1 or array.dtype.kind != "u":
+        shape = list(array.shape)
+        raise RunError(f"tensor {name!r} is {array.dtype}{shape}, expected uint[n]", "weights")
+    if int(array.max(initial=0)) > 2**53:  # up to there a float is exact
         raise RunError(f"tensor {name!r} holds a number above 2**53", "weights")
-    return found.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def discounts(length: Ints, counts: Ints, order: int) -> Floats:
-    """(order, 4): what is taken off a count of 1, 2, 3 or more, by the length of the context.
+    """Estimate the discounts (order, 4) of counts 0, 1, 2, 3 or more, by the context's length.
 
-    Estimated from n1..n4, how many n-grams of that length were counted once to four times.
+    length, counts: (n_ngrams,) of each n-gram. From n1 to n4, how many n-grams of a length were
+    counted once to four times: discount(k) = k - (k + 1) * n1 / (n1 + 2 * n2) * n(k + 1) / n(k),
+    after Chen and Goodman 1998.
     """
+    # A table of (length, count from 0 to 5 and more), flat.
     of_counts = np.bincount(length * 6 + np.minimum(counts, 5), minlength=order * 6)
     n = of_counts.reshape(order, 6)[:, 1:5]
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = n[:, :1] / (n[:, :1] + 2 * n[:, 1:2])
+        scale = n[:, :1] / (n[:, :1] + 2 * n[:, 1:2])  # (order, 1)
         times = np.arange(1, 4)
         estimate = times - (times + 1) * scale * n[:, 1:] / n[:, :-1]  # (order, 3)
     # Usable ones are above 0 and at most the count: no probability is 0, and none is negative.

@@ -1,6 +1,7 @@
 """RNN: one hidden state, passed on from symbol to symbol.
 
-The one idea: a context of any length, read with the same weights at every step.
+The one idea: the state is a summary of everything so far, updated with the same weights at every
+step. So the context has any length, and the number of parameters does not grow with it.
 
 Paper: Mikolov et al. 2010, Recurrent Neural Network Based Language Model
 """
@@ -21,6 +22,14 @@ from makemore.options import option
 
 @register("rnn")
 class RNN(NeuralModel):
+    """Predicts the next symbol from a hidden state that each symbol updates.
+
+    Inputs (B, T) -> logits (B, T, V). With x the symbol's embedding and h the state before; linear
+    is a weighted sum of both and a bias, an nn.Linear:
+
+        h' = tanh(linear(x, h))
+    """
+
     @dataclass(frozen=True)
     class Options:
         n_embd: int = option(64, "size of a symbol's embedding", minimum=1, maximum=4096)
@@ -31,8 +40,8 @@ class RNN(NeuralModel):
         )
 
     input_kind = "sequence"
-    splits_batches = True
-    limited = False
+    splits_batches = True  # no BatchNorm: a row's result does not depend on the other rows
+    limited = False  # no positions are learned, so a line may have any length
     recipe = {
         "max_steps": 1500, "optimizer": "adamw", "learning_rate": 0.003, "batch_size": 256,
         "soft_targets": 0.5,
@@ -41,20 +50,29 @@ class RNN(NeuralModel):
     def __init__(self, vocab_size: int, block_size: int, options: Options) -> None:
         super().__init__(vocab_size, block_size, options)
         self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        # Each step multiplies the state by a matrix, and so the gradient on its way back: over many
+        # steps it vanishes. gru.py and lstm.py are two answers to that.
         self.cells = nn.RNN(options.n_embd, options.n_hidden, options.n_layer, batch_first=True)
-        # An own start: what the state is before anything was read is learned, too.
+        # The state before the first symbol is a parameter, not zeros: the start is learned, too.
         self.start = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
+        # Dropout stands before and after the cells, not in the state, which would forget (Zaremba
+        # et al. 2014, Recurrent Neural Network Regularization).
         self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        # In training a line is read from its start; its last state is not needed.
         return self.read(inputs, self.initial_state(len(inputs)))[0]  # (B, T, V)
 
     def read(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """inputs (B, T), state (B, n_layer, n_hidden) -> logits (B, T, V), the state after."""
+        """Read inputs (B, T) from a state (B, n_layer, n_hidden) on.
+
+        Gives the logits (B, T, V) after each input, and the state after the last.
+        """
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
+        # torch has the layers first, a State the batch: so its rows can be selected and copied.
         x, last = self.cells(x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
         return self.head(self.dropout(x)), last.transpose(0, 1)
 
@@ -63,5 +81,6 @@ class RNN(NeuralModel):
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        # One symbol is a sequence with T = 1; the state stands for all that came before it.
         logits, state = self.read(ids[:, None], state)
         return logits[:, 0], state  # (B, V)

@@ -1,4 +1,4 @@
-"""Runs: directories that hold all that sampling needs, readable and never executable. No torch."""
+"""Runs: directories with all that sampling and resuming need, as plain data. No torch."""
 
 from __future__ import annotations
 

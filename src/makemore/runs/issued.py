@@ -1,6 +1,7 @@
-"""Issued lines: those that a run has given out, so that no later call gives them again.
+"""Issued lines: the lines that a run has given out, so that no later call gives them again.
 
-They stand in given.txt in the run directory, outside the digests: it grows after the training.
+They are kept in given.txt in the run directory, one a line. The checkpoint's digests leave that
+file out, because it grows after the training.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ MOST_BYTES = 2**30
 
 
 class IssuedLines:
-    """given.txt of a run, held by a lock from reading to the last line: two calls take turns.
+    """Holds given.txt of a run under a lock, so that two processes never issue the same line.
 
-    wait: called if another one holds it, before it is waited for.
+    wait: called once if another process holds the lock, before waiting for it
+
+        with IssuedLines("runs/names") as issued:
+            issued.add(["mora"])     # issued.lines: a Corpus of all lines issued before
     """
 
     def __init__(
@@ -31,15 +35,24 @@ class IssuedLines:
         self.folder, self.wait = Path(folder), wait
 
     def __enter__(self) -> IssuedLines:
-        """Waits for its turn. Raises RunError for what is no list of lines, SystemFault."""
+        """Wait for the lock and read the lines.
+
+        Raises RunError if the file is no list of lines, SystemFault if it cannot be locked.
+        """
         path = self.folder / FILE
+        # Links and pipes are refused below, too; here the message says what to do.
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
             raise RunError(f"{FILE} is no regular file", str(self.folder), "take it away")
-        with appending(path):  # made where it is missing; no link, no pipe
+        # Created if it is missing. appending() checks again, on the open file: the file at this
+        # path may have changed since the line above.
+        with appending(path):
             pass
+        # flock belongs to the open file and goes when that is closed: a process that is killed
+        # leaves no lock behind. CLOEXEC: a program that we start must not keep it open.
         self._lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            self._take()
+            self._acquire()
+            # Only now: what was read before the lock could be old by now.
             self.lines = self._read(path)
         except BaseException as error:
             os.close(self._lock)
@@ -50,18 +63,23 @@ class IssuedLines:
 
     def _read(self, path: Path) -> Corpus:
         body = read_plain(path, MOST_BYTES)
-        whole = body.rfind(b"\n") + 1
-        if whole < len(body):  # the last writer was killed within a line, which was not shown
+        complete = body.rfind(b"\n") + 1  # bytes of whole lines
+        # The last writer was killed within a line. Lines are added before they are shown, so nobody
+        # has seen this one: it is cut off, or the next line would be glued to it.
+        if complete < len(body):
             with appending(path) as handle:
-                os.ftruncate(handle, whole)
+                os.ftruncate(handle, complete)
         try:
-            return Corpus.exactly(body[:whole].decode("utf-8").split("\n")[:-1])
+            # Not splitlines(): a line may hold characters that it takes for line ends, as U+2028.
+            return Corpus.exactly(body[:complete].decode("utf-8").split("\n")[:-1])
         except UnicodeDecodeError:
             raise RunError(
                 f"{FILE} is no UTF-8", str(self.folder), "mend it or take it away"
             ) from None
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
+        # First without waiting, only to know whether to call `wait`: a user should see why nothing
+        # happens.
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -69,9 +87,12 @@ class IssuedLines:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._lock)
+        os.close(self._lock)  # and with it the lock
 
     def add(self, lines: Iterable[str]) -> None:
-        """Remember lines, before they are shown."""
+        """Append lines to given.txt, before they are shown. Raises SystemFault, RunError.
+
+        In this order a kill between the two loses a line; in the other one it would issue it twice.
+        """
         if text := "\n".join(lines):
             append(self.folder, FILE, text)

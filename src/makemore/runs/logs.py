@@ -1,4 +1,10 @@
-"""Logs of a run: losses and lines while it trains, what was seen inside, looks at the test part."""
+"""Logs of a run: losses, samples and diagnostics of the training, evaluations on the test part.
+
+metrics.jsonl        {"step": 200, "kind": "val", "nll": 2.1, "lr": null, ...}
+samples.txt          STEP<tab>LINE
+diagnostics.jsonl    activations, gradients and updates by layer, with --watch
+looks.jsonl          one entry for each time that the test part was scored
+"""
 
 from __future__ import annotations
 
@@ -25,8 +31,9 @@ MAX_LOG_BYTES = 2**30  # bytes
 class RunLog:
     """Writes the logs of a training: metrics.jsonl, samples.txt and diagnostics.jsonl.
 
-    every: steps between entries of the batch loss. Losses are nats a symbol; `symbols` and
-    `seconds` of an entry count from here on.
+    every: steps between entries of the batch loss. Losses are in nats a symbol. The `symbols` and
+    `seconds` of an entry are counted from when this object was made: a resumed training starts
+    both at 0 again.
     """
 
     def __init__(self, writer: RunWriter, every: int) -> None:
@@ -34,27 +41,28 @@ class RunLog:
         self.began, self.symbols = time.monotonic(), 0
 
     def step(self, step: int, loss: float, learning_rate: float, symbols: int) -> None:
-        """One step was taken, with this batch loss, by so many symbols."""
-        self.symbols += symbols
+        """Log a step: the batch's loss in nats a symbol, and its count of symbols."""
+        self.symbols += symbols  # of every step, also of those that get no entry
         if step % self.every == 0:
             self._metric(step, "batch", loss, learning_rate)
 
     def evaluated(self, step: int, train: float, val: float | None) -> None:
-        """The losses of the parts; val is None where there is no such part."""
+        """Log an evaluation: nll in nats a symbol; val is None without a validation part."""
         self._metric(step, "train", train, None)
         if val is not None:
             self._metric(step, "val", val, None)
 
     def samples(self, step: int, lines: Iterable[str]) -> None:
-        """New lines that the model gave at an evaluation."""
+        """Log lines that were sampled at an evaluation."""
         for line in lines:
             self.writer.log("samples.txt", f"{step}\t{line}")
 
     def diagnostics(self, entry: Mapping[str, Any]) -> None:
-        """What was seen inside the model, as a JSON object."""
+        """Log the diagnostics of a step, a JSON object with its `step` and `kind`."""
         self.writer.log("diagnostics.jsonl", json.dumps(entry, allow_nan=False))
 
     def _metric(self, step: int, kind: str, nll: float, rate: float | None) -> None:
+        # JSON has no infinity and no NaN: such a loss is null.
         entry = {
             "step": step, "kind": kind, "nll": nll if math.isfinite(nll) else None, "lr": rate,
             "symbols": self.symbols, "seconds": round(time.monotonic() - self.began, 3),
@@ -63,28 +71,32 @@ class RunLog:
 
 
 def count_look(folder: Path, nll: float | None) -> int:
-    """Add a look at the test part to looks.jsonl; gives how many there are now."""
+    """Add an entry to looks.jsonl: the test part was scored, in nats a symbol. Returns the count.
+
+    A part that was looked at often, to choose by it, is no test any more: so looks are counted.
+    """
     append(folder, "looks.jsonl", json.dumps({"time": round(time.time()), "nll": nll}))
     return count_lines(folder, "looks.jsonl")
 
 
 def read_diagnostics(folder: Path) -> list[Entry]:
-    """The entries of diagnostics.jsonl; none where the training was not watched."""
+    """Read diagnostics.jsonl; [] if the training did not write it. Raises RunError."""
     return _entries(folder, "diagnostics.jsonl")
 
 
 def read_metrics(folder: Path) -> list[Entry]:
-    """The entries of metrics.jsonl."""
+    """Read metrics.jsonl; [] if there is none yet. Raises RunError."""
     return _entries(folder, "metrics.jsonl")
 
 
 def _entries(folder: Path, name: str) -> list[Entry]:
-    """The whole lines of a log: a training may be writing the last one. Raises RunError."""
+    """Parse a JSON-lines log. Raises RunError for a line that is no entry."""
     try:
         body = read_plain(folder / name, MAX_LOG_BYTES)
     except FileNotFoundError:
         return []
     entries = []
+    # A training may be writing the last line at this moment: what has no line end is left out.
     for number, line in enumerate(body[: body.rfind(b"\n") + 1].splitlines(), 1):
         entry = parse_json(line, f"{name}, line {number},", folder)
         if not isinstance(entry, dict) or not {"kind", "step"} <= entry.keys():

@@ -1,16 +1,17 @@
-"""The run directory: everything needed to sample again, nothing executable, every part readable.
+"""The run directory: all that sampling and resuming need, as JSON, text and tensors.
 
     config.json  vocabulary.json  split/{train,val,test}.txt        written once
-    weights-<step>.safetensors                                      the best by validation
-    state-<step>.safetensors, state-<step>.json                     the latest, to go on from
+    weights-<step>.safetensors                                      the best by validation loss
+    state-<step>.safetensors, state-<step>.json                     the latest, to resume from
     metrics.jsonl  samples.txt  [diagnostics.jsonl]                 logs, committed up to a length
     checkpoint.json                                                 the one commit point
     lock                                                            held by flock while training
     members/K/                                     an ensemble's member K, while it is in training
 
 A save writes new files beside the old ones, each under a temporary name, fsync, rename, and then
-replaces checkpoint.json the same way. So there is one whole generation on the disk at any moment,
-whatever was killed when; the one before it stays too. There is no pickle and no fallback.
+replaces checkpoint.json the same way. So there is a whole generation on the disk at any moment,
+whenever a process is killed, and the previous one stays as well. Nothing is pickled: loading a run
+that a stranger made executes none of its code. A damaged file is an error, never guessed at.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from makemore.errors import DataError, RunError, UsageError
 from makemore.models.core.base import Arrays
@@ -28,21 +29,20 @@ from makemore.runs.safe_files import parse_json, parse_tensors
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.reading import CHUNK
 
-T = TypeVar("T")
-READ_TRIES = 50
+READ_TRIES = 50  # generations that may pass while one run is read
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run was asked for and what came of it. `resolved` is all that a run depends on."""
+    """Holds the configuration of a run (config.json): what was requested, and what was used."""
 
     model: str
-    asked: dict[str, Any]
-    resolved: dict[str, Any]
+    asked: dict[str, Any]  # options that the user gave
+    resolved: dict[str, Any]  # every option with its value: all that a run depends on
     vocab_size: int
     block_size: int
-    data: dict[str, Any]  # name, digest
-    threads: int
+    data: dict[str, Any]  # name, digest of the text
+    threads: int  # of torch; another count would change the last bits of sums
     round_size: int  # draws that are sampled together: part of what a seed means
     version: str
     format: int = FORMAT
@@ -56,21 +56,22 @@ _CONFIG_KINDS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One whole generation of a run directory, read and verified."""
+    """Holds one generation of a run directory, read whole and verified."""
 
     path: Path
     config: RunConfig
     vocabulary: Vocabulary
     split: Split
-    progress: dict[str, Any]
-    weights: Arrays
-    state: Arrays | None
+    progress: dict[str, Any]  # step, best_step, best_val, waited, finished
+    weights: Arrays  # name -> array: the best by validation loss
+    state: Arrays | None  # the latest, to resume from; None if it was not asked for
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], state: bool = False) -> Run:
-        """Read a run directory. Raises RunError if it is none, damaged, foreign or hostile.
+        """Read a run directory, while a training may be writing to it: readers take no lock.
 
-        A training may be writing to it: if a file is gone, a newer generation is there and is read.
+        state: read the tensors to resume from, too
+        Raises RunError if it is no run, damaged, or not as makemore writes it.
         """
         folder = Path(path)
         manifest = read_manifest(folder)
@@ -78,6 +79,9 @@ class Run:
             try:
                 return cls._read(folder, manifest, state)
             except FileNotFoundError as error:
+                # A save removes the files of the generation before last, maybe those that were to
+                # be read next. Then a newer manifest is there: start again from that one. If it is
+                # the same one as before, the file is really missing.
                 newer = read_manifest(folder)
                 if newer == manifest:
                     name = Path(str(error.filename)).name
@@ -87,6 +91,7 @@ class Run:
 
     @classmethod
     def _read(cls, folder: Path, manifest: dict[str, Any], state: bool) -> Run:
+        # All files by one manifest, never "the newest": parts of two generations do not mix.
         def read(name: str) -> bytes:
             return _read_verified(folder, name, manifest)
 
@@ -109,12 +114,16 @@ class Run:
         return cls(folder, config, vocabulary, Split(*parts), progress, tensors, latest)
 
 
+# The digests are no signature: whoever changes a file can write a fitting digest beside it. So each
+# part is checked for itself, and its sizes are bounded before anything is allocated by them.
+
+
 def _parse_config(body: bytes, folder: Path) -> RunConfig:
     raw = parse_json(body, "config.json", folder)
     if not isinstance(raw, dict) or raw.keys() != _CONFIG_KINDS.keys():
         raise RunError("config.json has other keys than makemore's", str(folder))
     for key, kind in _CONFIG_KINDS.items():
-        if type(raw[key]) is not kind:
+        if type(raw[key]) is not kind:  # not isinstance: True is an int as well
             raise RunError(f"config.json: {key} is no {kind.__name__}", str(folder))
     for key, most in (
         ("vocab_size", 2**21),
@@ -138,9 +147,10 @@ def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
 
 
 def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) -> Corpus:
-    if not body:
+    if not body:  # val and test may be empty
         return Corpus.exactly([], [] if labels else None)
     try:
+        # The lines as they were written: copies are kept, and long ones are not skipped.
         keep = TextConfig(
             keep_copies=True, max_line=1_000_000, max_vocab=1_114_112, labels=bool(labels)
         )
@@ -155,9 +165,10 @@ def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) ->
 
 
 def _texts(body: bytes) -> Iterator[str]:
-    """A file in UTF-8, decoded some lines at a time."""
+    """Decode UTF-8 some lines at a time: the whole text need not be in memory twice."""
     start = 0
     while start < len(body):
+        # Cut behind a line end, never inside a character; find() is -1 after the last line end.
         end = body.find(b"\n", start + CHUNK) + 1 or len(body)
         yield body[start:end].decode("utf-8")
         start = end
@@ -173,6 +184,7 @@ def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
         raise RunError("the state has other keys than makemore's", str(folder))
     if not all(type(raw[key]) in kind for key, kind in kinds.items()):
         raise RunError("the state has values of another type", str(folder))
+    # Up to 2**53 a float is exact: other programs that read JSON see the same integer.
     if not all(0 <= raw[key] <= 2**53 for key in ("step", "best_step", "waited")):
         raise RunError("the state has a step out of range", str(folder))
     return raw

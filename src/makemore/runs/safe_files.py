@@ -1,7 +1,9 @@
-"""Files that others may have touched: read strictly, written whole or not at all.
+"""Safe files: files that others may have changed are read strictly, ours are written atomically.
 
-Reading never follows a link, never blocks on a pipe, never runs code, never takes more than the
-bound. Writing goes by a temporary name in the same folder, fsync, rename, fsync of the folder.
+Reading never follows a link, never blocks on a pipe, never runs code, and never takes more memory
+than its limit. Writing uses a temporary name in the same folder, then fsync, rename, and fsync of
+the folder: a reader, or a machine that starts again after a crash, sees the old file or the new
+one, and never half of one.
 """
 
 from __future__ import annotations
@@ -23,27 +25,35 @@ from numpy.typing import NDArray
 from makemore.errors import RunError, SystemFault
 from makemore.escaping import visible
 
-MAX_JSON = 16 * 2**20
-MAX_HEADER = 2**20
-MAX_TENSORS = 10_000
+MAX_JSON = 16 * 2**20  # bytes of a JSON file
+MAX_HEADER = 2**20  # bytes of a safetensors file's header, which is JSON
+MAX_TENSORS = 10_000  # in a safetensors file
 
 
 def read_plain(path: Path, limit: int) -> bytes:
-    """A regular file's bytes, never through a link, a pipe or a device, never more than `limit`."""
+    """Read the bytes of a regular file, at most `limit` of them.
+
+    Raises RunError for a link, a pipe, a device or a larger file, and FileNotFoundError.
+    """
     try:
+        # NOFOLLOW: a link could lead to any file of the user. NONBLOCK: to open a pipe would wait
+        # until somebody writes to it.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except FileNotFoundError:  # the caller knows what it means: a newer generation, or no run
         raise
     except OSError as error:
         reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise RunError(f"cannot read {path.name}", f"{path.parent}: {reason}") from None
     try:
+        # Asked of the open file, not of its path: that may name another file by now.
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise RunError(f"{path.name} is no regular file", str(path.parent))
         if status.st_size > limit:
             raise RunError(f"{path.name} is larger than {limit} bytes", str(path.parent))
         with os.fdopen(handle, "rb", closefd=False) as stream:
+            # A file that grows meanwhile ends here. By the one byte more its size differs from the
+            # manifest's, and it is refused.
             return stream.read(status.st_size + 1)
     except OSError as error:
         raise RunError(f"cannot read {path.name}", f"{path.parent}: {error.strerror}") from None
@@ -52,8 +62,13 @@ def read_plain(path: Path, limit: int) -> bytes:
 
 
 def parse_json(body: bytes, name: str, folder: Path) -> Any:
-    """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded; RunError for anything else."""
+    """Parse strict JSON: UTF-8, no duplicate keys, no NaN or infinity.
 
+    name, folder: of the file, for the message. Raises RunError for anything else.
+    """
+
+    # Of two equal keys Python takes the last one and other programs the first: one file, two
+    # meanings.
     def no_copies(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({key for key, _ in pairs}) != len(pairs):
             raise ValueError("a key stands twice")
@@ -72,14 +87,16 @@ def parse_json(body: bytes, name: str, folder: Path) -> Any:
             parse_constant=refuse,
             parse_float=finite,
         )
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # [[[[...: too deep for Python
         raise RunError(f"{name} is no valid JSON", f"{folder}: {visible(str(error), 80)}") from None
 
 
 def parse_tensors(body: bytes, name: str, folder: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file; RunError for anything that is not whole and finite."""
+    """Parse a safetensors file: name -> array. Raises RunError unless all is whole and finite."""
     import safetensors.numpy
 
+    # The format: 8 bytes with the length of the header, the header in JSON, the data. The header is
+    # checked before the library sees it, by our stricter rules.
     header = int.from_bytes(body[:8], "little")
     if len(body) < 8 or header > min(MAX_HEADER, len(body) - 8):
         raise RunError(f"{name} is no safetensors file", f"{folder}: its header is too long")
@@ -90,6 +107,7 @@ def parse_tensors(body: bytes, name: str, folder: Path) -> dict[str, NDArray[Any
         arrays: dict[str, NDArray[Any]] = safetensors.numpy.load(body)
     except Exception as error:  # safetensors raises its own kind, KeyError or ValueError
         raise RunError(f"{name} cannot be read", f"{folder}: {visible(str(error), 120)}") from None
+    # One NaN in the weights can make every probability NaN, far from here.
     for key, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise RunError(
@@ -99,7 +117,7 @@ def parse_tensors(body: bytes, name: str, folder: Path) -> dict[str, NDArray[Any
 
 
 def on_disk(error: OSError, folder: Path, name: str) -> SystemFault:
-    """The error for a file of that name that could not be written."""
+    """Make the error for a file of that name that could not be written."""
     if not folder.is_dir():
         return SystemFault("the run directory has gone", str(folder), "put it back, or train again")
     reason = (error.strerror or str(error)).lower()
@@ -109,17 +127,22 @@ def on_disk(error: OSError, folder: Path, name: str) -> SystemFault:
 
 
 def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
-    """Write folder/name whole or not at all; gives its size and sha256 for the manifest."""
+    """Write folder/name whole or not at all. Raises SystemFault.
+
+    Returns its entry in the manifest: {"size": bytes, "sha256": hex digest}.
+    """
     return write_parts(folder, name, [body])
 
 
 def write_parts(folder: Path, name: str, parts: Iterable[bytes]) -> dict[str, Any]:
-    """The same for a body that comes in parts, which are in memory one at a time."""
+    """Write a body that comes in parts, one in memory at a time; else like write_atomically."""
+    # In the same folder: a rename is atomic only within one file system.
     target = folder / name
     temporary = target.parent / f".tmp-{target.name}"
     size, digest = 0, hashlib.sha256()
     try:
-        temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)  # of a writer that was killed
+        # EXCL: the file is a new one, and not a link that somebody put there in between.
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         try:
             with os.fdopen(handle, "wb") as stream:
@@ -127,12 +150,16 @@ def write_parts(folder: Path, name: str, parts: Iterable[bytes]) -> dict[str, An
                     stream.write(part)
                     digest.update(part)
                     size += len(part)
-                stream.flush()
-                os.fsync(stream.fileno())
+                stream.flush()  # from Python's buffer to the system
+                os.fsync(stream.fileno())  # from the system to the disk
+            # Only now: a file system may put the rename on the disk before the data, and a crash
+            # in between would leave an empty file under the final name.
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        # The name is data of the folder. Without this the rename itself could be lost, and a
+        # manifest that is written later would name a file that is not there.
         _sync_folder(target.parent)
     except OSError as error:
         raise on_disk(error, folder, name) from None
@@ -148,7 +175,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take a file away if it is there. Raises SystemFault."""
+    """Remove a file if there is one. Raises SystemFault."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -156,11 +183,15 @@ def remove(path: Path) -> None:
 
 
 def to_json(value: Any) -> bytes:
+    """Encode a value as JSON that a person can read. Raises ValueError for NaN and infinity."""
     return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def append(folder: Path, name: str, line: str) -> None:
-    """Add a line to a log that grows outside the digests."""
+    """Append a line to folder/name, which is created if missing. Raises SystemFault, RunError.
+
+    It is not fsynced, which takes milliseconds: RunWriter syncs its logs when it commits them.
+    """
     with appending(folder / name) as handle:
         body = (line + "\n").encode()
         while body:  # on a full disk a write may take only a part
@@ -169,8 +200,13 @@ def append(folder: Path, name: str, line: str) -> None:
 
 @contextmanager
 def appending(path: Path) -> Iterator[int]:
+    """Open a regular file to append to it, created if missing; yields its file descriptor.
+
+    Raises SystemFault if it cannot be written, RunError if it is a pipe or a device.
+    """
     try:
-        # Not blocking: a pipe that someone put there has no reader.
+        # APPEND: the system finds the end at each write, so two processes do not overwrite each
+        # other. NONBLOCK: a pipe that someone put there has no reader, and opening it would wait.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
         handle = os.open(path, flags | os.O_CLOEXEC, 0o666)
         try:
@@ -184,5 +220,5 @@ def appending(path: Path) -> Iterator[int]:
 
 
 def count_lines(folder: Path, name: str) -> int:
-    """Lines of a log."""
+    """Count the lines of a log. Raises RunError, FileNotFoundError."""
     return read_plain(folder / name, MAX_JSON).count(b"\n")

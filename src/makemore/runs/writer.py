@@ -1,7 +1,8 @@
-"""RunWriter: the one process that may write to a run directory.
+"""RunWriter: writes a run directory, from the first file to the last checkpoint.
 
-A save writes new files beside the old ones and then replaces checkpoint.json, the commit point. So
-whatever was killed when, one whole generation is on the disk; the one before it stays too.
+A save writes new files beside the old ones and then replaces checkpoint.json, the commit point. A
+process that is killed at any moment therefore leaves a whole generation on the disk; the previous
+one is kept as well, and older ones are removed.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ from makemore.text import Split, Vocabulary
 
 
 class RunWriter:
-    """The one process that may write to a run directory, by a lock that dies with it."""
+    """Writes to a run directory, under a lock: one process at a time. Close it, or use `with`."""
 
     def __init__(self, folder: str | os.PathLike[str], fresh: bool = False) -> None:
-        """Take the directory, made where it is missing. Raises SystemFault, RunError (foreign).
+        """Lock the directory, created if missing.
 
-        fresh: the run that is there will not be read, so it may be damaged.
+        fresh: the run that is there will not be read, so it may be damaged
+        Raises RunError for a directory with other files and no run, SystemFault if another process
+        is training there.
         """
         self.folder = Path(folder)
         try:
@@ -61,6 +64,8 @@ class RunWriter:
             ) from None
         foreign = [entry for entry in os.listdir(self.folder) if not OURS.fullmatch(entry)]
         entries = set(os.listdir(self.folder))
+        # Nobody's files are mixed with a run's by a mistyped -o. Our names without a checkpoint are
+        # a run that was killed before its first save, but only with our lock beside them.
         if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
             raise RunError(
                 "the directory is not empty and no run", str(self.folder), "give another -o"
@@ -68,7 +73,10 @@ class RunWriter:
         self._lock = self._take_lock()
         self.manifest: dict[str, Any] | None = None
         try:
+            # Half-written files of a process that was killed. Only under the lock: those of a
+            # process that is writing have the same names.
             self._clear(".tmp-")
+            # With files of others here, even a fresh start must be sure that this is a run.
             if "checkpoint.json" in entries and (foreign or not fresh):
                 self.manifest = read_manifest(self.folder)
         except BaseException:
@@ -82,8 +90,10 @@ class RunWriter:
         except OSError as error:
             raise on_disk(error, self.folder, "lock") from None
         try:
+            # The system releases it when the process ends, however it ends: no lock is ever stale.
+            # That the file is there says nothing; only flock does.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(handle, 0)
+            os.ftruncate(handle, 0)  # the process id is for the message below alone
             os.write(handle, f"{os.getpid()}\n".encode())
         except BlockingIOError:
             holder = visible(os.pread(handle, 20, 0).decode("ascii", "replace").strip(), 20)
@@ -99,6 +109,7 @@ class RunWriter:
         return handle
 
     def close(self) -> None:
+        """Release the lock; a second call does nothing."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -110,7 +121,8 @@ class RunWriter:
         self.close()
 
     def clear(self) -> None:
-        """Remove what makemore wrote here, and nothing else; the commit point goes first."""
+        """Remove what makemore wrote here, and nothing else."""
+        # The commit point first: killed in between, this is no run, and not a damaged one.
         remove(self.folder / "checkpoint.json")
         self.remove_members()
         self._clear("")
@@ -119,7 +131,7 @@ class RunWriter:
     # -- the members of an ensemble: runs of their own in members/0, members/1, ... ---------------
 
     def member(self, number: int) -> RunWriter:
-        """The writer of a member's run. Raises RunError for a link."""
+        """Make the writer of a member's run, in members/NUMBER. Raises RunError for a link."""
         for folder in (self.folder / "members", self.folder / "members" / str(number)):
             if folder.is_symlink():
                 raise RunError(f"{folder.name} is a link", str(self.folder), "take it away")
@@ -127,36 +139,42 @@ class RunWriter:
 
     def remove_members(self, numbers: Collection[int] | None = None) -> None:
         """Remove the runs of these members, or of all: what makemore wrote, and nothing else."""
-        above = self.folder / "members"
-        if above.is_symlink() or not above.is_dir():
+        members = self.folder / "members"
+        # A link is left alone, here and below: behind it are files that are not this run's.
+        if members.is_symlink() or not members.is_dir():
             return
-        for entry in os.listdir(above):
-            folder = above / entry
+        for entry in os.listdir(members):
+            folder = members / entry
             if not re.fullmatch(r"\d{1,3}", entry) or folder.is_symlink() or not folder.is_dir():
                 continue
             if numbers is None or int(entry) in numbers:
-                with RunWriter(folder, fresh=True) as own:
-                    own.clear()
+                with RunWriter(folder, fresh=True) as writer:
+                    writer.clear()
                     _remove_empty(folder / "split")
                     remove(folder / "lock")
                 _remove_empty(folder)
-        _remove_empty(above)
+        _remove_empty(members)
 
     def _clear(self, prefix: str) -> None:
+        """Remove our files whose names start with this, here and in split/; never the lock."""
         for folder in (self.folder, self.folder / "split"):
             if folder.is_symlink() or not folder.is_dir():
                 continue
             for entry in os.listdir(folder):
+                # By name: what is not called as we call our files was put there by someone else.
                 ours = OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
                     remove(folder / entry)
 
     def create(self, config: RunConfig, vocabulary: Vocabulary, split: Split) -> None:
-        """Write what stays the same for the whole run. Nothing counts before the first save."""
+        """Write the files that stay the same: configuration, vocabulary and split.
+
+        They count once the first save names them in checkpoint.json. Raises SystemFault.
+        """
         self.clear()
         try:
             if (self.folder / "split").is_symlink():
-                (self.folder / "split").unlink()
+                (self.folder / "split").unlink()  # or the parts would be written behind it
             (self.folder / "split").mkdir(exist_ok=True)
         except OSError as error:
             raise on_disk(error, self.folder, "split") from None
@@ -171,13 +189,18 @@ class RunWriter:
             self._files[file] = write_parts(self.folder, file, lines)
 
     def resume(self) -> Run:
-        """The run to go on with; its logs are cut to what the checkpoint committed."""
+        """Load the run that is here, to resume it. Raises RunError.
+
+        Its logs are cut to the lengths that the checkpoint committed: the steps after it are taken,
+        and logged, again.
+        """
         run = Run.load(self.folder, state=True)
         manifest = self.manifest = read_manifest(self.folder)
         self._files = {k: v for k, v in manifest["files"].items() if not GENERATED.fullmatch(k)}
         for name in self._logs():
             length = manifest["logs"].get(name, 0)
             with appending(self.folder / name) as handle:
+                # A log that is shorter was cut by somebody; ftruncate would fill it with zeros.
                 if os.fstat(handle).st_size > length:
                     os.ftruncate(handle, length)
         return run
@@ -186,20 +209,24 @@ class RunWriter:
         return [*LOGS, *(name for name in WATCHED if os.path.lexists(self.folder / name))]
 
     def log(self, name: str, line: str) -> None:
-        """Add a line to a log (LOGS, WATCHED); it counts once the next save commits it."""
+        """Append a line to a log (LOGS, WATCHED); the next save commits it."""
         append(self.folder, name, line)
 
     def save(self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None) -> None:
-        """Commit a new generation: best weights, progress, and the state to go on from."""
+        """Write a checkpoint: best weights, progress, and the state to resume from.
+
+        progress: training.Progress.record(), whose steps name the files. Raises SystemFault.
+        """
         import safetensors.numpy
 
         before = self.manifest
         files = dict(self._files)
 
         def put(name: str, body: Callable[[], bytes]) -> None:
-            # What the commit point names is never written again: the same step, the same bytes.
-            known = before["files"].get(name) if before else None
-            files[name] = known or write_atomically(self.folder, name, body())
+            # A file that the manifest names is not written again: a reader may be reading it, and a
+            # file of the same step has the same bytes. The best weights often stay for many saves.
+            entry = before["files"].get(name) if before else None
+            files[name] = entry or write_atomically(self.folder, name, body())
 
         best, latest = f"weights-{progress['best_step']}.safetensors", f"state-{progress['step']}"
         put(best, lambda: safetensors.numpy.save(weights))
@@ -209,10 +236,11 @@ class RunWriter:
         self._commit(files, best, latest)
 
     def _synced(self) -> dict[str, int]:
-        """The length of each log, which is on the disk up to there."""
+        """Bring the logs to the disk, and return the length of each in bytes."""
         lengths = {}
         for name in self._logs():
             with appending(self.folder / name) as handle:
+                # Before the manifest is written: it must not promise lines that a crash can lose.
                 os.fsync(handle)
                 lengths[name] = os.fstat(handle).st_size
         return lengths
@@ -226,13 +254,14 @@ class RunWriter:
             "state": latest,
             "files": files,
             "logs": self._synced(),
+            # Without its own predecessor, or the file would grow with every save.
             "previous": before
             and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
         }
         self._replace_manifest(manifest)
 
     def commit_logs(self) -> None:
-        """Let the logs as they are now belong to the generation that was saved last."""
+        """Commit the logs as they are now, with the files of the last save."""
         if self.manifest is not None:
             rest = {key: value for key, value in self.manifest.items() if key != "sha256"}
             self._replace_manifest({**rest, "logs": self._synced()})
@@ -240,14 +269,15 @@ class RunWriter:
     def _replace_manifest(self, manifest: dict[str, Any]) -> None:
         manifest["sha256"] = digest_of(manifest)
         write_atomically(self.folder, "checkpoint.json", to_json(manifest))
-        self.manifest = manifest
+        self.manifest = manifest  # from here on the new generation counts
+        # Only after the commit: killed in between, there are files too many, but none too few.
         kept = {*manifest["files"], *((manifest["previous"] or {}).get("files", ()))}
         for entry in os.listdir(self.folder):
             if GENERATED.fullmatch(entry) and entry not in kept:
                 remove(self.folder / entry)
 
     def restore(self) -> None:
-        """Make the checkpoint before this one the current one. Raises RunError without one."""
+        """Go back to the previous checkpoint. Raises RunError if it is missing or damaged."""
         previous = (self.manifest or {}).get("previous")
         if not previous:
             raise RunError("there is no checkpoint before this one", str(self.folder))
@@ -260,6 +290,6 @@ class RunWriter:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Take a directory away unless something is in it that is not makemore's."""
+    """Remove a directory if it is empty: a file of someone else in it keeps it."""
     with contextlib.suppress(OSError):
         folder.rmdir()

@@ -25,8 +25,8 @@ class Constraints:
 
 
 @dataclass(frozen=True)
-class SamplingConfig(Constraints):
-    """How lines are drawn, and which."""
+class Filters:
+    """What the probabilities of the next symbol are changed to before it is drawn."""
 
     temperature: float = option(
         1.0, "below 1 safer, above 1 wilder, 0 always the likeliest symbol", minimum=0.0
@@ -38,6 +38,12 @@ class SamplingConfig(Constraints):
     min_p: float | None = option(
         None, "drop symbols less likely than this share of the likeliest", minimum=0.0, maximum=1.0
     )
+
+
+@dataclass(frozen=True)
+class SamplingConfig(Filters, Constraints):
+    """How lines are drawn, and which."""
+
     min_distance: int | None = option(
         None, "refuse lines fewer edits than this away from a line of the text", minimum=1,
         maximum=10,

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.options import options_of
 from makemore.sampling.categorical import Floats
-from makemore.sampling.config import SamplingConfig
-
-FILTER_OPTIONS = ("temperature", "top_k", "top_p", "min_p")  # the options that weights hang on
+from makemore.sampling.config import Filters, SamplingConfig
 
 
-def apply_filters(logits: NDArray[Any], options: SamplingConfig) -> Floats:
+def filters_of(options: SamplingConfig) -> Filters:
+    """The filters of a configuration, without the rest of it."""
+    return Filters(**{name: getattr(options, name) for name in options_of(Filters)})
+
+
+def apply_filters(logits: NDArray[Any], options: Filters) -> Floats:
     """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
 
     They do not sum to 1; divided by their sum they are the probabilities of a draw.

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from makemore.errors import Unsatisfiable
 from makemore.options import options_of
-from makemore.sampling.config import Constraints, SamplingConfig
-from makemore.sampling.filters import FILTER_OPTIONS
+from makemore.sampling.config import Constraints, Filters, SamplingConfig
 
 FIRST_ROUND = 128  # draws; the next has twice as many, up to the round size: first lines come soon
 MAX_BATCH_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
@@ -137,11 +136,11 @@ class SamplingPolicy:
         """What a person can do where no more lines are found."""
         options, plain = self.options, SamplingConfig()
 
-        def changed(names: list[str] | tuple[str, ...]) -> bool:
+        def changed(names: list[str]) -> bool:
             return any(getattr(options, name) != getattr(plain, name) for name in names)
 
         ways = ["ask for fewer"] if self.tally.found else []
-        if left or changed(FILTER_OPTIONS):
+        if left or changed(list(options_of(Filters))):
             ways.append("raise --temperature")
         if changed(CONSTRAINTS):
             ways.append("loosen the conditions")

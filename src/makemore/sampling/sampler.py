@@ -96,7 +96,7 @@ class Sampler:
     @property
     def exact(self) -> bool:
         """Whether draws are the model's own, and none was guided."""
-        return self.decoder.guidance is None
+        return self.decoder.strategy.exact
 
     @property
     def pass_rate(self) -> float:
@@ -136,9 +136,8 @@ class Sampler:
 
     def _draw(self, number: int, row: int) -> list[RoundPart]:
         """The next draws, from this row of a round on, as many together as it pays."""
-        rejection = self.decoder.remaining_mass is None and self.exact
         needed = self.policy.draws_needed(
-            self.wanted, rejection, self.tabled, self.decoder.cache.most
+            self.wanted, self.decoder.strategy.by_model_alone, self.tabled, self.decoder.cache.most
         )
         left, parts = needed or self.policy.draws_of(number) - row, list[tuple[int, int, int]]()
         while left > 0:
@@ -157,7 +156,7 @@ class Sampler:
 
     def _completions(self, batch: DrawBatch) -> list[Completions]:
         """What ends. By the model alone, a table of it gives the same lines sooner."""
-        if self.decoder.remaining_mass is not None or not self.exact:
+        if not self.decoder.strategy.by_model_alone:
             return self.decoder.draw(batch)
         if max(int(batch.bounds[-1]), self.wanted or 0) >= TABLE_FROM:
             self._make_table()
@@ -178,7 +177,7 @@ class Sampler:
         Gives whether they draw in another way than those before.
         """
         decoder, policy = self.decoder, self.policy
-        before = decoder.remaining_mass, decoder.guidance
+        before = decoder.strategy.exact, decoder.strategy.with_replacement
         policy.check_not_exhausted(self.wanted, decoder.mass_left())
         if self.options.all:
             return False
@@ -187,12 +186,12 @@ class Sampler:
             self._make_table()
         if self.table_decoder:
             decision = policy.decide_with_table(draws)
-        if decision.without_replacement and decoder.remaining_mass is None:
+        if decision.without_replacement and decoder.strategy.with_replacement:
             decoder.sample_without_replacement()
         if decision.guided and self.exact and not self.options.exact and self.train is not None:
             if Guidance.fits(decoder.automaton):
                 decoder.guide(self.train)
-        return before != (decoder.remaining_mass, decoder.guidance)
+        return before != (decoder.strategy.exact, decoder.strategy.with_replacement)
 
     # -- what a round gives -----------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ all that it can answer is known before, so a draw only looks up its state, and e
 
 from __future__ import annotations
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from makemore.models.core.base import log_softmax
 from makemore.models.core.transition_table import TransitionTable
 from makemore.sampling.categorical import DrawBatch, cumulative, sample_from_cdf
-from makemore.sampling.config import SamplingConfig
+from makemore.sampling.config import Filters, SamplingConfig
 from makemore.sampling.constraints.automaton import Automaton
 from makemore.sampling.constraints.regex import DEAD
 from makemore.sampling.decoder import first_of
-from makemore.sampling.filters import FILTER_OPTIONS, apply_filters
+from makemore.sampling.filters import apply_filters, filters_of
 from makemore.sampling.prefix_tree import NONE
 from makemore.sampling.results import Completions
 from makemore.text.vocabulary import BOUNDARY
@@ -41,7 +40,7 @@ class SamplingTable:
         that a number of the cell is for (Chen and Asau 1974)
     """
 
-    def __init__(self, states: TransitionTable, options: SamplingConfig) -> None:
+    def __init__(self, states: TransitionTable, filters: Filters) -> None:
         S, V = states.logs.shape
         C = 1 << (V - 1).bit_length()
         self.logs, self.reach = np.empty((S, V)), np.empty((S, C))
@@ -49,7 +48,7 @@ class SamplingTable:
         for first in range(0, S, BLOCK):
             here = slice(first, first + BLOCK)
             logs = log_softmax(states.logs[here])
-            reach = cumulative(apply_filters(logs, options))
+            reach = cumulative(apply_filters(logs, filters))
             self.logs[here], self.reach[here] = logs, reach
             cells = np.ceil(reach[:, :V] * C).astype(np.int64)  # from which on a share is below
             cells += np.arange(len(cells))[:, None] * (C + 1)
@@ -69,18 +68,16 @@ class SamplingTable:
 
 
 # Who draws again from the same states need not wait for their table again.
-_tables: WeakKeyDictionary[TransitionTable, tuple[tuple[Any, ...], SamplingTable]] = (
-    WeakKeyDictionary()
-)
+_tables: WeakKeyDictionary[TransitionTable, tuple[Filters, SamplingTable]] = WeakKeyDictionary()
 
 
 def sampling_table(states: TransitionTable, options: SamplingConfig) -> SamplingTable:
     """The table of these states, the last of which is kept."""
-    asked = tuple(getattr(options, name) for name in FILTER_OPTIONS)
-    before, kept = _tables.get(states, ((), None))
-    if kept is None or before != asked:
-        kept = SamplingTable(states, options)
-        _tables[states] = asked, kept
+    filters = filters_of(options)
+    before, kept = _tables.get(states, (None, None))
+    if kept is None or before != filters:
+        kept = SamplingTable(states, filters)
+        _tables[states] = filters, kept
     return kept
 
 

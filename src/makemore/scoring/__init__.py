@@ -1,4 +1,4 @@
-"""Scoring: the loss, and the log-likelihood of lines under a model."""
+"""Scoring: the training loss, and the negative log-likelihood (nll) of lines under a model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scores", "eval_mode", "nll", "score", "surprisals"]
 
+# Imported when first used: models of counts are scored without torch.
 __getattr__ = late_names(
     __name__,
     {

@@ -1,10 +1,10 @@
-"""Classifier: p(label | line) by Bayes' rule, calibrated on lines that were held back.
+"""Classifier: p(label | line) by Bayes' rule, calibrated on the validation lines.
 
-Bayes' rule gives the posterior from p(line | label) of a model. But what a model makes of one line
-is off by a little at each symbol, at random, so a posterior says 95 % here and 60 % there where
-80 % of the labels are right everywhere. Two numbers, fitted on lines held back, mend that: how
-sharply to tell the labels apart, and how often a label is just wrong. The likeliest label stays
-what it is.
+Bayes' rule gives the posterior p(label | line) from a model's p(line | label) and the prior
+p(label). But a model's log-probability of a line is off by a little at each symbol, so the
+posterior may say 95 % for lines of which 80 % have that label. Two parameters, fitted on validation
+lines, correct that: sharpness, an exponent of the posterior, and noise, the probability that a
+label is just wrong. The most probable label stays the same.
 
 Papers: Guo et al. 2017, On Calibration of Modern Neural Networks (sharpness is 1 / temperature);
 Sukhbaatar et al. 2014, Training Convolutional Networks with Noisy Labels
@@ -24,14 +24,15 @@ from makemore.models import Model
 from makemore.scoring.scorer import Scores, score
 from makemore.text import Corpus, Vocabulary
 
-MOST_FITTED = 30_000  # lines times labels that the certainty is fitted on
+MOST_FITTED = 30_000  # lines times labels that are scored to fit the calibration
 MOST_COUNTED = 500_000  # lines times labels that are scored for an accuracy
 
 
 class Classifier:
-    """p(label | line) of a model with these weights.
+    """Computes p(label | line) by a model with labels.
 
-    shares: (n_labels,) of the training lines; val: labelled lines that nothing was learned from
+    shares: (n_labels,) p(label), the fraction of the training lines that have each label
+    val: lines with labels that the model has not learned from
     """
 
     def __init__(
@@ -40,32 +41,30 @@ class Classifier:
         self.model, self.vocabulary, self.shares, self.val = model, vocabulary, shares, val
 
     def posterior(self, corpus: Corpus) -> Scores:
-        """Scores with p(label | line) by Bayes' rule; the lines' own labels are not looked at."""
+        """Score lines with p(label | line) by Bayes' rule, uncalibrated, whatever their labels."""
         plain = dataclasses.replace(corpus, labels=None, label_names=())
         return score(self.model, self.vocabulary, plain, self.shares)
 
     def numbers(self, corpus: Corpus) -> NDArray[np.int64]:
-        """(n,) the number of each line's label among the labels; below 0 for others."""
+        """Give the index of each line's label (n,), below 0 for an unknown one."""
         ids = self.vocabulary.encode_labels(corpus)
         return np.zeros(0, dtype=np.int64) if ids is None else ids - len(self.vocabulary)
 
     @cached_property
     def certainty(self) -> LabelPosterior:
-        """How sure p(label | line) may be, by the validation lines; as it is where there are none.
+        """Fit the calibration on the validation lines; without any, the posterior stays as it is.
 
-        By the lines of the lowest hashes, as each is scored once a label.
+        A sample of them by their hashes, as each line is scored once for every label.
         """
         val = self.val.lowest(max(1, MOST_FITTED // len(self.shares)))
         found, truth = self.posterior(val), self.numbers(val)
         if found.posterior is None or not len(truth):
             return LabelPosterior()
+        # A line with an unknown symbol says nothing about the model's posteriors.
         return LabelPosterior.fitted(found.posterior[found.known], truth[found.known])
 
     def calibrated(self, scores: Scores) -> Scores:
-        """Scores by Bayes' rule with a p(label | line) that is as sure as it may be.
-
-        A line with an unknown symbol, of which nothing is known, keeps the labels' shares.
-        """
+        """Calibrate the posteriors of scores; a line with an unknown symbol keeps the prior."""
         if scores.posterior is None:
             return scores
         mended = self.certainty(scores.posterior)
@@ -73,15 +72,15 @@ class Classifier:
         return dataclasses.replace(scores, posterior=posterior)
 
     def likeliest(self, corpus: Corpus) -> NDArray[np.int64]:
-        """(n,) the number of the likeliest label of each line."""
+        """Find the index of the most probable label of each line (n,)."""
         return np.asarray(self.posterior(corpus).posterior).argmax(axis=1)
 
     def accuracy(self, part: Corpus, most: int = MOST_COUNTED) -> dict[str, Any]:
-        """How often the likeliest label is the right one, of lines with labels.
+        """Measure how often the most probable label of a line with a label is the right one.
 
-        majority: the share of the label that most training lines have. Every line is scored once a
-        label, so at most `most` such scores are made, of the lines of the lowest hashes; `labelled`
-        says of how many.
+        majority: the accuracy of always saying the most frequent label of the training lines
+        labelled: the number of lines scored. Each is scored once for every label, so a sample by
+        hashes keeps lines times labels within `most`.
         """
         part = part.lowest(max(1, most // len(self.shares)))
         truth = self.numbers(part)
@@ -97,43 +96,45 @@ class Classifier:
 Floats = NDArray[np.float64]
 
 
+# A grid is enough: two parameters, and accuracy does not depend on them.
 SHARPNESSES = np.geomspace(1 / 8, 8, 49)  # 1 is one of them
 NOISES = np.linspace(0, 0.98, 50)
-CLEAN = 10  # lines that count as seen without noise, so that a few lines do not make it great
+CLEAN = 10  # imagined lines without noise: a prior that keeps noise low where lines are few
 
 
 @dataclass(frozen=True)
 class LabelPosterior:
-    """p = (1 - noise) * (p by Bayes' rule)^sharpness, normalized, + noise / n_labels."""
+    """Calibrates a posterior: (1 - noise) * normalized(posterior^sharpness) + noise / n_labels."""
 
     sharpness: float = 1.0
     noise: float = 0.0
 
     @classmethod
     def fitted(cls, bayes: Floats, truth: NDArray[np.int64]) -> LabelPosterior:
-        """The likeliest for labels truth (n,) of lines with p by Bayes' rule (n, n_labels).
+        """Fit sharpness and noise to posteriors (n, n_labels) and the true label indices (n,).
 
-        A prior holds them near 1 and 0 where lines are few: no line gives exactly these.
+        The most likely pair on a grid, under a prior that holds it near (1, 0) where lines are few.
         """
         best, found = -np.inf, cls()
         rows = np.arange(len(truth))
         for sharpness in SHARPNESSES.tolist():
-            right = _sharpened(bayes, sharpness)[rows, truth]
+            right = _sharpened(bayes, sharpness)[rows, truth]  # (n,) p of the true label
             mixed = (1 - NOISES) * right[:, None] + NOISES / bayes.shape[1]  # (n, noises)
-            with np.errstate(divide="ignore"):  # log 0: a label that cannot be, and was
+            with np.errstate(divide="ignore"):  # log 0: the true label had probability 0
                 score = np.log(mixed).sum(axis=0) + CLEAN * np.log(1 - NOISES)
-            score -= np.log(sharpness) ** 2 / 2
+            score -= np.log(sharpness) ** 2 / 2  # a standard normal prior on log sharpness
             if score.max() > best:
                 best, found = float(score.max()), cls(sharpness, float(NOISES[score.argmax()]))
         return found
 
     def __call__(self, bayes: Floats) -> Floats:
-        """(n, n_labels) p by Bayes' rule -> p that is as sure as it may be."""
+        """Calibrate posteriors by Bayes' rule (n, n_labels) -> (n, n_labels); rows add up to 1."""
         sharp = _sharpened(bayes, self.sharpness)
         return (1 - self.noise) * sharp + self.noise / bayes.shape[1]
 
 
 def _sharpened(bayes: Floats, sharpness: float) -> Floats:
+    """Raise probabilities to the power of sharpness and normalize each row."""
     with np.errstate(divide="ignore"):
         logs = sharpness * np.log(bayes)
     each = np.exp(logs - logs.max(axis=1, keepdims=True))

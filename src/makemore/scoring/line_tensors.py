@@ -1,4 +1,11 @@
-"""Encoded lines as tensors on a device: windows (N, block_size) or sequences (B, T)."""
+"""Line tensors: encoded lines on a device, cut to windows (N, block_size) or sequences (B, T).
+
+All lines lie in one flat tensor with boundaries (0) between them. The lines "ab" and "c", for a
+window model of block_size 3 and for a sequence model:
+
+    0 0 0 a b 0 0 0 c 0    windows    [000] -> a  [00a] -> b  [0ab] -> 0  [000] -> c  [00c] -> 0
+    0 a b 0 c 0            sequences  [0ab] -> [ab0]  [0c] -> [c0]
+"""
 
 from __future__ import annotations
 
@@ -12,16 +19,17 @@ from torch import Tensor
 
 from makemore.text.ragged import scatter
 
-# Symbols of a packed row, or its longest line: wider ones cost more in attention.
+# Symbols of a packed row, unless a line is longer: attention costs the square of a row's width.
 MAX_ROW_SYMBOLS = 24
-IGNORED = -1  # target of a padded place
+IGNORED = -1  # the target of a padded position
 
 
 class LineTensors:
-    """Encoded lines of one part on a device.
+    """Holds the encoded lines of one part on a device, and cuts inputs and targets from them.
 
-    ids: (n_symbols,) one line after another; offsets: (n_lines + 1,). A window model's lines are
-    preceded by block_size boundaries, a sequence's by one. labels: (n_lines,) ids, or None.
+    ids: (n_symbols,) one line after another; offsets: (n_lines + 1,); labels: (n_lines,) ids, or
+    None. Each line is preceded by block_size boundaries for a window model, by one for a sequence
+    model; the boundary after a line is the first of those before the next.
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class LineTensors:
         self.input_kind, self.block_size, self.device = input_kind, block_size, torch.device(device)
         self.lengths: NDArray[Any] = np.diff(offsets).astype(np.int32)
         self.margin = max(block_size, 1) if input_kind == "window" else 1
-        # (n_lines,) the place of each line's first symbol.
+        # (n_lines,) the index of each line's first symbol in flat.
         self.first = offsets[:-1] + self.margin * np.arange(1, len(offsets))
         flat = np.zeros(len(ids) + self.margin * len(self) + 1, dtype=ids.dtype)
         scatter(ids, offsets, self.first, flat)
@@ -48,46 +56,50 @@ class LineTensors:
         return len(self.lengths)
 
     def windows(self, ends: Tensor) -> tuple[Tensor, Tensor]:
-        """Places of targets (N,) -> inputs (N, block_size), targets (N,)."""
+        """Cut windows: indices of targets in flat (N,) -> inputs (N, block_size), targets (N,)."""
         reach = torch.arange(-self.block_size, 0, device=self.device)
         inputs = self._at(ends[:, None] + reach)
         if self.labels is not None and self._starts is not None:
-            rows = (
-                torch.searchsorted(self._starts, ends, right=True) - 1
-            )  # the lines of the targets
+            # The line of each target: the last one that starts at or before it. An end of a line
+            # comes before the next line's first symbol, so it still belongs to its own.
+            rows = torch.searchsorted(self._starts, ends, right=True) - 1
             inputs[:, 0] = self.labels[rows]
         return inputs, self._at(ends)
 
     def _at(self, places: Tensor) -> Tensor:
-        """The ids there, as a model reads them: in memory they are of their smallest type."""
+        """Read ids from flat as int64, as embeddings take them; in memory they may be bytes."""
         return self.flat[places].long()
 
     def sequences(self, rows: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
-        """Rows (B,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
+        """Cut sequences: rows (B,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
 
-        T is the longest of these lines and their end, at most `longest`: of a longer line the first
-        `longest` symbols are targets, and its end is not.
+        T is the length of the longest of these lines with its end, at most `longest`. Of a longer
+        line the first `longest` symbols are targets, and its end is not.
         """
         counts = np.minimum(self.lengths[rows] + 1, longest)
         place = torch.arange(int(counts.max()), device=self.device)  # (T,)
         inside = place < torch.from_numpy(counts).to(self.device)[:, None]  # (B, T)
         first = torch.from_numpy(self.first[rows]).to(self.device)
-        targets = torch.where(inside, first[:, None] + place, 0)  # as places in flat
+        targets = torch.where(inside, first[:, None] + place, 0)  # as indices in flat
+        # An input is the symbol before its target: the boundary for a line's first symbol.
         inputs = self._at(torch.where(inside, targets - 1, 0))
         if self.labels is not None:
             inputs[:, 0] = self.labels[torch.from_numpy(rows).to(self.device)]
         return inputs, torch.where(inside, self._at(targets), IGNORED)
 
     def packed(self, rows: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
-        """Rows -> inputs (B, T) and targets (B, T), several lines in a row one after another.
+        """Pack lines into inputs (B, T) and targets (B, T), several lines in each row.
 
-        T is the longest of these lines and their end, at least ROW. The boundary that a line starts
-        with tells it from the one before; what is left of a row holds boundaries, its targets -1.
+        T is the length of the longest of these lines with its end, at least MAX_ROW_SYMBOLS. Each
+        line starts with a boundary (or its label), by which attention keeps to one line. The rest
+        of a row is padding: boundaries whose targets are -1.
         """
         counts = np.minimum(self.lengths[rows] + 1, longest)
         width = max(MAX_ROW_SYMBOLS, int(counts.max()))
         order, begins, size = pack_first_fit(counts, width)
         rows, counts = rows[order], counts[order]
+        # (n_targets,) the position of each target in its line, then its index in the packed rows
+        # (`to`) and in flat (`places`): all lines are copied at once.
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         to = torch.from_numpy(np.repeat(begins, counts) + within).to(self.device)
         places = torch.from_numpy(np.repeat(self.first[rows], counts) + within).to(self.device)
@@ -101,33 +113,39 @@ class LineTensors:
 
     @property
     def n_targets(self) -> int:
-        """Symbols and ends of lines."""
+        """Count the targets: all symbols, and the end of each line."""
         return len(self.flat) - 1 - (self.margin - 1) * len(self)
 
     def ends(self, numbers: NDArray[Any] | None = None) -> NDArray[np.int64]:
-        """The places of the targets of these numbers (N,); without any, of all, in order.
+        """Find the indices in flat of the targets of these numbers (N,); without any, of all.
 
-        The targets are each line's symbols and its end: n_symbols + n_lines in all.
+        The targets are numbered line after line, each line's symbols and then its end:
+        n_symbols + n_lines in all.
         """
         numbers = np.arange(self.n_targets) if numbers is None else numbers
-        if self.margin == 1:
+        if self.margin == 1:  # one boundary between lines, which is a target itself
             return np.asarray(numbers + 1)
+        # Each line before a target has margin - 1 further boundaries, which are no targets.
         rows = np.searchsorted(self._first_targets, numbers, side="right")  # from 1
         return np.asarray(numbers + rows * (self.margin - 1) + 1)
 
     @cached_property
     def _first_targets(self) -> NDArray[np.int64]:
-        """(n_lines,) the number of each line's first target among all of them."""
+        """Number each line's first target among all targets (n_lines,)."""
         return self.first - (self.margin - 1) * np.arange(1, len(self) + 1) - 1
 
 
 def pack_first_fit(
     counts: NDArray[Any], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Pack lines of so many symbols in rows of `width`: the longest that fits, again and again.
+    """Pack lines of these lengths into rows of `width`: the longest that fits, again and again.
 
-    Gives the lines in order, where each begins in the rows laid end to end, and how many rows.
+    Returns the lines in the order of packing (n,), where each begins in the rows laid end to end
+    (n,), and the number of rows.
+
+        pack_first_fit([3, 1, 2], 4) -> lines [0 1 2], begins [0 3 4], 2 rows
     """
+    # The lines of each length: "the longest that fits" is found by counting down.
     waiting: list[list[int]] = [[] for _ in range(width + 1)]
     for line, count in enumerate(counts.tolist()):
         waiting[count].append(line)

@@ -1,4 +1,8 @@
-"""The loss: negative log-likelihood and cross-entropy, in nats a symbol."""
+"""The loss: negative log-likelihood and cross-entropy, in nats a symbol.
+
+A nat is the unit of the natural logarithm, 1.44 bits. A model that gives 27 symbols the same
+probability has log 27 = 3.30 nats a symbol.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,19 @@ from makemore.scoring.line_tensors import IGNORED
 
 
 def nll(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean negative log-likelihood, nats a symbol, over targets that are not -1.
+    """Compute the mean negative log-likelihood, nats a symbol, of the targets that are not -1.
 
-    logits (..., V), targets (...). The sum of -log p(target) by the softmax of the logits.
+    logits (..., V), targets (...) -> scalar: the mean of -log softmax(logits)[target]
     """
+    # -1 marks padding after a line's end: it adds nothing to the sum, nor to the count.
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
 
 
 def cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
-    """Mean of -sum(p log q), nats a symbol: p the soft targets, q by the softmax of the logits.
+    """Compute the mean cross-entropy -sum(p log q), nats a symbol, p soft and q softmax(logits).
 
-    logits, soft (..., V). Rows of soft that are 0 ask for nothing, and do not count.
+    logits, soft (..., V) -> scalar. A row of soft adds up to 1, or is all 0 and does not count.
     """
     total = F.cross_entropy(logits.flatten(0, -2), soft.flatten(0, -2), reduction="sum")
+    # The sum of soft is the number of rows that count.
     return total / soft.sum()

@@ -1,6 +1,8 @@
-"""Neural scorer: surprisals of lines under a model of gradients, on its device.
+"""Neural scorer: the surprisal -log p of each symbol of lines under a neural network.
 
-Lines that begin alike share their prefixes (prefix_scorer.py), equal windows are computed once.
+A window model computes each distinct window once. A sequence model computes each prefix that lines
+share once (prefix_scorer.py) or, where few are shared or lines are long, whole lines in batches of
+like length. All ways agree up to rounding.
 """
 
 from __future__ import annotations
@@ -23,16 +25,19 @@ from makemore.scoring.prefix_scorer import SortedPrefixes
 from makemore.text.vocabulary import Encoded
 
 CHUNK = 2**14  # symbols in a forward pass
-MAX_SHORT_LINE = 128  # symbols: where a line is longer, steps cost more than prefixes save
-MAX_SHARED_SYMBOLS = 2**15  # of the lines whose prefixes are looked at together
-MAX_WINDOWS = 2**17  # among which equal ones are looked for
-MAX_PREFIX_RATE = 0.6  # distinct prefixes a symbol, below which each is looked at once
-MAX_INPUTS = 4096  # that a model without a limit is given at once
+MAX_SHORT_LINE = 128  # symbols: with a longer line, steps cost more than shared prefixes save
+MAX_SHARED_SYMBOLS = 2**15  # symbols of the lines whose shared prefixes are computed together
+MAX_WINDOWS = 2**17  # windows among which equal ones are found
+MAX_PREFIX_RATE = 0.6  # distinct prefixes per symbol, below which sharing them pays
+MAX_INPUTS = 4096  # inputs of one forward pass of a model without a limit
 
 
 @contextmanager
 def eval_mode(model: Model) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; the mode that was before is given back."""
+    """Set a model to evaluation mode without gradients inside `with`, and restore its mode after.
+
+    In evaluation mode dropout is off, and BatchNorm uses its running statistics.
+    """
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()
@@ -71,19 +76,20 @@ def _by_prefix(
     labels: NDArray[np.int64] | None,
     out: NDArray[Any],
 ) -> bool:
-    """Each prefix that lines share once; whether that paid."""
+    """Write surprisals to `out`, each prefix computed once; False where too few are shared."""
     if np.diff(offsets).max(initial=0) > MAX_SHORT_LINE:
         return False
     trie = SortedPrefixes.of(ids, offsets, labels)
     if trie.prefixes >= MAX_PREFIX_RATE * len(out):
         return False
-    starts = offsets[:-1] + np.arange(len(offsets) - 1)
+    starts = offsets[:-1] + np.arange(len(offsets) - 1)  # in out, where each line has an end more
     for rows, place, nats in trie.surprisals(model, MAX_SHARED_SYMBOLS):
         out[starts[rows] + place] = nats
     return True
 
 
 def _by_window(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
+    """Write surprisals to `out`, each distinct window computed once."""
     ends = lines.ends()
     for start in range(0, len(ends), MAX_WINDOWS):
         part = torch.from_numpy(ends[start : start + MAX_WINDOWS]).to(lines.device)
@@ -95,16 +101,18 @@ def _by_window(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
 
 
 def _unique_windows(inputs: Tensor, base: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Windows (N, block) of ids below `base`, so that equal ones are computed once.
+    """Group equal windows among (N, block) of ids below `base`.
 
-    Gives, for at most CHUNK that differ at a time: where each stands first (K,); the rows of all
-    that are like one of them (R,); and which of the K each of those is (R,).
+    Yields, for K <= CHUNK distinct windows at a time: a row of each (K,); the rows of all windows
+    that equal one of them (R,); and which of the K each of those equals (R,).
     """
     N, block = inputs.shape
+    # A window is read as one number to the base of the vocabulary: equal windows, equal numbers.
     if base**block < 2**63:
         codes = (inputs * base ** torch.arange(block, device=inputs.device)).sum(1)
     else:
-        codes = torch.arange(N, device=inputs.device)  # too wide for a number: each by itself
+        codes = torch.arange(N, device=inputs.device)  # too large for an int64: none are equal
+    # After the sort, equal windows are neighbours; `starts` is where each new one begins.
     codes, order = codes.sort()
     starts = torch.cat([codes.new_ones(1), codes.diff()]).nonzero().squeeze(1)  # (distinct,)
     sizes = torch.cat([starts, starts.new_tensor([N])]).diff()
@@ -115,8 +123,9 @@ def _unique_windows(inputs: Tensor, base: int) -> Iterator[tuple[Tensor, Tensor,
 
 
 def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
+    """Write surprisals to `out` by forward passes over whole lines, in batches of like length."""
     counts = lines.lengths + 1
-    starts = np.cumsum(counts) - counts
+    starts = np.cumsum(counts) - counts  # of each line in out
     limit = model.block_size if model.limited else max(MAX_INPUTS, model.block_size)
     order = np.argsort(counts, kind="stable")
     fits = order[counts[order] <= limit]
@@ -129,8 +138,9 @@ def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
         inside = (targets != IGNORED).cpu().numpy()
         place = starts[rows][:, None] + np.arange(inside.shape[1])
         out[place[inside]] = loss.view_as(targets).double().cpu().numpy()[inside]
+    # A line longer than forward allows goes symbol by symbol: `step` goes on past block_size.
     flat = lines.flat.cpu().numpy()
-    for row in map(int, order[counts[order] > limit]):  # step knows how to go on past block_size
+    for row in map(int, order[counts[order] > limit]):
         state, first = model.initial_state(1), int(lines.first[row])
         for number in range(int(counts[row])):
             at = first + number
@@ -142,10 +152,11 @@ def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
 
 
 def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Rows in the given order (by length), at most CHUNK symbols with padding at a time."""
+    """Cut rows, sorted by length, into batches of at most CHUNK symbols, padding included."""
     start = 0
     while start < len(rows):
         size = max(1, CHUNK // int(counts[rows[start]]))
+        # All rows of a batch are padded to its last one, the longest: so many of that length fit.
         size = max(1, CHUNK // int(counts[rows[min(start + size, len(rows)) - 1]]))
         yield rows[start : start + size]
         start += size
@@ -154,13 +165,16 @@ def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDAr
 def log_probabilities(
     model: Ensemble, member: Model, text: Encoded, labels: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
-    """What a member of an ensemble says before each symbol of lines (N, V), and the symbols (N,).
+    """Compute the log-probabilities (N, V) that a member of an ensemble gives the next symbol.
 
-    And whether no training line begins like that (N,). Lines by length, all known to the model; of
-    a line longer than the model's block_size the first symbols. The order is that of every member.
+    Returns them for each symbol of the lines, the symbols themselves (N,), and whether the prefix
+    before each begins no training line (N,). Lines go by length, so the order is the same for every
+    member; of a line longer than the ensemble's block_size only the first symbols count. All
+    symbols must be in the vocabulary.
     """
     lines = LineTensors(text.ids, text.offsets, "sequence", model.block_size, model.device, labels)
     counts = np.minimum(lines.lengths + 1, model.block_size)
+    # Empty arrays first, so that a part without lines can be concatenated, too.
     logs = [np.zeros((0, model.vocab_size), dtype=np.float32)]
     came, new = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=bool)]
     with eval_mode(member):

@@ -1,4 +1,4 @@
-"""Scorer: surprisal of each symbol, nll of each line and mean nll of a part, in nats."""
+"""Scorer: the surprisal -log p of each symbol, the nll of each line and their mean, in nats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from makemore.scoring.count_scorer import count_surprisals
 from makemore.text import Corpus, Vocabulary
 from makemore.text.vocabulary import UNKNOWN, Encoded
 
-MAX_BLOCK_LINES = 2**17  # that are sorted together: memory stays bounded
+MAX_BLOCK_LINES = 2**17  # lines that are sorted together: memory stays bounded
 
 
 def surprisals(
@@ -22,10 +22,10 @@ def surprisals(
     offsets: NDArray[np.int64],
     labels: NDArray[np.int64] | None = None,
 ) -> NDArray[Any]:
-    """(n_symbols + n_lines,) -log p of each line's symbols and of its end, in nats.
+    """Compute -log p of each line's symbols and of its end, in nats (n_symbols + n_lines,).
 
-    ids (n_symbols,) one line after another, all known to the model; offsets (n_lines + 1,); labels
-    (n_lines,) ids, for a model that has some.
+    ids (n_symbols,) one line after another, none UNKNOWN; offsets (n_lines + 1,); labels (n_lines,)
+    ids, for a model with labels
     """
     if len(offsets) - 1 > MAX_BLOCK_LINES:
         parts = []
@@ -43,11 +43,11 @@ def surprisals(
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model makes of the lines of a corpus.
+    """Holds the negative log-likelihood of each line of a corpus under a model.
 
     nll: (n_lines,) nats of each whole line, end included; inf where a symbol is unknown
     symbols: (n_lines,) symbols of each line, its end included
-    posterior: (n_lines, n_labels) p(label | line), of a model with labels where none were given
+    posterior: (n_lines, n_labels) p(label | line), by a model with labels for lines without
     """
 
     nll: NDArray[np.float64]
@@ -56,10 +56,14 @@ class Scores:
 
     @property
     def known(self) -> NDArray[np.bool_]:
+        """Tell the lines without unknown symbols (n_lines,)."""
         return np.isfinite(self.nll)
 
     def mean(self, rows: NDArray[np.bool_] | None = None) -> float | None:
-        """Nats a symbol over these lines (all), lines with unknown symbols left out."""
+        """Average the nll, nats a symbol, over these rows (None: all), unknown symbols left out.
+
+        None where no line is left. The mean is over symbols, so a long line counts for more.
+        """
         chosen = self.known if rows is None else self.known & rows
         symbols = int(self.symbols[chosen].sum())
         return float(self.nll[chosen].sum() / symbols) if symbols else None
@@ -68,12 +72,12 @@ class Scores:
 def score(
     model: Model, vocabulary: Vocabulary, corpus: Corpus, shares: NDArray[np.float64] | None = None
 ) -> Scores:
-    """The nll of every line of a corpus, exact.
+    """Compute the exact nll of every line of a corpus, in nats.
 
-    Of a model with labels: that of each line given its label. Of lines without labels it is
-    -log sum_l share_l p(line | l), nats, and the posterior is share_l p(line | l) over that sum
-    (Bayes' rule); shares (n_labels,) of the labels, alike if not given. A line with an unknown
-    symbol, of which nothing is known, has the shares.
+    A model with labels gives -log p(line | label). For lines without labels it gives the marginal
+    -log sum_l p(l) p(line | l), and the posterior p(l) p(line | l) over that sum (Bayes' rule).
+    shares: (n_labels,) the prior p(l), None for a uniform one. The posterior of a line with an
+    unknown symbol is the prior.
     """
     encoded = vocabulary.encode(corpus)
     if not model.n_labels:
@@ -85,12 +89,14 @@ def score(
     joint = _given_each_label(model, encoded)
     with np.errstate(divide="ignore"):  # a label that no training line has: log 0
         joint = np.log(shares) - joint
+    # log sum exp: the highest term is subtracted first, or exp(-1000) of a long line would be 0.
     highest = joint.max(axis=1, keepdims=True)
     known = np.isfinite(highest[:, 0])
     highest[~known] = 0.0
     each = np.exp(joint - highest)
     total = each.sum(axis=1, keepdims=True)
     posterior = np.where(known[:, None], each / np.where(total > 0, total, 1.0), shares)
+    # Unknown lines stay inf. Their total may be 0: the guards above and below avoid log 0 and 0/0.
     marginal = np.full(len(corpus), np.inf)
     marginal[known] = -(highest + np.log(total, where=total > 0, out=np.zeros_like(total)))[
         known, 0
@@ -99,7 +105,7 @@ def score(
 
 
 def _given_each_label(model: Model, encoded: Encoded) -> NDArray[np.float64]:
-    """(n_lines, n_labels) nats of each line given each label."""
+    """Compute -log p(line | label) of each line given each label, nats (n_lines, n_labels)."""
     rows = len(encoded.lengths)
     each = [
         _of_lines(model, encoded, np.full(rows, model.vocab_size + number, dtype=np.int64))
@@ -111,15 +117,17 @@ def _given_each_label(model: Model, encoded: Encoded) -> NDArray[np.float64]:
 def _of_lines(
     model: Model, encoded: Encoded, labels: NDArray[np.int64] | None
 ) -> NDArray[np.float64]:
-    """(n_lines,) nats of each line; inf with an unknown symbol or label."""
+    """Compute the nll of each line, nats (n_lines,): inf with an unknown symbol or label."""
     lengths = encoded.lengths
     rows = np.repeat(np.arange(len(lengths)), lengths)
     known = np.ones(len(lengths), dtype=bool) if labels is None else labels != UNKNOWN
     known[rows[encoded.ids == UNKNOWN]] = False
+    # Only lines without unknown symbols are scored, by offsets of their own.
     offsets = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)
     own = None if labels is None else labels[known]
     each = surprisals(model, encoded.ids[known[rows]], offsets, own)
     result = np.full(len(lengths), np.inf)
+    # The surprisals of a line, end included, begin one further right for every line before it.
     starts = offsets[:-1] + np.arange(len(offsets) - 1)
     result[known] = np.add.reduceat(each, starts) if len(starts) else 0.0
     return result

@@ -1,4 +1,4 @@
-"""Text: a file's lines as a corpus, its split, its symbols and its ids. No torch."""
+"""Text: reads a file's lines into a corpus, splits it, and encodes symbols as ids. No torch."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "train_val_test_split",
 ]
 
+# Imported when first used: `--help` needs none of them, nor numpy.
 __getattr__ = late_names(
     __name__,
     {

@@ -9,7 +9,7 @@ from makemore.options import option
 
 @dataclass(frozen=True)
 class TextConfig:
-    """How a file is read into a corpus."""
+    """Declares how a file is read into a corpus: its encoding, symbols, labels and limits."""
 
     encoding: str = option("utf-8", "how the bytes of FILE are read")
     errors: str = option(
@@ -37,5 +37,5 @@ class TextConfig:
     keep_copies: bool = option(False, "keep every copy of a line instead of the first")
 
 
-# Of lines that nothing learns from, such as those to avoid: as long and as varied as they come.
+# For lines that no model learns from, such as lines to avoid: of any length and any characters.
 NO_LIMITS = TextConfig(max_line=1_000_000, max_vocab=1_114_112)

@@ -1,7 +1,10 @@
-"""Corpus: the lines of a text, cleaned and counted, copies known.
+"""Corpus: the cleaned lines of a text in one array of code points, with offsets, labels and counts.
 
-All lines lie in one array of code points, one after another, with the offset at which each starts;
-Python strings are made on demand. Ten million names are two arrays and no list of strings.
+A code point is the number that Unicode gives a character. All lines lie one after another, with
+the offset at which each starts; Python strings are made on demand. Ten million names are two arrays
+and no list of strings.
+
+    ["anna", "bo"]  ->  codes [97 110 110 97 98 111], offsets [0 4 6]
 """
 
 from __future__ import annotations
@@ -23,30 +26,35 @@ from makemore.text.ragged import gathered, in_blocks, offsets_of, places, scatte
 from makemore.text.reading import Cleaned, Counts, blocks, clean, code_points, text_of
 from makemore.text.table import is_table, joined, lines_of, listed, one_line
 
-MANY = 2**18  # lines that are compared at once to find copies
-MOST_LABELS = 1000  # distinct ones: more are no labels but texts of their own
+MANY = 2**18  # hashes that are sorted at once to find copies
+MOST_LABELS = 1000  # distinct labels: a column with more of them holds texts, not labels
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Lines of text.
+    """Holds lines of text as one array of code points, with a label for each line if there are any.
 
     codes: (n_symbols,) code points of all lines, one after another
     offsets: (n_lines + 1,) where each line starts; the last is n_symbols
-    labels: (n_lines,) the number of each line's label in label_names, or None
+    counts: how many lines were read, blank, too long, copies
+    labels: (n_lines,) the index of each line's label in label_names, or None
+    label_names: the distinct labels, sorted
     """
 
     codes: NDArray[Any]
     offsets: NDArray[np.int64]
     counts: Counts = field(default_factory=Counts)
     labels: NDArray[np.int64] | None = None
-    label_names: tuple[str, ...] = ()  # sorted
+    label_names: tuple[str, ...] = ()
 
     @classmethod
     def read(
         cls, path: str | os.PathLike[str], options: TextConfig | None = None, fewest: int = 1
     ) -> Corpus:
-        """The lines of a file (``-`` is standard input). Raises DataError, naming the place."""
+        """Read the lines of a file (``-`` is standard input) and clean them.
+
+        fewest: lines that must be left. Raises DataError, naming the file and the line.
+        """
         options = options or TextConfig()
         name = "standard input" if os.fspath(path) == "-" else visible(os.fspath(path), 200)
         try:
@@ -56,7 +64,7 @@ class Corpus:
                 with open(path, "rb") as stream:
                     corpus = cls._from_stream(stream, name, options)
         except (OSError, ValueError) as error:
-            if isinstance(error, MakemoreError):
+            if isinstance(error, MakemoreError):  # a DataError is a ValueError, too
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
@@ -70,12 +78,14 @@ class Corpus:
         labels: Iterable[str] | None = None,
         fewest: int = 1,
     ) -> Corpus:
-        """The given strings, cleaned like the lines of a file. Raises DataError, UsageError.
+        """Clean strings like the lines of a file. Raises DataError, UsageError.
 
         labels: one for each line; without them options.labels takes them from the lines.
+        fewest: lines that must be left
         """
         options = options or TextConfig()
         if labels is not None:
+            # Lines with labels take the way of a labelled file, so that both are cleaned alike.
             lines = joined(lines, labels)
             options = replace(options, labels=True, label_column=None, text_column=None)
         if is_table(options):
@@ -83,14 +93,14 @@ class Corpus:
         pieces = [one_line(line, number) for number, line in enumerate(listed(lines), 1)]
         try:
             codes = code_points("\n".join(pieces) + "\n" * bool(pieces))
-        except UnicodeEncodeError as error:
+        except UnicodeEncodeError as error:  # UTF-32 has no half of a surrogate pair
             number = "\n".join(pieces)[: error.start].count("\n") + 1
             raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
         return _corpus(clean(codes, options))._finished("lines", options, fewest)
 
     @classmethod
     def exactly(cls, lines: Sequence[str], labels: Sequence[str] | None = None) -> Corpus:
-        """The given strings as they are: nothing cleaned, nothing dropped. Raises DataError."""
+        """Make a corpus of strings as they are: none is cleaned or dropped. Raises DataError."""
         lines = listed(lines)
         try:
             codes = code_points("".join(lines))
@@ -104,28 +114,31 @@ class Corpus:
 
     @classmethod
     def _from_stream(cls, stream: BinaryIO, name: str, options: TextConfig) -> Corpus:
+        """Read and clean the lines of a stream of bytes, or the rows of a table in it."""
         texts = blocks(stream, name, options.encoding, options.errors)
         if is_table(options):
             texts = lines_of(texts, name, options)
+            # The table's rows are TEXT<tab>LABEL lines from here on.
             options = replace(options, labels=options.label_column is not None)
         return cls.from_texts(texts, options, name)
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], options: TextConfig, name: str = "lines") -> Corpus:
-        """The lines of texts that each end where one does, cleaned; copies are kept, uncounted."""
-        parts, first = list[Corpus](), 1
+        """Clean texts that each end at the end of a line; copies stay in and are not counted."""
+        parts, first = list[Corpus](), 1  # first: the number of a text's first line, for errors
         for text in texts:
             parts.append(_corpus(clean(code_points(text), options, name, first)))
             first += parts[-1].counts.read
         return concatenate(parts)
 
     def _finished(self, name: str, options: TextConfig, fewest: int = 1) -> Corpus:
-        """Copies counted and, unless they are to be kept, dropped; the limits of a text held."""
+        """Count copies, drop them unless they are to be kept, and check a text's limits."""
         if len(self) < fewest:
             counts = self.counts
             reason = f"{counts.blank} blank, {counts.too_long} longer than {options.max_line}"
             raise DataError("no lines to learn from", f"{name}: {reason}", "give one thing a line")
         first = self.first_of_each()
+        # Copies are counted even where they are kept.
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
         if not options.keep_copies and len(first) < len(self):
             corpus = corpus.take(first)
@@ -134,6 +147,7 @@ class Corpus:
                 f"{len(self.label_names)} different labels, more than {MOST_LABELS}", name,
                 "give labels that many lines share",
             )  # fmt: skip
+        # By characters; the symbols of another rule are counted where they are cut (Vocabulary.of).
         vocabulary = len(corpus.characters())
         if vocabulary > options.max_vocab:
             raise DataError(
@@ -153,45 +167,49 @@ class Corpus:
             yield from part.text().split("\n")[:-1]
 
     def blocks(self) -> Iterator[Corpus]:
-        """The lines in order, some at a time: what is made of them takes little memory."""
+        """Yield the lines in order, a block at a time, so that work on them takes little memory."""
         for rows, _ in in_blocks(self.offsets):
             yield self.take(rows)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(n_lines,) symbols in each line."""
+        """Count the characters of each line (n_lines,)."""
         return np.diff(self.offsets)
 
     @property
     def longest(self) -> int:
+        """Count the characters of the longest line; 0 without lines."""
         return int(self.lengths.max()) if len(self) else 0
 
     def characters(self) -> NDArray[Any]:
-        """The distinct code points, sorted."""
+        """Return the distinct code points, sorted."""
+        # np.unique sorts a copy: of a block at a time it is small, of the whole text it is not.
         found = [np.unique(self.codes[symbols]) for _, symbols in in_blocks(self.offsets)]
-        return np.unique(np.concatenate([*found, self.codes[:0]]))
+        return np.unique(np.concatenate([*found, self.codes[:0]]))  # one array even without lines
 
     def text(self) -> str:
-        """All lines, each ended by a line feed."""
+        """Return all lines as one string, each ended by a line feed."""
+        # An array full of line feeds (10): line i moves right by i, which leaves one after each.
         ended = np.full(len(self.codes) + len(self), 10, dtype=self.codes.dtype)
         scatter(self.codes, self.offsets, self.offsets[:-1] + np.arange(len(self)), ended)
         return text_of(ended)
 
     def written(self) -> str:
-        """All lines as a file has them: with `--labels`, each is TEXT<tab>LABEL."""
+        """Return all lines as a file has them: with labels, each is TEXT<tab>LABEL."""
         names = self.label_of_each()
         if names is None:
             return self.text()
         return "".join(f"{line}\t{name}\n" for line, name in zip(self, names, strict=True))
 
     def label_of_each(self) -> list[str] | None:
-        """The name of each line's label; None without labels."""
+        """Return the name of each line's label; None without labels."""
         if self.labels is None:
             return None
         return [self.label_names[number] for number in self.labels.tolist()]
 
     def take(self, rows: NDArray[Any] | slice) -> Corpus:
-        """The corpus of these lines, in this order."""
+        """Select lines: the corpus of these rows, in this order. `counts` stay the whole text's."""
+        # The lines may lie anywhere in the old array; in the new one they lie side by side.
         begin, end = self.offsets[:-1][rows], self.offsets[1:][rows]
         offsets = offsets_of(end - begin)
         labels = None if self.labels is None else self.labels[rows]
@@ -199,21 +217,27 @@ class Corpus:
         return Corpus(codes, offsets, self.counts, labels, self.label_names)
 
     def lowest(self, most: int) -> Corpus:
-        """At most `most` lines, of the lowest hashes: the same ones however the text is ordered.
+        """Take a sample of at most `most` lines, those with the lowest hashes, in their order.
 
-        Of two such parts the smaller lies within the larger.
+        It is the same sample however the text is ordered, and a smaller one lies within a larger.
         """
         if len(self) <= most:
             return self
         hashes = self.hashes()
-        low = np.flatnonzero(hashes <= np.partition(hashes, most)[most])  # these and few more
+        # A partition is linear in the lines; only the few that it leaves are sorted.
+        low = np.flatnonzero(hashes <= np.partition(hashes, most)[most])
         return self.take(np.sort(low[np.argsort(hashes[low], kind="stable")[:most]]))
 
     def hashes(self) -> NDArray[np.uint64]:
-        """(n_lines,) a 64-bit hash of each line's text, the same on every machine and run."""
+        """Hash each line's text to 64 bits (n_lines,), the same on every machine and run.
+
+        The hash is mix(length + sum over positions j of mix(character j + j * 2^32)).
+        """
         hashes = np.zeros(len(self), dtype=np.uint64)
+        # All lines begin at 0 here, so `position` counts from the start of each line.
         starts, nowhere = self.offsets[:-1], np.broadcast_to(np.int64(0), len(self))
         for rows, symbols, position in places(self.offsets, nowhere):
+            # A code point has 21 bits: the position above them makes "ab" and "ba" differ.
             high = position.astype(np.uint64) << np.uint64(32)
             mixed = mix(self.codes[symbols].astype(np.uint64) + high)
             lengths = np.diff(self.offsets[rows.start : rows.stop + 1])
@@ -225,18 +249,20 @@ class Corpus:
         return hashes
 
     def first_of_each(self) -> NDArray[np.int64]:
-        """The rows of the first occurrence of every distinct line, ascending.
+        """Find the row of the first occurrence of every distinct line, ascending.
 
-        A line is a copy if text and label are those of another.
+        A line is a copy if its text and its label are those of a line before it.
         """
         hashes = self.hashes()
         if self.labels is not None:
             hashes = mix(hashes ^ mix(self.labels.astype(np.uint64)))
         copies = np.zeros(len(self), dtype=bool)
         for rows in _by_hash(hashes):
+            # A stable sort keeps rows of equal hash in order: the first of them is the leader.
             order = rows[np.argsort(hashes[rows], kind="stable")]
             again = np.zeros(len(order), dtype=bool)
             again[1:] = hashes[order[1:]] == hashes[order[:-1]]
+            # The running maximum carries each leader's index over the rows that follow it.
             leader = order[np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))]
             other, leader = order[again], leader[again]
             # Equal hashes are compared symbol by symbol: a collision must not drop a line.
@@ -247,17 +273,17 @@ class Corpus:
         return np.flatnonzero(~copies)
 
     def equal_lines(self, other: Corpus) -> NDArray[np.bool_]:
-        """(n_lines,) whether each line equals the line of `other` in the same row."""
+        """Compare each line with the line of `other` in the same row (n_lines,)."""
         same = self.lengths == other.lengths
-        both, theirs = self.take(same), other.take(same)
-        differs = np.zeros(len(both) + 1, dtype=np.int64)
+        both, theirs = self.take(same), other.take(same)  # of equal lengths, so of equal offsets
+        differs = np.zeros(len(both) + 1, dtype=np.int64)  # different characters of each line
         rows = np.repeat(np.arange(len(both)), both.lengths)
         np.add.at(differs, rows[both.codes != theirs.codes], 1)
         same[same] = differs[:-1] == 0
         return same
 
     def digest(self) -> str:
-        """sha256 of the lines, with their labels, as UTF-8, each ended by a line feed."""
+        """Compute the sha256 of the lines, with labels, as UTF-8, each ended by a line feed."""
         found = hashlib.sha256()
         for part in self.blocks():
             found.update(part.written().encode())
@@ -265,24 +291,29 @@ class Corpus:
 
 
 def concatenate(parts: Iterable[Corpus]) -> Corpus:
-    """One corpus of all lines, in order."""
+    """Join corpora into one, in order; labels only if every part has labels."""
     parts = list(parts)
-    if not parts:
+    if not parts:  # an empty file
         return Corpus(np.zeros(0, np.uint8), np.zeros(1, np.int64))
     codes = np.concatenate([part.codes for part in parts])
+    # The lengths are written where the offsets will be: no second array of that size.
     offsets = np.zeros(sum(map(len, parts)) + 1, dtype=np.int64)
     np.concatenate([part.lengths for part in parts], out=offsets[1:])
     np.cumsum(offsets, out=offsets)
     counts = sum((part.counts for part in parts), Counts())
     if any(part.labels is None for part in parts):
         return Corpus(codes, offsets, counts)
+    # A label has another index in each part: all are looked up in the names of all parts.
     names = tuple(sorted({name for part in parts for name in part.label_names}))
     labels = np.concatenate([renumbered(part, names) for part in parts])
     return Corpus(codes, offsets, counts, labels, names)
 
 
 def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
-    """(n_lines,) the place of each line's label in other names; -1 for one that they lack."""
+    """Look up each line's label in other names (n_lines,): its index, -1 where it is missing.
+
+    Raises ValueError for a corpus without labels.
+    """
     if corpus.labels is None:
         raise ValueError("these lines have no labels")
     place = {name: number for number, name in enumerate(names)}
@@ -291,11 +322,12 @@ def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def is_clean(text: str) -> bool:
-    """Whether reading `text` as a line of a file would give it back unchanged."""
+    """Check that reading `text` as a line of a file would give it back unchanged."""
     return bool(text) and text == text.strip() and "\n" not in text
 
 
 def _corpus(cleaned: Cleaned) -> Corpus:
+    """Turn cleaned lines into a corpus, with an index for each label."""
     lines, labels = cleaned.lines, cleaned.labels
     if labels is None:
         return Corpus(lines.codes, lines.offsets, cleaned.counts)
@@ -304,25 +336,29 @@ def _corpus(cleaned: Cleaned) -> Corpus:
 
 
 def _numbered(labels: Iterable[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """(n,) the number of each label, and their names in sorted order."""
+    """Give each label the index (n,) of its name in sorted order; and those names."""
     seen: dict[str, int] = {}
     found = np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
     names = sorted(seen)
-    rank = np.empty(len(names), dtype=np.int64)
+    rank = np.empty(len(names), dtype=np.int64)  # order of first occurrence -> sorted order
     rank[[seen[name] for name in names]] = np.arange(len(names))
     return rank[found], tuple(names)
 
 
 def _by_hash(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
-    """All rows, ascending, in parts of about MANY: equal hashes are in one part."""
+    """Yield all rows, ascending, in parts of about MANY; rows of equal hash are in one part."""
     parts = 1 + len(hashes) // MANY
+    # The upper 32 bits of a hash times `parts`, over 2^32: an even spread over 0 .. parts - 1.
     part = ((hashes >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.uint16)
     for number in range(parts):
         yield np.flatnonzero(part == number)
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's finaliser (Steele, Lea and Flood 2014): every bit reaches every other."""
+    """Scramble 64-bit integers so that every input bit changes about half of the output bits.
+
+    SplitMix64's finaliser (Steele, Lea and Flood 2014).
+    """
     x = x ^ (x >> np.uint64(30))
     x *= np.uint64(0xBF58476D1CE4E5B9)
     x ^= x >> np.uint64(27)

@@ -1,4 +1,4 @@
-"""Dataset: the lines to learn from, those to choose by, and those to report on once.
+"""Dataset: the split of a corpus into train, validation and test lines.
 
 A split comes before everything that is learned. No torch.
 """
@@ -21,7 +21,7 @@ MIN_LINES_TO_SPLIT = 50  # distinct lines under which all of them train
 
 @dataclass(frozen=True)
 class Split:
-    """The three parts of a corpus: to learn from, to choose by, to report once."""
+    """Holds the three parts of a corpus: train to learn from, val to choose by, test to report."""
 
     train: Corpus
     val: Corpus
@@ -31,21 +31,24 @@ class Split:
         return iter((("train", self.train), ("val", self.val), ("test", self.test)))
 
     def digest(self) -> str:
-        """sha256 over the digests of the three parts."""
+        """Compute the sha256 over the digests of the three parts."""
         return hashlib.sha256("".join(part.digest() for _, part in self).encode()).hexdigest()
 
 
 def train_val_test_split(corpus: Corpus) -> Split:
-    """train / val / test, 80 / 10 / 10, by a hash of each line's text under a constant key.
+    """Split a corpus 80 / 10 / 10 into train, val and test by a hash of each line's text.
 
     Where a line goes depends on its text alone: neither order, growth of the file nor copies move
     it. Under 50 distinct lines all of them train.
     """
     hashes = corpus.hashes()
+    # Most files show 50 distinct lines among their first: the rest need not be sorted.
     if all(len(np.unique(some)) < MIN_LINES_TO_SPLIT for some in (hashes[:MANY], hashes)):
         nothing = corpus.take(slice(0))
         return Split(corpus, nothing, nothing)
+    # The key keeps this choice independent of `Corpus.lowest`, which samples by the same hashes.
     share = mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
+    # 32 random bits times 10, over 2^32, is an even draw from 0 to 9 without floating point.
     tenth = (share * np.uint64(10) >> np.uint64(32)).astype(np.uint8)
     del hashes, share
     return Split(*(corpus.take(part) for part in (tenth < 8, tenth == 8, tenth == 9)))
@@ -54,9 +57,9 @@ def train_val_test_split(corpus: Corpus) -> Split:
 def read_split(
     file: str | None, config: TextConfig, val: str | None = None, test: str | None = None
 ) -> tuple[Corpus, Split]:
-    """Read a file (the built-in names without one): its corpus, and its parts.
+    """Read a file (without one, the built-in names) and split it: its corpus and its split.
 
-    val, test: files that are these parts, taken as they are; copies in them stay.
+    val, test: files to use as these parts in place of a split; copies in them stay.
     Raises DataError, UsageError.
     """
     corpus = (

@@ -1,7 +1,7 @@
-"""Ragged arrays: texts one after another in one array, with offsets; read in blocks of lines.
+"""Ragged arrays: pieces of different lengths in one flat array, with the offset of each piece.
 
-An index takes 8 bytes and a symbol one. So whatever needs an index for each symbol works on a block
-of lines at a time, and the memory that this takes does not grow with the text.
+An index takes 8 bytes and a symbol often 1. So whatever needs an index for each symbol works on a
+block of pieces at a time, and the memory for indices does not grow with the text.
 """
 
 from __future__ import annotations
@@ -15,18 +15,24 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 
-BLOCK = 2**16  # symbols or lines of a block: its indices fit into a core's cache
+BLOCK = 2**16  # symbols or pieces of a block: its indices fit into a core's cache
 
 
 def offsets_of(lengths: NDArray[Any]) -> Ints:
-    """Lengths (n,) of pieces -> (n + 1,) where each starts; the last is where all end."""
+    """Turn lengths (n,) into offsets (n + 1,): where each piece starts, and where the last ends.
+
+    offsets_of([4, 2]) -> [0, 4, 6]
+    """
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
 
 
 def in_blocks(offsets: Ints) -> Iterator[tuple[slice, slice]]:
-    """Blocks of whole pieces, in order: which pieces, and which symbols they are."""
+    """Yield blocks of whole pieces, in order, as two slices: of the pieces, and of their symbols.
+
+    offsets: (n + 1,)
+    """
     first, pieces = 0, len(offsets) - 1
     while first < pieces:
         # At most BLOCK of both, but always one piece, however long it is.
@@ -37,15 +43,21 @@ def in_blocks(offsets: Ints) -> Iterator[tuple[slice, slice]]:
 
 
 def places(offsets: Ints, begin: Ints) -> Iterator[tuple[slice, slice, Ints]]:
-    """The same blocks, and (n_symbols,) where each symbol stands if piece i begins at begin[i]."""
+    """Yield the blocks of in_blocks with the index of each symbol if piece i began at begin[i].
+
+    offsets: (n + 1,); begin: (n,)
+    """
     for rows, symbols in in_blocks(offsets):
         starts = offsets[rows.start : rows.stop + 1]
-        shift = begin[rows] - starts[:-1]
+        shift = begin[rows] - starts[:-1]  # one number moves a whole piece
         yield rows, symbols, np.arange(symbols.start, symbols.stop) + shift.repeat(np.diff(starts))
 
 
 def gathered(values: NDArray[Any], begin: Ints, offsets: Ints) -> NDArray[Any]:
-    """(offsets[-1],) the values of pieces that begin there, one after another."""
+    """Gather pieces out of `values` into one array (offsets[-1],), one after another.
+
+    begin: (n,) where each piece begins in `values`; offsets: (n + 1,) in the result
+    """
     found = np.empty(int(offsets[-1]), dtype=values.dtype)
     for _, symbols, where in places(offsets, begin):
         found[symbols] = values[where]
@@ -53,6 +65,9 @@ def gathered(values: NDArray[Any], begin: Ints, offsets: Ints) -> NDArray[Any]:
 
 
 def scatter(values: NDArray[Any], offsets: Ints, begin: Ints, out: NDArray[Any]) -> None:
-    """Put pieces where they are to begin in `out`."""
+    """Scatter pieces of `values` into `out`: the inverse of `gathered`.
+
+    offsets: (n + 1,) in `values`; begin: (n,) where each piece is to begin in `out`
+    """
     for _, symbols, where in places(offsets, begin):
         out[where] = values[symbols]

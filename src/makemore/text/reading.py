@@ -1,9 +1,9 @@
-"""Reading: the bytes of a stream as text, and a text's code points as clean lines, all counted.
+"""Reading: bytes of a stream -> blocks of text -> clean lines as code points, with counts.
 
-Bytes are read block by block, never more in memory than their bounds; what is no text is refused
-with its place and what to do: archives, pictures, another encoding. A text is one array of code
-points, and so is what comes of it: no string is made of any line. White space at the ends of lines
-is removed.
+Bytes are read block by block, within bounds of memory. What is no text (an archive, a picture,
+another encoding) is refused with its position and what to do. Cleaning removes white space at the
+ends of lines and drops blank and too long lines; it works on arrays of code points and makes no
+string of any line.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ Ints = NDArray[np.int64]
 LINE_FEED, TAB = 10, 9
 
 
+# Python's white space; U+3000, the ideographic space, is the highest of it.
 _SPACES = np.array([c for c in range(0x3001) if chr(c).isspace()], dtype=np.uint32)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What cleaning a text did: lines read, and lines left out by reason."""
+    """Counts the lines of a text: those read, and those left out by reason."""
 
-    read: int = 0
+    read: int = 0  # all lines, those left out included
     blank: int = 0
     too_long: int = 0
     copies: int = 0  # second and later occurrences, whether they were dropped or kept
@@ -46,7 +47,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Pieces of a text: their code points, one after another, and offsets (n + 1,) of each."""
+    """Holds pieces of a text: code points, one piece after another, and offsets (n + 1,)."""
 
     codes: Codes
     offsets: Ints
@@ -54,7 +55,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The lines that are left of a text, and a label for each where it has labels."""
+    """Holds the lines that are left of a text, and the label of each where it has labels."""
 
     lines: Pieces
     labels: Pieces | None
@@ -62,27 +63,31 @@ class Cleaned:
 
 
 def code_points(text: str) -> Codes:
-    """(len(text),) the code points, in the smallest type that holds them."""
+    """Return the code points of a text (len(text),), in the smallest type that holds them.
+
+    Raises UnicodeEncodeError for half of a surrogate pair.
+    """
     wide = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
     largest = int(wide.max()) if len(wide) else 0
     return wide.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)
 
 
 def text_of(codes: Codes) -> str:
-    """The string of these code points."""
+    """Return the string of these code points: the inverse of `code_points`."""
     return codes.astype("<u4").tobytes().decode("utf-32-le")
 
 
 def clean(codes: Codes, options: TextConfig, name: str = "lines", first: int = 1) -> Cleaned:
-    """Lines ended by LF: white space at their ends removed; blank and too long ones left out.
+    """Cut code points into lines, strip white space, and leave out blank and too long lines.
 
-    With options.labels a line ends with a tab and its label. Raises DataError for a line without,
-    by its number; `first` is that of the first line here, `name` says of what.
+    With options.labels a line is TEXT<tab>LABEL; raises DataError for one without a label, by its
+    number. first: the number of the first line here; name: what the text is called in errors
     """
     ends = np.flatnonzero(codes == LINE_FEED)
     if len(codes) and codes[-1] != LINE_FEED:
-        ends = np.append(ends, len(codes))
+        ends = np.append(ends, len(codes))  # the last line need not end with a line feed
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    # Positions of all characters but white space: a line is stripped by a search among them.
     solid = np.flatnonzero(~np.isin(codes, _SPACES))
     labels = None
     text_ends = ends
@@ -103,7 +108,10 @@ def clean(codes: Codes, options: TextConfig, name: str = "lines", first: int = 1
 
 
 def _trimmed(solid: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """Where each piece begins and ends without white space; a blank one ends where it begins."""
+    """Strip pieces: where each begins and ends without white space; a blank one ends at its start.
+
+    solid: positions of all characters that are no white space, ascending
+    """
     first, last = np.searchsorted(solid, starts), np.searchsorted(solid, ends)
     filled = last > first
     begin, end = starts.copy(), starts.copy()
@@ -114,8 +122,11 @@ def _trimmed(solid: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 def _tabs(
     codes: Codes, starts: Ints, ends: Ints, solid: Ints, place: tuple[str, int]
 ) -> Ints:  # fmt: skip
-    """(n_lines,) the last tab of each line; the start of a blank one. Raises DataError."""
-    tabs = np.concatenate([[-1], np.flatnonzero(codes == TAB)])
+    """Find the last tab of each line (n_lines,); of a blank line, its start.
+
+    Raises DataError for a line without a tab, or with nothing behind it.
+    """
+    tabs = np.concatenate([[-1], np.flatnonzero(codes == TAB)])  # -1: there is always one before
     last = tabs[np.searchsorted(tabs, ends) - 1]
     blank = np.searchsorted(solid, starts) == np.searchsorted(solid, ends)
     after = np.searchsorted(solid, last + 1) == np.searchsorted(solid, ends)
@@ -130,11 +141,13 @@ def _tabs(
 
 
 def _gathered(codes: Codes, begin: Ints, end: Ints) -> Pieces:
+    """Copy the pieces codes[begin:end] next to each other."""
     offsets = offsets_of(end - begin)
     return Pieces(gathered(codes, begin, offsets), offsets)
 
 
 def _with_control(lines: Pieces) -> int:
+    """Count the lines with control characters of ASCII or Latin-1 (C0, DEL, C1)."""
     codes = lines.codes
     places = np.flatnonzero((codes < 32) | ((codes >= 127) & (codes < 160)))
     return len(np.unique(np.searchsorted(lines.offsets, places, "right")))
@@ -145,12 +158,14 @@ MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound
 CHUNK = 2**20  # bytes that are read, and cleaned, at once
 
 
+# First bytes of files that people give by mistake.
 _MAGIC = (
     (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "a PNG picture"),
     (b"%PDF", "a PDF"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
 )  # fmt: skip
 
 
+# Byte order marks; UTF-32 comes first, as its little-endian mark begins with that of UTF-16.
 _MARKS = (
     (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
@@ -158,7 +173,10 @@ _MARKS = (
 
 
 def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[str]:
-    """The text in blocks that end where a line does. Raises DataError, naming line and byte."""
+    """Decode a stream into blocks of text that end at the end of a line.
+
+    Raises DataError, naming line and byte.
+    """
     line_number = 1
     for block in _whole_lines(stream, name, encoding):
         text = _decode(block, name, line_number, encoding, errors)
@@ -172,9 +190,12 @@ def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[
 
 
 def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
-    """Blocks of the stream that end where a line does, never more than the bounds in memory."""
+    """Read blocks of bytes that end at the end of a line, within the bounds of memory.
+
+    Where byte 10 does not end a line (UTF-16), the whole file is one block.
+    """
     by_line = _ends_lines_with_lf(encoding)
-    rest, kept, total, started = list[bytes](), 0, 0, False  # rest: what has no line end yet
+    rest, kept, total, started = list[bytes](), 0, 0, False  # rest: chunks without a line end yet
     while chunk := stream.read(CHUNK):
         if not started:
             started = True
@@ -198,7 +219,10 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
 
 
 def _ends_lines_with_lf(encoding: str) -> bool:
-    """Whether the byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16."""
+    """Check that byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16.
+
+    Raises DataError for an unknown encoding.
+    """
     try:
         return "\n".encode(encoding) == b"\n" or encoding.lower().replace("_", "-") == "utf-8-sig"
     except LookupError:
@@ -208,6 +232,7 @@ def _ends_lines_with_lf(encoding: str) -> bool:
 
 
 def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
+    """Refuse a first chunk that is no text in the encoding, by its first bytes (DataError)."""
     for magic, kind in _MAGIC:
         if chunk.startswith(magic):
             raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
@@ -225,6 +250,7 @@ def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
 
 
 def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: str) -> str:
+    """Decode a block that begins at this line. Raises DataError, naming line and byte."""
     try:
         # utf-8-sig would drop a mark at the start of every block.
         text = block.decode(encoding.replace("_", "-").removesuffix("-sig"), errors)

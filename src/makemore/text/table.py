@@ -1,6 +1,6 @@
-"""Table: rows of CSV or TSV, or two lists, as lines of a text and its label.
+"""Table: turns rows of CSV or TSV, or two lists, into TEXT<tab>LABEL lines.
 
-A name for a column says that the first row holds names; a number (from 1) says that none does.
+A column given by name says that the first row holds names; by number (from 1), that none does.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from makemore.escaping import visible
 from makemore.options import unknown_key
 from makemore.text.config import TextConfig
 
-TOGETHER = 2**16  # rows in a block of text
+TOGETHER = 2**16  # rows in a block of lines
 
 
 def is_table(options: TextConfig) -> bool:
-    """Whether a file is read as a table. Raises UsageError for options that clash."""
+    """Check whether a file is read as a table. Raises UsageError for options that clash."""
     if options.labels and options.label_column is not None:
         raise UsageError(
             "labels come after a tab or from a column, not both", "--labels, --label-column",
@@ -34,14 +34,17 @@ def is_table(options: TextConfig) -> bool:
 
 
 def listed(lines: Iterable[str]) -> Sequence[str]:
-    """The strings, so that they can be counted. DataError for one string."""
-    if isinstance(lines, str):
+    """Return the strings as a sequence, which has a length. Raises DataError for one string."""
+    if isinstance(lines, str):  # a string is iterable, too: each character would be a line
         raise DataError("one string is no list of lines", "lines", "split it: text.splitlines()")
     return lines if isinstance(lines, Sequence) else list(lines)
 
 
 def one_line(line: Any, number: int, kind: str = "line") -> str:
-    """`line`, if it is one. Raises DataError."""
+    """Return `line` if it is a string without a line feed. Raises DataError, naming its number.
+
+    kind: "line" or "label", for the error
+    """
     if not isinstance(line, str):
         to_do = "give strings: [str(label) for label in y]" if kind == "label" else None
         what = f"{kind} {number} is no string but {type(line).__name__}"
@@ -52,13 +55,15 @@ def one_line(line: Any, number: int, kind: str = "line") -> str:
 
 
 def joined(lines: Iterable[str], labels: Iterable[str]) -> list[str]:
-    """TEXT<tab>LABEL lines. Raises DataError for what is no label."""
+    """Join lines and labels to TEXT<tab>LABEL lines. Raises DataError for what is no label."""
     texts, names = list(listed(lines)), list(listed(labels))
     if len(texts) != len(names):
         raise DataError(f"{len(texts)} lines and {len(names)} labels", "y", "give one for each")
     for number, name in enumerate(names, 1):
+        # The last tab of a line separates its label, so that none may stand within one.
         if not one_line(name, number, "label").strip() or "\t" in name.strip():
             raise DataError(f"label {number} is blank or holds a tab", "labels", "give it a name")
+    # From here on they are cleaned exactly like the lines of a labelled file.
     return [
         f"{one_line(text, number)}\t{name}"
         for number, (text, name) in enumerate(zip(texts, names, strict=True), 1)
@@ -66,7 +71,7 @@ def joined(lines: Iterable[str], labels: Iterable[str]) -> list[str]:
 
 
 def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[str]:
-    """Blocks of TEXT<tab>LABEL lines (TEXT alone without --label-column).
+    """Turn a table's text into blocks of TEXT<tab>LABEL lines (TEXT without --label-column).
 
     Tabs separate the cells where the first line holds one, else commas. A blank text gives a blank
     line. Raises DataError, naming the row, and UsageError for a column that is not there.
@@ -74,8 +79,9 @@ def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[
     lines = _lines(blocks)
     first = next(lines, "")
     tab = "\t" in first
+    # strict: a quote that nobody closes is an error, not a cell that holds the rest of the file.
     reader = csv.reader(_again(first, lines), delimiter="\t" if tab else ",", strict=True)
-    columns: _Columns | None = None
+    columns: _Columns | None = None  # known once the first row has been read
     made: list[str] = []
     row = 0
     try:
@@ -85,7 +91,7 @@ def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[
                 if columns.header:
                     continue
             made.append(columns.line(cells, f"{name}: row {row}"))
-            if len(made) == TOGETHER:
+            if len(made) == TOGETHER:  # cleaning many lines at once is far faster
                 yield "\n".join(made) + "\n"
                 made = []
     except csv.Error as error:
@@ -98,16 +104,17 @@ def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[
 
 
 def _lines(blocks: Iterable[str]) -> Iterator[str]:
-    """Lines with their line feeds; nothing else ends one, as in a plain text."""
+    """Yield lines with their line feeds; nothing else ends a line, as in a plain text."""
     for block in blocks:
         start = 0
-        while start < len(block):
+        while start < len(block):  # str.splitlines would also cut at U+2028 and others
             end = block.find("\n", start) + 1 or len(block)
             yield block[start:end]
             start = end
 
 
 def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
+    """Put back a line that was read from an iterator."""
     if first:
         yield first
     yield from rest
@@ -115,7 +122,7 @@ def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Places of the text and of the label in a row, and whether the first row is a header."""
+    """Holds which columns (from 0) are text and label, and whether the first row is a header."""
 
     text: int
     label: int | None
@@ -123,11 +130,13 @@ class _Columns:
 
     @classmethod
     def of(cls, cells: list[str], options: TextConfig) -> _Columns:
+        """Find the columns by the cells of the first row. Raises UsageError."""
         typed = [options.label_column, options.text_column]
+        # One name is enough: then the first row holds names.
         header = any(column is not None and not column.isdecimal() for column in typed)
         label = _place(cells, options.label_column, "--label-column", header)
         text = _place(cells, options.text_column, "--text-column", header)
-        if text is None:
+        if text is None:  # the first column that is not the label's
             text = next((place for place in range(len(cells)) if place != label), None)
         if text is None or text == label:
             raise UsageError(
@@ -136,9 +145,9 @@ class _Columns:
         return cls(text, label, header)
 
     def line(self, cells: list[str], place: str) -> str:
-        """One row as a line of text. Raises DataError."""
+        """Turn one row into a line. Raises DataError, naming the row (`place`)."""
         text = self._cell(cells, self.text, place)
-        if self.label is None or not text:
+        if self.label is None or not text:  # a blank line is left out, whatever its label
             return text
         label = self._cell(cells, self.label, place)
         if not label:
@@ -148,6 +157,7 @@ class _Columns:
         return f"{text}\t{label}"
 
     def _cell(self, cells: list[str], column: int, place: str) -> str:
+        """Return one cell without white space at its ends. Raises DataError."""
         if not any(cells):
             return ""  # a blank row
         if column >= len(cells):
@@ -161,10 +171,11 @@ class _Columns:
 
 
 def _place(cells: list[str], column: str | None, flag: str, header: bool) -> int | None:
+    """Turn a column's name or number (from 1) into its index. Raises UsageError."""
     if column is None:
         return None
     if column.isdecimal():
-        number = int(column) if len(column) < 10 else 0
+        number = int(column) if len(column) < 10 else 0  # int() refuses thousands of digits
         if not 1 <= number <= len(cells):
             raise UsageError(
                 f"there is no column {visible(column, 20)}", flag, f"give 1 to {len(cells)}"

@@ -1,8 +1,8 @@
-"""Tokenizer: what a line's symbols are by other rules than one character each.
+"""Tokenizer: cuts a line into symbols by another rule than one character each.
 
 `grapheme` is what a reader takes for one character (Unicode's extended grapheme clusters); a
 regular expression gives tokens, such as `Cl`, `Br` or `[nH]` of a molecule. The symbols of a line
-are matches one after another; put together they are the line again.
+are the matches one after another; joined, they are the line again.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
 
 CHARACTER, GRAPHEME = "character", "grapheme"
-PATIENCE = 10.0  # seconds for one line: a pattern that goes back and forth is ended
+PATIENCE = 10.0  # seconds for one line: a pattern that backtracks for longer is ended
 LONGEST_RULE = 10_000  # characters of a pattern
 
 
 class Tokenizer:
-    """Cuts lines into symbols. Raises UsageError for a rule that is no regular expression."""
+    """Cuts lines into symbols by a rule. Raises UsageError for one that is no regular expression.
+
+    rule: "grapheme" or a regular expression whose matches are the symbols
+
+        Tokenizer("Cl|Br|.").tokenize("CCl") -> (["C", "Cl"], [True, True])
+    """
 
     def __init__(self, rule: str) -> None:
         import regex  # type: ignore[import-untyped]
@@ -37,9 +42,10 @@ class Tokenizer:
             ) from None  # fmt: skip
 
     def tokenize(self, line: str) -> tuple[list[str], list[bool]]:
-        """The pieces of a line, which put together are the line; and which of them are symbols.
+        """Cut a line into pieces, and say of each whether it is a symbol.
 
-        The others are what stands between two matches.
+        The others are the text between two matches. Joined, the pieces are the line. Raises
+        DataError for a pattern that takes longer than PATIENCE.
         """
         pieces, is_symbol, end = list[str](), list[bool](), 0
         try:

@@ -1,6 +1,9 @@
 """Vocabulary: symbol <-> id. Id 0 is the boundary, before the first symbol and after the last.
 
-Labels of lines have the ids after those of the symbols. A model reads them and never predicts one.
+Labels of lines have the ids after those of the symbols. A model reads a label as its first input
+and never predicts one.
+
+    symbols a b c, labels x y:   id 0 boundary | 1 a | 2 b | 3 c || 4 x | 5 y      outputs V = 4
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ from makemore.text.ragged import in_blocks, offsets_of
 from makemore.text.tokenizer import CHARACTER, Tokenizer
 
 BOUNDARY = 0
-UNKNOWN = -1
+UNKNOWN = -1  # of a symbol or label that is not in the vocabulary
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,) in symbols.
+    """Holds the ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,).
 
-    The ids are of the smallest type of integers that holds them: a byte for up to 127 symbols.
+    The ids have the smallest integer type that holds them: a byte for up to 127 symbols.
     """
 
     ids: NDArray[Any]
@@ -36,16 +39,17 @@ class Encoded:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(n_lines,) symbols in each line."""
+        """Count the symbols of each line (n_lines,)."""
         return np.diff(self.offsets)
 
 
 class Vocabulary:
-    """The symbols of a text in sorted order; symbol i has the id i + 1.
+    """Maps symbols to ids and back: symbol i, in sorted order, has the id i + 1.
 
     The boundary is an id and no character, so a line may hold any text, `.` included.
-    rule: character, grapheme or a regular expression; labels: sorted, label i has the id
-    len(vocabulary) + i. Raises UsageError for a rule that is none.
+    rule: how lines are cut into symbols: character, grapheme or a regular expression
+    labels: sorted; label i has the id len(vocabulary) + i
+    Raises UsageError for a rule that is no regular expression.
     """
 
     def __init__(
@@ -54,9 +58,10 @@ class Vocabulary:
         self.symbols, self.labels, self.rule = tuple(symbols), tuple(labels), rule
         self._cutter = None if rule == CHARACTER else Tokenizer(rule)
         self._numbers = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
+        # Single characters are encoded through an array indexed by code point, whole texts at once.
         single = self.symbols if rule == CHARACTER else ()
         self._codes = np.array([ord(symbol) for symbol in single], dtype=np.uint32)
-        # Signed, since UNKNOWN is -1; the last place is that of all characters above the highest.
+        # Signed, since UNKNOWN is -1. The last entry stands for every character above the highest.
         table = np.full(int(self._codes.max(initial=0)) + 2, UNKNOWN, dtype=self._small)
         table[self._codes] = np.arange(1, len(single) + 1)
         self._ids = table
@@ -65,9 +70,10 @@ class Vocabulary:
     def of(
         cls, parts: Iterable[Corpus], rule: str = CHARACTER, max_vocab: int | None = None
     ) -> Vocabulary:
-        """The vocabulary of all lines of all parts, and of their labels.
+        """Collect the symbols and labels of all lines of all parts.
 
-        Raises UsageError (the rule), DataError for what no symbol matches or too many symbols.
+        Raises UsageError for the rule, DataError for text that no symbol matches, or for more
+        than max_vocab symbols.
         """
         parts = list(parts)
         labels = sorted({name for part in parts for name in part.label_names})
@@ -84,9 +90,13 @@ class Vocabulary:
 
     @classmethod
     def of_record(cls, raw: Any) -> Vocabulary:
-        """The vocabulary of what `record` gave. Raises DataError, UsageError for what is none."""
+        """Rebuild the vocabulary from its `record`. Raises DataError or UsageError if it is none.
+
+        A run directory may come from anybody, so every value is checked.
+        """
         raw = raw if isinstance(raw, dict) else {}
-        symbols, labels = raw.get("symbols"), raw.get("labels", [])  # there were runs without
+        # Runs of earlier versions have neither labels nor a rule.
+        symbols, labels = raw.get("symbols"), raw.get("labels", [])
         rule = raw.get("rule", CHARACTER)
         if not _are_texts(symbols) or not isinstance(rule, str):
             raise DataError("is no list of symbols with a rule")
@@ -100,21 +110,23 @@ class Vocabulary:
         return cls(symbols, labels, rule)
 
     def record(self) -> dict[str, Any]:
-        """What vocabulary.json holds."""
+        """Return the vocabulary as vocabulary.json holds it."""
         return {"symbols": list(self.symbols), "rule": self.rule, "labels": list(self.labels)}
 
     def __len__(self) -> int:
-        """Symbols and the boundary, which are a model's outputs: 27 for names.txt."""
+        """Count the symbols and the boundary, a model's outputs V: 27 for names.txt."""
         return len(self.symbols) + 1
 
     def encode(self, corpus: Corpus) -> Encoded:
-        """The ids of a corpus's symbols; UNKNOWN (-1) for those it lacks."""
+        """Encode a corpus: the id of each symbol, UNKNOWN (-1) for one that is not here."""
         if self._cutter is None:
             ids = np.empty(len(corpus.codes), dtype=self._small)
-            for _, symbols in in_blocks(corpus.offsets):
+            for _, symbols in in_blocks(corpus.offsets):  # the index of np.take is 8 bytes a symbol
+                # mode="clip": a code point above the table falls on its last entry, UNKNOWN.
                 np.take(self._ids, corpus.codes[symbols], mode="clip", out=ids[symbols])
             return Encoded(ids, corpus.offsets)
         lengths, parts = list[int](), [np.zeros(0, dtype=self._small)]
+        # By another rule each line is cut in Python, a block of lines at a time.
         for part in corpus.blocks():
             rows = [self._cut_ids(line) for line in part]
             lengths += map(len, rows)
@@ -123,10 +135,11 @@ class Vocabulary:
 
     @property
     def _small(self) -> np.dtype[Any]:
-        """The smallest type that holds every id and UNKNOWN."""
-        return np.min_scalar_type(-len(self) - len(self.labels))
+        """Choose the smallest signed type that holds every id and UNKNOWN."""
+        return np.min_scalar_type(-len(self) - len(self.labels))  # of a negative: a signed one
 
     def _cut_ids(self, text: str) -> list[int]:
+        """Cut one line into symbols and look up their ids."""
         pieces, is_symbol = self._cut(text)
         return [
             self._numbers.get(piece, UNKNOWN) if known else UNKNOWN
@@ -134,46 +147,48 @@ class Vocabulary:
         ]
 
     def _cut(self, text: str) -> tuple[list[str], list[bool]]:
+        """Cut one line into pieces, and say of each whether it is a symbol by the rule."""
         if self._cutter is None:
             return list(text), [True] * len(text)
         return self._cutter.tokenize(text)
 
     def encode_line(self, text: str) -> NDArray[np.int64]:
-        """(n_symbols,) the ids of one line; UNKNOWN (-1) for symbols it lacks."""
+        """Encode one line (n_symbols,): UNKNOWN (-1) for a symbol that is not here."""
         return np.array(self._cut_ids(text), dtype=np.int64)
 
     def pieces(self, text: str) -> list[str]:
-        """(n_symbols,) the texts that `encode_line` gives ids, in order."""
+        """Cut one line into the texts (n_symbols,) to which `encode_line` gives ids."""
         return self._cut(text)[0]
 
     def lengths(self, corpus: Corpus) -> NDArray[np.int64]:
-        """(n_lines,) symbols in each line."""
+        """Count the symbols of each line of a corpus (n_lines,)."""
         return corpus.lengths if self._cutter is None else self.encode(corpus).lengths
 
     def longest(self, parts: Iterable[Corpus]) -> int:
-        """Symbols of the longest line of all parts."""
+        """Count the symbols of the longest line of all parts."""
         return max((int(self.lengths(part).max(initial=0)) for part in parts), default=0)
 
     def decode(self, ids: Iterable[Any]) -> str:
-        """The text of ids without boundaries."""
+        """Decode ids without boundaries to a text."""
         return "".join(self.symbols[number - 1] for number in ids)
 
     def decode_lines(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> Corpus:
-        """The text of lines: ids (n,) without boundaries, offsets (n_lines + 1,) in symbols."""
+        """Decode lines: ids (n,) without boundaries, offsets (n_lines + 1,) in symbols."""
         if self._cutter is None:
             return Corpus(self._codes[ids - 1], offsets)
+        # A symbol of several characters: take its text as a line, then read offsets in characters.
         texts = Corpus.exactly(self.symbols).take(ids - 1)
         return Corpus(texts.codes, texts.offsets[offsets])
 
     def unknown_in(self, text: str) -> list[str]:
-        """The distinct symbols of `text` that the vocabulary lacks, sorted."""
+        """Find the distinct symbols of `text` that the vocabulary lacks, sorted."""
         pieces, ids = self._cut(text)[0], self._cut_ids(text)
         return sorted({piece for piece, number in zip(pieces, ids, strict=True) if number < 0})
 
     # -- labels -----------------------------------------------------------------------------------
 
     def label_id(self, name: str) -> int:
-        """The id of a label. Raises UsageError for one that is not known."""
+        """Look up the id of a label. Raises UsageError for one that is not known."""
         if not self.labels:
             raise UsageError("this run has no labels", "--label", "train with --labels")
         if name not in self.labels:
@@ -181,38 +196,40 @@ class Vocabulary:
         return len(self) + self.labels.index(name)
 
     def encode_labels(self, corpus: Corpus) -> NDArray[np.int64] | None:
-        """(n_lines,) the id of each line's label, UNKNOWN (-1) for others; None without labels."""
+        """Encode each line's label (n_lines,): UNKNOWN (-1) for others; None without labels."""
         if corpus.labels is None or not self.labels:
             return None
         number = renumbered(corpus, self.labels)
         return np.where(number < 0, UNKNOWN, len(self) + number)
 
     def label_shares(self, corpus: Corpus) -> NDArray[np.float64]:
-        """(n_labels,) the share of each label among these lines; alike where none has a label."""
+        """Estimate p(label) (n_labels,) by how often each label occurs; uniform without labels."""
         ids = self.encode_labels(corpus)
+        # As indices of labels, without the unknown ones.
         number = ids[ids >= 0] - len(self) if ids is not None else np.zeros(0, dtype=np.int64)
         counts = np.bincount(number, minlength=len(self.labels)).astype(np.float64)
         return counts / counts.sum() if counts.any() else np.full_like(counts, 1 / len(counts))
 
 
 def _are_texts(values: Any) -> bool:
-    """Whether this is a list of texts that a line can hold."""
+    """Check that this is a list of texts that can stand in a line."""
     return isinstance(values, list) and all(
         isinstance(text, str)
         and text
         and "\n" not in text
+        # JSON can hold half of a surrogate pair, and UTF-8 cannot.
         and not any("\ud800" <= symbol <= "\udfff" for symbol in text)
         for text in values
     )
 
 
 def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
-    """The distinct symbols of all lines. Raises DataError for what is none."""
+    """Collect the distinct symbols of all lines. Raises DataError for text that none matches."""
     found: set[str] = set()
     for part in parts:
         for line in part:
             pieces, is_symbol = cutter.tokenize(line)
-            if not all(is_symbol):
+            if not all(is_symbol):  # a model could never draw this line again
                 lost = pieces[is_symbol.index(False)]
                 raise DataError(
                     f"no symbol matches {visible(lost, 40)!r}", f"the line {visible(line, 80)!r}",
@@ -223,22 +240,24 @@ def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
 
 
 def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
-    """`scots`, or `female=.7,scots=.3` -> the share of each label; they are scaled to sum to 1.
+    """Parse a mixture of labels into the probability of each, scaled to sum to 1.
 
-    Raises UsageError for an unknown label, or a share that is no number above 0.
+    Raises UsageError for an unknown label, or a weight that is no number above 0.
+
+        parse_mixture("female=7,scots=3", names) -> {"female": 0.7, "scots": 0.3}
     """
-    if text in names:
+    if text in names:  # a label may itself hold a comma or an equals sign
         return {text: 1.0}
     shares = {}
     for part in text.split(","):
         name, given, number = part.strip().rpartition("=")
-        name, number = (name, number) if given else (number, "1")
+        name, number = (name, number) if given else (number, "1")  # `a,b` weighs both alike
         if name not in names:
             raise unknown_key(name, names, "label")
         try:
             shares[name] = float(number)
         except ValueError:
-            shares[name] = -1.0
+            shares[name] = -1.0  # refused below, with the same message as a number out of range
         if not 0 < shares[name] < math.inf:
             raise UsageError(
                 f"{visible(number, 40)!r} is no share of {name!r}", "--label",

@@ -1,4 +1,4 @@
-"""BatchNorm: running statistics made anew from a whole epoch."""
+"""BatchNorm: its running statistics, computed again from a whole epoch."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from makemore.training.batches import Batches
 
 
 def has_batch_norm(model: nn.Module) -> bool:
-    """Whether a model has layers that look at the whole batch."""
-    return any(isinstance(part, nn.BatchNorm1d) for part in model.modules())
+    """Tell whether a model has BatchNorm layers, which mix the examples of a batch."""
+    return any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules())
 
 
 def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
-    """Set each BatchNorm's running statistics to those of one whole epoch (makemore part 3).
+    """Set each BatchNorm's running mean and variance to those of one epoch (makemore part 3).
 
-    The running ones lag behind weights that still move; both agree to about 1e-3 at the end.
+    In training these are running averages, which lag behind weights that still move. At the end of
+    a training both agree to about 1e-3. Weights, and the mode of the model, stay as they are.
     """
-    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm1d)]
+    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm1d)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
     was_training = model.training
-    model.eval()  # dropout has no part in it, nor draws that would hang on what was drawn before
+    # Without dropout: evaluation has none, and its masks would depend on the draws before them.
+    model.eval()
     for norm in norms:
-        norm.train()
+        norm.train()  # only in this mode does a forward pass update the statistics
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean of all batches
+        norm.momentum = None  # the plain mean of all batches, not a running average
     with torch.no_grad():
-        for number in range(batches.per_epoch):
-            for inputs, _ in batches(number):
-                model(inputs)
+        for step in range(batches.per_epoch):
+            for inputs, _ in batches(step):
+                model(inputs)  # the logits are not needed: the layers take note of what passes
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.train(was_training)

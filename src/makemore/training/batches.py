@@ -1,13 +1,14 @@
-"""Batches: windows (N, block_size) or sequences (B, T) by step, without wasted padding.
+"""Batches: the windows (N, block_size) or sequences (B, T) of one training step.
 
-All lines of a part lie in one flat tensor, boundaries between them; a batch is gathered from it by
-index, so there is no data loader and nothing is copied from the host while training.
+All lines of a part lie in one flat tensor on the device, with boundaries between them. A batch is
+gathered from it by index: no data loader, and no copy from the host while training.
 
     windows, block_size 3:   . . . e m m a . . . o l ...    [. . .] -> e   [. . e] -> m   ...
     sequences:               . e m m a . o l i v i a .      [. e m m a] -> [e m m a .]
     packed, for attention:   [. e m m a . o l i v i a] -> [e m m a . o l i v i a .]
 
-With labels, the label's id stands where a sequence's boundary does, and before each window.
+With labels, the label's id replaces the boundary that starts a sequence, and is the first column of
+every window.
 """
 
 from __future__ import annotations
@@ -21,19 +22,24 @@ from torch import Tensor
 
 from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, LineTensors
 
-MOST_GROUPS = 4  # of lines of like length in a batch of sequences
+MOST_GROUPS = 4  # groups of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
-FEWEST_SHARED = 200  # in a part that a thread computes beside the others
+FEWEST_SHARED = 200  # symbols in a group that one thread computes beside the others
 
 
 class Batches:
-    """Training batches: batch number `step` is a function of (seed, step) alone.
+    """Gives the training batch of each step: a function of (seed, step) and of nothing else.
 
-    An epoch is one permutation of all lines (or windows), cut into batches of like size. A batch is
-    a list of (inputs, targets): one for windows; for sequences up to 4 groups of lines of like
-    length, which hold far less padding than one group would (13 % against 45 % of 512 names).
-    A model that packs gets its lines one after another in rows (5 %), long lines apart.
-    A packed batch of which `shares` parts are computed at the same time has so many groups.
+    An epoch is a random permutation of all lines (or windows), cut into batches of like size.
+    A batch is a list of (inputs, targets), one for each of its groups:
+
+    windows: one group; inputs (N, block_size), targets (N,)
+    sequences: up to 4 groups of lines of like length, inputs and targets (B, T); they hold far less
+        padding than one group would (13 % against 45 % of 512 names)
+    packed sequences: several lines in each row (5 % padding), long lines in groups of their own
+
+    packs: whether the model reads packed rows
+    shares: threads that compute groups of a packed batch at the same time
     """
 
     def __init__(
@@ -41,50 +47,69 @@ class Batches:
     ) -> None:
         self.lines, self.seed, self._epoch = lines, seed, -1
         self.packs, self.shares = packs, shares
+        # What is shuffled: a window model learns from each window alone, the others from lines.
         self.items = lines.n_targets if lines.input_kind == "window" else len(lines)
         # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
         most = self.items if batch_size == 1 else self.items // 2
+        # The remainder is spread over all batches: no small last one, with its noisy gradient.
         self.per_epoch = max(1, min(most, round(self.items / batch_size)))
 
     def __call__(self, step: int) -> list[tuple[Tensor, Tensor]]:
-        epoch, number = divmod(step, self.per_epoch)
+        """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
+        rows = self._rows_of(step)
+        if self.lines.input_kind == "window":
+            ends = torch.from_numpy(self.lines.ends(rows))  # (N,) positions of the targets
+            return [self.lines.windows(ends.to(self.lines.device))]
+        longest = self.lines.block_size
+        if self.packs:
+            buckets = self._bucket_by_length(rows)
+            groups = [group for bucket in buckets for group in self._shared(bucket)]
+            return [self.lines.packed(group, longest) for group in groups]
+        return [self.lines.sequences(group, longest) for group in self._groups(rows)]
+
+    def _rows_of(self, step: int) -> NDArray[Any]:
+        """Indices of the lines (or windows) in the batch of a step, in their shuffled order."""
+        epoch, batch = divmod(step, self.per_epoch)
         if epoch != self._epoch:
+            # A generator keyed by (seed, epoch) gives any epoch's order without those before it:
+            # a training that is resumed sees the batches that it would have seen.
             key = np.array([self.seed, epoch], dtype=np.uint64)
             # Shuffled like this, they are generator.permutation(items) in half of the memory.
             self._order = np.arange(self.items, dtype=np.int32 if self.items < 2**31 else np.int64)
             np.random.Generator(np.random.Philox(key=key)).shuffle(self._order)
             self._epoch = epoch
-        # As np.array_split cuts them: the first batches have one more where it does not come out.
-        size, more = divmod(self.items, self.per_epoch)
-        start = number * size + min(number, more)
-        part = self._order[start : start + size + (number < more)]
-        if self.lines.input_kind == "window":
-            ends = torch.from_numpy(self.lines.ends(part))
-            return [self.lines.windows(ends.to(self.lines.device))]
-        longest = self.lines.block_size
-        if self.packs:
-            groups = [rows for like in self._bucket_by_length(part) for rows in self._shared(like)]
-            return [self.lines.packed(rows, longest) for rows in groups]
-        return [self.lines.sequences(rows, longest) for rows in self._groups(part)]
+        # The cuts of np.array_split: the first `remainder` batches have one item more.
+        size, remainder = divmod(self.items, self.per_epoch)
+        start = batch * size + min(batch, remainder)
+        return self._order[start : start + size + (batch < remainder)]
 
     def _groups(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Rows sorted by length and cut where each group holds as many symbols as the others."""
+        """Sort rows by length, and cut them into groups that hold about as many symbols each.
+
+        Each group is padded to its longest line only. With equal symbols, not equal lines, the
+        groups cost about the same: many short lines in one, few long ones in another.
+        """
         rows = rows[np.argsort(self.lines.lengths[rows], kind="stable")]
+        # Each line has one target more than symbols: its end.
         symbols = np.cumsum(np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size))
         groups = min(MOST_GROUPS, max(1, int(symbols[-1]) // FEWEST_SYMBOLS))
+        # The running sum passes 1/groups, 2/groups ... of the total at the cuts.
         cuts = np.searchsorted(symbols, symbols[-1] * np.arange(1, groups) / groups) + 1
+        # Two cuts can fall on one long line: the group between them is empty.
         return [group for group in np.split(rows, cuts) if len(group)]
 
     def _bucket_by_length(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Rows sorted by length and cut at ROW, 2 * ROW, 4 * ROW symbols ...
+        """Sort rows by length, and cut them at MAX_ROW_SYMBOLS, and 2, 4, 8 ... times as many.
 
-        Attention costs what a row is wide, so that short lines are not to be packed in long rows.
+        Attention compares each position of a row with all of it: a short line that is packed in a
+        row as wide as the longest line would cost as much as that one.
         """
         counts = np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size)
         order = np.argsort(counts, kind="stable")
         groups, start, width = [], 0, MAX_ROW_SYMBOLS
         while start < len(rows):
             end = int(np.searchsorted(counts[order], width, side="right"))
+            # A bucket with few symbols is not worth its calls: it joins the next, wider one.
             if end == len(rows) or counts[order[start:end]].sum() >= FEWEST_SYMBOLS:
                 groups.append(rows[order[start:end]])
                 start = end
@@ -92,7 +117,8 @@ class Batches:
         return groups
 
     def _shared(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Rows dealt out to so many groups, as long as each has enough to do."""
+        """Deal rows out to one group a thread, or to fewer where a group would be too small."""
         symbols = int(self.lines.lengths[rows].sum()) + len(rows)
-        number = max(1, min(self.shares, symbols // FEWEST_SHARED, len(rows)))
-        return [rows[start::number] for start in range(number)]
+        count = max(1, min(self.shares, symbols // FEWEST_SHARED, len(rows)))
+        # Every count-th row, not a slice: rows are sorted by length, and the groups come out alike.
+        return [rows[start::count] for start in range(count)]

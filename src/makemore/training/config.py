@@ -1,7 +1,7 @@
-"""Options of a training, each declared once; a model's own `recipe` overrides defaults. No torch.
+"""Options of a training, each declared once: flag, type, default, help and limits. No torch.
 
-They stand apart from the code that uses them because `train --help` waits for neither numpy nor
-torch.
+They are not in the modules that use them, because those import torch, and `train --help` should not
+wait for that.
 """
 
 from __future__ import annotations
@@ -15,63 +15,85 @@ from makemore.options import option, options_of
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The options of a training. A model's own `recipe` overrides these defaults."""
+    """Holds the options of a training: how long, with which optimizer, and how often it reports.
 
+    A model's `recipe` replaces some of these defaults. Example: TrainingConfig(max_steps=200)
+    """
+
+    # -- how long, and in which batches; None is decided once the text is read --------------------
     max_steps: int | None = option(
         None, "training steps (default: from the amount of data)", minimum=1, maximum=10**9
     )
     batch_size: int = option(
-        512, "lines (or windows, for window models) in a step", minimum=1, maximum=2**20
+        512, "lines in a batch (windows, for a model that reads windows)", minimum=1, maximum=2**20
     )
+    # -- the optimizer (optimizers.py says what each of these does) -------------------------------
     optimizer: str = option(
-        "muon", "muon: Muon for matrices, AdamW for the rest", choices=("sgd", "adamw", "muon")
-    )
+        "muon", "muon: Muon for the hidden matrices, AdamW for the other parameters",
+        choices=("sgd", "adamw", "muon"),
+    )  # fmt: skip
+    # Two rates, as the updates differ in size: AdamW's has entries of about 1, Muon's is a matrix
+    # with singular values of about 1.
     learning_rate: float = option(0.003, "peak learning rate of AdamW or SGD", above=0.0)
-    muon_learning_rate: float = option(0.02, "peak learning rate of Muon's matrices", above=0.0)
+    muon_learning_rate: float = option(0.02, "peak learning rate of Muon", above=0.0)
     muon_momentum: float = option(0.95, "momentum of Muon", minimum=0.0, maximum=0.9999)
     muon_row_momentum: float = option(
-        0.0, "Muon: rows that moved far move less, by this momentum of their squares (0: alike)",
+        0.0, "Muon: divide each row of an update by its root mean square, a running average with "
+        "this decay, as in NorMuon (0: off)",
         minimum=0.0, maximum=0.9999,
     )  # fmt: skip
+    # None is not among its values: 0 is off, and the default is replaced once the text is read.
     soft_targets: float = option(
-        0.0, "learn from what may follow, not only from what does: this share by counts of the "
-        "train lines, the rest by the lines that begin alike (0: each line by itself; default: "
-        "more of it the fewer lines there are)",
+        0.0, "share of the target that comes from n-gram counts of the training lines; the rest "
+        "is what follows in all training lines with the same prefix (0: one-hot targets; default: "
+        "more for fewer lines)",
         minimum=0.0, maximum=1.0,
     )  # fmt: skip
     momentum: float = option(0.0, "momentum of SGD", minimum=0.0, maximum=0.9999)
-    weight_decay: float = option(0.01, "decoupled weight decay of matrices", minimum=0.0)
+    weight_decay: float = option(0.01, "weight decay of matrices, embeddings left out", minimum=0.0)
+    # -- the schedule: the learning rate in each step, as a factor of its peak --------------------
     schedule: str = option(
         "linear",
-        "how the learning rate falls from its peak",
+        "how the learning rate falls: not (constant), to a tenth (step), to 0 (linear, cosine)",
         choices=("constant", "step", "linear", "cosine"),
     )
-    warmup_steps: int = option(0, "steps in which the learning rate rises from 0", minimum=0)
+    warmup_steps: int = option(
+        0, "first steps, in which the learning rate rises linearly to its peak", minimum=0
+    )
     decay_at: float = option(
-        0.5, "step schedule: the share of the steps after which the rate is a tenth",
+        0.5, "step schedule: fraction of the steps after which the learning rate is a tenth",
         minimum=0.0, maximum=1.0,
     )  # fmt: skip
-    grad_clip: float | None = option(None, "clip the norm of all gradients to this", above=0.0)
+    grad_clip: float | None = option(
+        None, "largest norm of the gradient of all parameters: a longer one is scaled down to it",
+        above=0.0,
+    )  # fmt: skip
+    # -- evaluation, and when to stop early -------------------------------------------------------
     eval_interval: int | None = option(
-        None, "steps between evaluations (default: 20 of them in a training)", minimum=1
+        None,
+        "steps between evaluations (default: a twentieth of the steps, at least 10)",
+        minimum=1,
     )
     patience: int | None = option(
-        None, "stop after this many evaluations without a better validation loss", minimum=1
+        None,
+        "stop after this many evaluations in a row without a lower validation loss",
+        minimum=1,
     )
     calibrate: bool = option(
-        False, "BatchNorm: statistics of one whole epoch before each evaluation, not running ones"
+        False, "BatchNorm: evaluate with the mean and variance of one epoch, not running averages"
     )
     seed: int = option(
-        3407, "of initial weights, data order and dropout", minimum=0, maximum=2**63 - 1
+        3407, "seed of initial weights, data order and dropout", minimum=0, maximum=2**63 - 1
     )
+    # -- how the training is carried out: two runs that differ in these alone are the same run ----
     save_interval: float = option(
         10.0, "seconds between checkpoints", minimum=0.0, identifies_run=False
     )
     log_interval: int = option(
-        10, "steps between lines of the log", minimum=1, identifies_run=False
+        10, "steps between entries of the batch loss in the log", minimum=1, identifies_run=False
     )
     threads: int | None = option(
-        None, "CPU threads (default: chosen once and recorded)", minimum=1, maximum=1024,
+        None, "CPU threads (default: chosen for the machine and recorded)", minimum=1, maximum=1024,
         identifies_run=False,
     )  # fmt: skip
     device: str = option(
@@ -81,20 +103,24 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class TimeBudget:
-    """What a training may cost, in place of saying what it shall be."""
+    """Holds the seconds that a training may take, in place of options that say how long it is."""
 
     time: float | None = option(
-        None, "seconds that training may take; model, size and steps are chosen for them",
+        None, "seconds that training may take; model, size and steps are chosen to fit",
         above=0.0, maximum=1e7,
     )  # fmt: skip
 
 
 def parse_seconds(time: float | str) -> float:
-    """`60`, `"60s"`, `"10m"`, `"1.5h"` -> seconds. Raises UsageError."""
+    """Convert a time to seconds: 60 -> 60.0, "60s" -> 60.0, "1.5h" -> 5400.0.
+
+    Raises UsageError for text that is not a time, and for a time that is not above 0.
+    """
     if not isinstance(time, str):
         return float(options_of(TimeBudget)["time"].check(time))
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|h)?", time.strip(), re.ASCII)
-    value = float(found[1]) * {None: 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    # A bounded count of digits: float() of any such text is finite.
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|h)?", time.strip(), re.ASCII)
+    value = float(match[1]) * {None: 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if value <= 0:
         raise UsageError(f"{time!r} is no time", "--time", "give 60s, 10m or 1h")
     return value

@@ -1,4 +1,4 @@
-"""Events: what a training yields, one after the other, and where it stands. No torch."""
+"""Events: what a training yields while it runs, and its progress. No torch."""
 
 from __future__ import annotations
 
@@ -12,53 +12,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One step was taken. `step` counts from 1; `loss` is the batch's nll before the step."""
+    """Reports one optimizer step: the batch's loss before it, in nats a symbol."""
 
-    step: int
-    loss: Tensor
-    learning_rate: float
-    symbols: int
+    step: int  # counted from 1: how many steps were taken
+    loss: Tensor  # (), on the model's device
+    learning_rate: float  # of AdamW or SGD, by the schedule
+    symbols: int  # targets in the batch, padding left out
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Losses by part, in nats a symbol; val is None where there is no such part."""
+    """Reports an evaluation: the nll of both parts, in nats a symbol."""
 
     step: int
-    train: float
-    val: float | None
+    train: float  # of the train part, or of a sample of its lines
+    val: float | None  # None without a validation part
     best: bool  # the lowest validation loss so far (or no validation part)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint of this step is on the disk, whole."""
+    """Reports that the checkpoint of this step is on the disk, whole."""
 
     step: int
 
 
+# Whoever consumes a training tells these apart by their class: `isinstance(event, Evaluated)`.
 Event = Step | Evaluated | Saved
 
 
 @dataclass
 class Progress:
-    """Where a training stands, beside its tensors."""
+    """Counts how far a training has come: the part of a checkpoint that is no tensor."""
 
-    step: int = 0
-    best_step: int = 0
-    best_val: float | None = None
-    evaluations_since_best: int = 0
-    finished: bool = False
+    step: int = 0  # steps taken
+    best_step: int = 0  # the step whose weights are kept
+    best_val: float | None = None  # nats a symbol; None if nothing was validated
+    evaluations_since_best: int = 0  # compared with the option `patience`
+    finished: bool = False  # all steps taken, or stopped early: there is nothing to resume
 
     def record(self) -> dict[str, Any]:
-        """The values as a run directory keeps them, where one has a shorter name since format 1."""
+        """Return the values by the names that they have in a run directory.
+
+        Example: {"step": 200, "best_step": 150, "best_val": 2.1, "waited": 1, "finished": False}
+        """
         return {_ON_DISK.get(name, name): value for name, value in asdict(self).items()}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Progress:
-        """The same, from what `record` gave."""
+        """Make a Progress of what `record` returned."""
         names = {short: name for name, short in _ON_DISK.items()}
         return cls(**{names.get(key, key): value for key, value in record.items()})
 
 
+# Field -> its name on disk since format 1. That one stays, so that runs of any age can be read.
 _ON_DISK = {"evaluations_since_best": "waited"}

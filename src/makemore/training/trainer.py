@@ -1,7 +1,7 @@
-"""Trainer: train_steps(), the loop, and fit(), which evaluates, saves and stops. Both generators.
+"""Trainer: train_steps(), the training loop, and fit(), which also evaluates, saves and stops.
 
-Whoever wants to see a training consumes it: the bar, the plots, early stop and the tests all read
-the same events. Nothing here prints, knows a file name or asks what the time is but for saving.
+Both are generators. The progress bar, the plots and the tests read the events that they yield, so
+nothing here prints or knows a file name. The clock is read only to know when to save.
 """
 
 from __future__ import annotations
@@ -43,24 +43,29 @@ def train_steps(
     start: int = 0,
     soft_targets: SoftTargets | None = None,
 ) -> Iterator[Step]:
-    """The loop. The gradients of a step stay on the model until the next step is asked for.
+    """Run the training loop: an optimizer step a batch, each yielded as a Step.
 
-    With soft targets, they are those of the cross-entropy with its targets.
+    batches: step, counted from 0 -> the (inputs, targets) of its groups; start: the first step
+    The gradients of a step stay in `parameter.grad` until the next step is asked for.
     """
     steps = recipe.max_steps or 1
-    model.train()
+    model.train()  # dropout on, and BatchNorm by the statistics of the batch
     for step in range(start, steps):
-        share = lr_factor(recipe, step, steps)
+        # Schedule, batch and random numbers are functions of `step`: a training that starts here
+        # again after an interruption takes the same steps as one that was never interrupted.
+        factor = lr_factor(recipe, step, steps)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = group["peak"] * share
-        groups = batches(step)
+            group["lr"] = group["peak"] * factor
+        groups = batches(step)  # [(inputs, targets)], (B, T) each, or (N, block_size) and (N,)
         with one_thread_each(recipe.threads or 1) if model.computes_in_parts else nullcontext():
             loss, symbols = gradients(model, groups, recipe.seed, step, soft_targets)
             if recipe.grad_clip is not None:
+                # One norm for all parameters: a long gradient is scaled, its direction is kept.
                 torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
             for optimizer in optimizers:
                 optimizer.step()
-        yield Step(step + 1, loss, recipe.learning_rate * share, symbols)
+        # No zero_grad(): gradients() sets each parameter.grad, and adds nothing to the last one.
+        yield Step(step + 1, loss, recipe.learning_rate * factor, symbols)
 
 
 def gradients(
@@ -70,51 +75,56 @@ def gradients(
     step: int,
     soft_targets: SoftTargets | None = None,
 ) -> tuple[Tensor, int]:
-    """Give each parameter its gradient of the loss of all groups; their nll, and their symbols.
+    """Set each parameter's gradient to that of the whole batch; return its nll and its symbols.
 
-    The loss is the nll, or with soft targets the cross-entropy with its targets.
-    Groups are computed at the same time where the model says that they may be.
+    groups: (inputs, targets), computed at the same time if the model allows it
+    The gradient is that of the nll, or of the cross-entropy with soft targets; nats a symbol.
     """
-    symbols = [int((targets != IGNORED).sum()) for _, targets in groups]
-    parameters = list(model.parameters())
+    symbols = [int((targets != IGNORED).sum()) for _, targets in groups]  # padding left out
+    parameters = list(model.parameters())  # a tied one comes once
 
-    def of_group(number: int) -> tuple[Tensor, Sequence[Tensor | None]]:
-        inputs, targets = groups[number]
-        with (
-            dropout_generator(generator(seed, step + 1, number))
-            if model.splits_batches
-            else nullcontext()
-        ):
-            logits = model(inputs)
-        # Weighted by symbols, the groups' gradients add up to that of the whole batch.
-        own = nll(logits if soft_targets is None else logits.detach(), targets)
-        loss = own if soft_targets is None else cross_entropy(logits, soft_targets(inputs, targets))
-        share = symbols[number] / sum(symbols)
-        return own.detach() * share, torch.autograd.grad(
-            loss * share, parameters, allow_unused=True
-        )
+    def of_group(index: int) -> tuple[Tensor, Sequence[Tensor | None]]:
+        inputs, targets = groups[index]
+        # Threads that drew from one generator would get other masks in every run: each has its own.
+        dropout = generator(seed, step + 1, index) if model.splits_batches else None
+        with nullcontext() if dropout is None else dropout_generator(dropout):
+            logits = model(inputs)  # (B, T, V), or (N, V) of windows
+        # With soft targets the nll is only reported, so it needs no gradient.
+        loss = reported = nll(logits if soft_targets is None else logits.detach(), targets)  # ()
+        if soft_targets is not None:
+            loss = cross_entropy(logits, soft_targets(inputs, targets))  # ()
+        # Each loss is a mean: weighted by symbols, the groups add up to the mean of the batch.
+        weight = symbols[index] / sum(symbols)
+        # Not backward(), which adds to parameter.grad, where threads would meet.
+        grads = torch.autograd.grad(loss * weight, parameters, allow_unused=True)
+        return reported.detach() * weight, grads
 
     with seeded(seed, step + 1):  # 0 is the stream of the initial weights
-        found = parallel_map(of_group, range(len(groups)))
-    for parameter, *parts in zip(parameters, *(grads for _, grads in found), strict=True):
-        parameter.grad = sum_gradients(parts)
-    return torch.stack([loss for loss, _ in found]).sum(), sum(symbols)
+        results = parallel_map(of_group, range(len(groups)))
+    for parameter, *parts in zip(parameters, *(grads for _, grads in results), strict=True):
+        parameter.grad = sum_gradients(parts)  # in the groups' order: the same last bits
+    return torch.stack([loss for loss, _ in results]).sum(), sum(symbols)
 
 
-def sum_gradients(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """The sum in a tensor of its own: autograd may give one tensor to two parameters."""
-    found = [part for part in parts if part is not None]
-    if not found:
+def sum_gradients(grads: Sequence[Tensor | None]) -> Tensor | None:
+    """Add up a parameter's gradients of all groups, in a new tensor; None if it has none."""
+    present = [grad for grad in grads if grad is not None]  # None: the group did not use it
+    if not present:
         return None
-    first, *others = found
-    own = first.clone(memory_format=torch.contiguous_format)
+    first, *others = present
+    # A copy, as autograd may return one tensor for two parameters: += would change both.
+    total = first.clone(memory_format=torch.contiguous_format)
     for other in others:
-        own += other
-    return own
+        total += other
+    return total
+
+
+# Computes the nll of the train part (or of a sample of it) and of val, None without one.
+Losses = Callable[[], tuple[float, float | None]]
 
 
 class Writer(Protocol):
-    """Whoever keeps checkpoints (runs/writer.py): best weights, and the state to go on from."""
+    """Keeps checkpoints: the best weights, and the state to resume from (runs/writer.py)."""
 
     def save(
         self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None
@@ -122,7 +132,11 @@ class Writer(Protocol):
 
 
 class Trainer:
-    """A model in training: its optimizers, its best weights, and where it stands."""
+    """Holds a model in training: its optimizers, its best weights so far, and its progress.
+
+    A checkpoint has three parts: `best`, the weights to sample from; `state()`, the tensors to
+    resume from; and `progress`, the step and the best validation loss.
+    """
 
     def __init__(
         self, model: NeuralModel, recipe: TrainingConfig, soft_targets: SoftTargets | None = None
@@ -130,41 +144,50 @@ class Trainer:
         self.model, self.recipe, self.progress = model, recipe, Progress()
         self.soft_targets = soft_targets
         self.optimizers = make_optimizers(model, recipe)
-        self.best = model.tensors()
+        self.best = model.tensors()  # by validation loss; copies, which steps do not change
         self.resumed = False
 
     def state(self) -> Arrays:
-        """Weights and all that the optimizers remember, by name, as arrays."""
+        """Return the weights and the optimizers' tensors by name, to resume from.
+
+        Example: "model.head.weight" (V, n_hidden), "optimizer.exp_avg.head.weight" (V, n_hidden).
+        """
         arrays = {f"model.{name}": array for name, array in self.model.tensors().items()}
-        for name, key, value in self._memories():
+        # Without its running averages, an optimizer would start again as in the first step.
+        for name, key, value in self._optimizer_tensors():
             arrays[f"optimizer.{key}.{name}"] = value.detach().cpu().numpy().copy()
-        return arrays
+        return arrays  # no generator and no position in the data: they follow from the step
 
     def restore(self, progress: dict[str, Any], best: Arrays, arrays: Arrays) -> None:
-        """Go on from what `state` gave. Raises RunError if it is not this model's."""
+        """Load what `state` returned, to resume. Raises RunError if it is not of this model."""
         weights = {k.removeprefix("model."): v for k, v in arrays.items() if k.startswith("model.")}
         self.model.load_tensors(weights)
         self.best, self.progress, self.resumed = best, Progress.from_record(progress), True
-        found = {k: v for k, v in arrays.items() if not k.startswith("model.")}
+        # Anyone may have written the checkpoint's file. So every tensor is checked against the
+        # shapes that the optimizers expect, and none may be left over.
+        unread = {k: v for k, v in arrays.items() if not k.startswith("model.")}
         named = {parameter: name for name, parameter in self.model.named_parameters()}
         for optimizer in self.optimizers:
             for parameter, kinds in state_shapes(optimizer):
                 name = named[parameter]
                 keys = {f"optimizer.{kind}.{name}": kind for kind in kinds}
-                if not found.keys() & keys.keys():
+                if not unread.keys() & keys.keys():
                     continue  # no step was taken yet
+                # All of a parameter's tensors or none: half of them is no state of an optimizer.
                 for key, kind in keys.items():
-                    value = found.pop(key, None)
+                    value = unread.pop(key, None)
+                    # AdamW counts its steps in a float32, of whatever type the weights are.
                     dtype = np.float32 if kind == "step" else weights[name].dtype
                     if value is None or value.shape != kinds[kind] or value.dtype != dtype:
                         raise RunError(f"the state's tensor {key!r} is missing or another", "state")
                     tensor = torch.from_numpy(value.copy()).to(parameter.device)
                     optimizer.state[parameter][kind] = tensor
-        if found:
-            name = visible(min(found), 80)
+        if unread:
+            name = visible(min(unread), 80)
             raise RunError(f"the state holds an unknown tensor {name!r}", "state")
 
-    def _memories(self) -> Iterator[tuple[str, str, Tensor]]:
+    def _optimizer_tensors(self) -> Iterator[tuple[str, str, Tensor]]:
+        """Yield (parameter's name, key, tensor), such as ("head.weight", "exp_avg", (V, n))."""
         for name, parameter in self.model.named_parameters():
             for optimizer in self.optimizers:
                 for key, value in optimizer.state.get(parameter, {}).items():
@@ -172,17 +195,18 @@ class Trainer:
                         yield name, key, value
 
     def check_finite(self, arrays: Arrays) -> None:
-        """Raise Diverged rather than keep weights that are no numbers."""
+        """Raise Diverged if an array holds NaN or an infinity, before it is saved."""
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise self.diverged(f"{name} is not finite")
 
     def diverged(self, what: str) -> Diverged:
+        """Make the error for a training that diverged, with its step and learning rate."""
         step, recipe = self.progress.step, self.recipe
-        share = lr_factor(recipe, max(0, step - 1), recipe.max_steps or 1)
+        factor = lr_factor(recipe, max(0, step - 1), recipe.max_steps or 1)  # of the step just done
         return Diverged(
             f"training diverged: {what}",
-            f"step {step}, learning rate {recipe.learning_rate * share:g}",
+            f"step {step}, learning rate {recipe.learning_rate * factor:g}",
             "give a smaller --learning-rate; the last finite checkpoint is kept",
         )
 
@@ -190,57 +214,60 @@ class Trainer:
 def fit(
     training: Trainer,
     batches: Batches,
-    losses: Callable[[], tuple[float, float | None]],
+    losses: Losses,
     writer: Writer | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
-    """Train to the recipe's end: evaluate, keep the best weights, save, stop early.
+    """Train to the recipe's last step: evaluate, keep the best weights, save, stop early.
 
-    losses: gives the nll of the train part (or of a sample of it) and of val, or None without one.
-    stop: once set, the current step is the last; it is saved, and the training can be resumed.
+    losses: computes the nll of train and val, in nats a symbol
+    stop: once set, the current step is the last; it is saved, and the training can be resumed
     Raises Diverged at the first loss or weight that is not finite.
     """
-    model, recipe, progress = training.model, training.recipe, training.progress
+    recipe, progress, soft = training.recipe, training.progress, training.soft_targets
     steps, every = recipe.max_steps or 1, recipe.eval_interval or 1
-    saved_at = time.monotonic()
-    if not training.resumed:
+    saved_at = time.monotonic()  # the wall clock may be set back
+    if not training.resumed:  # step 0, before any training: the loss should be near log V
         yield _evaluate(training, batches, losses)
         yield from _save(training, writer)
-    events = train_steps(
-        model, training.optimizers, batches, recipe, progress.step, training.soft_targets
-    )
-    for event in events:
-        progress.step = event.step
-        if not math.isfinite(float(event.loss)):
+    done = progress.step
+    for event in train_steps(training.model, training.optimizers, batches, recipe, done, soft):
+        progress.step = event.step  # first, so that whoever reads the event finds it here, too
+        if not math.isfinite(float(event.loss)):  # NaN never becomes a number again
             raise training.diverged("the loss is not finite")
         yield event
         if event.step % every == 0 or event.step == steps:
             yield _evaluate(training, batches, losses)
-        early = recipe.patience is not None and progress.evaluations_since_best >= recipe.patience
-        if event.step == steps or early:
+        if event.step == steps or _patience_is_over(training):
             break
         if stop is not None and stop.is_set():
             yield from _save(training, writer)
-            return
+            return  # not finished: the same command goes on from this step
         if writer is not None and time.monotonic() - saved_at >= recipe.save_interval:
             yield from _save(training, writer)
             saved_at = time.monotonic()
-    progress.finished = True
+    progress.finished = True  # saved with it: nobody resumes this run
     yield from _save(training, writer)
-    model.load_tensors(training.best)
+    training.model.load_tensors(training.best)  # the last weights may have overfitted
 
 
-def _evaluate(
-    training: Trainer, batches: Batches, losses: Callable[[], tuple[float, float | None]]
-) -> Evaluated:
+def _patience_is_over(training: Trainer) -> bool:
+    patience = training.recipe.patience
+    return patience is not None and training.progress.evaluations_since_best >= patience
+
+
+def _evaluate(training: Trainer, batches: Batches, losses: Losses) -> Evaluated:
     progress = training.progress
+    # Evaluation uses the running statistics of BatchNorm: they are brought up to date first.
     if training.recipe.calibrate:
         calibrate_batch_norm(training.model, batches)
-    train, val = losses()
+    train, val = losses()  # nats a symbol
     if not math.isfinite(train if val is None else val):
         raise training.diverged("the validation loss is not finite")
+    # Without a validation part, every evaluation is the best: the last weights are kept.
     best = val is None or progress.best_val is None or val < progress.best_val
     progress.evaluations_since_best = 0 if best else progress.evaluations_since_best + 1
+    # Training goes on from the last weights; the best ones are kept beside them, to sample from.
     if best:
         progress.best_step, progress.best_val = progress.step, val
         training.best = training.model.tensors()
@@ -251,7 +278,7 @@ def _save(training: Trainer, writer: Writer | None) -> Iterator[Saved]:
     if writer is None:
         return
     state = training.state()
-    training.check_finite(state)
+    training.check_finite(state)  # before the write: the last good checkpoint is not replaced
     if training.progress.best_val is None and training.progress.step:
         # No validation part: the last weights are the best.
         training.best = training.model.tensors()

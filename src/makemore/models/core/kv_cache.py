@@ -1,4 +1,8 @@
-"""KV cache: keys and values of earlier inputs, shared by lines that begin alike."""
+"""KV cache: keys and values of earlier inputs, shared by lines that begin alike.
+
+Without it, a transformer that draws a line of T symbols would compute the keys and values of the
+first one T times: they depend only on what stands before them, so once is enough.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,14 @@ from torch import Tensor
 
 
 class KVCache:
-    """Keys and values of the inputs that lines began with, in all blocks: for attention by steps.
+    """Stores the keys and values of all inputs so far, for every block: attention step by step.
 
-    What an input gave is kept where it was computed; a line, a row of this State, has only the row
-    numbers of its own. So lines that begin alike share it, and `take` copies no keys: they are
-    gathered once a step and block, to where attention reads.
+    Keys and values stay in the table in which they were computed, one table for each position. A
+    line of the batch stores only row numbers of these tables. So lines that begin alike use the
+    same rows, and selecting lines of a State copies row numbers, no keys.
 
-    kept: for each input so far, (N, n_layer, 2, n_embd): keys and values of N lines
-    rows: (T, B) which of the N is each line's
+    kept: for each position so far, (N, n_layer, 2, n_embd): keys and values of N prefixes
+    rows: (T, B) at position t line b has row rows[t, b] of kept[t]
     """
 
     def __init__(self, kept: tuple[Tensor, ...], rows: Tensor) -> None:
@@ -26,48 +30,57 @@ class KVCache:
 
     @classmethod
     def empty(cls, ids: Tensor) -> KVCache:
-        """Of lines (B,) before their first input."""
+        """Make the cache of B lines before their first input; ids (B, ...) says how many, where."""
         return cls((), ids.new_empty(0, len(ids)))
 
     def __len__(self) -> int:
-        return self.rows.shape[1]
+        return self.rows.shape[1]  # lines, as for a tensor with the batch first
 
     def __getitem__(self, rows: NDArray[Any]) -> KVCache:
+        # What `state.select` calls: the tables are shared, only the columns of `rows` are copied.
         return KVCache(self.kept, self.rows[:, torch.as_tensor(rows, device=self.rows.device)])
 
-    def tip(self) -> Tensor:
-        """(B, n_layer, 2, n_embd) of the last input."""
+    def last_entry(self) -> Tensor:
+        """Return the keys and values of the last input, (B, n_layer, 2, n_embd)."""
         return self.kept[-1].index_select(0, self.rows[-1])
 
-    def grown(self, tips: Tensor, rows: NDArray[np.int64]) -> KVCache:
-        """With one input more: tips (N, n_layer, 2, n_embd), of which row rows[b] is line b's."""
-        own = torch.as_tensor(rows, device=self.rows.device)
-        return KVCache((*self.kept, tips), torch.cat([self.rows, own[None]]))
+    def append(self, tips: Tensor, rows: NDArray[np.int64]) -> KVCache:
+        """Append one input: tips (N, n_layer, 2, n_embd), of which row rows[b] is line b's.
+
+        Lines whose prefixes are equal may have the same row.
+        """
+        last_rows = torch.as_tensor(rows, device=self.rows.device)  # (B,)
+        return KVCache((*self.kept, tips), torch.cat([self.rows, last_rows[None]]))
 
     def with_(self, new: Tensor) -> KVCache:
-        """With T inputs more, whose keys and values are new (B, T, n_layer, 2, n_embd)."""
+        """Append T inputs, whose keys and values are new (B, T, n_layer, 2, n_embd)."""
         B, T = new.shape[:2]
-        own = torch.arange(B, device=self.rows.device).expand(T, B)
-        return KVCache((*self.kept, *new.unbind(1)), torch.cat([self.rows, own]))
+        # Nothing is shared here: in the table of each new position row b is line b's.
+        new_rows = torch.arange(B, device=self.rows.device).expand(T, B)
+        return KVCache((*self.kept, *new.unbind(1)), torch.cat([self.rows, new_rows]))
 
     @property
     def length(self) -> int:
-        """Inputs so far."""
+        """Return the number of inputs so far."""
         return len(self.kept)
 
-    def attend(self, block: int, q: Tensor, own: Tensor) -> Tensor:
-        """Attention of one more input to those so far and itself: q (B, n_head, D) -> like q.
+    def attend(self, block: int, q: Tensor, new: Tensor) -> Tensor:
+        """Compute one block's attention for one more input of each line.
 
-        own: (B, 2, n_embd) its keys and values. With one query a line, sums over what lies input
-        by input take half the time that products of so small matrices do; keys and values lie
-        apart, so that those of an input are multiplied in one go.
+        q (B, n_head, D): its queries; new (B, 2, n_embd): its keys and values, which come last
+        -> (B, n_head, D)
         """
         B, n_head, D = q.shape
-        keys, values = own.new_empty(2, self.length + 1, B, n_head * D).unbind()
-        for place, rows in enumerate(self.rows):
-            torch.index_select(self.kept[place][:, block, 0], 0, rows, out=keys[place])
-            torch.index_select(self.kept[place][:, block, 1], 0, rows, out=values[place])
-        keys[-1], values[-1] = own.unbind(1)
+        # Positions first, (T + 1, B, n_embd): what one position gives is then one block of memory,
+        # gathered in one go. Keys and values lie apart for the same reason.
+        keys, values = new.new_empty(2, self.length + 1, B, n_head * D).unbind()
+        for position, rows in enumerate(self.rows):
+            # out= writes where attention reads: no copy is made and concatenated afterwards.
+            torch.index_select(self.kept[position][:, block, 0], 0, rows, out=keys[position])
+            torch.index_select(self.kept[position][:, block, 1], 0, rows, out=values[position])
+        keys[-1], values[-1] = new.unbind(1)
+        # The same softmax(q k / sqrt(D)) v as `attention` in transformer.py. With one query a line,
+        # multiplying in place and summing takes half the time of many tiny matrix products.
         scores = keys.mul_((q * D**-0.5).flatten(1)).view(-1, B, n_head, D).sum(-1)
         weights = scores.softmax(0)[..., None]  # (T + 1, B, n_head, 1)
-        return values.view(-1, B, n_head, D).mul_(weights).sum(0)
+        return values.view(-1, B, n_head, D).mul_(weights).sum(0)  # (B, n_head, D)

@@ -1,4 +1,8 @@
-"""nn.Module's side of the interface: parameters as arrays, and `step` with numpy at its border."""
+"""Neural models: the interface for an nn.Module, with numpy at its border and torch inside.
+
+Sampling, run directories and commands know arrays only; what turns tensors into arrays is here, so
+that a model's file holds its idea and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,11 @@ NumpyStep = Callable[[Any, NDArray[np.int64], State], tuple[NDArray[Any], State]
 
 
 def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> NumpyStep:
-    """Decorator: a `step` written in torch, called with numpy; evaluation mode, no gradients."""
+    """Wrap a `step` written in torch so that it takes and gives numpy arrays.
+
+    It runs in evaluation mode (no dropout, BatchNorm by its running statistics), without gradients,
+    and leaves the mode of the model as it was. A decorator.
+    """
 
     @functools.wraps(step)
     def wrapped(self: NeuralModel, ids: NDArray[np.int64], state: State) -> tuple[Any, State]:
@@ -33,14 +41,14 @@ def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> Nu
         finally:
             if was_training:
                 self.train()
-        # A view of a weight still asks for gradients: a model may give out its bias as it is.
+        # detach: what the step did not compute, such as a weight itself, still requires gradients.
         return logits.detach().float().cpu().numpy(), state
 
     return wrapped
 
 
 class NeuralModel(nn.Module, Model):
-    """A model that learns by gradients.
+    """Learns its parameters by gradients: an nn.Module with the interface of Model.
 
     A subclass that reads windows has to define only `__init__` and `forward`; one that reads
     sequences also `initial_state` and `step`.
@@ -48,8 +56,8 @@ class NeuralModel(nn.Module, Model):
 
     # Layers whose weight is several matrices one above the other, by name: how many.
     parts: ClassVar[Mapping[str, int]] = {}
-    # Whether parts of a batch may be computed at the same time, in threads of one process: what it
-    # draws, it draws by Dropout alone, and a forward pass leaves nothing behind (no BatchNorm).
+    # Whether parts of a batch may be computed in threads at the same time. Then Dropout (ours) is
+    # the only source of random numbers, and rows do not depend on each other (no BatchNorm).
     splits_batches: ClassVar[bool] = False
 
     def __init__(self, vocab_size: int, block_size: int, options: Any) -> None:
@@ -57,32 +65,37 @@ class NeuralModel(nn.Module, Model):
         self.vocab_size, self.block_size, self.options = vocab_size, block_size, options
 
     def add_labels(self, number: int) -> None:
-        """Give the table that reads ids a row for each label. Raises UsageError if there is none.
+        """Add a row for each of `number` labels to the embedding of symbols.
 
-        A label's row starts as a copy of a symbol's: nothing is drawn, so the other weights are
-        those of a model without labels.
+        A label's row starts as a copy of a symbol's. No random number is drawn, so all other
+        weights start as those of a model without labels. Raises UsageError without an embedding.
         """
         tables = (part for part in self.modules() if isinstance(part, nn.Embedding))
-        table = next((t for t in tables if t.num_embeddings == self.vocab_size), None)
+        # The embedding of positions has another size, or comes after that of the symbols.
+        table = next((each for each in tables if each.num_embeddings == self.vocab_size), None)
         if table is None:
             raise UsageError(
                 f"{self.name} has no table of symbols, so it reads no labels", "--labels",
                 "choose another --model",
             )  # fmt: skip
-        rows = table.weight.detach()
-        symbols = rows[1:] if len(rows) > 1 else rows
+        rows = table.weight.detach()  # (V, n_embd)
+        symbols = rows[1:] if len(rows) > 1 else rows  # without the boundary, which is no symbol
+        # More labels than symbols: the copies begin again from the first.
         copies = symbols.repeat(-(-number // len(symbols)), 1)[:number]
-        table.weight = nn.Parameter(torch.cat([rows, copies]))
+        table.weight = nn.Parameter(torch.cat([rows, copies]))  # (V + n_labels, n_embd)
         table.num_embeddings += number
         self.n_labels = number
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        return next(self.parameters()).device  # all are on one device
 
     @property
     def computes_in_parts(self) -> bool:
-        """Whether parts of a batch are computed at the same time: on a CPU, where it may be."""
+        """Whether parts of a batch are computed at the same time: on a CPU, if the model allows it.
+
+        A GPU computes a whole batch at the same time anyway.
+        """
         return self.splits_batches and self.device.type == "cpu"
 
     @property
@@ -94,7 +107,11 @@ class NeuralModel(nn.Module, Model):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def matrices(self) -> set[str]:
-        """Names of the hidden matrices, which Muon may learn: neither embeddings nor the head."""
+        """Return the names of the hidden matrices, the parameters that Muon updates.
+
+        Embeddings and the head are not among them: each of their rows belongs to one symbol. AdamW
+        updates those, and all vectors.
+        """
         tables = {
             f"{name}.weight"
             for name, part in self.named_modules()
@@ -107,9 +124,9 @@ class NeuralModel(nn.Module, Model):
         }
 
     def initial_state(self, batch: int) -> State:
-        """A window model's state is its last block_size inputs, boundaries at first.
+        """Make the state of a window model: the last block_size inputs, at first all the boundary.
 
-        With labels, the first of them is the label's, and stays.
+        With labels, the first column is the label's id, and does not move on with the others.
         """
         return torch.zeros(
             batch, self.block_size, dtype=torch.long, device=self.device
@@ -118,41 +135,52 @@ class NeuralModel(nn.Module, Model):
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         if not self.n_labels:
+            # The oldest symbol leaves on the left, the newest comes in on the right.
             window = torch.cat([state[:, 1:], ids[:, None]], dim=1)  # (B, block)
             return self(window), window
-        label = ids >= self.vocab_size  # it takes its place; a boundary starts the line
-        slot = torch.where(label, ids, state[:, 0])
-        line = torch.cat([state[:, 1:], torch.where(label, 0, ids)[:, None]], dim=1)
-        window = torch.cat([slot[:, None], line[:, 1:]], dim=1)  # (B, block)
+        # A label goes to the first column, and in its stead the line starts with the boundary.
+        is_label = ids >= self.vocab_size
+        label = torch.where(is_label, ids, state[:, 0])  # (B,)
+        line = torch.cat([state[:, 1:], torch.where(is_label, 0, ids)[:, None]], dim=1)
+        window = torch.cat([label[:, None], line[:, 1:]], dim=1)  # (B, block)
         return self(window), window
 
     def restarted(self, seen: Tensor) -> Tensor:
-        """Inputs (B, T) to start again from where no place is left: the last half, label first."""
+        """Return the inputs to start again from when all positions are used: the last half.
+
+        seen (B, T): all inputs so far -> (B, block_size // 2); with labels, the label comes first.
+        """
+        # Half, not all but one: there are steps again until the next restart.
         half = self.block_size // 2
         last = seen[:, seen.shape[1] - half :]  # (B, half)
         return torch.cat([seen[:, :1], last[:, 1:]], dim=1) if self.n_labels and half else last
 
     def tensors(self) -> Arrays:
+        # Copies: training goes on in the tensors while a file is written.
         return {
             name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()
         }
 
     def check_tensors(self, tensors: Arrays) -> None:
-        """Raise RunError for a wrong name, shape or type. The model may be one without memory."""
-        own = self.state_dict()
-        for name in sorted(own.keys() ^ tensors.keys()):
-            kind = "lacks" if name in own else "holds an unknown"
+        """Raise RunError for a wrong name, shape or type of a tensor; nothing is loaded.
+
+        The model may be on the meta device, where tensors have shapes and no memory.
+        """
+        expected = self.state_dict()
+        for name in sorted(expected.keys() ^ tensors.keys()):  # names of one side only
+            kind = "lacks" if name in expected else "holds an unknown"
             raise RunError(
                 f"the weights file {kind} tensor {visible(name, 80)!r}",
                 "weights",
                 "is it this model's?",
             )
-        for name, value in own.items():
-            found, shape = tensors[name], tuple(value.shape)
+        for name, value in expected.items():
+            array, shape = tensors[name], tuple(value.shape)
+            # numpy's type, from an empty tensor: one on the meta device cannot become an array.
             dtype = torch.empty(0, dtype=value.dtype).numpy().dtype
-            if found.shape != shape or found.dtype != dtype:
+            if array.shape != shape or array.dtype != dtype:
                 raise RunError(
-                    f"tensor {name!r} is {found.dtype}{list(found.shape)}, "
+                    f"tensor {name!r} is {array.dtype}{list(array.shape)}, "
                     f"expected {dtype}{list(shape)}",
                     "weights",
                 )
@@ -164,6 +192,6 @@ class NeuralModel(nn.Module, Model):
         )
 
     def check_length(self, inputs: Tensor) -> None:
-        """Raise ValueError if a sequence has more inputs than positions were learned."""
+        """Raise ValueError if inputs (B, T) have more positions than were learned, block_size."""
         if inputs.shape[1] > self.block_size:
             raise ValueError(f"{inputs.shape[1]} inputs are more than block_size {self.block_size}")

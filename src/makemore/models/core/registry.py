@@ -1,4 +1,7 @@
-"""The register: every model by its name, whether it is ours, installed or a plugin. No torch."""
+"""Registry: finds a model class by its name, whether it is ours, installed or a plugin. No torch.
+
+A model's file is imported only when its name is asked for: an n-gram must not wait for torch.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from makemore.errors import UsageError
 from makemore.models.core.base import Model
 from makemore.options import unknown_key
 
-# What stands beside the models: their shared parts, and the names these had until 0.1.
+# Modules of makemore.models that are no models: shared parts, and the names these had until 0.1.
 _NO_MODELS = {"core", "base", "neural"}
 
-# What a model's class set under another name until 0.1: taken over for one release.
+# Attributes of a model class, old name -> new name: plugins may use the old ones for one release.
 _RENAMED = {
     "reads": "input_kind",
     "mixes": "is_ensemble",
@@ -36,10 +39,17 @@ _register: dict[str, type[Model]] = {}
 
 
 def register(name: str) -> Callable[[M], M]:
-    """Class decorator: makes a model known by `name` to every command."""
+    """Register a model class under a name, as a decorator: every command then knows it.
+
+        @register("bigram")
+        class Bigram(NeuralModel): ...
+
+    Raises UsageError if another class has that name.
+    """
 
     def enter(model: M) -> M:
         known = _register.get(name)
+        # The same class again is no error: a plugin's file may be run more than once.
         if known is not None and known.__qualname__ != model.__qualname__:
             raise UsageError(f"two models are called {name!r}", None, "rename one of them")
         _take_over_old_names(model)
@@ -51,8 +61,10 @@ def register(name: str) -> Callable[[M], M]:
 
 
 def _take_over_old_names(model: type[Model]) -> None:
-    """Give attributes that a plugin sets under their old names the names of today, and say so."""
+    """Copy attributes that a plugin sets under old names to the new ones, with a warning."""
     for old, new in _RENAMED.items():
+        # From the class that sets it, the model or one that it inherits from: as a property or a
+        # method it must be copied itself, not its value.
         owner = next((each for each in model.__mro__ if old in vars(each)), None)
         if owner is not None:
             setattr(model, new, vars(owner)[old])
@@ -61,19 +73,21 @@ def _take_over_old_names(model: type[Model]) -> None:
 
 
 def model_names() -> list[str]:
-    """Names of all models: those of this folder, of installed packages, and of plugins."""
+    """List the names of all models: of this folder, of installed packages, and of plugins."""
     installed = (entry.name for entry in importlib.metadata.entry_points(group="makemore.models"))
     return sorted({*_here(), *installed, *_register})
 
 
 def _here() -> set[str]:
-    """Names of the models of makemore.models."""
+    """List the models of makemore.models by their files, without importing them."""
     return {m.name for m in pkgutil.iter_modules(makemore.models.__path__)} - _NO_MODELS
 
 
 def get_model(name: str) -> type[Model]:
-    """The model class of that name, its file imported now. Raises UsageError if there is none."""
-    if name not in _register and name in _here():  # what is installed is not looked through: 50 ms
+    """Return the model class of a name, importing its file. Raises UsageError if there is none."""
+    # Importing a file runs its @register. Ours come first: searching installed packages for entry
+    # points takes 50 ms.
+    if name not in _register and name in _here():
         importlib.import_module(f"makemore.models.{name}")
     if name not in _register:
         for entry in importlib.metadata.entry_points(group="makemore.models", name=name):
@@ -84,7 +98,10 @@ def get_model(name: str) -> type[Model]:
 
 
 def load_plugin(path: str) -> None:
-    """Run a Python file that registers models. It is code: load only what you trust."""
+    """Run a Python file that registers models. It is code: load only what you trust.
+
+    Raises UsageError if there is no such file, or if it does not run.
+    """
     file = Path(path)
     spec = importlib.util.spec_from_file_location(f"makemore_plugin_{file.stem}", file)
     if spec is None or spec.loader is None or not file.is_file():
@@ -99,7 +116,8 @@ def load_plugin(path: str) -> None:
 
 
 def about(model: type[Model]) -> tuple[str, str]:
-    """The first line and the `Paper:` line of the docstring of a model's file."""
+    """Return the first line and the `Paper:` line of the docstring of a model's file."""
+    # A class made in a notebook has no file's docstring: its own does as well.
     text = inspect.getdoc(sys.modules[model.__module__]) or inspect.getdoc(model) or ""
     lines = text.splitlines() or [""]
     paper = next((line[6:].strip() for line in lines if line.startswith("Paper:")), "")

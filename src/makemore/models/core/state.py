@@ -1,8 +1,10 @@
 """State: what a model goes on from, for each line of a batch, and the operations on it.
 
-A State is a nested tuple of arrays, numpy's or torch's, batch first. A part may also be an object
-that keeps what each input gave (neural.Cache). Then its tip is what the last one gave; the tip of
-an array is the array. No torch is imported here: who has a tensor, has it.
+A State is a nested tuple of arrays, numpy's or torch's, batch first: a hidden state (B, n_hidden),
+or a window (B, block_size). A part may also be an object that stores an entry for each input so
+far (KVCache), with methods `last_entry` and `append`; an array is its own last entry, since a step
+replaces all of it. No torch is imported here: the functions use what tensors and arrays have in
+common.
 """
 
 from __future__ import annotations
@@ -13,58 +15,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 State = Any
-Entries = Any  # nested tuples of arrays, batch first
+Entries = Any  # what one step adds to a state, row by row: nested tuples of arrays, batch first
 Ints = NDArray[np.int64]
 
 
 def select(state: State, rows: Ints) -> State:
-    """The state of these rows of a batch, in this order; a row may be taken more than once."""
+    """Select rows of a batch, in this order: state of B rows, rows (n,) -> state of n rows.
+
+    A row may come more than once: rows [0, 0, 2] go on twice from row 0.
+    """
     if isinstance(state, tuple):
         return tuple(select(part, rows) for part in state)
+    # Arrays, tensors and KVCache alike: rows are what __getitem__ selects.
     return state[rows]
 
 
 def last_entry(state: State) -> Entries:
-    """What the last step gave to each row."""
+    """Return what the last step added to each row: only that has to be remembered for a prefix."""
     if isinstance(state, tuple):
         return tuple(last_entry(part) for part in state)
-    return state.tip() if hasattr(state, "tip") else state
+    # An array (a hidden state, a window) is replaced by each step as a whole: it is its last entry.
+    return state.last_entry() if hasattr(state, "last_entry") else state
 
 
 def append(before: State, tips: Entries, rows: Ints) -> State:
-    """The state after a step: that before it, and of its tips the one of each row."""
+    """Append a step's entries to the state before it -> the state after it.
+
+    tips: the entries of N prefixes; rows (B,): which of them is each line's
+    """
     if isinstance(before, tuple):
         parts = zip(before, tips, strict=True)
-        return tuple(append(part, own, rows) for part, own in parts)
-    return before.grown(tips, rows) if hasattr(before, "grown") else tips[rows]
+        return tuple(append(part, entries, rows) for part, entries in parts)
+    # An array is replaced by its new rows; a cache keeps what came before.
+    return before.append(tips, rows) if hasattr(before, "append") else tips[rows]
 
 
 def empty_like(tips: Entries, rows: int) -> Entries:
-    """Tips like these, but so many and without values yet."""
+    """Make entries of the same shapes and types with so many rows, their values not yet written."""
     if isinstance(tips, tuple):
         return tuple(empty_like(part, rows) for part in tips)
+    # new_empty: on the same device, without importing torch.
     shape = (rows, *tips.shape[1:])
     return np.empty(shape, tips.dtype) if isinstance(tips, np.ndarray) else tips.new_empty(shape)
 
 
 def first_rows(tips: Entries, number: int) -> Entries:
-    """The first rows, as they are."""
+    """Return a view of the first `number` rows; nothing is copied."""
     if isinstance(tips, tuple):
         return tuple(first_rows(part, number) for part in tips)
     return tips[:number]
 
 
 def write(tips: Entries, first: int, added: Entries) -> None:
-    """Write tips over those that stand from row `first` on."""
+    """Write the rows `added` into `tips`, from row `first` on, in place."""
     if isinstance(tips, tuple):
-        for part, own in zip(tips, added, strict=True):
-            write(part, first, own)
+        for part, rows in zip(tips, added, strict=True):
+            write(part, first, rows)
     else:
         tips[first : first + len(added)] = added
 
 
 def row_bytes(tips: Entries) -> int:
-    """Bytes of a row."""
+    """Return the number of bytes that one row takes."""
     if isinstance(tips, tuple):
         return sum(map(row_bytes, tips))
+    # max: entries without rows have no bytes either.
     return int(tips.nbytes) // max(1, len(tips))

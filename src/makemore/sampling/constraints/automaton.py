@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.escaping import visible
+from makemore.options import options_of
 from makemore.sampling.config import Constraints
 from makemore.sampling.constraints.regex import DEAD, CharDFA, Table, compile_pattern
 from makemore.text import Vocabulary
@@ -63,13 +65,26 @@ class Automaton:
 def compile_constraints(
     vocabulary: Vocabulary, conditions: Constraints, cap: int, clean: bool = True
 ) -> Automaton:
-    """The automaton of all conditions at once.
+    """Compile all constraints into one automaton; the last one of a vocabulary is kept.
 
+    So a command that checks them before it loads a model does not compile them again to draw.
     cap: symbols at which a draw is given up; more where the shortest line needs more than half.
 
     clean: only lines that reading a file would give back as they are: not empty, no white space at
     their ends. Raises Unsatisfiable where no line satisfies them, UsageError for a bad pattern.
     """
+    key = (*(getattr(conditions, name) for name in options_of(Constraints)), cap, clean)
+    kept = _compiled.get(vocabulary)
+    if kept is None or kept[0] != key:
+        kept = key, _compile(vocabulary, conditions, cap, clean)
+        _compiled[vocabulary] = kept
+    return kept[1]
+
+
+_compiled: WeakKeyDictionary[Vocabulary, tuple[tuple[Any, ...], Automaton]] = WeakKeyDictionary()
+
+
+def _compile(vocabulary: Vocabulary, conditions: Constraints, cap: int, clean: bool) -> Automaton:
     machines = [_over_symbols(machine, vocabulary) for machine in _machines(conditions, vocabulary)]
     if clean:
         machines.append(_clean(vocabulary))

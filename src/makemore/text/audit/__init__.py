@@ -1,4 +1,4 @@
-"""Audit: what a person should know of a list before a model learns it. No torch."""
+"""Audit: checks of a list of lines before a model learns it. No torch."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Census", "Finding", "census"]
 
+# Imported when first used, as in every wing.
 __getattr__ = late_names(__name__, {"census": "checks", "Census": "checks", "Finding": "checks"})

@@ -1,6 +1,6 @@
-"""Checks of a list before anything is learned from it: what it holds, in numbers and words.
+"""Checks of a list before a model learns it: counts, lengths, scripts, and findings in words.
 
-Each finding says what it means for a model and what can be done. Nothing is changed in the list.
+A finding says what it means for a model and what can be done. Nothing is changed in the list.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from makemore.text.dataset import MIN_LINES_TO_SPLIT
 from makemore.text.edit_distance import NearDuplicates, near_duplicates
 
 SHOWN = 10  # examples of a finding
-RARE = 5  # lines: of a symbol in fewer there is hardly anything to be learned
+RARE = 5  # lines: a symbol in fewer of them is too rare to be learned
 FEW = 1_000  # distinct lines under which counts do as well as any model
-LONG = 255  # symbols that models with a limit learn of a line together with its end
+LONG = 255  # symbols: a longer line is cut by the models that have a largest block_size
 
 
 @dataclass(frozen=True)
 class Example:
-    """A line, or lines that belong together, and what is to be seen in them."""
+    """Shows a finding in one line, or in lines that belong together, with a remark."""
 
     lines: tuple[str, ...]
     about: str = ""
@@ -33,7 +33,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """What to know of a list: how many lines it is about, what it means, what can be done."""
+    """Reports one property of a list: how many lines have it, what it means, what to do."""
 
     name: str
     lines: int
@@ -44,12 +44,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Census:
-    """What a list holds; all but the first five numbers is about its distinct lines.
+    """Summarizes a list. All values after `distinct` are about its distinct lines.
 
-    lines: as they were read, of which blank, too_long and copies are left out
-    lengths: in symbols: median; ninety, which 90 % of the lines do not exceed; longest
-    symbols: all of them, sorted
-    scripts: the share of each script among the letters, the largest first
+    lines: all that were read; blank, too_long and copies of them are left out
+    lengths: in characters: median; ninety, which 90 % of the lines do not exceed; longest
+    symbols: the distinct characters, sorted
+    scripts: script -> its fraction of all letters, the largest first
     """
 
     lines: int
@@ -66,11 +66,12 @@ class Census:
 
 
 def census(corpus: Corpus, max_line: int) -> Census:
-    """The census of a corpus that was read with its copies and with lines up to max_line."""
+    """Take the census of a corpus that was read with its copies and with lines up to max_line."""
+    # All but the counts is about distinct lines: a copy would only repeat what is found.
     counts, distinct = corpus.counts, corpus.take(corpus.first_of_each())
     lengths = np.percentile(distinct.lengths, [50, 90, 100], method="inverted_cdf")
     near, written = near_duplicates(distinct, SHOWN), Written.of(distinct)
-    findings = (
+    findings = (  # in the order in which they are shown: what matters most comes first
         *_few(distinct),
         *_too_long(counts.too_long, max_line),
         *_hidden(distinct),
@@ -90,11 +91,12 @@ def census(corpus: Corpus, max_line: int) -> Census:
 
 
 def counted(number: int, what: str = "line") -> str:
-    """`1 line`, `2,000 lines`."""
+    """Word a count: `1 line`, `2,000 lines`."""
     return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def _shown(corpus: Corpus, rows: Iterable[int]) -> list[str]:
+    """Take the first SHOWN of these lines as examples."""
     return list(corpus.take(np.fromiter(rows, dtype=np.int64)[:SHOWN]))
 
 
@@ -102,6 +104,7 @@ def _shown(corpus: Corpus, rows: Iterable[int]) -> list[str]:
 
 
 def _few(distinct: Corpus) -> Iterator[Finding]:
+    """Warn of too few lines to learn from."""
     number = len(distinct)
     if number < MIN_LINES_TO_SPLIT:
         yield Finding(
@@ -119,6 +122,7 @@ def _few(distinct: Corpus) -> Iterator[Finding]:
 
 
 def _too_long(number: int, max_line: int) -> Iterator[Finding]:
+    """Report the lines that were left out for their length."""
     if number:
         yield Finding(
             "too long", number, f"Lines of more than {max_line:,} symbols are left out.",
@@ -127,9 +131,11 @@ def _too_long(number: int, max_line: int) -> Iterator[Finding]:
 
 
 def _copies(corpus: Corpus) -> Iterator[Finding]:
+    """Report the lines that occur more than once, the most frequent first."""
     if not corpus.counts.copies:
         return
     _, first, times = np.unique(corpus.hashes(), return_index=True, return_counts=True)
+    # By falling count, then by the row of the first occurrence.
     often = [i for i in np.lexsort((first, -times))[:SHOWN] if times[i] > 1]
     yield Finding(
         "copies", corpus.counts.copies,
@@ -141,6 +147,7 @@ def _copies(corpus: Corpus) -> Iterator[Finding]:
 
 
 def _long(distinct: Corpus) -> Iterator[Finding]:
+    """Report the lines whose end a model with a largest block_size does not see."""
     rows = np.flatnonzero(distinct.lengths > LONG)
     if len(rows):
         examples = zip(_shown(distinct, rows), distinct.lengths[rows], strict=False)
@@ -154,6 +161,7 @@ def _long(distinct: Corpus) -> Iterator[Finding]:
 
 
 def _near(near: NearDuplicates) -> Iterator[Finding]:
+    """Report the pairs of lines that are one edit apart."""
     if near.pairs:
         yield Finding(
             "near copies", near.lines,
@@ -168,6 +176,7 @@ def _near(near: NearDuplicates) -> Iterator[Finding]:
 
 # -- what it is written with ----------------------------------------------------------------------
 
+# For each kind of hidden character: what it means, and what to do.
 HIDDEN = {
     "replacement characters": (
         "They stand where bytes could not be read: letters are lost.",
@@ -198,6 +207,7 @@ HIDDEN = {
 
 
 def _hidden(distinct: Corpus) -> Iterator[Finding]:
+    """Report the lines with characters that nobody sees, one finding for each kind."""
     for kind, rows in unicode.hidden(distinct).items():
         examples = [
             Example((text,), _names(s for s in text if unicode.hidden_kind(s) == kind))
@@ -207,14 +217,16 @@ def _hidden(distinct: Corpus) -> Iterator[Finding]:
 
 
 def _names(symbols: Iterable[str]) -> str:
-    """The distinct symbols with their names in Unicode; of many the first three."""
+    """Name the distinct characters as Unicode does; of many, the first three."""
     found = [unicode.named(symbol) for symbol in sorted(set(symbols))]
     return ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
 
 
 def _spellings(distinct: Corpus) -> Iterator[Finding]:
-    """Lines that are one but for normal form, case or accents."""
+    """Report lines that differ from another one by normal form, case or accents alone."""
     form = unicode.same_form
+    # Each row: what is ignored, the function that removes it, and what was already ignored before,
+    # so that lines which differ in their normal form alone are not reported again as case.
     for name, fold, before, says, to_do in (
         ("normal form", form, None,
          "These lines look the same and are not: é is one character in one of them, and e with an "
@@ -234,7 +246,8 @@ def _spellings(distinct: Corpus) -> Iterator[Finding]:
 
 
 def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:
-    first = next(iter(written.shares), "")
+    """Report lines that mix scripts, and lines in another script than most letters."""
+    first = next(iter(written.shares), "")  # the script of most letters
     if len(written.mixed):
         rows = written.mixed
         examples = [Example((text,), _odd_ones(text, first)) for text in _shown(distinct, rows)]
@@ -256,7 +269,7 @@ def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:
 
 
 def _odd_ones(text: str, first: str) -> str:
-    """The letters of a line that are not of the list's first script, or else of the line's."""
+    """Name the letters of a line in another script than the list's first (or else the line's)."""
     found = unicode.scripts(set(text))
     script_of = {symbol: unicode.system(script) for symbol, script in found.items()}
     often = Counter(script_of[symbol] for symbol in text if symbol in script_of)
@@ -266,6 +279,7 @@ def _odd_ones(text: str, first: str) -> str:
 
 
 def _rare(distinct: Corpus) -> Iterator[Finding]:
+    """Report the characters that occur in fewer than RARE lines."""
     found = unicode.rare(distinct, RARE)
     if found and len(distinct) >= MIN_LINES_TO_SPLIT:  # of few lines every symbol is rare
         examples = [
