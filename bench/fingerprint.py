@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 NEURAL = ("bigram", "mlp", "deep_mlp", "wavenet", "bow", "rnn", "gru", "lstm", "transformer")
@@ -71,9 +72,8 @@ SECONDS = re.compile(rb'"seconds": [\d.e-]+')  # the one value that no two train
 
 def run(arguments: tuple[str, ...], cwd: Path) -> bytes:
     """Standard output of a command; a command that ends with an error ends this program."""
-    start = "import sys; from makemore.NAME import main; sys.argv[0] = 'makemore'; main()"
     done = subprocess.run(
-        [sys.executable, "-c", start.replace("NAME", ENTRY), *arguments],
+        [sys.executable, "-c", start(), *arguments],
         cwd=cwd, capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode not in (0, 7):  # 7: fewer lines than asked for, which is an answer, too
@@ -81,15 +81,13 @@ def run(arguments: tuple[str, ...], cwd: Path) -> bytes:
     return done.stdout
 
 
-def entry() -> str:
-    """The module of the entry point, which versions have in different places."""
-    found = subprocess.run(
-        [sys.executable, "-c", "import makemore.cli.main"], capture_output=True, check=False
-    )
-    return "cli" if found.returncode else "cli.main"
-
-
-ENTRY = entry()
+@cache
+def start() -> str:
+    """Code that is the command line, whose entry point versions have in different places."""
+    code = "import makemore.cli.main"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    module = "cli" if found.returncode else "cli.main"
+    return f"import sys; from makemore.{module} import main; sys.argv[0] = 'makemore'; main()"
 
 
 def mark(body: bytes) -> list[str | int]:
@@ -138,9 +136,8 @@ def resumed(runs: Path) -> dict[str, object]:
     """A training that is stopped by SIGTERM after its first save and goes on."""
     folder = runs / "resumed"
     arguments = ("train", "--model", "gru", "--max-steps", "300", "--eval-interval", "20", *COMMON)
-    start = f"import sys; from makemore.{ENTRY} import main; sys.argv[0] = 'makemore'; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", start, *arguments, "-o", str(folder)], cwd=runs,
+        [sys.executable, "-c", start(), *arguments, "-o", str(folder)], cwd=runs,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None

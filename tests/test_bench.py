@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
 import curve  # noqa: E402 (bench/ is no package)
+import fingerprint  # noqa: E402
 import made  # noqa: E402
 import measure  # noqa: E402
 import operations  # noqa: E402
@@ -533,3 +534,20 @@ def test_the_short_form_of_a_bench_runs_and_its_record_makes_a_page(name, tmp_pa
 def test_pages_know_the_page():
     pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))["PAGES"]
     assert pages["performance.md"]() == page.page()
+
+
+def test_fingerprints_that_differ_are_named(tmp_path: Path) -> None:
+    one = {"gru": {"files": {"a": fingerprint.mark(b"x")}, "printed": {"top": ["0", 3]}}}
+    other = {"gru": {"files": {"a": fingerprint.mark(b"y")}, "printed": {"top": ["0", 3]}}}
+    assert fingerprint.compared(one, one) == []
+    assert fingerprint.compared(one, other) == ["/gru/files/a"]
+    assert fingerprint.compared({**one, "rnn": {}}, one) == ["/rnn"]
+    assert fingerprint.total(one) == (2, 4)
+    (tmp_path / "split").mkdir()
+    (tmp_path / "split" / "train.txt").write_text("Ann")
+    (tmp_path / "lock").write_text("")
+    for seconds in ("1.5", "2e-05"):  # what no two trainings share
+        (tmp_path / "metrics.jsonl").write_text('{"nll": 2.5, "seconds": ' + seconds + "}")
+        found = fingerprint.files_of(tmp_path)
+        assert found["metrics.jsonl"] == fingerprint.mark(b'{"nll": 2.5, }')
+    assert found.keys() == {"metrics.jsonl", "split/train.txt"}

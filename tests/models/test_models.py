@@ -771,3 +771,25 @@ def test_plugins_that_are_none(tmp_path: Any) -> None:
 def test_an_unknown_model_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'transformer'"):
         registry.get_model("transfomer")
+
+
+@pytest.mark.parametrize("n_layer", [1, 3])
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_cells_written_out_are_torch_s_own(name: str, n_layer: int) -> None:
+    """Logits, states and gradients: the file shows what the fused cell computes."""
+    kind: Any = registry.get_model(name)
+    torch.manual_seed(1)
+    model = kind(7, 9, kind.Options(n_embd=5, n_hidden=6, n_layer=n_layer, dropout=0.0))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    inputs = torch.randint(0, 7, (4, 9))
+    found = []
+    for read in (model.read, model.unrolled):
+        model.zero_grad()
+        logits, state = read(inputs, model.initial_state(4))
+        logits.log_softmax(-1)[..., 2].mean().backward()
+        states = state if isinstance(state, tuple) else (state,)
+        grads = [parameter.grad.clone() for parameter in model.parameters()]
+        found.append([logits.detach(), *(part.detach() for part in states), *grads])
+    for fused, written in zip(*found, strict=True):
+        torch.testing.assert_close(written, fused, atol=1e-5, rtol=1e-4)

@@ -76,8 +76,30 @@ class LSTM(NeuralModel):
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
         # torch has the layers first, a State the batch: so its rows can be selected and copied.
         hidden, cell = (part.transpose(0, 1).contiguous() for part in state)
+        # torch computes all steps in one call; `cell` below says what each of them is.
         x, (hidden, cell) = self.cells(x, (hidden, cell))  # (B, T, n_hidden)
         return self.head(self.dropout(x)), (hidden.transpose(0, 1), cell.transpose(0, 1))
+
+    def cell(self, x: Tensor, state: tuple[Tensor, Tensor], layer: int) -> tuple[Tensor, Tensor]:
+        """Update h and c (B, n_hidden) of one layer by one symbol's x (B, n_in)."""
+        h, c = state
+        w_x, w_h, b_x, b_h = self.cells.all_weights[layer]  # of three gates and the candidate
+        from_x, from_h = x @ w_x.T + b_x, h @ w_h.T + b_h  # (B, 4 * n_hidden) each
+        i, f, g, o = (from_x + from_h).chunk(4, 1)  # (B, n_hidden) each
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)  # (B, n_hidden)
+        return torch.sigmoid(o) * torch.tanh(c), c  # (B, n_hidden) each
+
+    def unrolled(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Compute what `read` does symbol by symbol, with `cell`: slower, and open to read."""
+        x, tops = self.dropout(self.embedding(inputs)), []
+        layers = list(zip(*(part.unbind(1) for part in state), strict=True))  # h and c of each
+        for each in x.unbind(1):  # (B, n_embd) of each symbol in turn
+            for layer, before in enumerate(layers):
+                layers[layer] = self.cell(each, before, layer)
+                each = layers[layer][0]  # (B, n_hidden): h is what the next layer reads
+            tops.append(each)
+        logits = self.head(self.dropout(torch.stack(tops, 1)))  # (B, T, V)
+        return logits, tuple(torch.stack(part, 1) for part in zip(*layers, strict=True))
 
     def initial_state(self, batch: int) -> State:
         start = (self.start, self.start_cell)

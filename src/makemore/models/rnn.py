@@ -73,8 +73,25 @@ class RNN(NeuralModel):
         """
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
         # torch has the layers first, a State the batch: so its rows can be selected and copied.
+        # torch computes all steps in one call; `cell` below says what each of them is.
         x, last = self.cells(x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
         return self.head(self.dropout(x)), last.transpose(0, 1)
+
+    def cell(self, x: Tensor, h: Tensor, layer: int) -> Tensor:
+        """Update the state h (B, n_hidden) of one layer by one symbol's x (B, n_in)."""
+        w_x, w_h, b_x, b_h = self.cells.all_weights[layer]  # torch has a bias for each of both
+        from_x, from_h = x @ w_x.T + b_x, h @ w_h.T + b_h  # (B, n_hidden) each
+        return torch.tanh(from_x + from_h)  # (B, n_hidden)
+
+    def unrolled(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Compute what `read` does symbol by symbol, with `cell`: slower, and open to read."""
+        x, layers, tops = self.dropout(self.embedding(inputs)), list(state.unbind(1)), []
+        for each in x.unbind(1):  # (B, n_embd) of each symbol in turn
+            for layer, h in enumerate(layers):
+                layers[layer] = each = self.cell(each, h, layer)  # (B, n_hidden), for the next
+            tops.append(each)
+        logits = self.head(self.dropout(torch.stack(tops, 1)))  # (B, T, V)
+        return logits, torch.stack(layers, 1)
 
     def initial_state(self, batch: int) -> State:
         return self.start.expand(batch, -1, -1)  # (B, n_layer, n_hidden)

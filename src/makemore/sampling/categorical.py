@@ -1,4 +1,8 @@
-"""Categorical: draws from probabilities of the next symbol, and their random numbers."""
+"""Categorical: draws of the next symbol from its probabilities, and the random numbers for them.
+
+A draw is the inverse of a cdf: with p = (0.5, 0.3, 0.2) the cdf is (0.5, 0.8, 1), and a uniform
+number u gives the first symbol whose cdf is above u: 0.1 gives symbol 0, 0.6 gives symbol 1.
+"""
 
 from __future__ import annotations
 
@@ -18,57 +22,65 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, the step o
 
 
 def sample_categorical(weights: Floats, uniform: Floats, rows: Ints | None = None) -> Ints:
-    """weights (G, V), uniform (R,) in [0, 1) -> ids (R,): each falls into one symbol's share.
+    """Draw symbols: weights (G, V), not normalised, uniform (R,) in [0, 1) -> ids (R,).
 
-    rows: (R,) which of the G each draw goes by; its own by default.
+    rows: (R,) the row of weights for each draw; draw i goes by row i without it.
     """
-    totals = np.cumsum(weights, axis=1)
+    totals = np.cumsum(weights, axis=1)  # (G, V) cdf times the row's sum
     if rows is not None:
         totals = totals[rows]
+    # The number is scaled to the row's sum, not the row to 1. A symbol of weight 0 has the total of
+    # the symbol before it, so it is never the first above.
     return np.asarray((totals <= uniform[:, None] * totals[:, -1:]).sum(axis=1))
 
 
 def cumulative(weights: Floats) -> Floats:
-    """weights (S, V) -> (S, a power of 2) up to where each symbol's share reaches in [0, 1).
+    """Compute cdfs: weights (S, V), not normalised -> (S, a power of 2), padded with 1.
 
-    From the last symbol with a share on it is 1 exactly, so that none without one is drawn.
+    From the last symbol with a weight on it is exactly 1, so no symbol of weight 0 is drawn.
     """
     S, V = weights.shape
-    found = np.ones((S, 1 << (V - 1).bit_length()))
-    np.cumsum(weights, axis=1, out=found[:, :V])
-    found[:, :V] /= found[:, V - 1 : V].copy()
-    return found
+    cdf = np.ones((S, 1 << (V - 1).bit_length()))  # a power of 2, for bisection in equal halves
+    np.cumsum(weights, axis=1, out=cdf[:, :V])
+    cdf[:, :V] /= cdf[:, V - 1 : V].copy()  # a copy, since the division writes there, too
+    return cdf
 
 
-def sample_from_cdf(reach: Floats, rows: Ints, uniform: Floats) -> Ints:
-    """(R,) of each row of `reaches` the first symbol beyond the number in [0, 1), by bisection."""
-    flat, half = reach.ravel(), reach.shape[1] // 2
-    first = rows * reach.shape[1]
-    at = first - 1
+def sample_from_cdf(cdf: Floats, rows: Ints, uniform: Floats) -> Ints:
+    """Draw symbols: cdf (S, C), rows (R,) of it, uniform (R,) in [0, 1) -> ids (R,).
+
+    The symbol is the first whose cdf is above the number. All draws bisect their rows together:
+    log2(C) steps on arrays, 5 for names.
+    """
+    flat, half = cdf.ravel(), cdf.shape[1] // 2
+    first = rows * cdf.shape[1]  # (R,) where each row begins in the flat array
+    at = first - 1  # (R,) the last entry known to be at or below the number; -1: none yet
     while half:
+        # Where the entry half a range ahead is not above the number either, go on from there.
         at += half * (flat.take(at + half) <= uniform)
         half //= 2
     return np.asarray(at + 1 - first)
 
 
-def uniforms(seed: int, number: int, place: int, rows: Ints) -> Floats:
-    """(R,) in [0, 1): what these lines of round `number` draw by at this place.
+def uniforms(seed: int, round_no: int, position: int, rows: Ints) -> Floats:
+    """Compute the random numbers (R,) in [0, 1) of draws `rows` of a round at a position.
 
-    SplitMix64 (Steele, Lea and Flood 2014): a number hangs on its place in a sequence alone, so
-    only those that are needed are made. Where a sequence starts is a hash of what it is for.
+    SplitMix64 (Steele, Lea and Flood 2014): the i-th number of a sequence is computed from i alone,
+    so those of other draws need not be. Each (seed, round, position) has a sequence of its own,
+    which starts at a hash of the three.
     """
-    what = np.array([seed, number, place], dtype="<u8").tobytes()
+    what = np.array([seed, round_no, position], dtype="<u8").tobytes()
     start = np.frombuffer(hashlib.blake2b(what, digest_size=8).digest(), dtype="<u8")
     drawn = mix(start + (rows + 1).view(np.uint64) * GOLDEN)
-    drawn >>= np.uint64(11)
-    return np.asarray(drawn.view(np.int64) * 2.0**-53)  # signed, which becomes a float sooner
+    drawn >>= np.uint64(11)  # 53 random bits are left, as many as a float holds exactly
+    return np.asarray(drawn.view(np.int64) * 2.0**-53)  # int64 becomes float faster than uint64
 
 
 @dataclass(frozen=True)
 class DrawBatch:
-    """Draws that are made together, R of them: parts of rounds, one after the other.
+    """Holds which draws are made together: parts of rounds, one after another, R draws in all.
 
-    parts: (round, its first row, rows) of each
+    parts: (round, its first row, number of rows) of each
     """
 
     seed: int
@@ -76,17 +88,18 @@ class DrawBatch:
 
     @property
     def bounds(self) -> Ints:
-        """(parts + 1,) the draw with which each part begins, and R."""
+        """Compute the index (parts + 1,) of the draw that each part begins with, and R."""
         return np.cumsum([0, *(rows for _, _, rows in self.parts)])
 
-    def uniforms(self, place: int, draws: Ints) -> Floats:
-        """(R,) in [0, 1): what these draws, sorted, go by at this place."""
+    def uniforms(self, position: int, draws: Ints) -> Floats:
+        """Compute the random numbers (n,) in [0, 1) of these draws (n,), sorted, at a position."""
         bounds = self.bounds
-        cuts = np.searchsorted(draws, bounds)
-        found = [
-            uniforms(self.seed, number, place, draws[start:stop] + (row - bound))
-            for (number, row, _), bound, start, stop in zip(
+        cuts = np.searchsorted(draws, bounds)  # (parts + 1,) where each part's draws begin
+        # A draw's row in its round, not its index in the batch, decides its numbers.
+        numbers = [
+            uniforms(self.seed, round_no, position, draws[start:stop] + (row - bound))
+            for (round_no, row, _), bound, start, stop in zip(
                 self.parts, bounds, cuts, cuts[1:], strict=False
             )
         ]
-        return np.concatenate(found)
+        return np.concatenate(numbers)

@@ -1,4 +1,4 @@
-"""Options of sampling: what lines must satisfy, and how they are drawn. Imports nothing heavy."""
+"""Config: the options of sampling, what lines must satisfy and how they are drawn. No numpy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from makemore.options import option
 
 @dataclass(frozen=True)
 class Constraints:
-    """What every line has to satisfy. They choose among lines; nothing is cut or mended."""
+    """Holds what every line has to satisfy. Lines that fail are refused, never changed."""
 
     prefix: str = option("", "every line starts with this")
     suffix: str = option("", "every line ends with this")
@@ -26,7 +26,7 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Filters:
-    """What the probabilities of the next symbol are changed to before it is drawn."""
+    """Holds how the probabilities of the next symbol are changed before it is drawn."""
 
     temperature: float = option(
         1.0, "below 1 safer, above 1 wilder, 0 always the likeliest symbol", minimum=0.0
@@ -42,7 +42,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class SamplingConfig(Filters, Constraints):
-    """How lines are drawn, and which."""
+    """Holds all options of `makemore sample`: filters, constraints and the two below."""
 
     min_distance: int | None = option(
         None, "refuse lines fewer edits than this away from a line of the text", minimum=1,

@@ -1,7 +1,9 @@
-"""Decoder: draws lines symbol by symbol, many together, each distinct prefix computed once.
+"""Decoder: draws lines symbol by symbol, many together, and computes each distinct prefix once.
 
-A strategy says by which probabilities. Nothing is refused here but what no constraint lets through:
-what ends, and how many draws came to each line, is for sampler.py to choose from.
+Draws that have the same symbols so far share one prefix: thousands of names begin with at most 26
+different letters, so the model's second step has 26 rows and not thousands. The strategy
+(strategies.py) says by which probabilities the next symbol is drawn. The decoder drops a draw only
+where no allowed line can follow; sampler.py chooses among the finished lines.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-LABEL_STREAM = 2**32  # of random numbers that are no symbol's
+# Random numbers that choose a draw's label. Positions in a line number the other streams, and no
+# line is this long, so the two never meet.
+LABEL_STREAM = 2**32
 
 
 class Decoder:
-    """Draws lines from a model, under an automaton, by a strategy.
+    """Draws lines from a model under an automaton, by the probabilities of a strategy.
 
-    prefix: ids that every line starts with; labels: first input -> share of the draws
+    prefix: ids that every line starts with
+    labels: first input (a label's id, or the boundary) -> probability that a draw begins with it
     """
 
     def __init__(
@@ -46,17 +51,20 @@ class Decoder:
         self.model, self.vocabulary, self.automaton = model, vocabulary, automaton
         self.cache = PrefixCache(model, options)
         self.options, self.prefix = options, prefix
-        self.labels = labels or {BOUNDARY: 1.0}
+        self.labels = labels or {BOUNDARY: 1.0}  # a model without labels reads the boundary first
         self.strategy: Rejection = Rejection(automaton, options)
+        # Computed with the first draw and used again in every round: all lines start from here.
         self.roots: Prefixes | None = None
 
     def sample_without_replacement(self) -> None:
-        """From now on no line is drawn twice: draws go by what is left below each prefix."""
+        """Change the strategy: from the next round on, no line is drawn twice."""
         self.strategy = self.strategy.without_replacement(len(self.vocabulary))
-        self.roots = None  # what is known of them is of the strategy before
+        # The roots hold node numbers of the strategy's tree, and the new strategy has a new tree.
+        self.roots = None
 
     def guide(self, train: Corpus) -> None:
-        """From now on draws are guided, by an n-gram of these lines."""
+        """Change the strategy to guided draws, by an n-gram of the lines of `train`."""
+        # The n-gram's probabilities pass the same filters (temperature, top-k) as the model's.
         guidance = Guidance(
             self.automaton, self.vocabulary, train,
             lambda logits: apply_filters(logits, self.options),
@@ -64,24 +72,26 @@ class Decoder:
         self.strategy, self.roots = Guided(self.automaton, self.options, guidance), None
 
     def mark_used(self, nodes: Ints) -> None:
-        """The lines that end after these nodes are not to be drawn again, where that is known."""
+        """Exclude the lines that end at these tree nodes from later draws without replacement."""
         self.strategy.mark_used(nodes)
 
     def mass_left(self) -> float:
-        """The share of the model's probability that is neither used up nor impossible."""
-        if self.roots is None:
+        """Return the model's probability, in [0, 1], of all lines not yet used and possible."""
+        if self.roots is None:  # before the first round nothing is used
             return 1.0
         return self.strategy.mass_left(self.roots, self._label_probabilities(self.roots))
 
     def _label_probabilities(self, roots: Prefixes) -> Floats:
+        """Return the probability (L,) of each root's label."""
         return np.array([self.labels[int(label)] for label in roots.label])
 
     def _begin(self) -> Prefixes:
-        """The prefix that all lines start with, once for each label."""
-        labels = np.array(list(self.labels), dtype=np.int64)
+        """Compute the prefix that all lines start with: L rows, one for each label."""
+        labels = np.array(list(self.labels), dtype=np.int64)  # (L,)
         state, nll = self.model.initial_state(len(labels)), np.zeros(len(labels))
-        logits, state = self.model.step(labels, state)
-        states = np.zeros(len(labels), dtype=np.int64)
+        logits, state = self.model.step(labels, state)  # (L, V)
+        states = np.zeros(len(labels), dtype=np.int64)  # (L,) an automaton starts in state 0
+        # The symbols of --prefix are read, not drawn; their nll belongs to the line all the same.
         for symbol in self.prefix:
             nll -= log_softmax(logits)[:, symbol]
             logits, state = self.model.step(np.full(len(labels), symbol), state)
@@ -96,37 +106,46 @@ class Decoder:
         return roots
 
     def draw(self, batch: DrawBatch) -> list[Completions]:
-        """Draw the lines of a batch, all symbol by symbol; gives what ended, by length."""
+        """Draw the lines of a batch, symbol by symbol; return the finished ones by length."""
         if self.roots is None:
             self.roots = self._begin()
-        strategy, open_, finished = self.strategy, self.roots, list[Completions]()
+        strategy, prefixes, finished = self.strategy, self.roots, list[Completions]()
         strategy.begin_round()
-        labels = strategy.label_probabilities(open_, self._label_probabilities(open_))
+        labels = strategy.label_probabilities(prefixes, self._label_probabilities(prefixes))  # (L,)
         if labels.sum() == 0:  # nothing is left that could be drawn
             return []
-        rows = np.arange(batch.bounds[-1])  # of the draws that are still going on
-        group = first_of(labels, batch, rows)  # the prefix that each of them stands at
+        rows = np.arange(batch.bounds[-1])  # (R,) the draws that are not finished yet
+        group = first_of(labels, batch, rows)  # (R,) the index of each draw's prefix
         for position in range(len(self.prefix), self.automaton.max_length + 1):
-            uniform = batch.uniforms(position, rows)
-            picked, log_weight = strategy.choose(open_, position, group, uniform)
-            alive = self.automaton.allowed(position, open_.states)[group, picked]
-            for ends, capped in self._ends(open_, position, group, picked, alive):
-                finished.append(self._end(open_, group[ends], rows[ends], log_weight[ends], capped))
+            uniform = batch.uniforms(position, rows)  # (R,) in [0, 1)
+            picked, log_weight = strategy.choose(prefixes, position, group, uniform)  # (R,), (R,)
+            alive = self.automaton.allowed(position, prefixes.states)[group, picked]  # (R,) bool
+            for ends, capped in self._ends(prefixes, position, group, picked, alive):
+                finished.append(
+                    self._end(prefixes, group[ends], rows[ends], log_weight[ends], capped)
+                )
+            # A draw that is neither alive nor finished is refused: it is in no result.
             on = alive & (picked != BOUNDARY)
-            rows = rows[on]
+            rows = rows[on]  # R is smaller from here on
             if not len(rows):
                 break
-            open_, group = self._extend(open_, position, group[on], picked[on], log_weight[on])
-            group = strategy.resample(open_, position + 1, group, batch)
+            prefixes, group = self._extend(
+                prefixes, position, group[on], picked[on], log_weight[on]
+            )
+            # Guided draws whose weights have become uneven are chosen anew among themselves.
+            group = strategy.resample(prefixes, position + 1, group, batch)
         return finished
 
     def _ends(
-        self, open_: Prefixes, position: int, group: Ints, picked: Ints, alive: NDArray[np.bool_]
-    ) -> Iterator[tuple[NDArray[np.bool_], bool]]:
-        """Which draws (R,) end here, and whether they were capped: shown as what they are."""
+        self, prefixes: Prefixes, position: int, group: Ints, picked: Ints,
+        alive: NDArray[np.bool_],
+    ) -> Iterator[tuple[NDArray[np.bool_], bool]]:  # fmt: skip
+        """Yield masks (R,) of the draws that end at this position, and whether they were cut."""
         last = position == self.automaton.max_length
+        # With --all a line that is still going on at the cap is shown, marked as cut, if the
+        # constraints let it end there. Without --all it is refused: its end is not the model's.
         if last and self.automaton.cuts and self.options.all:
-            cut = (picked != BOUNDARY) & self.automaton.may_end(position, open_.states)[group]
+            cut = (picked != BOUNDARY) & self.automaton.may_end(position, prefixes.states)[group]
             if cut.any():
                 yield cut, True
         ends = alive & (picked == BOUNDARY)
@@ -134,47 +153,55 @@ class Decoder:
             yield ends, False
 
     def _end(
-        self, open_: Prefixes, group: Ints, rows: Ints, log_weight: Floats, capped: bool
+        self, prefixes: Prefixes, group: Ints, rows: Ints, log_weight: Floats, capped: bool
     ) -> Completions:
-        """The lines that end, each distinct one once, and the draws that came to it."""
+        """Group the draws (R,) that end here by their prefix: n distinct lines, with their nll."""
+        # ended (n,) prefixes; first (n,) one draw of each; which (R,) the line of each draw
         ended, first, which = np.unique(group, return_index=True, return_inverse=True)
-        nll = open_.nll[ended] - open_.answers.logs[open_.rows[ended], BOUNDARY]
+        # The end is a symbol, too: its -log p is part of the line's nll, in nats.
+        nll = prefixes.nll[ended] - prefixes.answers.logs[prefixes.rows[ended], BOUNDARY]
         return Completions(
-            open_.ids[ended], nll, open_.label[ended], open_.nodes[ended],
-            open_.log_weight[ended] + log_weight[first], rows, which, capped,
+            prefixes.ids[ended], nll, prefixes.label[ended], prefixes.nodes[ended],
+            prefixes.log_weight[ended] + log_weight[first], rows, which, capped,
         )  # fmt: skip
 
     def _extend(
-        self, open_: Prefixes, position: int, group: Ints, picked: Ints, log_weight: Floats
+        self, prefixes: Prefixes, position: int, group: Ints, picked: Ints, log_weight: Floats
     ) -> tuple[Prefixes, Ints]:
-        """The prefixes that are one symbol longer, in the order of their first draws; and (R,)
-        the one of each draw."""
+        """Append the drawn symbols: the G distinct longer prefixes, and (R,) the one of each draw.
+
+        They are in the order of their first draws. Draws at prefix `an` that picked n, a, n give
+        the prefixes `ann`, `ana` and the indices 0, 1, 0.
+        """
         V = len(self.vocabulary)
+        # One number for (prefix, symbol), so that equal pairs are found by one sort.
         codes, first, inverse = np.unique(
             group * V + picked, return_index=True, return_inverse=True
         )
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
+        order = np.argsort(first, kind="stable")  # (G,) from the order of codes to that of draws
+        rank = np.empty_like(order)  # the inverse permutation of `order`
         rank[order] = np.arange(len(order))
-        parents, symbols = np.divmod(codes[order], V)
-        nll = open_.nll[parents] - open_.answers.logs[open_.rows[parents], symbols]
+        parents, symbols = np.divmod(codes[order], V)  # (G,), (G,)
+        nll = prefixes.nll[parents] - prefixes.answers.logs[prefixes.rows[parents], symbols]
+        # `position` symbols and the boundary (or label) before them were inputs so far.
         answers, rows, state = self.cache.step(
-            position + 1, open_.rows[parents], symbols, select(open_.state, parents)
+            position + 1, prefixes.rows[parents], symbols, select(prefixes.state, parents)
         )
-        states = self.automaton.next[open_.states[parents], symbols].astype(np.int64)
+        states = self.automaton.next[prefixes.states[parents], symbols].astype(np.int64)
         longer = Prefixes(
-            ids=np.column_stack([open_.ids[parents], symbols]), state=state, answers=answers,
-            rows=rows, nll=nll, label=open_.label[parents], states=states,
-            nodes=np.full(len(order), NONE), contexts=open_.contexts[parents],
-            log_weight=open_.log_weight[parents] + log_weight[first[order]],
+            ids=np.column_stack([prefixes.ids[parents], symbols]), state=state, answers=answers,
+            rows=rows, nll=nll, label=prefixes.label[parents], states=states,
+            nodes=np.full(len(order), NONE), contexts=prefixes.contexts[parents],
+            # All draws of a prefix have the same p and q, so the first one's weight is theirs.
+            log_weight=prefixes.log_weight[parents] + log_weight[first[order]],
         )  # fmt: skip
-        self.strategy.extend(open_, parents, longer, symbols, position + 1)
+        self.strategy.extend(prefixes, parents, longer, symbols, position + 1)
         return longer, rank[inverse]
 
 
 def first_of(probabilities: Floats, batch: DrawBatch, rows: Ints) -> Ints:
-    """(R,) which of the labels, by their probabilities, each draw begins with."""
-    if len(probabilities) == 1:
+    """Draw the label that each draw begins with: probabilities (L,) -> indices (R,) below L."""
+    if len(probabilities) == 1:  # no random numbers are needed
         return np.zeros_like(rows)
     uniform = batch.uniforms(LABEL_STREAM, rows)
     return sample_categorical(probabilities[None], uniform, np.zeros_like(rows))

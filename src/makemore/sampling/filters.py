@@ -13,21 +13,22 @@ from makemore.sampling.config import Filters, SamplingConfig
 
 
 def filters_of(options: SamplingConfig) -> Filters:
-    """The filters of a configuration, without the rest of it."""
+    """Take the filters out of a configuration, as the key of a table that depends on them alone."""
     return Filters(**{name: getattr(options, name) for name in options_of(Filters)})
 
 
 def apply_filters(logits: NDArray[Any], options: Filters) -> Floats:
-    """logits (B, V) -> weights (B, V) that a draw goes by: temperature, top-k, top-p, min-p.
+    """Turn logits (B, V) into weights (B, V): temperature, then top-k, top-p and min-p.
 
-    They do not sum to 1; divided by their sum they are the probabilities of a draw.
+    A filter sets weights to 0. Rows do not sum to 1; divided by their sums they are probabilities.
+    Sources: top-k, Fan et al. 2018; top-p, Holtzman et al. 2020; min-p, Nguyen et al. 2024
     """
     logits = logits.astype(np.float64, copy=False)
-    if options.temperature == 0:
+    if options.temperature == 0:  # the limit: all weight on the likeliest, the first of equals
         likeliest = logits.argmax(axis=1)
         return np.asarray(np.arange(logits.shape[1]) == likeliest[:, None], dtype=np.float64)
     with np.errstate(over="ignore"):  # at a temperature near 0 all but the likeliest go to -inf
-        weights = logits - logits.max(axis=1, keepdims=True)
+        weights = logits - logits.max(axis=1, keepdims=True)  # the largest weight will be 1
         if options.temperature != 1:
             weights /= options.temperature
         np.exp(weights, out=weights)
@@ -36,9 +37,9 @@ def apply_filters(logits: NDArray[Any], options: Filters) -> Floats:
         np.put_along_axis(weights, order[:, options.top_k :], 0.0, axis=1)
     if options.top_p is not None and options.top_p < 1:
         order = np.argsort(-weights, axis=1, kind="stable")
-        shares = np.take_along_axis(weights, order, axis=1)
-        shares /= shares.sum(axis=1, keepdims=True)
-        before = np.cumsum(shares, axis=1) - shares  # the likeliest always stays
+        probs = np.take_along_axis(weights, order, axis=1)  # (B, V) the likeliest first
+        probs /= probs.sum(axis=1, keepdims=True)
+        before = np.cumsum(probs, axis=1) - probs  # 0 for the likeliest, which always stays
         cut = np.take_along_axis(weights, order, axis=1) * (before < options.top_p)
         np.put_along_axis(weights, order, cut, axis=1)
     if options.min_p is not None:

@@ -1,8 +1,9 @@
-"""Policy: in which way the next lines are drawn, and how many draws at once, by what came so far.
+"""Policy: chooses the strategy of the next draws and their number, by the results so far.
 
-Rejection is exact and fast as long as it pays. Once most draws are known lines, drawing without
-replacement still finds the last ones; where few draws satisfy the constraints, draws are guided,
-which is approximate. A seed's lines depend on these numbers, never on how many are asked for.
+Rejection is exact, and fast while most draws pass. Once most draws are known lines, drawing without
+replacement still finds the last new ones; where few draws satisfy the constraints, draws are
+guided, which is approximate. A seed's lines depend on the constants here, never on how many lines
+are requested.
 """
 
 from __future__ import annotations
@@ -17,42 +18,42 @@ from makemore.sampling.config import Constraints, Filters, SamplingConfig
 FIRST_ROUND = 128  # draws; the next has twice as many, up to the round size: first lines come soon
 MAX_BATCH_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
 MAX_BATCH_DRAWS = 65_536  # draws that are made together at most
-MAX_BATCH_GROWTH = 16  # times the draws so far, at most: by those it is judged what is needed
-SAFETY_FACTOR = 1.08  # more than what the last draws say is needed: new lines get rarer
-GIVE_UP = 50_000  # draws in a row without one line to give: some seconds of work
-PILOT = 1024  # draws after which it is asked whether rejection pays
+MAX_BATCH_GROWTH = 16  # times the draws so far, at most: fewer draws give no safe estimate
+SAFETY_FACTOR = 1.08  # times the draws that the last rate says are needed: new lines get rarer
+GIVE_UP = 50_000  # draws in a row without one new line: some seconds of work
+PILOT = 1024  # draws before the pass rate is judged
 TABLE_FROM = 1024  # draws or lines from which on it pays to make a table of a model
-MIN_PASS_RATE = 0.1  # share of draws that satisfy the constraints, below which draws are guided
-MIN_NOVEL_RATE = 0.125  # new lines over a round's draws, below which none is drawn a second time
-MIN_PASSING_DRAWS = 32  # of a round that satisfy the constraints: enough to judge how many are new
-TABLE_PATIENCE = 16  # times rarer lines are waited for where a table says what is drawn
+MIN_PASS_RATE = 0.1  # fraction of draws that satisfy the constraints; below, draws are guided
+MIN_NOVEL_RATE = 0.125  # new lines per draw of a round; below, it is drawn without replacement
+MIN_PASSING_DRAWS = 32  # draws of a round that pass: enough to judge how many lines are new
+TABLE_PATIENCE = 16  # how many times lower the pass rate may be with a table, which draws faster
 CONSTRAINTS = [name for name in options_of(Constraints) if name != "all"]
 
 
 @dataclass
 class Tally:
-    """What the draws so far have come to. Guided draws count in `draws` and `guided` alone."""
+    """Counts draws and lines so far. Guided draws count in `draws` and `guided` alone."""
 
-    draws: int = 0
-    found: int = 0  # lines that were given
+    draws: int = 0  # finished or refused
+    found: int = 0  # new lines that were returned
     passed: int = 0  # draws that satisfied the constraints
-    guided: int = 0
+    guided: int = 0  # draws that were guided and satisfied the constraints
     effective: float = 0.0  # sample size of the guided draws, summed over rounds
     too_near: int = 0  # lines refused for their distance to a known one
-    idle: int = 0  # draws since the last line was given
-    novel_in_round: int = 0  # lines
+    idle: int = 0  # draws since the last new line
+    novel_in_round: int = 0  # new lines, returned or not
     passed_in_round: int = 0  # draws
-    found_in_round: int = 0  # lines
+    found_in_round: int = 0  # lines that were returned
 
     @property
     def pass_rate(self) -> float:
-        """The share of the draws that satisfied the constraints before draws were guided."""
+        """Compute the fraction of the unguided draws that satisfied the constraints."""
         return self.passed / max(1, self.draws - self.guided)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What has to change before the next round."""
+    """Says what has to change before the next round."""
 
     table: bool  # make a table of the model, where it can be one
     without_replacement: bool
@@ -60,27 +61,28 @@ class Decision:
 
 
 class SamplingPolicy:
-    """Chooses the way of drawing and the number of draws, by a tally of those before."""
+    """Chooses the strategy and the number of the next draws, by a tally of those before."""
 
     def __init__(self, options: SamplingConfig, vocab_size: int, round_size: int) -> None:
         self.options, self.vocab_size = options, vocab_size
         self.round_size = max(1, min(round_size, MAX_BATCH_CELLS // vocab_size))
         self.tally = Tally()
-        self._draws_before, self._found_before = 0, 0  # what was last judged by
+        self._draws_before, self._found_before = 0, 0  # the tally at the last estimate
 
-    def draws_of(self, number: int) -> int:
-        """Draws of round `number`: 128, and twice as many in each, up to the round size."""
-        return min(self.round_size, FIRST_ROUND << min(number, 20))
+    def draws_of(self, round_no: int) -> int:
+        """Compute the draws of a round: 128, 256, 512, ... up to the round size."""
+        return min(self.round_size, FIRST_ROUND << min(round_no, 20))
 
     def draws_needed(self, wanted: int | None, rejection: bool, tabled: bool, most: int) -> int:
-        """Draws that what is still asked for may take, by the last ones; 0 for a whole round.
+        """Estimate how many draws the lines still needed take, by the last rate; 0: a whole round.
 
-        rejection: whether that is how lines are drawn now; most: draws that memory has room for
+        rejection: whether that is the strategy now; most: draws that there is memory for
         """
         tally, rate = self.tally, MIN_PASS_RATE / TABLE_PATIENCE if tabled else MIN_PASS_RATE
         seldom = max(tally.passed, tally.found) < rate * tally.draws
         draws, found = tally.draws - self._draws_before, tally.found - self._found_before
         self._draws_before, self._found_before = tally.draws, tally.found
+        # Other strategies learn from every round, so they draw no more than one at a time.
         if not rejection or seldom or not (wanted and found):
             return 0
         needed = math.ceil(SAFETY_FACTOR * (wanted - tally.found) * draws / found) + 32
@@ -89,16 +91,16 @@ class SamplingPolicy:
         return max(1, min(max(needed, tally.draws // 32), most))
 
     def begin_round(self) -> None:
-        """Count from here on for the next round."""
+        """Set the counts of the round to 0."""
         self.tally.novel_in_round = self.tally.passed_in_round = self.tally.found_in_round = 0
 
     def decide(self, draws: int) -> Decision:
-        """How to draw after a round of so many draws, before it is known if there is a table."""
+        """Decide after a round of so many draws, as long as there is no table."""
         few, rare = self._few_are_new(draws), self._few_pass()
         return Decision(few or rare, few, rare)
 
     def decide_with_table(self, draws: int) -> Decision:
-        """The same where a table stands: draws are so quick that they are refused for longer."""
+        """Decide where there is a table: draws are so fast that rejection pays for longer."""
         tally = self.tally
         known_before = (
             tally.passed_in_round >= min(MIN_PASSING_DRAWS, draws / 4)
@@ -109,16 +111,18 @@ class SamplingPolicy:
         return Decision(False, few, self._few_pass() and seldom)
 
     def _few_are_new(self, draws: int) -> bool:
+        """Tell whether too few of the round's draws gave a new line."""
         return self.tally.novel_in_round < MIN_NOVEL_RATE * draws
 
     def _few_pass(self) -> bool:
+        """Tell whether too few of all draws satisfied the constraints."""
         tally = self.tally
         return tally.draws >= PILOT and tally.passed < MIN_PASS_RATE * tally.draws
 
     def check_not_exhausted(self, wanted: int | None, left: float) -> None:
-        """Raise Unsatisfiable if there is no other line, or none came for long.
+        """Raise Unsatisfiable if no line is left, or none came in GIVE_UP draws.
 
-        left: the share of the model's probability that neither was given nor is impossible
+        left: the model's probability, in [0, 1], of all lines that were not yet used and possible
         """
         tally = self.tally
         if left > 0 and tally.idle < GIVE_UP:
@@ -133,10 +137,11 @@ class SamplingPolicy:
         )  # fmt: skip
 
     def _ways_out(self, left: float) -> str:
-        """What a person can do where no more lines are found."""
+        """Say what a person can do where no more lines are found."""
         options, plain = self.options, SamplingConfig()
 
         def changed(names: list[str]) -> bool:
+            """Tell whether one of these options is not at its default."""
             return any(getattr(options, name) != getattr(plain, name) for name in names)
 
         ways = ["ask for fewer"] if self.tally.found else []

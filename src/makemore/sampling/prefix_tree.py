@@ -1,11 +1,11 @@
-"""Prefix tree: what a model answered for each prefix, and how much of its mass is left below it.
+"""Prefix tree: a model's answers for each prefix, and how much probability is left below it.
 
-PrefixCache keeps answers, so that a model is not asked again when a prefix comes again.
+PrefixCache keeps a model's answers, so that no prefix is computed twice while memory lasts.
 
-RemainingMass is for drawing without replacement. Lines that were given, that are known, or that no
-constraint lets through are taken out of a tree of prefixes, and the next draws go by what is left.
-So nothing is drawn twice, the last lines of a small space still come, and it is known when there
-are no more.
+RemainingMass is for drawing without replacement. Lines that were returned, that are known or that
+no constraint allows are taken out of a tree of prefixes, and later draws go by the probability that
+is left. So nothing is drawn twice, the last lines of a small space still come, and when the root
+has nothing left there are no more.
 
 Paper: Shi, Bieber and Sutton 2020, Incremental Sampling Without Replacement for Sequence Models
 """
@@ -31,20 +31,24 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-# Bytes that are remembered; the prefixes after them are computed whenever they come.
+# Bytes of a PrefixCache. A prefix that comes when it is full is computed each time it comes.
 CACHE_BYTES = 2**28
-MIN_SPLIT_ROWS = 512  # rows of a step from which on it is made in parts
-MAX_PART_ROWS = 8192  # rows of a part at most
-# Of rows in a step; BLAS sums otherwise where rows are few, or an odd one is last.
+MIN_SPLIT_ROWS = 512  # a step of fewer rows is one call; threads would cost more than they save
+MAX_PART_ROWS = 8192  # rows that one thread computes in one call
+# Every step has a multiple of so many rows: for other numbers BLAS may add in another order, and
+# the last bits of a row would depend on which rows stand beside it.
 ROW_MULTIPLE = 16
 
 
 class CacheLevel:
-    """The answers for prefixes of one length, row by row: the remembered ones first, then others.
+    """Holds a model's answers for prefixes of one length, a row each: N remembered, then others.
 
-    codes: (n,) parent * V + symbol of those that are remembered, sorted; nodes: (n,) their rows
-    logs: (room, V) log p of the next symbol; reach: (room, a power of 2) what draws go by
-    tips: room rows of a State's
+    The others hold only until the next step. A node is the row of a remembered prefix.
+
+    codes: (N,) parent * V + symbol of the remembered prefixes, sorted; nodes: (N,) their rows
+    logs: (room, V) log-probabilities of the next symbol in nats, before filters
+    reach: (room, a power of 2) the cdf of the next symbol, after filters
+    tips: (room, ...) what the last step added to the model's state (models/core/state.py)
     """
 
     def __init__(self, options: SamplingConfig) -> None:
@@ -52,73 +56,85 @@ class CacheLevel:
         self.codes, self.nodes = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self.logs, self.reach = np.zeros((0, 0)), np.zeros((0, 0))
         self.tips: Entries = ()
-        self._lock = Lock()
+        self._lock = Lock()  # several threads write the rows of one step
 
     def __len__(self) -> int:
+        """Count the remembered prefixes, N."""
         return len(self.codes)
 
     def find(self, codes: Ints) -> Ints:
-        """(n,) the row of each prefix, NONE where it is not remembered."""
+        """Look up prefixes: codes (n,) -> their nodes (n,), NONE where one is not remembered."""
         if not len(self):
             return np.full(len(codes), NONE)
         at = np.minimum(np.searchsorted(self.codes, codes), len(self) - 1)
         return np.where(self.codes[at] == codes, self.nodes[at], NONE)
 
     def step(self, model: Model, ids: Ints, state: State, rows: Ints) -> None:
-        """Step from these rows of a state, ids (n,); what it gives comes after what is remembered.
+        """Step the model with ids (n,) from these rows of a state; write n rows after the first N.
 
-        Many are done in parts, at the same time.
+        Many rows are split into parts, which threads compute at the same time.
         """
 
         def some(part: Ints) -> None:
+            """Step the rows of one part, consecutive indices into ids."""
             logits, after = step_evenly(model, ids[part], state, rows[part])
+            # Only the last entry is kept: what was before it, the shorter prefixes hold.
             tips = states.first_rows(states.last_entry(after), len(part))
             self.write(len(ids), int(part[0]), logits, tips)
 
         parts = [np.arange(len(ids))]
         if model.splits_steps and len(ids) >= MIN_SPLIT_ROWS:
+            # An even number of parts, so that two threads finish together.
             parts = np.array_split(parts[0], 2 * -(-len(ids) // (2 * MAX_PART_ROWS)))
         parallel_map(some, parts)
 
     def write(self, number: int, first: int, logits: NDArray[np.floating], tips: Entries) -> None:
-        """Answers to be, of `number` that come after what is remembered, those from `first` on."""
-        logs = log_softmax(logits)
+        """Write logits (n, V) into the rows from N + first on, for a step of `number` rows in all.
+
+        The rows count as remembered only after `remember`.
+        """
+        logs = log_softmax(logits)  # (n, V)
         reach = cumulative(apply_filters(logs, self.options))
-        with self._lock:
+        with self._lock:  # whichever thread comes first makes room for all of them
             self._make_room(len(self) + number, logs, reach, tips)
         here = slice(len(self) + first, len(self) + first + len(logs))
         self.logs[here], self.reach[here] = logs, reach
         states.write(self.tips, here.start, tips)
 
     def _make_room(self, rows: int, logs: Floats, reach: Floats, tips: Entries) -> None:
+        """Make the arrays larger if they have fewer than `rows` rows; keep the remembered rows.
+
+        logs, reach, tips: examples for the shapes and types of a row
+        """
         if rows <= len(self.logs):
             return
+        # Room for as many again as are remembered, so that copies stay rare.
         new = states.empty_like((logs, reach, tips), rows + len(self))
         if len(self):
             states.write(new, 0, states.first_rows((self.logs, self.reach, self.tips), len(self)))
         self.logs, self.reach, self.tips = new
 
     def remember(self, codes: Ints) -> None:
-        """From now on the next rows are those of these prefixes."""
+        """Remember the rows after the first N: codes (n,) of their prefixes, in this order."""
         every = np.concatenate([self.codes, codes])
         rows = np.concatenate([self.nodes, np.arange(len(self), len(every))])
-        order = np.argsort(every, kind="stable")
+        order = np.argsort(every, kind="stable")  # sorted codes are found by bisection
         self.codes, self.nodes = every[order], rows[order]
 
     @property
     def bytes(self) -> int:
-        """Of a row."""
-        return states.row_bytes((self.logs, self.reach, self.tips)) + 16
+        """Return the number of bytes that one row takes."""
+        return states.row_bytes((self.logs, self.reach, self.tips)) + 16  # + its code and its node
 
 
 def step_evenly(
     model: Model, ids: Ints, state: State, rows: Ints
 ) -> tuple[NDArray[np.floating], State]:
-    """model.step of ids (n,) from these rows of a state -> logits (n, V), and a state of n or more.
+    """Step a model with ids (n,) from these rows of a state -> logits (n, V), a state of n or more.
 
-    The last row is repeated until there are a MULTIPLE, so that a row's bits hang on the
-    row alone, and not on which others are asked for with it: draws may be made together as it
-    pays, and on any number of cores.
+    The last row is repeated up to a multiple of ROW_MULTIPLE. So the bits of a row depend on that
+    row alone, and not on which others are computed with it: draws may be made together in any
+    number, on any number of cores, and give the same lines.
     """
     even = np.minimum(np.arange(-(-len(ids) // ROW_MULTIPLE) * ROW_MULTIPLE), len(ids) - 1)
     logits, after = model.step(ids[even], states.select(state, rows[even]))
@@ -126,22 +142,23 @@ def step_evenly(
 
 
 class PrefixCache:
-    """A model that is asked once for each prefix, as long as there is room to remember.
+    """Computes each prefix once with a model, as long as there is memory to keep the answers.
 
-    Prefixes go by number, level by level: a node of one level is a prefix of that many inputs.
+    A prefix is known by its level (its number of inputs) and its node, a row of that level. Its
+    code is the node before it * V + its last symbol, a hash table's key without collisions.
     """
 
     def __init__(self, model: Model, options: SamplingConfig) -> None:
-        self.model, self.options, self.room = model, options, CACHE_BYTES
-        self.levels: dict[int, CacheLevel] = {}
+        self.model, self.options, self.room = model, options, CACHE_BYTES  # room: bytes still free
+        self.levels: dict[int, CacheLevel] = {}  # number of inputs -> level
 
     @property
     def most(self) -> int:
-        """Prefixes of one length that there is room for."""
+        """Return how many prefixes of one length there is memory for."""
         return CACHE_BYTES // max([level.bytes for level in self.levels.values()], default=1)
 
     def begin(self, logits: NDArray[np.floating]) -> CacheLevel:
-        """Of the prefixes from which all others are reached: node i is row i of logits (n, V)."""
+        """Make the level of the roots, which all lines start from: root i has row i of (n, V)."""
         level = CacheLevel(self.options)
         level.write(len(logits), 0, logits, ())
         level.remember(np.arange(len(logits)))
@@ -150,27 +167,29 @@ class PrefixCache:
     def step(
         self, inputs: int, nodes: Ints, ids: Ints, state: State
     ) -> tuple[CacheLevel, Ints, State]:
-        """ids (B,) after prefixes of so many inputs -> the answers, which row is whose, the state.
+        """Append ids (B,) to prefixes of `inputs` inputs -> the level, its rows (B,), the state.
 
-        nodes: (B,) of the prefixes before; those from the level's length on are not remembered.
-        What is given holds until the next step from prefixes of as many inputs.
+        nodes: (B,) rows of the prefixes before; one from len(level) on is not remembered.
+        The returned rows hold until the next step from prefixes of as many inputs.
         """
         level = self.levels.setdefault(inputs, CacheLevel(self.options))
+        # At the full context a model rebuilds its state, so there is no last entry to keep.
         if not self.model.extends(inputs):
             every = np.arange(len(ids))
             logits, after = step_evenly(self.model, ids, state, every)
             level.write(len(ids), 0, logits, ())
             return level, every, states.select(after, every)
         before = self.levels.get(inputs - 1)
-        codes = nodes * self.model.vocab_size + ids
+        codes = nodes * self.model.vocab_size + ids  # (B,)
         if before is not None:
-            codes[nodes >= len(before)] = NONE
-        rows = level.find(codes)
-        new = np.flatnonzero(rows == NONE)
+            codes[nodes >= len(before)] = NONE  # after a prefix without a node: never remembered
+        rows = level.find(codes)  # (B,)
+        new = np.flatnonzero(rows == NONE)  # (n,) indices of the prefixes to compute
         if len(new):
-            new = new[np.argsort(codes[new] == NONE, kind="stable")]  # what has a number first
+            new = new[np.argsort(codes[new] == NONE, kind="stable")]  # first those with a code
             level.step(self.model, ids[new], state, new)
             rows[new] = len(level) + np.arange(len(new))
+            # As many as there is memory for; the others keep their rows for this step only.
             kept = min(int((codes[new] != NONE).sum()), self.room // level.bytes)
             level.remember(codes[new[:kept]])
             self.room -= kept * level.bytes
@@ -178,60 +197,66 @@ class PrefixCache:
 
 
 MAX_TREE_CELLS = 2**25  # of either table: 256 MB; prefixes beyond are drawn but not remembered
-NONE = -1  # no prefix of the tree
+NONE = -1  # instead of a node: the prefix is not in the tree
 
 
 class RemainingMass:
-    """A tree of prefixes; a node is a row of two tables.
+    """Holds a tree of prefixes, and what is left of the probability below each.
 
-    shares: (n, V) probabilities of what comes next, as draws have them
-    left: (n, V) the share of each one's mass that is not used up; what is dead has 0 from the start
+    A node is a row of two tables; column 0 (the boundary) is the line that ends there.
+
+    shares: (n, V) probabilities of the next symbol, after filters
+    left: (n, V) the fraction of each symbol's probability that is not used: 1 at first, 0 for a
+        symbol that no constraint allows, 0 for the boundary once the line was drawn
+    Example: lines a (0.6) and b (0.4). Once a is used, the root's left is 0 at a and 1 at b, and
+    0.4 of its probability remains.
     """
 
     def __init__(self, vocab_size: int) -> None:
-        self.V, self.size = vocab_size, 0
+        self.V, self.size = vocab_size, 0  # size: nodes; the tables have room for more
         self.shares = np.zeros((64, vocab_size))
         self.left = np.zeros((64, vocab_size))
         self.children: dict[int, int] = {}  # node * V + symbol -> node
 
     def find(self, parents: Ints, symbols: Ints) -> Ints:
-        """Nodes (n,) that these symbols lead to; NONE where there is none yet."""
+        """Find the children (n,) of parents (n,) by symbols (n,); NONE where there is none yet."""
         get, V = self.children.get, self.V
-        codes = (parents * V + symbols).tolist()
+        codes = (parents * V + symbols).tolist()  # below 0 where the parent is NONE
         return np.array([get(code, NONE) if code >= 0 else NONE for code in codes], dtype=np.int64)
 
     def add(self, shares: Floats, alive: NDArray[np.bool_]) -> Ints:
-        """Nodes for new prefixes: shares (n, V) of what comes next, and (n, V) what may come."""
+        """Add prefixes: probabilities (n, V), and whether each symbol is allowed -> nodes (n,)."""
         room = max(0, MAX_TREE_CELLS // self.V - self.size)
         count = min(len(shares), room)
         first, self.size = self.size, self.size + count
-        while self.size > len(self.shares):
+        while self.size > len(self.shares):  # twice the rows: n additions copy O(n) rows in all
             self.shares = np.concatenate([self.shares, np.zeros_like(self.shares)])
             self.left = np.concatenate([self.left, np.zeros_like(self.left)])
         self.shares[first : self.size] = shares[:count]
         self.left[first : self.size] = alive[:count]
-        nodes = np.full(len(shares), NONE, dtype=np.int64)
+        nodes = np.full(len(shares), NONE, dtype=np.int64)  # NONE for those without room
         nodes[:count] = np.arange(first, self.size)
         return nodes
 
     def link(self, parents: Ints, symbols: Ints, nodes: Ints) -> None:
-        """Make nodes the children of their parents; both NONE where they are not in the tree."""
+        """Make nodes (n,) the children of parents (n,) by symbols (n,); NONE is skipped."""
         kept = (parents != NONE) & (nodes != NONE)
         codes = (parents[kept] * self.V + symbols[kept]).tolist()
         self.children.update(zip(codes, nodes[kept].tolist(), strict=True))
 
     def mark_used(self, nodes: Ints) -> None:
-        """The lines that end after these prefixes are used up."""
+        """Mark the lines that end at these nodes as used."""
         self.left[nodes[nodes != NONE], BOUNDARY] = 0.0
 
     def remaining(self, nodes: Ints) -> Floats:
-        """(n,) the share of each prefix's mass that is left."""
+        """Sum what is left below each node: the fraction (n,) of its probability, in [0, 1]."""
         return np.asarray((self.shares[nodes] * self.left[nodes]).sum(axis=1))
 
     def propagate(self, parents: Ints, symbols: Ints, nodes: Ints) -> None:
-        """Tell parents what is left below their children; from the longest prefixes to the root.
+        """Write what is left below children (nodes) into their parents' rows, all (n,).
 
-        What is exactly used up is exactly 0: these are sums, nothing is taken off a sum.
+        Call it for the longest prefixes first, the root's children last. A prefix that is used up
+        has exactly 0 left: it is a new sum, without the rounding errors of subtractions.
         """
         kept = (parents != NONE) & (nodes != NONE)
         self.left[parents[kept], symbols[kept]] = self.remaining(nodes[kept])

@@ -1,4 +1,4 @@
-"""Prefixes: the lines that are still being drawn, each distinct beginning once, as arrays."""
+"""Prefixes: the distinct prefixes of the draws that are not finished yet, as arrays."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Ints = NDArray[np.int64]
 
 @dataclass
 class Prefixes:
-    """The distinct prefixes that are still open, G of them, all of one length.
+    """Holds the G distinct prefixes of unfinished draws, all of one length.
 
-    ids: (G, length); state (G, ...) of the model after them; nll (G,) in nats
-    answers: of the model; rows: (G,) which of them is each prefix's
-    label: (G,) first inputs; states: (G,) of the automaton
-    nodes: (G,) of the remaining mass; contexts: (G,) of the guidance
-    log_weight: (G,) log of p over q, where draws are guided
+    Draws with the same symbols so far share a prefix; `group` (R,) in the code around says which.
     """
 
-    ids: Ints
-    state: State
-    answers: CacheLevel
-    rows: Ints
-    nll: Floats
-    label: Ints
-    states: NDArray[Any]
-    nodes: Ints
-    contexts: Ints
-    log_weight: Floats
+    ids: Ints  # (G, length)
+    state: State  # (G, ...) of the model after these symbols
+    answers: CacheLevel  # the model's log-probabilities and cdfs of the next symbol
+    rows: Ints  # (G,) the row of each prefix in `answers`
+    nll: Floats  # (G,) of the symbols so far, in nats
+    label: Ints  # (G,) first inputs: a label's id, or the boundary
+    states: NDArray[Any]  # (G,) of the automaton
+    nodes: Ints  # (G,) of the tree of used lines (RemainingMass); NONE outside of it
+    contexts: Ints  # (G,) of the n-gram that guides draws
+    log_weight: Floats  # (G,) log(p / q), 0 where draws are not guided
 
     def __len__(self) -> int:
+        """Count the prefixes, G."""
         return len(self.nll)
 
     def probabilities(self, filters: Filters, which: Any = slice(None)) -> Floats:
-        """(G, V) of the next symbol after filters, of all prefixes or of some."""
+        """Compute the probabilities (G, V) of the next symbol after filters.
+
+        which: an index or mask of some of the prefixes; all by default
+        """
         weights = apply_filters(self.answers.logs[self.rows[which]], filters)
         return weights / weights.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Results: the finished draws of one round, grouped by text; and the samples that come of them."""
+"""Results: the finished draws of one round, grouped by text, and the samples chosen from them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,31 @@ Ints = NDArray[np.int64]
 
 @dataclass
 class Completions:
-    """The distinct lines that ended at one place, n of them, and the draws of each."""
+    """Holds the n distinct lines that end at one position, and the draws that gave each of them.
 
-    ids: Ints  # (n, place)
-    nll: Floats
-    label: Ints
-    nodes: Ints
-    log_weight: Floats
-    rows: Ints  # (draws,) numbers of the draws, sorted
+    Draws 2, 5 and 7 gave `ann`, `eve`, `ann`: n = 2, rows 2 5 7, which 0 1 0.
+    """
+
+    ids: Ints  # (n, position) symbols, without the boundary
+    nll: Floats  # (n,) in nats, the end included
+    label: Ints  # (n,) first inputs: a label's id, or the boundary
+    nodes: Ints  # (n,) of the tree of used lines; NONE outside of it
+    log_weight: Floats  # (n,) log(p / q); 0 where draws are not guided
+    rows: Ints  # (draws,) indices of the draws in their batch, sorted
     which: Ints | None  # (draws,) the line of each; None where each draw is a line of its own
-    capped: bool = False
+    capped: bool = False  # whether the lines were cut at the greatest length
 
     def for_draws(self, first: int, after: int) -> Completions:
-        """What came of the draws `first` to `after` - 1 alone."""
+        """Select the draws `first` to `after` - 1, and the lines that they gave."""
+        # rows is sorted, so the selected draws stand together.
         start, stop = np.searchsorted(self.rows, [first, after])
         if self.which is None:
             lines: Any = slice(start, stop)
             which = None
         else:
             lines = np.zeros(len(self.nll), dtype=bool)
-            lines[self.which[start:stop]] = True
+            lines[self.which[start:stop]] = True  # (n,) mask of the lines that are kept
+            # The new index of a kept line is the number of kept lines before it.
             which = (np.cumsum(lines) - 1)[self.which[start:stop]]
         return Completions(
             self.ids[lines], self.nll[lines], self.label[lines], self.nodes[lines],
@@ -48,13 +53,22 @@ class Completions:
 
 
 class RoundCompletions:
-    """All that ended in a round, n distinct lines; draws (n,) came to each, first (n,) is one."""
+    """Joins the finished draws of a round, of all lengths: n lines.
+
+    A table decoder makes every draw a line of its own, so a text may stand here several times;
+    `first_of_each_text` chooses one of each.
+
+    rows, which: (all draws,) as in Completions, with indices of all lines
+    draws: (n,) number of draws of each line; first: (n,) the lowest index of its draws
+    ids, offsets: line i is ids[offsets[i] : offsets[i + 1]]; texts, hashes: (n,) of the lines
+    """
 
     def __init__(self, finished: list[Completions], vocabulary: Vocabulary) -> None:
         counts = [len(part.nll) for part in finished]
-        starts = np.cumsum([0, *counts])
+        starts = np.cumsum([0, *counts])  # where each part's lines begin
 
         def joined(name: str, dtype: Any) -> NDArray[Any]:
+            """Join one column of all parts; empty, of this type, if there are none."""
             parts = [np.asarray(getattr(part, name)) for part in finished]
             return np.concatenate([*parts, np.zeros(0, dtype=dtype)]).astype(dtype)
 
@@ -62,7 +76,7 @@ class RoundCompletions:
         self.log_weight = joined("log_weight", np.float64)
         self.label, self.nodes = joined("label", np.int64), joined("nodes", np.int64)
         self.rows = joined("rows", np.int64)
-        shifted = [
+        shifted = [  # indices of lines within a part -> within all of them
             start + (np.arange(len(part.rows)) if part.which is None else part.which)
             for part, start in zip(finished, starts, strict=False)
         ]
@@ -70,45 +84,56 @@ class RoundCompletions:
         self.capped = np.repeat([part.capped for part in finished], counts).astype(bool)
         self.draws = np.bincount(self.which, minlength=len(self.nll))
         self.first = np.full(len(self.nll), np.iinfo(np.int64).max)
-        np.minimum.at(self.first, self.which, self.rows)
+        np.minimum.at(self.first, self.which, self.rows)  # a line may be in `which` several times
         lengths = np.repeat([part.ids.shape[1] for part in finished], counts).astype(np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # Lines of one length are a matrix; of several lengths, one flat array with offsets.
         parts = [part.ids.ravel() for part in finished]
         self.ids = np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64)
         self.texts = vocabulary.decode_lines(self.ids, self.offsets)
         self.hashes = self.texts.hashes()
 
     def __len__(self) -> int:
+        """Count the lines, n."""
         return len(self.nll)
 
     def first_of_each_text(self) -> tuple[NDArray[np.uint64], Ints]:
-        """The distinct hashes, sorted, and the line of each that was drawn first."""
-        # Not a stable sort, which takes twice as long: of equal ones the first draw decides.
+        """Find the distinct texts: sorted hashes (m,), and the line (m,) that was drawn first.
+
+        A text may be several lines: the symbols `Cl` and `C`, `l`, or one name with two labels.
+        """
+        # Not a stable sort, which takes twice as long: the index of the first draw breaks ties.
         order = np.argsort(self.hashes)
         hashes = self.hashes[order]
+        # Equal hashes stand together; a group starts where a hash differs from the one before.
         starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
         if not len(starts):
             return hashes, order
-        line_of = np.empty(int(self.first.max()) + 1, dtype=np.int64)  # by its first draw
+        line_of = np.empty(int(self.first.max()) + 1, dtype=np.int64)  # first draw -> line
         line_of[self.first] = np.arange(len(self))
         return hashes[starts], line_of[np.minimum.reduceat(self.first[order], starts)]
 
     def canonical(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
-        """(n,) whether each text is read as the symbols that were drawn: `C` and `l` is no `Cl`."""
-        if vocabulary.rule == CHARACTER:
+        """Check whether each text (n,) would be cut into the symbols that were drawn.
+
+        If `Cl` is a symbol, the symbols `C`, `l` give a text that is read as one symbol: False.
+        """
+        if vocabulary.rule == CHARACTER:  # one symbol a character: there is only one way to cut
             return np.ones(len(self), dtype=bool)
         read = vocabulary.encode(self.texts)
         ours = Corpus(self.ids, self.offsets)
         return ours.equal_lines(Corpus(read.ids, read.offsets))
 
 
+# Where a line stands already, in the order of KnownLines; `given`: returned by an earlier call.
 ORIGINS = ("new", "train", "val", "test", "avoid", "given")
 
 
 class Sample(NamedTuple):
-    """A drawn line: where it stands already, its nll in nats (end included), whether it was cut.
+    """Holds a drawn line: its origin (one of ORIGINS), its nll in nats, whether it was cut.
 
-    exact: drawn by the model's own distribution among the lines that the conditions allow
+    nll: of all symbols and the end; emma under a bigram has about 12.6 nats
+    exact: drawn from the model's own distribution over the lines that the constraints allow
     """
 
     text: str
@@ -121,9 +146,9 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleBatch:
-    """The lines of a round as columns, n of them; iterate for Samples.
+    """Holds the n samples of a round as columns (n,); iterate for Samples.
 
-    origins: (n,) places in ORIGINS; labels: (n,) places in label_names
+    origins: indices into ORIGINS; labels: indices into label_names; nll: in nats
     """
 
     texts: Corpus
@@ -135,9 +160,12 @@ class SampleBatch:
     label_names: tuple[str | None, ...]
 
     def __len__(self) -> int:
+        """Count the samples, n."""
         return len(self.texts)
 
     def __iter__(self) -> Iterator[Sample]:
+        """Yield the samples one by one."""
+        # tolist: Python's own numbers, converted all at once.
         columns = zip(
             self.texts, map(ORIGINS.__getitem__, self.origins.tolist()), self.nll.tolist(),
             self.capped.tolist(), repeat(self.exact),
@@ -147,29 +175,32 @@ class SampleBatch:
 
 
 class KnownLines:
-    """Which lines are known and from where, by a 64-bit hash of their text: 8 bytes a line."""
+    """Remembers which lines are known and their origin, by a 64-bit hash of the text (8 bytes).
+
+    Two different texts have the same hash with a probability of 2^-64, which is neglected.
+    """
 
     def __init__(
         self, split: Split, avoid: Corpus | None = None, given: Corpus | None = None
     ) -> None:
         parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
-        self.parts = {
+        self.parts = {  # index into ORIGINS -> sorted hashes
             origin: np.sort(part.hashes())
             for origin, part in enumerate(parts, 1)
             if part is not None and len(part)
         }
 
     def origins(self, hashes: NDArray[np.uint64]) -> NDArray[Any]:
-        """(n,) hashes -> (n,) places in ORIGINS, the first of several; 0 is new."""
+        """Look up hashes (n,) -> indices (n,) into ORIGINS, the lowest of several; 0 is new."""
         found = np.zeros(len(hashes), dtype=np.int64)
-        for origin, known in reversed(self.parts.items()):
+        for origin, known in reversed(self.parts.items()):  # the lowest is written last
             found[is_in_sorted(hashes, known)] = origin
         return found
 
 
 def is_in_sorted(hashes: NDArray[np.uint64], those: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """(n,) whether each hash is among `those`, which are sorted."""
+    """Check whether each hash (n,) is in the sorted array `those`: (n,) bool, by bisection."""
     if not len(those):
         return np.zeros(len(hashes), dtype=bool)
-    place = np.searchsorted(those, hashes)
-    return np.asarray(those[np.minimum(place, len(those) - 1)] == hashes)
+    at = np.searchsorted(those, hashes)
+    return np.asarray(those[np.minimum(at, len(those) - 1)] == hashes)

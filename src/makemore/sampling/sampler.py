@@ -1,15 +1,15 @@
-"""Sampler: lines drawn symbol by symbol from a model, new ones and each once by default.
+"""Sampler: draws lines symbol by symbol from a model; by default new lines, each once.
 
-Draws go in rounds, and the random numbers of a draw depend on (seed, round, place, row) alone. So
-the first 5 of 50 are the 5 of 5, and every caller gets the same bytes. How many are made together,
-parts of rounds or several, is what is still asked for. Draws with the same symbols so far are one
-prefix, computed once. No torch: `step` takes and returns numpy.
+Draws are made in rounds. The random numbers of a draw depend on (seed, round, position, row) alone,
+so the first 5 lines of 50 are the 5 lines of 5, and every caller gets the same bytes. How many
+draws are made together (a part of a round, or several rounds) depends on how many lines are still
+needed, and changes no line. No torch: `step` takes and returns numpy.
 
-There are three ways, and policy.py chooses by what the rounds before gave: rejection, exact and
-fast as long as it pays; drawing without replacement, once most draws are refused (RemainingMass of
-prefix_tree.py); and, where few lines satisfy the constraints, guided draws with weights
-(guidance.py), which are approximate. A model that can be a table is looked up in one
-(table_decoder.py), with the same lines.
+There are three strategies, and policy.py chooses by the results of earlier rounds: rejection, exact
+and fast while most draws pass; without replacement, once most draws are refused (RemainingMass of
+prefix_tree.py); guided draws with weights, where few lines satisfy the constraints (guidance.py),
+which are approximate. A model with few states is drawn from by a table (table_decoder.py), which
+gives the same lines.
 """
 
 from __future__ import annotations
@@ -47,26 +47,29 @@ Ints = NDArray[np.int64]
 
 
 ROUND = 16_384  # draws in a round at most; a run records it, because a seed's lines depend on it
-WEIGHTS_STREAM = 2**32 + 1  # of random numbers that are no symbol's
+# Random numbers that choose among weighted lines: a stream beside the decoder's stream of labels.
+WEIGHTS_STREAM = 2**32 + 1
 
 
 @dataclass(frozen=True)
 class RoundPart:
-    """What ended in the draws of a round, of all or of some: the last ones if `last`."""
+    """Holds the finished draws of a round, or of consecutive rows of it."""
 
-    number: int
-    draws: int
-    last: bool
+    number: int  # index of the round, from 0
+    draws: int  # finished or not
+    last: bool  # whether the round ends with these rows
     finished: list[Completions]
 
 
 class Sampler:
-    """Lines from a model, as they are drawn: iterate over it.
+    """Draws lines from a model: iterate over it for Samples.
 
     longest: symbols of the longest training line; a draw of twice that is cut there and dropped.
-    near: texts -> (n,) whether each is too near to a known line (--min-distance).
-    Raises Unsatisfiable where no line can satisfy the conditions, none is left, or after 50,000
-    draws in a row that gave nothing; UsageError for the prefix, the pattern or a label.
+    train: lines for the n-gram of guided draws; without them no draw is guided.
+    near: texts (n,) -> (n,) whether each is too near to a known line (--min-distance).
+    labels: first input (id) -> probability that a draw begins with it.
+    Raises Unsatisfiable where no line can satisfy the constraints, none is left, or no line came
+    in many draws in a row (policy.GIVE_UP); UsageError for the prefix, the pattern or a label.
     """
 
     def __init__(
@@ -87,125 +90,132 @@ class Sampler:
         self.policy = SamplingPolicy(options, len(vocabulary), round_size)
         self.tally = self.policy.tally
         prefix = encode_prefix(vocabulary, options.prefix)
+        # With --all lines are shown as they are drawn, so the automaton asks for no clean ends.
         automaton = compile_constraints(vocabulary, options, 2 * longest, not options.all)
         self.decoder = Decoder(model, vocabulary, automaton, options, prefix, labels)
-        self.table_decoder: TableDecoder | None = None
-        self.wanted: int | None = None
-        self.excluded = np.zeros(0, dtype=np.uint64)  # sorted hashes of what is not given again
+        self.table_decoder: TableDecoder | None = None  # made once enough lines are needed
+        self.wanted: int | None = None  # lines that the caller of rounds() needs
+        self.excluded = np.zeros(0, dtype=np.uint64)  # sorted hashes of lines returned or too near
 
     @property
     def exact(self) -> bool:
-        """Whether draws are the model's own, and none was guided."""
+        """Whether lines follow the model's distribution exactly: no draw was guided."""
         return self.decoder.strategy.exact
 
     @property
     def pass_rate(self) -> float:
-        """The share of the draws that satisfied the constraints before draws were guided."""
+        """Return the fraction of the unguided draws that satisfied the constraints."""
         return self.tally.pass_rate
 
     @property
     def tabled(self) -> bool:
-        """Whether a table of the model stands, by which lines are drawn sooner."""
+        """Whether a table of the model is made, so that draws are looked up and not computed."""
         return self.table_decoder is not None
 
     def __iter__(self) -> Iterator[Sample]:
+        """Yield samples one by one, without an end."""
         for lines in self.rounds():
             yield from lines
 
     def rounds(self, n: int | None = None) -> Iterator[SampleBatch]:
-        """What each round gives, or each part of one, n lines in all (endless without n)."""
-        number, row, waiting, tally = 0, 0, deque[RoundPart](), self.tally
+        """Yield the samples of each round, or of each part of one: n in all (endless without n)."""
+        round_no, row, waiting, tally = 0, 0, deque[RoundPart](), self.tally
         self.wanted = n
         self.policy.begin_round()
         while n is None or tally.found < n:
             if not waiting:
-                waiting.extend(self._draw(number, row))
+                waiting.extend(self._draw(round_no, row))
             part = waiting.popleft()
-            number, row = (number + 1, 0) if part.last else (number, row + part.draws)
+            # The next draw is that of the next row, or the first of the next round.
+            round_no, row = (round_no + 1, 0) if part.last else (round_no, row + part.draws)
             tally.draws += part.draws
             lines = self._accept(part, None if n is None else n - tally.found)
             tally.found += len(lines)
             tally.found_in_round += len(lines)
             yield lines
+            # Decisions fall between whole rounds, so they do not depend on how these were split.
             if part.last and (n is None or tally.found < n):
                 draws = self.policy.draws_of(part.number)
                 tally.idle = 0 if tally.found_in_round else tally.idle + draws
                 if self._update_policy(draws):
-                    waiting.clear()  # from here on it is drawn in another way
+                    waiting.clear()  # rounds drawn ahead by the old strategy are drawn again
                 self.policy.begin_round()
 
-    def _draw(self, number: int, row: int) -> list[RoundPart]:
-        """The next draws, from this row of a round on, as many together as it pays."""
+    def _draw(self, round_no: int, row: int) -> list[RoundPart]:
+        """Make the next draws together, from this row of a round on, and split them by round."""
         needed = self.policy.draws_needed(
             self.wanted, self.decoder.strategy.by_model_alone, self.tabled, self.decoder.cache.most
         )
-        left, parts = needed or self.policy.draws_of(number) - row, list[tuple[int, int, int]]()
+        # parts: (round, its first row, rows) until all needed draws have a round
+        left, parts = needed or self.policy.draws_of(round_no) - row, list[tuple[int, int, int]]()
         while left > 0:
-            parts.append((number, row, min(self.policy.draws_of(number) - row, left)))
+            parts.append((round_no, row, min(self.policy.draws_of(round_no) - row, left)))
             left -= parts[-1][2]
-            number, row = number + 1, 0
+            round_no, row = round_no + 1, 0
         batch = DrawBatch(self.seed, tuple(parts))
-        finished, bounds = self._completions(batch), batch.bounds
+        finished, bounds = self._completions(batch), batch.bounds  # bounds: (parts + 1,)
         return [
             RoundPart(
-                number, rows, row + rows == self.policy.draws_of(number),
-                [ended.for_draws(first, first + rows) for ended in finished],
+                round_no, rows, row + rows == self.policy.draws_of(round_no),
+                [completions.for_draws(first, first + rows) for completions in finished],
             )
-            for (number, row, rows), first in zip(parts, bounds, strict=False)
+            for (round_no, row, rows), first in zip(parts, bounds, strict=False)
         ]  # fmt: skip
 
     def _completions(self, batch: DrawBatch) -> list[Completions]:
-        """What ends. By the model alone, a table of it gives the same lines sooner."""
+        """Draw a batch by the table if there is one, by the decoder if not: the same lines."""
         if not self.decoder.strategy.by_model_alone:
             return self.decoder.draw(batch)
+        # Making a table costs as much as some draws: for a few lines it does not pay.
         if max(int(batch.bounds[-1]), self.wanted or 0) >= TABLE_FROM:
             self._make_table()
         return (self.table_decoder or self.decoder).draw(batch)
 
     def _make_table(self) -> None:
-        """Of the model, if it can be one."""
+        """Make the table of the model, if the model has few enough states for one."""
         if self.table_decoder is None:
             decoder, table = self.decoder, self.decoder.model.transition_table()
-            if table is not None:
+            if table is not None:  # None: a network, or too many states
                 self.table_decoder = TableDecoder(
                     table, decoder.automaton, self.options, decoder.prefix, decoder.labels
                 )
 
     def _update_policy(self, draws: int) -> bool:
-        """Choose how the next rounds draw, by what the last one gave; Unsatisfiable at the end.
+        """Choose the strategy of the next rounds after a round of `draws`; True if it changed.
 
-        Gives whether they draw in another way than those before.
+        Raises Unsatisfiable where no line is left, or none came for long.
         """
         decoder, policy = self.decoder, self.policy
         before = decoder.strategy.exact, decoder.strategy.with_replacement
         policy.check_not_exhausted(self.wanted, decoder.mass_left())
-        if self.options.all:
+        if self.options.all:  # nothing is refused, so rejection always pays
             return False
         decision = policy.decide(draws)
-        if decision.table:  # whatever n is, which has a table made sooner
+        if decision.table:  # even if n alone would not pay for one
             self._make_table()
         if self.table_decoder:
             decision = policy.decide_with_table(draws)
         if decision.without_replacement and decoder.strategy.with_replacement:
             decoder.sample_without_replacement()
         if decision.guided and self.exact and not self.options.exact and self.train is not None:
-            if Guidance.fits(decoder.automaton):
+            if Guidance.fits(decoder.automaton):  # if not, the draws stay exact and slow
                 decoder.guide(self.train)
         return before != (decoder.strategy.exact, decoder.strategy.with_replacement)
 
-    # -- what a round gives -----------------------------------------------------------------------
+    # -- choosing among the finished draws of a round ---------------------------------------------
 
-    def _accept(self, part: RoundPart, most: int | None) -> SampleBatch:
-        """The lines that are not refused, at most so many, in their order."""
+    def _accept(self, part: RoundPart, limit: int | None) -> SampleBatch:
+        """Choose the samples of a part: new lines in the order of their draws, at most `limit`."""
         lines = RoundCompletions(part.finished, self.vocabulary)
         if self.options.all:
-            order = np.argsort(lines.rows, kind="stable")
-            return self._samples(lines, lines.which[order][:most])
-        fresh = self._novel(lines)
+            order = np.argsort(lines.rows, kind="stable")  # (draws,) repeated lines too
+            return self._samples(lines, lines.which[order][:limit])
+        fresh = self._novel(lines)  # (F,) indices of new lines
         self.tally.novel_in_round += len(fresh)
         if not self.exact:
             self.tally.guided += len(lines.rows)
             chosen = self._by_weight(lines, fresh, part.number)
+            # A new line that was not chosen now may be drawn and chosen in a later round.
             refused = np.setdiff1d(np.arange(len(lines)), fresh)
             gone = np.concatenate([refused, chosen])
         else:
@@ -213,45 +223,52 @@ class Sampler:
             self.tally.passed_in_round += len(lines.rows)
             chosen, gone = fresh[np.argsort(lines.first[fresh])], np.arange(len(lines))
         self.decoder.mark_used(lines.nodes[gone])
-        chosen = chosen[:most]
+        chosen = chosen[:limit]
         self._exclude(lines.hashes[chosen])
         return self._samples(lines, chosen)
 
     def _exclude(self, hashes: NDArray[np.uint64]) -> None:
+        """Add hashes (n,) to the sorted ones of lines that are not returned again."""
         both = np.concatenate([self.excluded, np.sort(hashes)])
         self.excluded = np.sort(both, kind="stable")  # two sorted parts are only merged
 
     def _novel(self, lines: RoundCompletions) -> Ints:
-        """The lines that are neither known, given before, nor too near; one of each text."""
+        """Find the lines (F,) that are neither known, returned before, nor too near; each once."""
         hashes, fresh = lines.first_of_each_text()
-        unknown = self.known.origins(hashes) == 0  # sorted ones are found several times as fast
+        unknown = self.known.origins(hashes) == 0  # sorted hashes are found several times as fast
         fresh = np.sort(fresh[unknown][~is_in_sorted(hashes[unknown], self.excluded)])
         fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
-        if self.near and len(fresh):
+        if self.near and len(fresh):  # last, since edit distances take the longest
             near = self.near(list(lines.texts.take(fresh)))
             self.tally.too_near += int(near.sum())
             self._exclude(lines.hashes[fresh[near]])  # refused and counted once
             fresh = fresh[~near]
         return fresh
 
-    def _by_weight(self, lines: RoundCompletions, fresh: Ints, number: int) -> Ints:
-        """Two thirds of the sample size that the weights leave, drawn without replacement."""
+    def _by_weight(self, lines: RoundCompletions, fresh: Ints, round_no: int) -> Ints:
+        """Choose among guided lines by weight, without replacement: indices, the first drawn first.
+
+        As many as two thirds of the effective sample size: if most were taken, weights would not
+        matter. Gumbel-top-k (Kool, van Hoof and Welling 2019).
+        """
         if not len(fresh):
             return fresh
-        logs = np.log(lines.draws[fresh]) + lines.log_weight[fresh]
+        # A line's weight is the sum of p / q over its draws; as logs, which do not overflow.
+        logs = np.log(lines.draws[fresh]) + lines.log_weight[fresh]  # (F,)
         weights = np.exp(logs - logs.max())
-        each = weights / lines.draws[fresh]
-        effective = float(weights.sum() ** 2 / (weights * each).sum())
+        each = weights / lines.draws[fresh]  # (F,) of a single draw
+        effective = float(weights.sum() ** 2 / (weights * each).sum())  # in draws (Kish 1965)
         self.tally.effective += effective
-        uniform = uniforms(self.seed, number, WEIGHTS_STREAM, np.arange(len(fresh)))
-        keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # Gumbel: the largest are the draws
+        uniform = uniforms(self.seed, round_no, WEIGHTS_STREAM, np.arange(len(fresh)))
+        keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # log weight + Gumbel noise
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 
     def _samples(self, lines: RoundCompletions, chosen: Ints) -> SampleBatch:
-        origins = np.zeros(len(chosen), dtype=np.int64)
-        if self.options.all:  # all others are new
+        """Collect the columns of the chosen lines (n,)."""
+        origins = np.zeros(len(chosen), dtype=np.int64)  # 0: new
+        if self.options.all:  # without it only new lines are chosen
             origins = self.known.origins(lines.hashes[chosen])
-        names = (None,) * len(self.vocabulary) + self.vocabulary.labels
+        names = (None,) * len(self.vocabulary) + self.vocabulary.labels  # by id: labels come last
         return SampleBatch(
             lines.texts.take(chosen), origins, lines.nll[chosen], lines.capped[chosen], self.exact,
             lines.label[chosen], names,
@@ -259,10 +276,10 @@ class Sampler:
 
 
 def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
-    """The ids of a prefix that all draws start with; [] where the automaton has to see to it.
+    """Encode a prefix: the ids that all draws start with; [] where the automaton checks it instead.
 
-    It has to where a symbol may be longer than a character: lines of `Cl` start with `C`, too.
-    Raises UsageError for symbols that no line of the text holds.
+    It does where a symbol may be longer than a character: if `Cl` is a symbol, lines that start
+    with it start with `C`, too. Raises UsageError for symbols that no line of the text holds.
     """
     if prefix != prefix.lstrip():
         raise UsageError("no line starts with white space", "--prefix", "leave it out")

@@ -1,10 +1,10 @@
-"""The most likely lines of a model, in order, with a proof; or what a beam finds.
+"""Search: finds the most likely lines of a model in order, with a proof, or with a beam without.
 
-All prefixes of one length are looked at together. A prefix is as likely as all lines below it
-together, so once n lines are found, what is less likely than the n-th is left out with all that it
-leads to (branch and bound; Land and Doig 1960). A beam, which keeps only the K likeliest prefixes
-of each length, gives the first bound. Where more prefixes are open than memory is given for, the
-rest is dropped, and the order is proven down to the likeliest one that was.
+Branch and bound (Land and Doig 1960): all prefixes of one length are extended together. No line is
+more likely than its prefix. So once n lines are found, a prefix that is less likely than the n-th
+is left out, with all lines below it. A beam, which keeps only the K likeliest prefixes of each
+length, gives the first bound. Where more prefixes are open than memory allows, the least likely
+are dropped; lines that are likelier than the likeliest dropped prefix still have a proven rank.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-# Prefixes of one length: some hundred MB of a transformer's keys and values.
+# Prefixes of one length that are kept: some hundred MB of a transformer's keys and values.
 MAX_OPEN_PREFIXES = 2**14
-MIN_BEAM = 256  # the least width of the beam that gives the first bound
+MIN_BEAM = 256  # smallest width of the beam that gives the first bound
 
 
 @dataclass(frozen=True)
 class RankedLine:
-    """One of the likeliest lines: nll in nats, end included; and whether its rank is proven."""
+    """Holds one of the likeliest lines: nll in nats, end included, and if its rank is proven."""
 
     text: str
     origin: str
@@ -47,9 +47,10 @@ class RankedLine:
 
 @dataclass
 class BestLines:
-    """Lines in the order of their probability, and the likeliest prefix that was not looked into.
+    """Holds the likeliest lines found so far, the likeliest first.
 
-    logs: (n,) log p of each line; dropped: log p of that prefix, -inf if there was none
+    logs: (n,) log p of each line, in nats
+    dropped: log p of the likeliest prefix that was dropped for memory; -inf if none was
     """
 
     lines: Corpus
@@ -69,20 +70,23 @@ def top_lines(
 ) -> list[RankedLine]:
     """Find the n most likely lines under constraints, best first; new ones unless they say `all`.
 
-    inputs: first input -> its share; cap: symbols that a line may have at most
-    beam: keep only so many prefixes of each length, which is quicker and proves no rank
-    Raises UsageError for an n or beam that counts nothing, Unsatisfiable where no line is allowed.
+    inputs: first input (the boundary or a label's id) -> probability that a line begins with it
+    cap: symbols that a line may have at most
+    beam: keep only so many prefixes of each length, which is faster and proves fewer ranks
+    Raises UsageError for a negative n or a beam below 1, Unsatisfiable where no line is allowed.
     """
     if n < 0 or (beam is not None and beam < 1):
         raise UsageError("n and beam count lines", None, "give 1 or more")
     automaton = compile_constraints(vocabulary, constraints, cap)
 
     def accept(lines: Corpus) -> NDArray[np.bool_]:
+        """Say of each line (n,) whether it is new, or all lines are to be shown."""
         return (known.origins(lines.hashes()) == 0) | constraints.all
 
     search = Search(model, vocabulary, automaton, inputs, accept)
     best = search.beam_pass(n, beam) if beam else search.top(n)
     origins = known.origins(best.lines.hashes())
+    # A line above the likeliest dropped prefix cannot have been overtaken by a line below that.
     return [
         RankedLine(text, ORIGINS[origin], -float(log), bool(log > best.dropped))
         for text, origin, log in zip(best.lines, origins, best.logs, strict=True)
@@ -90,10 +94,10 @@ def top_lines(
 
 
 class Search:
-    """Looks through the lines of a model that an automaton lets through.
+    """Searches the most likely lines of a model among those that an automaton allows.
 
-    inputs: first input -> its share (one boundary, or a label each; then p is their mixture's)
-    accept: lines (n,) -> (n,) which of them count
+    inputs: first input -> its probability: {boundary: 1}, or labels, and p is that of their mixture
+    accept: lines (n,) -> (n,) whether each counts as a result
     """
 
     def __init__(
@@ -108,36 +112,37 @@ class Search:
         self.inputs, self.accept = inputs, accept
 
     def top(self, n: int, most_open: int = MAX_OPEN_PREFIXES) -> BestLines:
-        """The n most likely lines; fewer where there are no more."""
+        """Find the n most likely lines; fewer where there are no more."""
         width = min(most_open, max(MIN_BEAM, n))
         first = self.beam_pass(n, width)
         if first.dropped == -np.inf:
-            return first  # the beam has seen everything
+            return first  # nothing was dropped, so the beam saw every line
+        # The n-th line of the beam is a lower bound of the n-th line of all.
         bound = float(first.logs[n - 1]) if len(first.lines) == n else -np.inf
         return self.beam_pass(n, most_open, bound)
 
     def beam_pass(self, n: int, width: int, bound: float = -np.inf) -> BestLines:
-        """All lengths in turn, the `width` likeliest prefixes of each that reach the bound.
+        """Extend prefixes length by length, the `width` likeliest of those above the bound.
 
-        bound: log p that n lines are known to reach; it rises with what is found.
+        bound: a log p that n lines are known to have or exceed; it rises as lines are found
         """
         V, L = len(self.vocabulary), len(self.inputs)
-        found, dropped = BestLines(Corpus.exactly([]), np.zeros(0)), -np.inf
+        best, dropped = BestLines(Corpus.exactly([]), np.zeros(0)), -np.inf
         if n == 0:
-            return found
-        ids = np.zeros((1, 0), dtype=np.int64)
-        logs = np.log(np.array([list(self.inputs.values())]))  # (G, L) with each first input
+            return best
+        ids = np.zeros((1, 0), dtype=np.int64)  # (G, position) the open prefixes; at first ""
+        logs = np.log(np.array([list(self.inputs.values())]))  # (G, L) of prefix and first input
         logits, state = self.model.step(np.array(list(self.inputs)), self.model.initial_state(L))
-        states = np.zeros(1, dtype=np.int64)
-        for place in range(self.automaton.max_length + 1):
+        states = np.zeros(1, dtype=np.int64)  # (G,) of the automaton
+        for position in range(self.automaton.max_length + 1):
             each = logs[:, :, None] + log_softmax(logits).reshape(-1, L, V)  # (G, L, V)
-            total = np.logaddexp.reduce(each, axis=1)  # (G, V)
-            total[~self.automaton.allowed(place, states)] = -np.inf
-            found = self._add(found, ids, total[:, BOUNDARY], n)
-            if len(found.logs) == n:
-                bound = max(bound, float(found.logs[-1]))
-            total[:, BOUNDARY] = -np.inf
-            # What equals the bound stays: of equals none is dropped unseen.
+            total = np.logaddexp.reduce(each, axis=1)  # (G, V) log p of the mixture
+            total[~self.automaton.allowed(position, states)] = -np.inf
+            best = self._add(best, ids, total[:, BOUNDARY], n)
+            if len(best.logs) == n:
+                bound = max(bound, float(best.logs[-1]))
+            total[:, BOUNDARY] = -np.inf  # what is left are prefixes to extend
+            # A prefix equal to the bound stays: ties are broken by order, never by dropping.
             codes = np.flatnonzero((total.ravel() >= bound - 1e-9) & (total.ravel() > -np.inf))
             if len(codes) > width:
                 order = np.argsort(-total.ravel()[codes], kind="stable")
@@ -145,25 +150,26 @@ class Search:
                 codes = np.sort(codes[order[:width]])
             if not len(codes):
                 break
-            parents, symbols = np.divmod(codes, V)
+            parents, symbols = np.divmod(codes, V)  # (G,), (G,) with a new G
             ids = np.column_stack([ids[parents], symbols])
             logs = each[parents, :, symbols]
             states = self.automaton.next[states[parents], symbols].astype(np.int64)
-            rows = (parents[:, None] * L + np.arange(L)).ravel()
+            rows = (parents[:, None] * L + np.arange(L)).ravel()  # (G * L,) of the model's state
             logits, state = self.model.step(symbols.repeat(L), select(state, rows))
-        found.dropped = dropped
-        return found
+        best.dropped = dropped
+        return best
 
-    def _add(self, found: BestLines, ids: Ints, logs: Floats, n: int) -> BestLines:
-        """The n likeliest of what was found and of the lines that end here."""
-        ended = np.flatnonzero(logs > (found.logs[-1] if len(found.logs) == n else -np.inf))
+    def _add(self, best: BestLines, ids: Ints, logs: Floats, n: int) -> BestLines:
+        """Merge the best lines with those that end here, ids (G, length), logs (G,): the n best."""
+        # Only lines that beat the n-th are decoded and checked.
+        ended = np.flatnonzero(logs > (best.logs[-1] if len(best.logs) == n else -np.inf))
         if not len(ended):
-            return found
+            return best
         flat = ids[ended].ravel()
         offsets = np.arange(len(ended) + 1, dtype=np.int64) * ids.shape[1]
         lines = self.vocabulary.decode_lines(flat, offsets)
         kept = np.flatnonzero(self.accept(lines))
-        together = concatenate([found.lines, lines.take(kept)])
-        logs = np.concatenate([found.logs, logs[ended[kept]]])
-        order = np.argsort(-logs, kind="stable")[:n]
+        together = concatenate([best.lines, lines.take(kept)])
+        logs = np.concatenate([best.logs, logs[ended[kept]]])
+        order = np.argsort(-logs, kind="stable")[:n]  # stable: of equals the shorter one is first
         return BestLines(together.take(order), logs[order])

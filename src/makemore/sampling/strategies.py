@@ -1,10 +1,14 @@
-"""Strategies: by which probabilities the next symbol is drawn, and what becomes of finished lines.
+"""Strategies: by which probabilities the next symbol is drawn, and how finished lines change them.
 
-Each has the interface of Rejection; the decoder asks no strategy what kind it is.
+Each has the interface of Rejection, so the decoder never asks which one it holds.
 
-    Rejection            by the model's own probabilities; what fails is refused. Exact.
-    WithoutReplacement   by what is left of them below each prefix. Exact.
-    Guided               by them and the chance to satisfy the constraints; weights put it right.
+    Rejection            q = p: draws from the model itself and refuses what fails. Exact.
+    WithoutReplacement   q = p times what is not yet used below each symbol. Exact.
+    Guided               q = p times the chance to satisfy the constraints. Approximate: each line
+                         has the weight p / q (importance sampling).
+
+p is the model's probability of a symbol after filters, q the one that it is drawn by. In all
+shapes R counts draws, G distinct prefixes, L labels and V symbols with the boundary.
 """
 
 from __future__ import annotations
@@ -22,8 +26,11 @@ from makemore.sampling.prefixes import Prefixes
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-RESAMPLING_STREAM = 2**33  # of random numbers that are no symbol's
-RESAMPLE_BELOW = 0.5  # sample size, as a share of the guided draws, below which they are resampled
+# The first stream of random numbers for resampling, one a position: above all positions of a line
+# and above the decoder's stream of labels, so that no number is used twice.
+RESAMPLING_STREAM = 2**33
+# Guided draws are resampled when their effective sample size is below this share of their number.
+RESAMPLE_BELOW = 0.5
 
 
 class Rejection:
@@ -41,79 +48,93 @@ class Rejection:
         return True
 
     def without_replacement(self, vocab_size: int) -> Rejection:
-        """The strategy that does the same without drawing a line twice."""
+        """Make the strategy that does the same without drawing a line twice."""
         return WithoutReplacement(self.automaton, self.filters, vocab_size)
 
     def start(self, roots: Prefixes, prefix: list[int]) -> None:
-        """Take in the prefixes (one a label) that all lines start with, after these ids."""
+        """Register the roots: the prefix (ids) that all lines start with, once for each label."""
 
     def begin_round(self) -> None:
-        """A new round of draws begins at the roots."""
+        """Prepare for a new round, whose draws all start at the roots."""
 
     def label_probabilities(self, roots: Prefixes, probabilities: Floats) -> Floats:
-        """(L,) by which the label of each draw is chosen; all 0 where nothing is left to draw."""
+        """Weigh the labels (L,) that draws begin with; all 0 where nothing is left to draw."""
         return probabilities
 
     def choose(
         self, prefixes: Prefixes, position: int, group: Ints, uniform: Floats
     ) -> tuple[Ints, Floats]:
-        """Draw the next symbol of each draw: ids (R,), and log of p over q (R,), 0 where p = q.
+        """Draw the next symbol of each draw: ids (R,), and log(p / q) (R,), 0 where p = q.
 
-        group: (R,) which of the prefixes each draw stands at; uniform: (R,) in [0, 1)
+        group: (R,) the index of each draw's prefix; uniform: (R,) in [0, 1)
         """
-        rows = prefixes.rows[group]
+        rows = prefixes.rows[group]  # (R,) rows of the cached cdfs
         picked = sample_from_cdf(prefixes.answers.reach, rows, uniform)
         return picked, np.zeros(len(group))
 
     def extend(
         self, before: Prefixes, parents: Ints, longer: Prefixes, symbols: Ints, position: int
     ) -> None:
-        """Take in prefixes that are one symbol longer, `position` symbols now."""
+        """Register prefixes (G,) of `position` symbols: `symbols` after the prefixes `parents`."""
 
     def resample(self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch) -> Ints:
-        """(R,) the prefix that each draw goes on from."""
+        """Return the index (R,) of the prefix that each draw goes on from."""
         return group
 
     def mark_used(self, nodes: Ints) -> None:
-        """The lines that end after these nodes are not to be drawn again."""
+        """Exclude the lines that end at these tree nodes from later draws."""
 
     def mass_left(self, roots: Prefixes | None, probabilities: Floats) -> float:
-        """The share of the model's probability that is neither used up nor impossible."""
-        return 1.0
+        """Return the model's probability, in [0, 1], of all lines not yet used and possible."""
+        return 1.0  # nothing is recorded as used
 
 
 class WithoutReplacement(Rejection):
-    """Draws by what is left below each prefix (Shi, Bieber and Sutton 2020)."""
+    """Draws by the probability that is left below each prefix.
 
-    by_model_alone = False
+    A line that was drawn is taken out of a tree of prefixes, so it cannot come again, and the
+    others keep their ratios.
+
+    Paper: Shi, Bieber and Sutton 2020, Incremental Sampling Without Replacement for Sequence Models
+    """
+
+    by_model_alone = False  # draws depend on the lines before, so no fixed table has them
 
     def __init__(self, automaton: Automaton, filters: Filters, vocab_size: int) -> None:
         super().__init__(automaton, filters)
         self.mass = RemainingMass(vocab_size)
-        self.levels: list[tuple[Ints, Ints, Ints]] = []  # of this round: parents, symbols, nodes
-        self.first_new_node = 0  # nodes from here on are of this round
+        # One entry for each position of this round: parents, symbols and nodes, (G,) each. These
+        # are the edges of the tree along which used mass is passed up to the roots.
+        self.levels: list[tuple[Ints, Ints, Ints]] = []
+        self.first_new_node = 0  # nodes from this number on were added in this round
 
     @property
     def with_replacement(self) -> bool:
+        """Whether a line may be drawn again: never."""
         return False
 
     def start(self, roots: Prefixes, prefix: list[int]) -> None:
-        alive = self.automaton.allowed(len(prefix), roots.states)
+        """Add the roots to the tree."""
+        alive = self.automaton.allowed(len(prefix), roots.states)  # (L, V)
         roots.nodes = self.mass.add(roots.probabilities(self.filters), alive)
 
     def begin_round(self) -> None:
+        """Note which nodes of the tree are new from here on."""
         self.first_new_node, self.levels = self.mass.size, []
 
     def label_probabilities(self, roots: Prefixes, probabilities: Floats) -> Floats:
+        """Weigh each label (L,) by its probability times what is left below its root."""
         return probabilities * self.mass.remaining(roots.nodes)
 
     def remaining(self, prefixes: Prefixes, new_too: bool = False) -> Floats:
-        """(G, V) probabilities of the next symbol times what is left below it; no sum of 1.
+        """Compute p of each next symbol times what is left below it: (G, V), rows not normalised.
 
-        new_too: also below prefixes that this round came to first. Draws by rejection leave these
-        alone: what is dead below them was part of the way to them, so whoever draws it is refused.
+        new_too: do so at nodes of this round, too. Unguided draws go by p alone there: the
+        probability by which such a prefix was chosen still counted the impossible lines below it,
+        so these must be drawn, and refused, for the others to keep their probability.
         """
         weights = prefixes.probabilities(self.filters)
+        # Prefixes outside of the tree (it was full) are drawn by p alone.
         known = (prefixes.nodes != NONE) & (new_too | (prefixes.nodes < self.first_new_node))
         weights[known] *= self.mass.left[prefixes.nodes[known]]
         return weights
@@ -121,14 +142,17 @@ class WithoutReplacement(Rejection):
     def choose(
         self, prefixes: Prefixes, position: int, group: Ints, uniform: Floats
     ) -> tuple[Ints, Floats]:
+        """Draw the next symbols: ids (R,), and log weights (R,) of 0."""
         picked = sample_categorical(self.remaining(prefixes), uniform, group)
         return picked, np.zeros(len(picked))
 
     def extend(
         self, before: Prefixes, parents: Ints, longer: Prefixes, symbols: Ints, position: int
     ) -> None:
-        above = before.nodes[parents]
-        nodes = self.mass.find(above, symbols)
+        """Find the longer prefixes in the tree, and add those that are new."""
+        above = before.nodes[parents]  # (G,)
+        nodes = self.mass.find(above, symbols)  # (G,)
+        # A child of a prefix that is outside of the tree stays outside.
         fresh = (nodes == NONE) & (above != NONE)
         alive = self.automaton.allowed(position, longer.states[fresh])
         nodes[fresh] = self.mass.add(longer.probabilities(self.filters, fresh), alive)
@@ -137,23 +161,26 @@ class WithoutReplacement(Rejection):
         self.levels.append((above, symbols, nodes))
 
     def mark_used(self, nodes: Ints) -> None:
+        """Exclude the lines that end at these nodes, and update all nodes above them."""
         self.mass.mark_used(nodes)
-        for level in reversed(self.levels):  # from the longest prefixes to the roots
+        # The longest prefixes first: a parent's sum needs the final values of its children.
+        for level in reversed(self.levels):
             self.mass.propagate(*level)
 
     def mass_left(self, roots: Prefixes | None, probabilities: Floats) -> float:
-        if roots is None:
+        """Sum what is left below the roots, by the probability of each label."""
+        if roots is None:  # nothing was drawn by this strategy yet
             return 1.0
         return float((probabilities * self.mass.remaining(roots.nodes)).sum())
 
 
 class Guided(Rejection):
-    """Draws by the model and the chance of completion; a line's weight is p over q.
+    """Draws by p times the chance that the line can be completed; its weight is p / q.
 
-    used: what is left below prefixes, once few of the lines are new
+    used: the tree of used lines, once most lines that are drawn are known; None before
     """
 
-    exact = False
+    exact = False  # weights correct the bias only as the number of draws grows
     by_model_alone = False
 
     def __init__(self, automaton: Automaton, filters: Filters, guidance: Guidance) -> None:
@@ -163,67 +190,82 @@ class Guided(Rejection):
 
     @property
     def with_replacement(self) -> bool:
+        """Whether a line may be drawn again."""
         return self.used is None
 
     def without_replacement(self, vocab_size: int) -> Rejection:
+        """Start a tree of used lines; the draws stay guided."""
         self.used = WithoutReplacement(self.automaton, self.filters, vocab_size)
         return self
 
     def start(self, roots: Prefixes, prefix: list[int]) -> None:
+        """Compute the n-gram context after the prefix, for each label."""
         for symbol in prefix:
             roots.contexts = self.guidance.after(roots.contexts, np.array(symbol))
         if self.used:
             self.used.start(roots, prefix)
 
     def begin_round(self) -> None:
+        """Prepare the tree of used lines, if there is one."""
         if self.used:
             self.used.begin_round()
 
     def label_probabilities(self, roots: Prefixes, probabilities: Floats) -> Floats:
+        """Weigh the labels (L,) that draws begin with, by what is left where that is known."""
+        # The choice of a label is not guided: a mixture keeps the proportions that were requested.
         return self.used.label_probabilities(roots, probabilities) if self.used else probabilities
 
     def choose(
         self, prefixes: Prefixes, position: int, group: Ints, uniform: Floats
     ) -> tuple[Ints, Floats]:
-        p = prefixes.probabilities(self.filters)
+        """Draw the next symbols by q: ids (R,), and log(p / q) (R,)."""
+        p = prefixes.probabilities(self.filters)  # (G, V)
         q = self.used.remaining(prefixes, new_too=True) if self.used else p
-        q = q * self.guidance.of(position, prefixes.states, prefixes.contexts)
-        lost = q.sum(axis=1) <= 0  # nothing is left below; the draw ends here
-        q[lost] = p[lost]
+        q = q * self.guidance.of(position, prefixes.states, prefixes.contexts)  # (G, V)
+        lost = q.sum(axis=1) <= 0  # (G,) nothing is left below: what is drawn now is refused
+        q[lost] = p[lost]  # so that no row is divided by 0
         q = q / q.sum(axis=1, keepdims=True)
-        picked = sample_categorical(q, uniform, group)
+        picked = sample_categorical(q, uniform, group)  # (R,)
+        # The logarithm of a probability of 0 is -inf here, and no warning.
         with np.errstate(divide="ignore"):
             return picked, np.log(p[group, picked]) - np.log(q[group, picked])
 
     def extend(
         self, before: Prefixes, parents: Ints, longer: Prefixes, symbols: Ints, position: int
     ) -> None:
+        """Compute the n-gram contexts (G,) after one symbol more."""
         if self.used:
             self.used.extend(before, parents, longer, symbols, position)
         longer.contexts = self.guidance.after(longer.contexts, symbols)
 
     def resample(self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch) -> Ints:
-        """Guided draws go on from prefixes in proportion to their weights, once these are uneven.
+        """Choose the prefixes that draws go on from, by weight, once the weights are uneven: (R,).
 
-        The weight of a prefix is p over q times the chance to complete it. Systematic resampling
-        (Kitagawa 1996); afterwards all draws weigh the same.
+        The weight of a prefix is p / q times the chance to complete it. Without this step a few
+        draws would soon hold nearly all of the weight. Systematic resampling: R points at equal
+        distances, with one random start (Kitagawa 1996). Afterwards all draws weigh the same.
         """
-        chances = self.guidance.at(position, prefixes.states, prefixes.contexts)
+        chances = self.guidance.at(position, prefixes.states, prefixes.contexts)  # (G,)
         logs = prefixes.log_weight + np.log(chances)
-        highest = logs[group].max()
+        highest = logs[group].max()  # taken off before exp, which would overflow
         weights = np.exp(logs - highest)[group]  # (R,)
+        # Effective sample size (Kish 1965): R for equal weights, 1 where one draw has them all.
         if weights.sum() ** 2 / (weights**2).sum() > RESAMPLE_BELOW * len(group):
             return group
-        start = batch.uniforms(RESAMPLING_STREAM + position, np.arange(1))
-        points = (np.arange(len(group)) + start) / len(group)
-        chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)
+        start = batch.uniforms(RESAMPLING_STREAM + position, np.arange(1))  # (1,)
+        points = (np.arange(len(group)) + start) / len(group)  # (R,) sorted, in [0, 1)
+        chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)  # (R,) draws
         mean = highest + np.log(weights.mean())
+        # The chance is no part of the final weight, so it is taken off again.
         prefixes.log_weight = mean - logs + prefixes.log_weight  # as if each had the mean weight
+        # The last point may lie beyond a cdf that rounding ended just below 1.
         return group[np.minimum(chosen, len(group) - 1)]
 
     def mark_used(self, nodes: Ints) -> None:
+        """Exclude the lines that end at these nodes, where a tree records them."""
         if self.used:
             self.used.mark_used(nodes)
 
     def mass_left(self, roots: Prefixes | None, probabilities: Floats) -> float:
+        """Return the probability of all lines not yet used; 1 where no tree records them."""
         return self.used.mass_left(roots, probabilities) if self.used else 1.0

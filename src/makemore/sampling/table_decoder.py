@@ -1,11 +1,13 @@
-"""Table decoder: draws lines from a model that is a table of states; nothing is computed again.
+"""Table decoder: draws lines from a model with few states by looking up tables.
 
-They give what decoder.py gives for the same seed. There a model is asked once for each prefix; here
-all that it can answer is known before, so a draw only looks up its state, and each is on its own.
+It gives the same lines as decoder.py for the same seed. There the model computes each distinct
+prefix once. An n-gram has so few states (a trigram of names: 27 * 27 contexts) that all its
+probabilities are computed before the first draw; a draw then follows the table from state to state.
 """
 
 from __future__ import annotations
 
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -27,52 +29,61 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-BLOCK = 4096  # states that are looked at together: what is worked out of them stays in the cache
-GUIDED = 1024  # draws from which on a guide is quicker than bisection alone
+BLOCK = 4096  # states of the table that are computed together: these fit in the CPU's cache
+GUIDED = 1024  # draws from which on the guide table is quicker than bisection alone
 
 
 class SamplingTable:
-    """What draws look up in each state of a model: S states, V symbols, C cells of [0, 1).
+    """Holds the cdf of the next symbol in each state: S states, V symbols, C cells of [0, 1).
 
-    logs: (S, V) log p, to the last bit as in a Memory
-    reach: (S, C) up to where each symbol's share reaches
-    guide: (S, C) the first symbol whose share reaches beyond the start of a cell: mostly the one
-        that a number of the cell is for (Chen and Asau 1974)
+    logs: (S, V) log-probabilities in nats, before filters; bit for bit those of a PrefixCache
+    reach: (S, C) the cdf after filters, padded with 1; C is the power of 2 from V on
+    guide: (S, C) the first symbol whose cdf is above the start of the cell. For a random number
+        in that cell it is mostly the symbol to draw, without a search (Chen and Asau 1974).
+
+    With p = (0.5, 0.3, 0.2) and C = 4 cells, cdf (0.5, 0.8, 1, 1) and guide (0, 0, 1, 1).
     """
 
     def __init__(self, states: TransitionTable, filters: Filters) -> None:
         S, V = states.logs.shape
-        C = 1 << (V - 1).bit_length()
+        C = 1 << (V - 1).bit_length()  # the smallest power of 2 that is V or more
         self.logs, self.reach = np.empty((S, V)), np.empty((S, C))
-        self.guide = np.empty((S, C), dtype=np.min_scalar_type(V))
+        self.guide = np.empty((S, C), dtype=np.min_scalar_type(V))  # a byte up to 255 symbols
         for first in range(0, S, BLOCK):
             here = slice(first, first + BLOCK)
-            logs = log_softmax(states.logs[here])
-            reach = cumulative(apply_filters(logs, filters))
+            logs = log_softmax(states.logs[here])  # (BLOCK, V)
+            reach = cumulative(apply_filters(logs, filters))  # (BLOCK, C)
             self.logs[here], self.reach[here] = logs, reach
-            cells = np.ceil(reach[:, :V] * C).astype(np.int64)  # from which on a share is below
-            cells += np.arange(len(cells))[:, None] * (C + 1)
+            # guide[c] is the number of symbols whose cdf is c / C or less: a histogram of the
+            # cells where each symbol begins to count, summed up.
+            cells = np.ceil(reach[:, :V] * C).astype(np.int64)  # (BLOCK, V) in 0 .. C
+            cells += np.arange(len(cells))[:, None] * (C + 1)  # one histogram for all rows
             below = np.bincount(cells.ravel(), minlength=len(cells) * (C + 1))
             np.cumsum(below.reshape(-1, C + 1)[:, :C], axis=1, out=self.guide[here])
 
     def pick(self, states: Ints, uniform: Floats) -> Ints:
-        """(R,) of each state the first symbol that reaches beyond the number, as `chances.pick`."""
+        """Draw the next symbol of each state: states (R,), uniform (R,) in [0, 1) -> ids (R,).
+
+        It is the first symbol whose cdf is above the number, as in `sample_from_cdf`.
+        """
         if len(states) < GUIDED:
             return sample_from_cdf(self.reach, states, uniform)
-        row = states * self.reach.shape[1]
+        row = states * self.reach.shape[1]  # (R,) where each state's row begins in the flat table
         cell = row + (uniform * self.reach.shape[1]).astype(np.int64)
         picked = self.guide.ravel().take(cell).astype(np.int64)
+        # The guide is right unless a symbol's cdf ends within the cell, at or below the number.
         beyond = np.flatnonzero(self.reach.ravel().take(row + picked) <= uniform)
         picked[beyond] = sample_from_cdf(self.reach, states.take(beyond), uniform.take(beyond))
         return picked
 
 
-# Who draws again from the same states need not wait for their table again.
+# The last table of each model, so that a second call does not compute it again. The reference is
+# weak: when the model goes, its table goes.
 _tables: WeakKeyDictionary[TransitionTable, tuple[Filters, SamplingTable]] = WeakKeyDictionary()
 
 
 def sampling_table(states: TransitionTable, options: SamplingConfig) -> SamplingTable:
-    """The table of these states, the last of which is kept."""
+    """Return the table of cdfs of these states, computed again only if the filters changed."""
     filters = filters_of(options)
     before, kept = _tables.get(states, (None, None))
     if kept is None or before != filters:
@@ -82,8 +93,10 @@ def sampling_table(states: TransitionTable, options: SamplingConfig) -> Sampling
 
 
 class TableDecoder:
-    """Draws from a table, under an automaton: the same as a Drawer's while it neither leads
-    nor goes by what is left, but each draw is a line of its own.
+    """Draws lines from a table under an automaton, by rejection, as a Decoder with Rejection does.
+
+    Looking up is so quick that draws are not grouped by prefix: each is a line of its own.
+    labels: first input (id) -> probability that a draw begins with it
     """
 
     def __init__(
@@ -95,53 +108,47 @@ class TableDecoder:
         self.labels = np.array(list(labels), dtype=np.int64)
         self.table = sampling_table(model, options)
         self.ids = np.array(prefix, dtype=np.int64)
-        starts = np.array([model.start[number] for number in labels], dtype=np.int64)
-        self.nll, self.conditions = np.zeros(len(starts)), np.int64(0)
+        # The model's state (L,) after each label and the prefix: every draw begins there.
+        starts = np.array([model.start[label] for label in labels], dtype=np.int64)
+        self.nll, self.conditions = np.zeros(len(starts)), np.int64(0)  # 0: the automaton's start
         for symbol in prefix:
             self.nll -= self.table.logs[starts, symbol]
             starts = model.after[starts, symbol].astype(np.int64)
             self.conditions = automaton.next[self.conditions, symbol].astype(np.int64)
         self.starts = starts
 
-    def draw(self, together: DrawBatch) -> list[Completions]:
-        size = int(together.bounds[-1])
+    def draw(self, batch: DrawBatch) -> list[Completions]:
+        """Draw the lines of a batch, symbol by symbol; return the finished ones by length."""
+        size = int(batch.bounds[-1])
         automaton, V = self.automaton, self.table.logs.shape[1]
-        logs, after = self.table.logs.ravel(), self.model.after.ravel()
+        logs, after = self.table.logs.ravel(), self.model.after.ravel()  # [state * V + symbol]
         onward = automaton.next.ravel()
-        rows = np.arange(size)
-        first = first_of(self.shares, together, rows)
+        rows = np.arange(size)  # (R,) the draws that are not finished yet
+        first = first_of(self.shares, batch, rows)
         label, states, nll = self.labels[first], self.starts[first], self.nll[first]
-        conditions = np.full(size, self.conditions)
-        small = np.min_scalar_type(V)  # what is gathered from it then lies close together
-        drawn = [np.full(size, symbol, small) for symbol in self.ids]  # (size,) of each place
+        conditions = np.full(size, self.conditions)  # (R,) states of the automaton
+        small = np.min_scalar_type(V)  # a byte a symbol: lookups by row stay in the CPU's cache
+        drawn = [np.full(size, symbol, small) for symbol in self.ids]  # (size,) a position
         finished = []
-        for place in range(len(self.ids), automaton.max_length + 1):
-            uniform = together.uniforms(place, rows)
+        for position in range(len(self.ids), automaton.max_length + 1):
+            uniform = batch.uniforms(position, rows)
             picked = self.table.pick(states, uniform)
-            moves = states * V + picked
+            moves = states * V + picked  # (R,)
             to = onward.take(conditions * V + picked)
-            may_end = automaton.may_end(place, conditions)
+            may_end = automaton.may_end(position, conditions)
             ends = (picked == BOUNDARY) & may_end
-            on = picked != BOUNDARY
-            if place == automaton.max_length:
-                cut = on & may_end & (automaton.cuts and self.options.all)
-                on[:] = False
-            else:
-                cut = on[:0]
-                on &= (to != DEAD) & automaton.can_complete[place + 1].take(to)
-            for kind in (cut, ends):
+            cut, on = self._cut_or_on(position, picked, may_end, to)
+            for kind in (cut, ends):  # the order of Decoder._ends
                 there = np.flatnonzero(kind)
                 if len(there):
                     total = nll[there] - logs.take(states[there] * V + BOUNDARY)
                     row = rows[there]
-                    ids = np.empty((len(there), place), dtype=small)
-                    for column, symbols in enumerate(drawn):
-                        ids[:, column] = symbols.take(row)
+                    ids = _gather(drawn, row, position, small)
                     finished.append(ended(ids, total, label[row], row, kind is cut))
-            there = np.flatnonzero(on)
+            there = np.flatnonzero(on)  # indices: `take` is quicker than a mask
             if not len(there):
                 break
-            moves, picked = moves.take(there), picked.take(there)
+            moves, picked = moves.take(there), picked.take(there)  # R is smaller from here on
             nll = nll.take(there) - logs.take(moves)
             states = after.take(moves).astype(np.int64)
             conditions = to.take(there).astype(np.int64)
@@ -150,8 +157,36 @@ class TableDecoder:
             drawn[-1][rows] = picked
         return finished
 
+    def _cut_or_on(
+        self, position: int, picked: Ints, may_end: NDArray[np.bool_], to: NDArray[np.int32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Find the draws (R,) that are cut at the greatest length, and those that go on.
+
+        may_end: (R,) whether the automaton accepts the line so far; to: (R,) its next state
+        """
+        automaton = self.automaton
+        on = picked != BOUNDARY
+        if position == automaton.max_length:
+            cut = on & may_end & (automaton.cuts and self.options.all)
+            on[:] = False
+        else:
+            cut = on[:0]  # before the greatest length no draw is cut
+            # DEAD is -1, which takes the last state's entry; the first condition refuses it.
+            on &= (to != DEAD) & automaton.can_complete[position + 1].take(to)
+        return cut, on
+
+
+def _gather(
+    drawn: list[NDArray[Any]], row: Ints, position: int, small: np.dtype[Any]
+) -> NDArray[Any]:
+    """Collect the symbols of some draws: `position` arrays (size,), rows (n,) -> (n, position)."""
+    ids = np.empty((len(row), position), dtype=small)
+    for column, symbols in enumerate(drawn):
+        ids[:, column] = symbols.take(row)
+    return ids
+
 
 def ended(ids: Ints, nll: Floats, label: Ints, rows: Ints, capped: bool) -> Completions:
-    """Draws that ended at one place, each a line of its own."""
-    nodes = np.full(len(rows), NONE)
+    """Make the Completions of n draws that ended at one position, each a line of its own."""
+    nodes = np.full(len(rows), NONE)  # a table needs no tree: nothing is drawn without replacement
     return Completions(ids, nll, label, nodes, np.zeros(len(rows)), rows, None, capped)

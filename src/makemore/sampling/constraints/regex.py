@@ -1,7 +1,7 @@
 """A regular expression as an automaton over characters: what `--pattern` means, exactly.
 
-interegular makes the automaton. What it reads otherwise than Python's `re` is put right here or
-refused, so a line passes if and only if `re.fullmatch` finds it.
+The package interegular makes the automaton. Where it differs from Python's `re`, the pattern is
+corrected here or refused, so a line passes if and only if `re.fullmatch` matches it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ from makemore.escaping import visible
 Table = NDArray[np.int32]
 
 
-DEAD = -1
-SECONDS = 4.0  # for a regular expression to become a table
-MOST_BYTES = 2**30  # of memory for it
+DEAD = -1  # in place of a state: no line that matches goes on with this character
+SECONDS = 4.0  # time to compile a pattern: some have exponentially many states
+MOST_BYTES = 2**30  # memory to compile a pattern
 
 
 @dataclass(frozen=True)
 class CharDFA:
-    """An automaton over characters; state 0 is its start.
+    """Holds a deterministic automaton over characters, with S states; state 0 is the start.
 
-    table: (S, K) the state after a character of each class; accepts: (S,)
-    classes: a character's class; those that it does not name have the last
+    Characters that the pattern does not tell apart are one of K classes, a column of the table.
+
+    table: (S, K) the state after a character of each class, DEAD where none follows
+    accepts: (S,) whether a line may end in this state
+    classes: character -> class; characters that it lacks have the last class
     """
 
     table: Table
@@ -40,7 +43,7 @@ class CharDFA:
     classes: dict[str, int]
 
     def after(self, symbol: str) -> Table:
-        """(S,) the state after all characters of a symbol."""
+        """Follow all characters of a symbol, from each state at once: (S,) the states after it."""
         states = np.arange(len(self.table), dtype=np.int32)
         for character in symbol:
             column = self.table[:, self.classes.get(character, self.table.shape[1] - 1)]
@@ -110,29 +113,31 @@ json.dump([len(numbers), classes, other, moves, finals], sys.stdout)
 
 
 def compile_pattern(pattern: str, characters: Iterable[str]) -> CharDFA:
-    """A regular expression for the whole line, over its classes of characters.
+    """Compile a regular expression, matched against whole lines, to an automaton.
 
-    characters: those that lines may hold; `\\w`, `\\d` and `\\s` mean what they mean of them.
-    It is compiled in a process of its own: some need more memory or time than there is. Raises
-    UsageError for what is no regular expression, or none that an automaton can be made of.
+    characters: those that lines may hold; `\\w`, `\\d` and `\\s` are sets of these.
+    Raises UsageError for a text that is no regular expression, or none that an automaton can
+    match, or one that takes too much time or memory.
     """
+    # A process of its own: only that can be stopped, or refused memory, in the middle.
     command = [sys.executable, "-I", "-c", _COMPILE, str(MOST_BYTES)]
-    asked = json.dumps([pattern, _read_alike(pattern), sorted(set(characters))])
+    request = json.dumps([pattern, _read_alike(pattern), sorted(set(characters))])
     too_much = UsageError("this pattern needs too much time or memory", "--pattern", "shorten it")
     try:
         done = subprocess.run(  # noqa: S603 (our own text; the pattern goes by stdin)
-            command, input=asked.encode(), capture_output=True, timeout=SECONDS, check=False
+            command, input=request.encode(), capture_output=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise too_much from None
-    told = visible(done.stderr.decode(errors="replace").strip(), 120)
+    message = visible(done.stderr.decode(errors="replace").strip(), 120)
     if done.returncode == 2:
-        raise _refused(pattern, f"is no regular expression: {told}", "mend it")
+        raise _refused(pattern, f"is no regular expression: {message}", "mend it")
     if done.returncode == 3:
-        raise _refused(pattern, f"cannot be used: {told}", _TO_DO)
+        raise _refused(pattern, f"cannot be used: {message}", _TO_DO)
     if done.returncode:
         raise too_much
     states, classes, other, moves, finals = json.loads(done.stdout)
+    # One column more for characters that the pattern does not name: a copy of the class `other`.
     width = max([other, *classes.values()]) + 1
     table = np.full((states, width + 1), DEAD, dtype=np.int32)
     for state, number, then in moves:
@@ -142,15 +147,20 @@ def compile_pattern(pattern: str, characters: Iterable[str]) -> CharDFA:
 
 
 _TO_DO = r"leave out \b, references to groups, lookbehind, and ^ or $ within"
+# A pattern's parts: an escaped character, a set in brackets, or a single character.
 _PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 
 
 def _refused(pattern: str, why: str, to_do: str) -> UsageError:
+    """Make the error for a pattern: what is wrong with it, and what to do."""
     return UsageError(f"{visible(pattern, 60)!r} {why}", "--pattern", to_do)
 
 
 def _read_alike(pattern: str) -> str:
-    """The pattern as interegular reads it like Python does. UsageError where it cannot be."""
+    """Rewrite a pattern so that interegular reads it as Python does: `^ab$` becomes `ab`.
+
+    Raises UsageError for possessive repeats, which it cannot.
+    """
     parts, kept, depth = _PART.findall(pattern), list[str](), 0
     for before, part, after in zip(["|", *parts], parts, [*parts[1:], "|"], strict=False):
         depth += (part == "(") - (part == ")")
