@@ -13,8 +13,9 @@ import pytest
 from makemore import MakeMore
 from makemore.analysis.diagnostics import Watch
 from makemore.api import train_directory
+from makemore.api.checked_run import run_under
 from makemore.api.resume import default_model, model_in
-from makemore.api.session import Message, Preview, SessionEvent, Started, run_under
+from makemore.api.session import Message, Preview, SessionEvent, Started
 from makemore.errors import RunError, SystemFault, Unsatisfiable, UsageError
 from makemore.runs import Run
 from makemore.training import Evaluated, Saved, Step

@@ -22,7 +22,6 @@ from makemore.models import get_model
 from makemore.runs import Run, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
 from makemore.training.config import parse_seconds
-from makemore.training.events import Progress
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -166,6 +165,8 @@ class MakeMore(FittedModel):
         It holds no optimizer state, so a training cannot go on from it. Raises RunError where there
         is a run already, SystemFault.
         """
+        from makemore.training.events import Progress
+
         plan, steps = self._plan, self._plan.recipe.max_steps or 1
         # The writer takes the directory's lock and refuses one with other files in it.
         with RunWriter(folder) as writer:

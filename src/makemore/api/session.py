@@ -20,11 +20,7 @@ from makemore.api.plan import Plan, split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
 from makemore.models import get_model
-from makemore.options import make
 from makemore.runs import Run, RunLog, RunWriter
-from makemore.sampling import SamplingConfig
-from makemore.sampling.constraints import compile_constraints
-from makemore.sampling.sampler import encode_prefix
 from makemore.text import Corpus, Split, train_val_test_split
 from makemore.training import Evaluated, Saved, Step
 from makemore.training.config import parse_seconds
@@ -222,17 +218,3 @@ def make_plan(
 
 
 # -- sampling from a run ---------------------------------------------------------------------------
-
-
-def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) -> Run:
-    """Read a run directory for sampling, and check that some line can satisfy the constraints.
-
-    Raises Unsatisfiable or UsageError before the model is made: to find that no line can satisfy
-    them takes no model, and importing torch alone takes a second.
-    """
-    options, run = make(SamplingConfig, constraints), Run.load(folder)
-    encode_prefix(run.vocabulary, options.prefix)
-    longest = run.vocabulary.longest([run.split.train])
-    # The same limit as the sampler's: twice the longest training line.
-    compile_constraints(run.vocabulary, options, 2 * longest, not options.all)
-    return run

@@ -17,7 +17,7 @@ def load_to_draw(folder: str, constraints: Mapping[str, Any]) -> MakeMore:
     Raises Unsatisfiable, UsageError, RunError.
     """
     from makemore.api import MakeMore
-    from makemore.api.session import run_under
+    from makemore.api.checked_run import run_under
 
     run = run_under(folder, constraints)
     with inference_only():

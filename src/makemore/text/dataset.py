@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from makemore.text.builtin_lists import builtin_names
 from makemore.text.config import TextConfig
 from makemore.text.corpus import MANY, Corpus, mix
 
@@ -62,9 +61,13 @@ def read_split(
     val, test: files to use as these parts in place of a split; copies in them stay.
     Raises DataError, UsageError.
     """
-    corpus = (
-        Corpus.from_lines(builtin_names(), config) if file is None else Corpus.read(file, config)
-    )
+    if file is None:
+        # Imported here: fetch, beside it, needs urllib and ssl, which take 20 ms to load.
+        from makemore.text.builtin_lists import builtin_names
+
+        corpus = Corpus.from_lines(builtin_names(), config)
+    else:
+        corpus = Corpus.read(file, config)
     if val is None and test is None:
         return corpus, train_val_test_split(corpus)
     given, nothing = dataclasses.replace(config, keep_copies=True), corpus.take(slice(0))

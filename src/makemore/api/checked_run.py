@@ -1,0 +1,30 @@
+"""Checked run: a run directory, read once it is known that lines can be drawn as asked for.
+
+It stands apart from the session so that drawing loads nothing of training.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from makemore.options import make
+from makemore.runs import Run
+from makemore.sampling import SamplingConfig
+from makemore.sampling.constraints.automaton import compile_constraints
+from makemore.sampling.sampler import encode_prefix
+
+
+def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) -> Run:
+    """Read a run directory for sampling, and check that some line can satisfy the constraints.
+
+    Raises Unsatisfiable or UsageError before the model is made: to find that no line can satisfy
+    them takes no model, and importing torch alone takes a second.
+    """
+    options, run = make(SamplingConfig, constraints), Run.load(folder)
+    encode_prefix(run.vocabulary, options.prefix)
+    longest = run.vocabulary.longest([run.split.train])
+    # The same limit as the sampler's: twice the longest training line.
+    compile_constraints(run.vocabulary, options, 2 * longest, not options.all)
+    return run
