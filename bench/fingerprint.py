@@ -68,6 +68,7 @@ MORE: dict[str, dict[str, tuple[str, ...]]] = {
     "labels-ngram": {"one": ("sample", "RUN", "-n", "50", "--seed", "3", "--label", "vowel")},
 }
 SECONDS = re.compile(rb'"seconds": [\d.e-]+')  # the one value that no two trainings share
+SYMBOLS = re.compile(rb'"symbols": \d+')  # of a resumed training: counted from where it was stopped
 
 
 def run(arguments: tuple[str, ...], cwd: Path) -> bytes:
@@ -94,14 +95,15 @@ def mark(body: bytes) -> list[str | int]:
     return [hashlib.sha256(body).hexdigest(), len(body)]
 
 
-def files_of(folder: Path) -> dict[str, list[str | int]]:
-    """The fingerprint of each file of a run directory; of logs without their seconds."""
+def files_of(folder: Path, resumed: bool = False) -> dict[str, list[str | int]]:
+    """The fingerprint of each file of a run directory; of logs without what differs every time."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or name in ("lock", "checkpoint.json", "looks.jsonl"):
             continue  # checkpoint.json holds the length of logs, seconds included
-        found[name] = mark(SECONDS.sub(b"", path.read_bytes()))
+        body = SECONDS.sub(b"", path.read_bytes())
+        found[name] = mark(SYMBOLS.sub(b"", body) if resumed else body)
     return found
 
 
@@ -148,7 +150,7 @@ def resumed(runs: Path) -> dict[str, object]:
     process.stderr.read()
     assert process.wait() == 143, "it should have been stopped"
     run((*arguments, "-o", str(folder)), runs)
-    return {"files": files_of(folder)}
+    return {"files": files_of(folder, resumed=True)}
 
 
 def compared(now: dict[str, object], before: dict[str, object], at: str = "") -> list[str]:

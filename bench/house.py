@@ -112,9 +112,9 @@ def lines_of(path: Path) -> dict[str, int]:
         elif token.type not in nothing:
             code |= {*range(token.start[0], token.end[0] + 1)}
     text = source.splitlines()
-    docstrings = {number for number in docstrings if text[number - 1].strip()}
+    written = {number for number in docstrings if text[number - 1].strip()}
     return {
-        "code": len(code - docstrings), "comments": len(comments), "docstrings": len(docstrings)
+        "code": len(code - docstrings), "comments": len(comments), "docstrings": len(written)
     }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import curve  # noqa: E402 (bench/ is no package)
 import fingerprint  # noqa: E402
+import house  # noqa: E402
 import made  # noqa: E402
 import measure  # noqa: E402
 import operations  # noqa: E402
@@ -551,3 +552,13 @@ def test_fingerprints_that_differ_are_named(tmp_path: Path) -> None:
         found = fingerprint.files_of(tmp_path)
         assert found["metrics.jsonl"] == fingerprint.mark(b'{"nll": 2.5, }')
     assert found.keys() == {"metrics.jsonl", "split/train.txt"}
+    for symbols in (10, 2000):  # of a training that was stopped at some moment
+        (tmp_path / "metrics.jsonl").write_text(f'{{"nll": 2.5, "symbols": {symbols}}}')
+        found = fingerprint.files_of(tmp_path, resumed=True)
+        assert found["metrics.jsonl"] == fingerprint.mark(b'{"nll": 2.5, }')
+
+
+def test_lines_of_code_comments_and_docstrings_are_counted_apart(tmp_path: Path) -> None:
+    source = '"""One.\n\nTwo.\n"""\n\n# Why.\nx = 1  # and how\ny = (\n    2,\n)\n'
+    (tmp_path / "a.py").write_text(source)
+    assert house.lines_of(tmp_path / "a.py") == {"code": 4, "comments": 2, "docstrings": 3}

@@ -165,7 +165,7 @@ def test_a_broken_contract_is_found(copy: Path, name: str) -> None:
             path.write_text(before, encoding="utf-8")
 
 
-def test_only_the_command_line_prints(tmp_path: Path) -> None:
+def test_only_the_command_line_prints() -> None:
     """Ruff's T20 and banned names hold it; planted, they are found."""
     planted = PACKAGE / "text" / "corpus.py"
     for line in ("print(1)", "import sys\n\nsys.stderr.write('x')"):

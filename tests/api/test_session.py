@@ -160,6 +160,13 @@ def test_time_from_python_chooses_as_the_command_line_does() -> None:
         MakeMore(time=30, max_steps=5).fit(NAMES)
 
 
+def test_members_that_are_given_with_a_time_are_those_of_the_ensemble() -> None:
+    maker = MakeMore(time="6s", members="ngram, ngram order=3", random_state=1).fit(NAMES)
+    assert maker.plan_ is not None and maker.plan_.config.model == "ensemble"
+    assert maker.plan_.config.asked["members"] == "ngram, ngram order=3"
+    assert len(maker.sample(5, 1)) == 5
+
+
 def test_which_model_it_is_where_none_is_named(tmp_path: Path) -> None:
     assert default_model(None, None) == "transformer" and default_model(None, 60.0) == "ensemble"
     train(tmp_path)

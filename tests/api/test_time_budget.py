@@ -13,7 +13,7 @@ import pytest
 
 from conftest import Call
 from makemore.api import time_budget
-from makemore.api.plan import members_of
+from makemore.api.members import members_of
 from makemore.api.time_budget import (
     COUNTS,
     LINEUP,

@@ -17,7 +17,8 @@ import battery
 from conftest import Call
 from makemore import MakeMore
 from makemore.api.fit import SPLIT_PRIOR, WEIGHT_PRIOR, fit_ensemble_weights
-from makemore.api.plan import Plan, members_of, text_of
+from makemore.api.members import members_of, text_of
+from makemore.api.plan import Plan
 from makemore.errors import RunError, UsageError
 from makemore.models.core.base import CountModel
 from makemore.models.core.state import select

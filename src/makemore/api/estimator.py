@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,7 @@ from makemore.errors import MakemoreError, RunError
 from makemore.models import get_model
 from makemore.runs import Run, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
-from makemore.training.config import parse_seconds
+from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, parse_seconds
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from makemore.training.batches import Batches
     from makemore.training.events import Event
     from makemore.training.soft_targets import SoftTargets
-
-
-DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named
 
 
 class MakeMore(FittedModel):
@@ -99,8 +96,8 @@ class MakeMore(FittedModel):
         val, val_y: validation lines and labels of your own; then all of `lines` train.
         Raises DataError for lines that cannot be used, UsageError for options, Diverged.
         """
-        began, model = monotonic(), self.model or DEFAULT_MODEL
-        seconds = None if self.time is None else parse_seconds(self.time)
+        began, seconds = monotonic(), None if self.time is None else parse_seconds(self.time)
+        model = self.model or (DEFAULT_MODEL if seconds is None else BUDGET_MODEL)
         requested = self.asked if y is None else {**self.asked, "labels": True}
         # The text's options alone are needed so far; unknown ones are refused here, too.
         _, _, text = split_options(get_model(model), requested)
@@ -110,13 +107,8 @@ class MakeMore(FittedModel):
             # Copies in validation lines stay: a mean over them counts each one.
             keep = dataclasses.replace(text, keep_copies=True)
             parts = Split(corpus, Corpus.from_lines(val, keep, val_y), corpus.take(slice(0)))
-        if seconds is None:
-            plan = Plan.make(model, requested, parts, "lines")
-        else:
-            from makemore.api.time_budget import plan_within  # which needs torch
-
-            # Counted from the start of this call: cleaning and splitting took some of the time.
-            plan, _ = plan_within(parts, requested, self.model, seconds, "lines", began)
+        # A time is counted from the start of this call: cleaning and splitting took some of it.
+        plan, _ = make_plan(parts, self.model, requested, "lines", seconds, began)
         self.begin(plan)
         for _ in self.training():  # a generator: each event that is consumed trains on
             pass
@@ -197,3 +189,23 @@ class MakeMore(FittedModel):
         except MakemoreError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
         return maker
+
+
+def make_plan(
+    split: Split,
+    model: str | None,
+    requested: Mapping[str, Any],
+    name: str,
+    seconds: float | None,
+    began: float,
+) -> tuple[Plan, str]:
+    """Plan a training that begins now; with a time budget, say in one line why so ("" without).
+
+    model: the one that was named; None for the default, or to let the budget choose among all
+    name: what the text is called; began: time.monotonic() from which `seconds` count
+    """
+    if seconds is None:  # no budget: steps by the recipe and the text
+        return Plan.make(model or DEFAULT_MODEL, requested, split, name), ""
+    from makemore.api.time_budget import plan_within  # which needs torch
+
+    return plan_within(split, requested, model, seconds, name, began)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import parallel
+from makemore.api.members import members_of, text_of
 from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.models.core.base import Arrays
@@ -31,8 +32,6 @@ from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.training import TrainingConfig
 from makemore.training.config import TimeBudget
 from makemore.version import __version__
-
-Members = list[tuple[str, dict[str, Any]]]  # of an ensemble: name and options of each
 
 MAX_VAL_LINES = 20_000  # lines of val that are evaluated while training, a sample by hashes
 MAX_TRAIN_LINES = 1_000  # lines of train whose loss is shown beside it, a sample by hashes
@@ -322,41 +321,3 @@ def _identifies_run(kind: type[Model], key: str) -> bool:
     """Look up whether two runs that differ in this option are different runs."""
     every = {**options_of(kind.Options), **options_of(TrainingConfig), **options_of(TextConfig)}
     return every[key].identifies_run
-
-
-# -- the members of an ensemble, as --members writes them -----------------------------------------
-
-
-def members_of(text: str) -> Members:
-    """Parse the members of an ensemble: names, and options as values of their types.
-
-    An option is one of the member's model or of its training. Raises UsageError for an unknown
-    model or option, or a value that cannot be.
-
-        members_of("ngram, gru n_hidden=192") -> [("ngram", {}), ("gru", {"n_hidden": 192})]
-    """
-    from makemore.models.ensemble import read_value, split_members
-
-    members = []
-    for name, written in split_members(text):
-        each = {**options_of(TrainingConfig), **options_of(get_model(name).Options)}
-        # Threads, device and the like are the ensemble's, the same for all members.
-        known = {key: option for key, option in each.items() if option.identifies_run}
-        for key in written:
-            if key not in known:
-                raise unknown_key(key, known, f"option of {name}")
-        members.append((name, {key: read_value(known[key], text) for key, text in written.items()}))
-    return members
-
-
-def text_of(members: Members) -> str:
-    """Write members as the text that `members_of` parses."""
-    return ", ".join(
-        " ".join([name, *(f"{key}={_written(value)}" for key, value in values.items())])
-        for name, values in members
-    )
-
-
-def _written(value: Any) -> str:
-    """Write an option's value as the command line has it: `true`, `none`, `0.1`."""
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

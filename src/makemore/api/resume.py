@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from makemore.api.estimator import DEFAULT_MODEL
 from makemore.api.plan import Plan
 from makemore.errors import MakemoreError, UsageError
 from makemore.runs import Run, RunConfig
 from makemore.text import Split
-
-BUDGET_MODEL = "ensemble"  # the model for a time budget where none is named
+from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL
 
 # Options that may differ from one call to the next of the same training.
 CALL_OPTIONS = ("device", "save_interval", "log_interval")

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from makemore.api.estimator import MakeMore
+from makemore.api.estimator import MakeMore, make_plan
 from makemore.api.plan import Plan, split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
@@ -110,7 +110,10 @@ def train_directory(
     if not goes_on:  # planned before the directory is made: an error leaves nothing behind
         if split is None:
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
-        plan, why = make_plan(split, model, named, requested, name, seconds, began)
+        # A budget may choose among all models where none was named.
+        plan, why = make_plan(
+            split, model if seconds is None else named, requested, name, seconds, began
+        )
         if why:
             yield Message(why)
         maker = MakeMore(plan.config.model)
@@ -194,27 +197,3 @@ def split_of(
     # Only the text's options matter here, and all are checked on the way.
     _, _, config = split_options(get_model(model), requested)
     return train_val_test_split(Corpus.from_lines(text, config))
-
-
-def make_plan(
-    split: Split,
-    model: str,
-    named: str | None,
-    requested: Mapping[str, Any],
-    name: str,
-    seconds: float | None,
-    began: float,
-) -> tuple[Plan, str]:
-    """Plan a training that begins now; for a time budget, say in one line why so ("" without).
-
-    model: the model to train without a budget; named: the requested one, None to let the budget
-    choose among all
-    """
-    if seconds is None:  # no budget: steps by the recipe and the text
-        return Plan.make(model, requested, split, name), ""
-    from makemore.api.time_budget import plan_within  # which needs torch
-
-    return plan_within(split, requested, named, seconds, name, began)
-
-
-# -- sampling from a run ---------------------------------------------------------------------------

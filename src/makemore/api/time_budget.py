@@ -18,12 +18,14 @@ import numpy as np
 
 from makemore.api.fit import fit
 from makemore.api.fit_model import initialize_model, losses
-from makemore.api.plan import Members, Plan, members_of, text_of
+from makemore.api.members import Members, members_of, text_of
+from makemore.api.plan import Plan
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.options import options_of
 from makemore.text import Split, TextConfig
 from makemore.training import Evaluated, Step, TrainingConfig
+from makemore.training.config import BUDGET_MODEL
 from makemore.training.device import threads
 
 USED = 0.88  # of the time: a machine that others share may be slower later than when it was timed
@@ -126,7 +128,7 @@ def plan_within(
 
     model: the requested one, None to choose among all; name: what the text is called
     """
-    named = model or ("ensemble" if "members" in requested else None)
+    named = model or (BUDGET_MODEL if "members" in requested else None)
     choice = choose(split, requested, named, limit, began)
     # The choice has the members with their steps.
     others = {key: value for key, value in requested.items() if key != "members"}
@@ -197,7 +199,7 @@ class BudgetPlanner:
             for name, values in (lineup if requested else [*counts, *networks[: len(timed)]])
         ]
         why = f"{self.described(members)} for {lines}{note(share)}"
-        return Choice("ensemble", {"members": text_of(members)}, why)
+        return Choice(BUDGET_MODEL, {"members": text_of(members)}, why)
 
     def fitting(self, kind: type[Model], size: Mapping[str, Any]) -> dict[str, Any]:
         """Complete a size's options with a dropout for this text; requested ones are left out."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from makemore.cli.options import click_options
+from makemore.training.config import DEFAULT_MODEL
 
-DEFAULT_MODEL = "transformer"
 OWN = "makemore.own"  # in a context's meta: the flags of this call's model
 
 

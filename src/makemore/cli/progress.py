@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from makemore.cli.output import note
@@ -53,23 +54,20 @@ def show_progress(events: Iterable[SessionEvent]) -> Started:
 
     started: Started | None = None
     view: ProgressView | None = None
-    try:
+    with ExitStack() as stack:
         for event in events:
             if isinstance(event, Message):
                 note(f"makemore: {event.text}")
             elif isinstance(event, Started):
                 started = event
                 if not event.finished:
-                    view = ProgressView(event.maker).__enter__()
+                    view = stack.enter_context(ProgressView(event.maker))
             elif view is not None and isinstance(event, Step):
                 view.step(event)
             elif view is not None and isinstance(event, Evaluated):
                 view.evaluated(event)
             elif view is not None and isinstance(event, Preview):
                 view.preview(event.lines)
-    finally:
-        if view is not None:
-            view.__exit__()
     assert started is not None  # noqa: S101 (the first event of every session)
     return started
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from makemore.analysis import sample_shares
 from makemore.analysis.novelty import DRAWS_SEED, new_lines
 from makemore.api import MakeMore, Plan
-from makemore.api.estimator import DEFAULT_MODEL
 from makemore.errors import MakemoreError, RunError
 from makemore.experiments.journal import ResultLog
 from makemore.text import Split
+from makemore.training.config import DEFAULT_MODEL
 from makemore.version import __version__
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ Paper: Heskes 1998, Selecting Weighting Factors in Logarithmic Opinion Pools
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,18 +24,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makemore.errors import RunError, UsageError
+from makemore.errors import RunError
 from makemore.escaping import visible
 from makemore.models.core.base import Arrays, CountModel, Model
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.models.core.layers import skip_init
+from makemore.models.core.member_text import model_options, split_members
 from makemore.models.core.neural import NeuralModel
 from makemore.models.core.prefix_trie import NEW, START, PrefixTrie
 from makemore.models.core.registry import get_model, register
 from makemore.models.core.state import State
-from makemore.options import Option, make, option, options_of
+from makemore.options import make, option, options_of
 
-MAX_MEMBERS = 64
 MIN_LOG_PROBABILITY = -30.0  # instead of -inf: a veto that the other members can still outvote
 
 
@@ -298,42 +298,3 @@ def member_block_size(kind: type[Model], options: Any, block_size: int, labels: 
     """Compute the block_size of a member: the one it would have alone, for the same text."""
     # A sequence's block_size is the longest line and the boundary; a window has the label's column.
     return kind.context_for(options, block_size - 1) + (kind.input_kind == "window" and labels)
-
-
-def split_members(text: str) -> list[tuple[str, dict[str, str]]]:
-    """Split the text of --members: "ngram, gru n_hidden=192" -> names, options as texts.
-
-    That gives [("ngram", {}), ("gru", {"n_hidden": "192"})]. Raises UsageError for an unknown
-    model, one that cannot be a member, or too many.
-    """
-    parts, members = text.split(","), []
-    if len(parts) > MAX_MEMBERS:
-        raise UsageError(f"{len(parts)} members", "--members", f"give at most {MAX_MEMBERS}")
-    for part in parts:
-        name, *pairs = part.split() or [""]  # "gru n_hidden=192" -> "gru", ["n_hidden=192"]
-        # A mixture of mixtures is one mixture of all their members: give these instead.
-        if get_model(name).is_ensemble:
-            raise UsageError(f"{name} is no member of an ensemble", "--members", "leave it out")
-        members.append((name, {key: value for key, _, value in (p.partition("=") for p in pairs)}))
-    return members
-
-
-def model_options(name: str, written: Mapping[str, str]) -> dict[str, Any]:
-    """Read the options that belong to a member's model; the others are those of its training."""
-    known = options_of(get_model(name).Options)
-    return {key: read_value(known[key], value) for key, value in written.items() if key in known}
-
-
-def read_value(option: Option, text: str) -> Any:
-    """Convert an option's text to its value. Raises UsageError if it is no value of that option."""
-    if option.optional and text == "none":
-        return None
-    if option.type is bool:
-        # bool("false") would be True; other texts are refused by `check`.
-        return option.check({"true": True, "false": False}.get(text, text))
-    try:
-        return option.check(option.type(text))
-    except ValueError as error:
-        if isinstance(error, UsageError):
-            raise
-        return option.check(text)  # raises, and names the kind of value that is expected

@@ -62,7 +62,7 @@ def read_split(
     Raises DataError, UsageError.
     """
     if file is None:
-        # Imported here: fetch, beside it, needs urllib and ssl, which take 20 ms to load.
+        # Imported here: fetch, beside it, loads urllib and ssl, which drawing does not need.
         from makemore.text.builtin_lists import builtin_names
 
         corpus = Corpus.from_lines(builtin_names(), config)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from makemore.errors import UsageError
 from makemore.options import option, options_of
 
+DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named
+BUDGET_MODEL = "ensemble"  # what a time is filled with, where no model is named
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

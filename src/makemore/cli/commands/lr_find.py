@@ -13,7 +13,7 @@ import click
 
 from makemore.cli.commands.train import program
 from makemore.cli.inputs import read_text, stem
-from makemore.cli.model_command import DEFAULT_MODEL, ModelCommand
+from makemore.cli.model_command import ModelCommand
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json
 from makemore.cli.tables import aligned
@@ -21,6 +21,7 @@ from makemore.errors import Diverged, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
+from makemore.training.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from makemore.api import Plan

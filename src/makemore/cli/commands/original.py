@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from makemore.cli.output import note, result
+from makemore.training.config import DEFAULT_MODEL
 
 SAMPLED = 50  # what the original prints with --sample-only
 SAME_NAME = ("max_steps", "device", "seed", "n_layer", "n_head", "n_embd", "batch_size")
@@ -19,7 +20,7 @@ def original(**values: Any) -> int:
     from makemore.options import options_of
 
     given = {key: value for key, value in values.items() if value is not None and value != -1}
-    folder, model = Path(given["work_dir"]), given.get("type", "transformer")
+    folder, model = Path(given["work_dir"]), given.get("type", DEFAULT_MODEL)
     if given.get("sample_only"):
         return sample_only(folder, given)
     kind, asked = get_model(model), {key: given[key] for key in SAME_NAME if key in given}

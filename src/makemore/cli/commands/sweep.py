@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makemore.cli.inputs import read_text, stem
-from makemore.cli.model_command import DEFAULT_MODEL, ModelCommand, value_of
+from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json
 from makemore.cli.tables import aligned
@@ -21,6 +21,7 @@ from makemore.experiments.presets import PRESETS, Amount, Preset, preset_named
 from makemore.options import make, options_of
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
+from makemore.training.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from makemore.experiments import ResultLog, Sweep

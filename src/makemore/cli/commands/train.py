@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makemore.cli.inputs import read_text, stem
-from makemore.cli.model_command import DEFAULT_MODEL, ModelCommand, value_of
+from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result
 from makemore.cli.progress import StopSignals, show_progress
@@ -22,7 +22,7 @@ from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
-from makemore.training.config import parse_seconds
+from makemore.training.config import DEFAULT_MODEL, parse_seconds
 
 if TYPE_CHECKING:
     from makemore.api import MakeMore
