@@ -182,9 +182,7 @@ def test_one_process_at_a_time(folder: Path) -> None:
             opened(folder)
 
 
-def test_a_file_system_without_locks_is_said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_locks_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(handle: int, how: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
