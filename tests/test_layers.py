@@ -27,7 +27,7 @@ WITH_TORCH = (
     "api.time_budget", "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.",
 )  # fmt: skip
-HEAVY = {"torch", "matplotlib", "rich", "faker", "rapidfuzz", "regex"}
+HEAVY = {"torch", "matplotlib", "rich", "faker", "jinja2", "rapidfuzz", "regex"}
 
 
 def modules() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -178,6 +180,17 @@ def test_one_process_at_a_time(folder: Path) -> None:
         assert ledger.records[2:] == [{"id": 3}]
         with pytest.raises(SystemFault):  # nor twice in one process
             opened(folder)
+
+
+def test_a_file_system_without_locks_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    before = (folder / FILE).read_bytes()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(SystemFault, match=f"cannot write {FILE}: no locks available"):
+        opened(folder, fresh=True)
+    assert (folder / FILE).read_bytes() == before
 
 
 # -- what somebody else wrote ---------------------------------------------------------------------

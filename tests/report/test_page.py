@@ -124,6 +124,15 @@ def test_hostile_texts_stay_texts(made: Path) -> None:
     assert alternative == [f"Learning rate. {EVIL}"]
 
 
+def test_only_what_we_write_ourselves_is_not_escaped() -> None:
+    """A template's author has to say `safe`, here, too: all else is escaped without being told."""
+    folder = Path(page_module.__file__).parent / "templates"
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()))
+    trusted = re.findall(r"{{ (.*?) \| safe }}", source)
+    assert trusted == ["mark", "style", "picture.dark", "picture.light"]
+    assert source.count("safe }}") == len(trusted) and "autoescape" not in source
+
+
 def test_pictures_are_inside_light_and_dark(made: Path) -> None:
     page = Page(made / "index.html")
     (image,) = [a for t, a in page.tags if t == "img"]
