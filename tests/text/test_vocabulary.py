@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from makemore.scoring.line_tensors import LineTensors
@@ -41,7 +41,7 @@ def test_symbols_are_sorted_by_code_point_and_the_boundary_takes_none_of_them() 
 
 def test_all_parts_make_one_vocabulary() -> None:
     parts = [Corpus.exactly(["ca"]), Corpus.exactly([]), Corpus.exactly(["b", "😀"])]
-    assert Vocabulary.of(parts).symbols == ("a", "b", "c", "😀")
+    assert Vocabulary.of(parts).symbols == ("a", "b", "c", "😀") and len(Vocabulary.of([])) == 1
 
 
 @given(LINES)
@@ -59,6 +59,8 @@ def test_encode_is_the_dict_of_the_lectures_and_decode_its_inverse(lines: list[s
 
 
 @given(LINES, LINES)
+@example([], ["ab", ""])
+@example(["ab"], ["", "a", "aab"])
 def test_what_the_vocabulary_lacks_is_unknown_and_named(known: list[str], other: list[str]) -> None:
     vocabulary = vocabulary_of(*known)
     symbols = set("".join(known))
@@ -76,18 +78,6 @@ def test_ids_do_not_depend_on_how_wide_the_codes_are_stored() -> None:
     wide = Corpus.exactly(["za", "😀"]).take(np.array([0]))
     assert (narrow.codes.dtype, wide.codes.dtype) == (np.uint8, np.uint32)
     assert vocabulary.encode(narrow).ids.tolist() == vocabulary.encode(wide).ids.tolist() == [2, 1]
-
-
-def test_an_empty_vocabulary_knows_nothing() -> None:
-    empty = Vocabulary.of([])
-    assert len(empty) == 1
-    assert empty.encode(Corpus.exactly(["ab"])).ids.tolist() == [UNKNOWN, UNKNOWN]
-    assert empty.encode_line("").tolist() == []
-
-
-@pytest.mark.parametrize("text", ["", "a", "aab"])
-def test_nothing_is_unknown_in_what_was_learned(text: str) -> None:
-    assert vocabulary_of("ab").unknown_in(text) == []
 
 
 @pytest.mark.parametrize(
