@@ -45,7 +45,7 @@ def test_what_is_no_regular_file_is_refused_at_once(kind: str, tmp_path: Path) -
     began = time.monotonic()
     with pytest.raises(RunError, match=r"config\.json") as caught:
         safe_files.read_plain(path, 100)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert "root:" not in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
@@ -368,7 +368,7 @@ def test_a_log_that_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> 
     began = time.monotonic()
     with pytest.raises((RunError, SystemFault), match="log"):
         safe_files.append(tmp_path, "log", "line")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -158,7 +158,7 @@ def test_what_is_no_file_is_not_written_and_never_waited_for(
     began = time.monotonic()
     with pytest.raises((SystemFault, RunError), match=name):
         go_on(folder)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_a_split_that_is_a_link_is_replaced_when_starting_over(
@@ -225,21 +225,16 @@ def test_what_was_killed_before_its_first_checkpoint_is_taken_over(tmp_path: Pat
     assert step_of(folder) == 0 and not (folder / ".tmp-checkpoint.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("mask", "of_file", "of_folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750),
-                                       (0o077, 0o600, 0o700)]
-)  # fmt: skip
-def test_the_umask_decides_who_may_read_a_run(
-    mask: int, of_file: int, of_folder: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_the_umask_decides_who_may_read_a_run(mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:
         folder = make_run(tmp_path / "a run", 0, 2)
     finally:
         os.umask(before)
     for path in (folder, *folder.rglob("*")):
-        expected = of_folder if path.is_dir() else of_file
-        assert stat.S_IMODE(path.stat().st_mode) == expected, path
+        every = 0o777 if path.is_dir() else 0o666
+        assert stat.S_IMODE(path.stat().st_mode) == every & ~mask, path
 
 
 # -- the lock -------------------------------------------------------------------------------------
