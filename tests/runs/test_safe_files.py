@@ -301,23 +301,6 @@ def test_an_interrupt_leaves_no_temporary_file(
     assert os.listdir(tmp_path) == []
 
 
-def test_planted_links_are_replaced_and_never_followed(tmp_path: Path) -> None:
-    target = tmp_path / "precious"
-    target.write_bytes(b"mine")
-    run = tmp_path / "run"
-    run.mkdir()
-    for name in ("a", ".tmp-a", "log"):
-        (run / name).symlink_to(target)
-    safe_files.write_atomically(run, "a", b"ours")
-    assert not (run / "a").is_symlink() and (run / "a").read_bytes() == b"ours"
-    with pytest.raises(SystemFault, match="cannot write log"):
-        safe_files.append(run, "log", "a line")
-    with pytest.raises(RunError, match="it is a link"):
-        safe_files.count_lines(run, "log")
-    assert target.read_bytes() == b"mine"
-    assert sorted(os.listdir(run)) == ["a", "log"]
-
-
 def test_a_planted_folder_is_an_error_with_its_name(tmp_path: Path) -> None:
     for name in ("a", ".tmp-b", "log"):
         (tmp_path / name).mkdir()
@@ -329,17 +312,6 @@ def test_a_planted_folder_is_an_error_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(SystemFault, match="cannot write a: "):
         safe_files.remove(tmp_path / "a")
     assert sorted(os.listdir(tmp_path)) == [".tmp-b", "a", "log"]
-
-
-def test_a_folder_that_has_gone_is_named(tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
-    for act in (
-        lambda: safe_files.write_atomically(gone, "a", b""),
-        lambda: safe_files.append(gone, "log", ""),
-    ):
-        with pytest.raises(SystemFault, match="the run directory has gone") as caught:
-            act()
-        assert str(gone) in str(caught.value)
 
 
 # -- logs ---------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -162,6 +161,7 @@ def test_what_reading_keeps_is_clean(text: str) -> None:
 
 THREE, MARKED = ["emma", "olivia", "ava"], "\ufeffemma\nava\n"
 WIDE = ["emma", "zoë", "名字", "😁"]
+SYMBOLS = "\n".join(map(chr, range(0x4E00, 0x4E00 + 20_500)))
 WITH_CONTROL = ["a\x1b[31mb", "bell\x07", "back\x08space", "c1 \x9b x", "\x7f", "plain", "é"]
 
 
@@ -178,6 +178,8 @@ WITH_CONTROL = ["a\x1b[31mb", "bell\x07", "back\x08space", "c1 \x9b x", "\x7f", 
         # A mark is dropped once, and only where the file starts.
         ("\ufeff\ufeffa\n\ufeffb\n", {}, ["\ufeffa", "\ufeffb"]),
         ("emma\r", {}, ["emma"]),
+        ("emma\n" + "x" * 10**6 + "\nava\n", {}, ["emma", "ava"]),
+        (SYMBOLS, {"max_vocab": 20_500}, SYMBOLS.split("\n")),
         ("\n".join(WITH_CONTROL), {}, WITH_CONTROL),
         ("zoë\nåse\n".encode("latin-1"), {"encoding": "latin-1"}, ["zoë", "åse"]),
         ("zoë\nåse\n".encode("latin-1"), {"errors": "ignore"}, ["zo", "se"]),
@@ -200,7 +202,6 @@ def test_a_file_is_read(
 
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(17) + zlib.compress(b"\0\0")
-SYMBOLS = "\n".join(map(chr, range(0x4E00, 0x4E00 + 20_500)))
 NO_UTF_8 = [
     (b"\xe9mma\n", "1:1"),
     (b"emma\nzo\xeb\n", "2:3"),  # latin-1
@@ -253,11 +254,6 @@ def test_a_file_is_refused_with_what_to_do(
     assert re.search(words, refused(made(tmp_path / "lines.txt", body), **options))
 
 
-def test_as_many_symbols_as_max_vocab(tmp_path: Path) -> None:
-    path = made(tmp_path / "lines.txt", SYMBOLS)
-    assert len(np.unique(Corpus.read(path, TextConfig(max_vocab=20_500)).codes)) == 20_500
-
-
 def test_lines_are_literal_and_come_back_byte_for_byte(tmp_path: Path) -> None:
     body = "".join(line + "\n" for line in TRICKY).encode()
     corpus = Corpus.read(made(tmp_path / "lines.txt", body))
@@ -266,12 +262,6 @@ def test_lines_are_literal_and_come_back_byte_for_byte(tmp_path: Path) -> None:
 
 
 # -- bounds and chunks ----------------------------------------------------------------------------
-
-
-def test_one_line_of_a_megabyte_among_names_is_skipped_and_counted(tmp_path: Path) -> None:
-    corpus = Corpus.read(made(tmp_path / "a", b"emma\n" + b"x" * 10**6 + b"\nava\n"))
-    assert list(corpus) == ["emma", "ava"] and corpus.longest == 4
-    assert corpus.counts == Counts(read=3, too_long=1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])

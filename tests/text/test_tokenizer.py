@@ -50,6 +50,7 @@ def test_a_line_is_its_symbols_put_together(lines: list[str], rule: str) -> None
     assert vocabulary.lengths(corpus).tolist() == encoded.lengths.tolist()
     assert vocabulary.longest([corpus]) == max(encoded.lengths, default=0)
     assert list(vocabulary.symbols) == sorted(set(vocabulary.symbols))
+    assert rule != CHARACTER or set(vocabulary.symbols) == set("".join(lines))
 
 
 @given(LINES, LINES, st.sampled_from(RULES))
@@ -65,6 +66,8 @@ def test_what_is_unknown_stands_where_it_was(known: list[str], other: list[str],
         assert vocabulary.unknown_in(line) == sorted(lost)
         for piece, i in zip(pieces, ids, strict=True):
             assert i == UNKNOWN or vocabulary.symbols[i - 1] == piece
+            # A gap between matches is unknown even if a symbol has its text.
+            assert i != UNKNOWN or piece not in vocabulary.symbols or rule not in RULES[:2]
 
 
 # -- graphemes ------------------------------------------------------------------------------------

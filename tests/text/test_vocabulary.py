@@ -1,4 +1,4 @@
-"""vocabulary.py: symbol <-> id, against plain dicts."""
+"""vocabulary.py: symbol <-> id, by hand; test_tokenizer.py has any lines and all rules."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from makemore.scoring.line_tensors import LineTensors
 from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
-
-# What a line can hold: no line feed, no half of a surrogate pair.
-LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")))
 
 
 def vocabulary_of(*lines: str) -> Vocabulary:
@@ -42,34 +37,6 @@ def test_symbols_are_sorted_by_code_point_and_the_boundary_takes_none_of_them() 
 def test_all_parts_make_one_vocabulary() -> None:
     parts = [Corpus.exactly(["ca"]), Corpus.exactly([]), Corpus.exactly(["b", "😀"])]
     assert Vocabulary.of(parts).symbols == ("a", "b", "c", "😀") and len(Vocabulary.of([])) == 1
-
-
-@given(LINES)
-def test_encode_is_the_dict_of_the_lectures_and_decode_its_inverse(lines: list[str]) -> None:
-    stoi = {symbol: number for number, symbol in enumerate(sorted(set("".join(lines))), 1)}
-    corpus = Corpus.exactly(lines)
-    vocabulary = Vocabulary.of([corpus])
-    expected = [stoi[symbol] for line in lines for symbol in line]
-    assert vocabulary.encode(corpus).ids.tolist() == expected
-    assert len(vocabulary) == len(stoi) + 1
-    for line in lines:
-        ids = vocabulary.encode_line(line)
-        assert ids.tolist() == [stoi[symbol] for symbol in line]
-        assert vocabulary.decode(ids) == line
-
-
-@given(LINES, LINES)
-@example([], ["ab", ""])
-@example(["ab"], ["", "a", "aab"])
-def test_what_the_vocabulary_lacks_is_unknown_and_named(known: list[str], other: list[str]) -> None:
-    vocabulary = vocabulary_of(*known)
-    symbols = set("".join(known))
-    text = "".join(other)
-    corpus = Corpus.exactly(other)
-    encoded = vocabulary.encode(corpus).ids
-    assert (encoded == UNKNOWN).tolist() == [symbol not in symbols for symbol in text]
-    assert encoded.tolist() == vocabulary.encode_line(text).tolist()
-    assert vocabulary.unknown_in(text) == sorted(set(text) - symbols)
 
 
 def test_ids_do_not_depend_on_how_wide_the_codes_are_stored() -> None:
