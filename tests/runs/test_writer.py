@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -303,21 +303,44 @@ class FailingDisk:
         return stream
 
 
+Act = Callable[[Path], object]
+EachFault = Callable[..., Iterator[tuple[Path, FailingDisk]]]
+
+
+@pytest.fixture
+def each_fault(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EachFault:
+    """Runs an act on a copy of a run (or on nothing) until no request to the disk fails.
+
+    Yields the folder after each fault, and what had been done.
+    """
+
+    def faults(
+        act: Callable[[Path], object], number: int = errno.ENOSPC, copy: bool = True
+    ) -> Iterator[After]:
+        for fails_at in range(1, 200):
+            folder = tmp_path / str(fails_at)
+            if copy:
+                shutil.copytree(made, folder)
+            with monkeypatch.context() as patch:
+                disk = FailingDisk(patch, fails_at, number)
+                try:
+                    act(folder)
+                    return
+                except SystemFault as error:
+                    assert os.strerror(number).lower() in str(error).lower()
+                    assert str(folder) in str(error)
+            yield folder, disk
+
+    return faults
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, pytest.param(errno.EIO, marks=pytest.mark.slow)])
 def test_a_save_that_fails_anywhere_leaves_a_whole_generation(
-    number: int, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, each_fault: EachFault
 ) -> None:
     steps = []
-    for fails_at in range(1, 200):
-        folder = Path(shutil.copytree(made, tmp_path / str(fails_at)))
-        with monkeypatch.context() as patch:
-            disk = FailingDisk(patch, fails_at, number)
-            try:
-                go_on(folder, 4)
-                break
-            except SystemFault as error:
-                assert os.strerror(number).lower() in str(error) and str(folder) in str(error)
-                assert disk.requests == fails_at  # nothing is tried again as if it had worked
+    for folder, disk in each_fault(lambda folder: go_on(folder, 4), number):
+        assert disk.requests == disk.fails_at  # nothing is tried again as if it had worked
         steps.append(step_of(folder))
         committed = any("checkpoint.json" in what for what in disk.done)
         assert steps[-1] == (4 if committed else 2)
@@ -330,19 +353,9 @@ def test_a_save_that_fails_anywhere_leaves_a_whole_generation(
     assert len(steps) > 25 and steps.count(2) == len(steps) - 1
 
 
-def test_a_first_save_that_fails_anywhere_can_be_started_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_save_that_fails_anywhere_can_be_started_again(each_fault: EachFault) -> None:
     failures = 0
-    for fails_at in range(1, 200):
-        folder = tmp_path / str(fails_at)
-        with monkeypatch.context() as patch:
-            FailingDisk(patch, fails_at, errno.ENOSPC)
-            try:
-                make_run(folder, 0)
-                break
-            except SystemFault as error:
-                assert "no space left on device" in str(error).lower()
+    for folder, _ in each_fault(lambda folder: make_run(folder, 0), copy=False):
         failures += 1
         assert not list(folder.rglob(".tmp-*"))
         make_run(folder, 0)
@@ -350,35 +363,27 @@ def test_a_first_save_that_fails_anywhere_can_be_started_again(
     assert failures > 40
 
 
-def test_going_back_that_fails_anywhere_leaves_a_whole_generation(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_going_back_that_fails_anywhere_leaves_a_whole_generation(each_fault: EachFault) -> None:
+    steps = []
+    for folder, _ in each_fault(restore):
+        steps.append(step_of(folder))
+        assert verify(folder) == []
+    assert len(steps) > 4 and set(steps) == {0, 2}
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_folder_that_goes_while_training_is_named(
+    moved: bool, folder: Path, tmp_path: Path
 ) -> None:
-    for fails_at in range(1, 100):
-        folder = Path(shutil.copytree(made, tmp_path / str(fails_at)))
-        with RunWriter(folder) as writer, monkeypatch.context() as patch:
-            FailingDisk(patch, fails_at, errno.ENOSPC)
-            try:
-                writer.restore()
-                break
-            except SystemFault:
-                pass
-        assert step_of(folder) in (0, 2) and verify(folder) == []
-    assert fails_at > 4 and step_of(folder) == 0
-
-
-def test_a_folder_that_goes_while_training_is_named(folder: Path, tmp_path: Path) -> None:
-    for lose in (lambda: folder.rename(tmp_path / "moved"), lambda: shutil.rmtree(folder)):
-        with RunWriter(folder) as writer:
-            writer.resume()
-            lose()
-            for act in (lambda: writer.log("metrics.jsonl", "{}"), lambda: save(writer, 4)):
-                with pytest.raises(SystemFault, match="the run directory has gone") as caught:
-                    act()
-                assert str(folder) in str(caught.value)
-            assert not folder.exists()
-        if (tmp_path / "moved").exists():
-            assert step_of(tmp_path / "moved") == 2
-            (tmp_path / "moved").rename(folder)
+    with RunWriter(folder) as writer:
+        writer.resume()
+        folder.rename(tmp_path / "moved") if moved else shutil.rmtree(folder)
+        for act in (lambda: writer.log("metrics.jsonl", "{}"), lambda: save(writer, 4)):
+            with pytest.raises(SystemFault, match="the run directory has gone") as caught:
+                act()
+            assert str(folder) in str(caught.value)
+        assert not folder.exists()
+    assert not moved or step_of(tmp_path / "moved") == 2
 
 
 def test_a_folder_that_may_not_be_written_is_found_before_training(open_path: Path) -> None:

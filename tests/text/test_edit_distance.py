@@ -20,12 +20,8 @@ from makemore.text.corpus import Corpus
 from makemore.text.edit_distance import EditDistanceIndex, near_duplicates
 
 SCRIPTS = {
-    "Latin": "abcé",
-    "Cyrillic": "анйё",
-    "Arabic": "ابتث",
-    "Han": "山川田中",
-    "emoji": "😀😁👍🏽",
-}
+    "Latin": "abcé", "Cyrillic": "анйё", "Arabic": "ابتث", "Han": "山川田中", "emoji": "😀😁👍🏽",
+}  # fmt: skip
 
 
 @cache
