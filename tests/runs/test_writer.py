@@ -315,8 +315,8 @@ def each_fault(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> E
     """
 
     def faults(
-        act: Callable[[Path], object], number: int = errno.ENOSPC, copy: bool = True
-    ) -> Iterator[After]:
+        act: Act, number: int = errno.ENOSPC, copy: bool = True
+    ) -> Iterator[tuple[Path, FailingDisk]]:
         for fails_at in range(1, 200):
             folder = tmp_path / str(fails_at)
             if copy:
