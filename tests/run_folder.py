@@ -152,8 +152,14 @@ def make_socket(path: Path) -> None:
     os.chdir(here)
 
 
+def make_link(path: Path) -> None:
+    target = path.parent.parent / "secret"
+    target.write_bytes(b"secret")
+    path.symlink_to(target)
+
+
 STRANGE: dict[str, Callable[[Path], None]] = {
-    "link": lambda path: path.symlink_to("/etc/passwd"),
+    "link": make_link,
     "link to a device": lambda path: path.symlink_to("/dev/zero"),
     "link to itself": lambda path: path.symlink_to(path.name),
     "dangling link": lambda path: path.symlink_to("nowhere"),
