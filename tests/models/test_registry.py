@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from makemore import MakeMore
+from makemore.errors import UsageError
 from makemore.models import get_model
 from makemore.models.core import registry
 from makemore.models.core.registry import load_plugin, model_names
+from makemore.models.mlp import MLP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,3 +100,28 @@ def test_every_model_stands_in_the_contract_that_keeps_it_apart() -> None:
     apart = next(each for each in contracts if each["type"] == "independence")["modules"]
     ours = {name for name in model_names() if get_model(name).__module__.startswith("makemore.")}
     assert {*apart} == {f"makemore.models.{name}" for name in ours - {"ensemble"}}
+
+
+def test_a_name_is_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(BEFORE.replace('"before"', '"mlp"'))
+    with (
+        pytest.raises(UsageError, match="two models are called 'mlp'"),
+        pytest.warns(DeprecationWarning),
+    ):
+        load_plugin(str(file))
+    assert get_model("mlp") is MLP
+
+
+def test_plugins_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no plugin"):
+        load_plugin(str(tmp_path / "absent.py"))
+    file = tmp_path / "broken.py"
+    file.write_text("1 / 0\n")
+    with pytest.raises(UsageError, match="does not run .*ZeroDivisionError"):
+        load_plugin(str(file))
+
+
+def test_an_unknown_model_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'transformer'"):
+        get_model("transfomer")
