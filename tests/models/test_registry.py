@@ -105,10 +105,7 @@ def test_every_model_stands_in_the_contract_that_keeps_it_apart() -> None:
 def test_a_name_is_given_once(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(BEFORE.replace('"before"', '"mlp"'))
-    with (
-        pytest.raises(UsageError, match="two models are called 'mlp'"),
-        pytest.warns(DeprecationWarning),
-    ):
+    with pytest.raises(UsageError, match="two models are called 'mlp'"):
         load_plugin(str(file))
     assert get_model("mlp") is MLP
 

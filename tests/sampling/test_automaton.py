@@ -50,6 +50,8 @@ def walked(automaton: Automaton, longest: int) -> tuple[set[Ids], set[Ids]]:
     """The prefixes of up to `longest` ids that are allowed, and the lines that may end."""
     prefixes, lines, level = set[Ids](), set[Ids](), {(): 0}
     for length in range(longest + 1):
+        if not level:
+            break
         states = np.array(list(level.values()), dtype=np.int64)
         may, after = automaton.allowed(length, states), automaton.next[states]
         prefixes |= level.keys()
