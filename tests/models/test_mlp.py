@@ -44,15 +44,6 @@ def test_mlp_of_the_lecture_by_hand() -> None:
     torch.testing.assert_close(nll(model(X), Y), -probs[torch.arange(32), Y].log().mean())
 
 
-def test_windows_are_concatenated_not_summed() -> None:
-    model = battery.shaken(MLP, V=27, block_size=3)
-    X, _ = first_five()
-    each = model.embedding(X)
-    read = model.hidden(torch.cat([each[:, 0], each[:, 1], each[:, 2]], 1))
-    torch.testing.assert_close(model.hidden(each.flatten(1)), read)
-    assert not torch.allclose(model(X), model(X.flip(1)))
-
-
 def test_a_step_moves_only_the_rows_of_symbols_in_contexts() -> None:
     model = full_size("mlp")
     X, Y = first_five()

@@ -175,13 +175,6 @@ def test_discounts(n: tuple[int, ...], expected: tuple[float, ...]) -> None:
     np.testing.assert_allclose(taken, [[0, *ngram.FALLBACK], [0, *expected]])
 
 
-def test_order_longer_than_the_lines_backs_off_to_all_there_is() -> None:
-    lines = [[1, 2, 3], [1, 2], [2, 3, 3]]
-    long, enough = fitted(lines, 4, order=64), fitted(lines, 4, order=6)
-    wide = contexts(lines, 64)
-    np.testing.assert_allclose(long.forward(wide), enough.forward(wide[:, -5:]), atol=1e-12)
-
-
 @pytest.mark.parametrize("smoothing", ["kneser-ney", "add-k"])
 def test_many_symbols_at_a_high_order_do_not_overflow(smoothing: str) -> None:
     V = 20_000  # 20,000 ** 6 is 6.4e25, and int64 ends at 9.2e18
@@ -253,6 +246,7 @@ def test_counts_are_the_same_in_blocks_and_unpacked(
 
 
 def test_an_n_gram_that_fits_in_no_number_is_counted() -> None:
+    """An order beyond the lines backs off to all there is."""
     lines = random_lines(9, 60, 8)
     long, short = (fitted(lines, 9, order=order).tensors() for order in (64, 15))
     for key, tensor in short.items():  # no line is longer than either

@@ -193,13 +193,6 @@ def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
         assert chi_square(Counter(order[part] for order in shuffled), expected) < 1e-3
 
 
-def test_a_sampler_with_replacement_repeats_itself_and_one_without_never(maker: MakeMore) -> None:
-    assert max(drawn(maker, 1000, 1).values()) > 5
-    rounds = sampler(maker, 1).rounds(3000)
-    texts = [line.text for lines in rounds for line in lines]
-    assert len(texts) == len(set(texts)) == 3000
-
-
 def test_every_string_comes_once_and_then_the_end_is_known(maker: MakeMore) -> None:
     rounds = sampler(maker, 3).rounds(9999)
     found, message = until_unsatisfiable(line for lines in rounds for line in lines)

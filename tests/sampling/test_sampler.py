@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exact import ABC, Table, draw, line_probabilities, of_words, stream
+from exact import ABC, Table, draw, of_words, stream
 
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable, UsageError
@@ -28,16 +28,6 @@ def table() -> Table:
     return Table(rows / rows.sum(axis=2, keepdims=True))
 
 
-def test_a_condition_does_not_bend_the_distribution_as_a_cut_would(table: Table) -> None:
-    # Cut at 2, every longer line would count as its first two symbols.
-    expected = line_probabilities(table, ABC, 2)
-    whole = sum(math.exp(-table.nll(text)) for text in expected)
-    assert whole < 0.8
-    empty = sum(line.text == "" for line in draw(table, 6000, all=True, max_length=2))
-    assert empty / 6000 == pytest.approx(expected[""], abs=0.03)
-    assert expected[""] == pytest.approx(math.exp(-table.nll("")) / whole)
-
-
 def test_the_reported_nll_is_that_of_the_line(table: Table) -> None:
     for options in ({}, {"temperature": 0.3}, {"top_k": 2}, {"prefix": "ab"}):
         for line in draw(table, 200, all=True, **options):
@@ -51,13 +41,6 @@ def test_a_line_that_was_cut_is_scored_as_it_is_shown(table: Table) -> None:
     assert any(len(line.text) == 2 and not line.capped for line in lines)
     for line in cut:
         assert line.nll == pytest.approx(table.nll(line.text), abs=1e-9)
-
-
-@pytest.mark.parametrize("options", [{}, {"all": True}, {"max_length": 6, "top_k": 3}])
-def test_few_lines_are_the_first_of_many(table: Table, options: dict[str, Any]) -> None:
-    many = draw(table, 50, **options)
-    for n in (0, 1, 5, 49):
-        assert draw(table, n, **options) == many[:n]
 
 
 def test_a_seed_gives_the_same_lines_every_time_and_another_seed_others(table: Table) -> None:

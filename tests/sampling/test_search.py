@@ -25,19 +25,17 @@ STRINGS = ["".join(s) for n in range(1, LONGEST + 1) for s in itertools.product(
 def some_lines() -> list[str]:
     chance = np.random.default_rng(4)
     lengths = chance.integers(1, LONGEST + 1, 80)
-    return [
-        "".join(chance.choice(list("abcd"), size, p=[0.5, 0.3, 0.15, 0.05])) for size in lengths
-    ]
+    common_first = [0.5, 0.3, 0.15, 0.05]
+    return ["".join(chance.choice(list("abcd"), size, p=common_first)) for size in lengths]
 
 
 @pytest.fixture(scope="module", params=["ngram", "transformer", "gru", "mlp"])
 def maker(request: pytest.FixtureRequest) -> MakeMore:
-    small: dict[str, Any] = {"max_steps": 30, "threads": 1, "n_embd": 8}
-    sizes = {"transformer": {"n_head": 2, "n_layer": 1}, "ngram": {"order": 3}}
-    options = sizes.get(request.param, {"n_hidden": 8})
-    return MakeMore(request.param, **({} if request.param == "ngram" else small), **options).fit(
-        some_lines()
-    )
+    if request.param == "ngram":
+        return MakeMore("ngram", order=3).fit(some_lines())
+    sizes = {"n_head": 2, "n_layer": 1} if request.param == "transformer" else {"n_hidden": 8}
+    maker = MakeMore(request.param, max_steps=30, threads=1, n_embd=8, **sizes)
+    return maker.fit(some_lines())
 
 
 @pytest.mark.parametrize(
@@ -46,9 +44,8 @@ def maker(request: pytest.FixtureRequest) -> MakeMore:
 )  # fmt: skip
 def test_the_order_is_that_of_brute_force(maker: MakeMore, options: dict[str, Any]) -> None:
     known = set() if options.get("all") else {line for _, part in maker.split for line in part}
-    automaton = compile_constraints(
-        maker.vocabulary, make(Constraints, {**options, "max_length": 6}), 6
-    )
+    asked = make(Constraints, {**options, "max_length": 6})
+    automaton = compile_constraints(maker.vocabulary, asked, 6)
     allowed = []
     for text in STRINGS:
         states, open_ = np.zeros(1, dtype=np.int64), True

@@ -42,9 +42,8 @@ def begun(
 ) -> tuple[Trainer, Batches]:
     """A training of a small model on 100 lines, and its batches."""
     model = battery.build(registry.get_model(name), block_size=9, **(options or {}))
-    recipe = make(
-        TrainingConfig, {"max_steps": 10, "eval_interval": 4, "save_interval": 1e9} | asked
-    )
+    usual = {"max_steps": 10, "eval_interval": 4, "save_interval": 1e9}
+    recipe = make(TrainingConfig, usual | asked)
     return Trainer(model, recipe), Batches(lines_for(model), 40, recipe.seed)
 
 
@@ -227,17 +226,15 @@ def test_rates_follow_the_schedule_in_every_group() -> None:
     np.testing.assert_allclose(rates, shares[:, None] * [0.004, 0.004, 0.02])
 
 
-@pytest.mark.parametrize("seed, equal", [(1, True), (2, False)])
-def test_dropout_hangs_on_seed_and_step_alone(seed: int, equal: bool) -> None:
+def test_dropout_hangs_on_seed_and_step_alone() -> None:
     found = []
-    for this in (1, seed):
-        training, batches = begun("gru", {"dropout": 0.5}, seed=this, max_steps=3)
+    for seed in (1, 1, 2):
+        training, batches = begun("gru", {"dropout": 0.5}, seed=seed, max_steps=3)
         batches.seed = 1  # the same lines
-        torch.rand(this)  # what was drawn before has no part in it
+        torch.rand(3)  # what was drawn before has no part in it
         steps = train_steps(training.model, training.optimizers, batches, training.recipe)
         found.append([float(event.loss) for event in steps])
-    assert (found[0] == found[1]) == equal
-    assert (found[0][0] == found[1][0]) == equal
+    assert found[0] == found[1] and found[0][0] != found[2][0]
 
 
 def test_dropout_is_another_in_every_step() -> None:
@@ -359,9 +356,8 @@ def test_the_best_weights_are_kept_by_validation() -> None:
     progress, best, state = kept.saves[-1]
     assert (progress["step"], progress["best_step"]) == (10, 4)
     assert_equal(best, seen[4])
-    assert_equal(
-        {k.removeprefix("model."): v for k, v in state.items() if k[:6] == "model."}, seen[10]
-    )
+    weights = {k.removeprefix("model."): v for k, v in state.items() if k[:6] == "model."}
+    assert_equal(weights, seen[10])
 
 
 def test_patience_ends_a_training() -> None:
