@@ -50,16 +50,6 @@ def test_dropout_gradient_is_its_mask() -> None:
     torch.testing.assert_close(y, x * mask / 0.75)
 
 
-def test_dropout_is_a_function_of_the_seed() -> None:
-    x, dropout = torch.ones(100), Dropout(0.5).train()
-    drawn = []
-    for seed in (1, 1, 2):
-        with seeded(seed):
-            drawn += [dropout(x), dropout(x)]
-    assert torch.equal(drawn[0], drawn[2]) and torch.equal(drawn[1], drawn[3])
-    assert not torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[4])
-
-
 @pytest.mark.parametrize("name", ["mlp", "bow", "rnn", "gru", "lstm", "transformer", "wavenet"])
 def test_models_drop_while_training_only(name: str) -> None:
     model = battery.shaken(registry.get_model(name), dropout=0.5)

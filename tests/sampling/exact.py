@@ -1,4 +1,4 @@
-"""Models of which each line's probability is known, and a test of lines against probabilities."""
+"""Models of which each line's probability is known, and tests of lines against brute force."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from makemore.models.core.base import Model
 from makemore.models.core.state import State, select
 from makemore.options import make
 from makemore.sampling.config import SamplingConfig
+from makemore.sampling.constraints.automaton import Automaton
 from makemore.sampling.filters import apply_filters
 from makemore.sampling.results import KnownLines, Sample
 from makemore.sampling.sampler import Sampler
@@ -22,6 +23,7 @@ from makemore.text.corpus import Corpus
 from makemore.text.dataset import Split
 from makemore.text.vocabulary import Vocabulary
 
+Ids = tuple[int, ...]
 ABC = Vocabulary("abc")
 
 
@@ -149,3 +151,28 @@ def chi_square(counts: Mapping[Any, int], probabilities: Mapping[Any, float]) ->
         pairs.append((total - sum(seen for seen, _ in pairs), rest))
     assert len(pairs) > 2
     return tail(sum((seen - cell) ** 2 / cell for seen, cell in pairs), len(pairs) - 1)
+
+
+# -- automata -------------------------------------------------------------------------------------
+
+
+def walked(automaton: Automaton, longest: int) -> tuple[set[Ids], set[Ids]]:
+    """The prefixes of up to `longest` ids that are allowed, and the lines that may end."""
+    prefixes, lines, level = set[Ids](), set[Ids](), {(): 0}
+    for length in range(longest + 1):
+        if not level:
+            break
+        states = np.array(list(level.values()), dtype=np.int64)
+        may, after = automaton.allowed(length, states), automaton.next[states]
+        prefixes |= level.keys()
+        lines |= {ids for ids, row in zip(level, may, strict=True) if row[0]}
+        level = {
+            (*ids, symbol): int(after[row, symbol])
+            for row, ids in enumerate(level) for symbol in range(1, may.shape[1])
+            if may[row, symbol]
+        }  # fmt: skip
+    return prefixes, lines
+
+
+def accepted(automaton: Automaton, vocabulary: Vocabulary, longest: int) -> set[str]:
+    return {vocabulary.decode(ids) for ids in walked(automaton, longest)[1]}
