@@ -61,10 +61,7 @@ CONDITIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100)
-@given(CONDITIONS)
-def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str, Any]) -> None:
-    """And whatever is allowed can be completed."""
+def accepts_what_is_meant(options: dict[str, Any]) -> None:
     options = {"max_length": LONGEST, **options}
     expected = {text for text in STRINGS if satisfied(text, options)}
     try:
@@ -76,6 +73,20 @@ def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str
     assert {LETTERS.decode(ids) for ids in lines} == expected and expected
     begins = {text[:n] for text in expected for n in range(len(text) + 1)}
     assert {LETTERS.decode(ids) for ids in prefixes} == begins
+
+
+@settings(max_examples=40)
+@given(CONDITIONS)
+def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str, Any]) -> None:
+    """And whatever is allowed can be completed."""
+    accepts_what_is_meant(options)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(CONDITIONS)
+def test_many_automata_accept_what_the_conditions_mean(options: dict[str, Any]) -> None:
+    accepts_what_is_meant(options)
 
 
 @pytest.mark.parametrize(
