@@ -243,11 +243,12 @@ def test_steps_in_parts_are_the_same_on_any_number_of_cores(
 
 
 def test_a_level_finds_what_it_remembers_and_writes_over_the_rest() -> None:
-    level = CacheLevel(SamplingConfig())
+    level = CacheLevel(3, SamplingConfig())
     logits = np.log(np.arange(1, 13.0).reshape(4, 3))
     level.write(4, 0, logits, (np.arange(4),))
-    level.remember(np.array([7, 2]))
-    assert level.find(np.array([2, 7, 5, NONE])).tolist() == [1, 0, NONE, NONE]
+    level.remember(np.array([2, 0]), np.array([1, 2]))  # the edges 2-1 and 0-2
+    parents, symbols = np.array([0, 2, 2, NONE]), np.array([2, 1, 2, 1])
+    assert level.children.find(parents, symbols).tolist() == [1, 0, NONE, NONE]
     level.write(3, 1, logits[:2], (np.array([8, 9]),))  # the second and third of three
     np.testing.assert_array_equal(level.tips[0][[0, 1, 3, 4]], [0, 1, 8, 9])
     shares = np.exp(logits[:2]) / np.exp(logits[:2]).sum(axis=1, keepdims=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from makemore.errors import RunError
 from makemore.models.core.base import Arrays, CountModel
+from makemore.models.core.prefix_trie import NEW, START, PrefixTrie, distinct_edges, edge_codes
 from makemore.models.core.registry import register
 from makemore.models.core.state import State
 from makemore.models.core.transition_table import MAX_TABLE_CELLS, TransitionTable
@@ -43,12 +44,13 @@ FALLBACK = (0.5, 1.0, 1.5)  # discounts where too little was counted to estimate
 class NGram(CountModel):
     """Predicts the next symbol from counts of what followed the last order - 1 symbols.
 
-    Inputs (N, block_size) -> log-probabilities (N, V). Contexts are numbered: 0 is the empty one,
-    and context i + 1 has contexts[i] = (number of its suffix) * V + its first symbol. So "em" is
-    (number of "m") * V + e: a context of any length is one integer, found by binary search.
+    Inputs (N, block_size) -> log-probabilities (N, V). Contexts are the nodes of a prefix trie that
+    is read backwards: node 0 is the empty context, and "em" is the child of "m" by e. So a context
+    of any length is one integer. Node i + 1 has the code contexts[i]: its suffix's node * V + its
+    first symbol.
 
     contexts: (n_contexts - 1,) sorted codes of all contexts that were seen, but the empty one
-    ngrams: (n_ngrams,) sorted codes, (number of the context) * V + the next symbol
+    ngrams: (n_ngrams,) sorted codes, (node of the context) * V + the next symbol
     counts: (n_ngrams,) how often each n-gram was seen, as smoothing goes by it
     """
 
@@ -82,7 +84,7 @@ class NGram(CountModel):
         """
         V, order = self.vocab_size, self.options.order
         history, times, symbol = histories(ids, offsets, V, order)
-        context = np.zeros_like(history)  # the number of each target's context: first the empty one
+        context = np.zeros_like(history)  # the node of each target's context: first the empty one
         contexts, ngrams, counts, n_contexts = [], [], [], 1
         for length in range(order):
             if length > 1:
@@ -91,14 +93,14 @@ class NGram(CountModel):
                 history, times, context = history[longer], times[longer], context[longer]
             if length > 0:
                 # One symbol more on the left: the context so far becomes the suffix of a new one.
-                codes, index = np.unique(context * V + symbol(history, length), return_inverse=True)
-                context = n_contexts + index
-                n_contexts += len(codes)
-                contexts.append(codes)
-            codes, count = summed(context * V + symbol(history, 0), times)
+                edges = distinct_edges(context, symbol(history, length), V)
+                context = n_contexts + edges.edge_of_row
+                n_contexts += len(edges.codes)
+                contexts.append(edges.codes)
+            codes, count = summed(edge_codes(context, symbol(history, 0), V), times)
             ngrams.append(codes)
             counts.append(count)
-        # Longer contexts have greater numbers, so the levels one after another are sorted.
+        # Longer contexts have greater nodes, so the levels one after another are sorted.
         known = np.concatenate([*contexts, np.zeros(0, dtype=np.int64)])
         self.hold(known, *self.adjust(known, np.concatenate(ngrams), np.concatenate(counts)))
 
@@ -128,9 +130,9 @@ class NGram(CountModel):
 
         Fewer than n_contexts if the codes, from a damaged file, form no tree of this order.
         """
-        bounds = [0, 1]  # where the contexts of each length start; number 0 is the empty one
+        bounds = [0, 1]  # where the contexts of each length start; node 0 is the empty one
         # A context is one symbol longer than its suffix: the contexts up to this length are those
-        # whose suffix has a number below the last bound.
+        # whose suffix is a node below the last bound.
         for _ in range(1, self.options.order):
             shorter = int(np.searchsorted(contexts, bounds[-1] * self.vocab_size))
             bounds.append(1 + shorter)
@@ -143,9 +145,9 @@ class NGram(CountModel):
         """
         V, n_contexts = self.vocab_size, len(contexts) + 1
         self.contexts, self.ngrams, self.counts = contexts, ngrams, counts
-        self.padded = np.append(contexts, -1)  # a search may end past the last: -1 is no code
+        self.trie = PrefixTrie(contexts, V)
         # N-grams of context c are starts[c] to starts[c + 1]. A context that was never seen has the
-        # number n_contexts, and no n-grams.
+        # node n_contexts, and no n-grams.
         self.starts = np.searchsorted(ngrams, np.arange(n_contexts + 2) * V)
         context, self.symbols = np.divmod(ngrams, V)
         totals = np.bincount(context, counts, minlength=n_contexts + 1)  # (n_contexts + 1,)
@@ -185,22 +187,18 @@ class NGram(CountModel):
     def find(self, inputs: Ints) -> tuple[list[Ints], Ints]:
         """Look up the contexts that windows end in.
 
-        inputs (N, block) -> a list with their numbers (N,) for length 1, 2, and so on; and (N,) the
-        number of the longest that was seen, 0 if there is none
+        inputs (N, block) -> a list with their nodes (N,) for length 1, 2, and so on; and (N,) the
+        node of the longest that was seen, 0 if there is none
         """
         V, unseen = self.vocab_size, len(self.contexts) + 1
         if inputs.size and not 0 <= inputs.min() <= inputs.max() < V:
             raise IndexError(f"the ids of inputs are 0 to {V - 1}")
-        context = longest = np.zeros(len(inputs), dtype=np.int64)
+        node = longest = np.full(len(inputs), START)
         path = []
         for length in range(1, inputs.shape[1] + 1):
-            # No stored code has `unseen` for its suffix: once unseen, longer ones are unseen, too.
-            code = context * V + inputs[:, -length]
-            index = np.searchsorted(self.contexts, code)
-            seen = self.padded[index] == code  # (N,)
-            context = np.where(seen, index + 1, unseen)
-            longest = np.where(seen, context, longest)
-            path.append(context)
+            node = self.trie.step(node, inputs[:, -length])  # once unseen, longer ones are, too
+            longest = np.where(node == NEW, longest, node)
+            path.append(np.where(node == NEW, unseen, node))
         return path, longest
 
     def extend(self, rows: Floats, contexts: Ints) -> None:
@@ -242,9 +240,8 @@ class NGram(CountModel):
             if length > 1:
                 # The prefix of "emm", "em", is "e" and the prefix of its suffix "mm".
                 last[states] = last[suffix[states]]
-                codes = prefix[suffix[states]] * V + oldest[states]
-                prefix[states] = np.searchsorted(self.contexts, codes) + 1
-                if not np.array_equal(self.padded[prefix[states] - 1], codes):
+                prefix[states] = self.trie.step(prefix[suffix[states]], oldest[states])
+                if (prefix[states] == NEW).any():
                     return None  # counts from a file that are not those of lines
             if length > 0:
                 probabilities = rows[suffix[states]]

@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from makemore.errors import UsageError
-from makemore.models.core.kv_cache import KVCache
+from makemore.models.core.kv_cache import KVCache, cached_step
 from makemore.models.core.layers import Dropout
 from makemore.models.core.neural import NeuralModel, numpy_step
+from makemore.models.core.packed_lines import positions_and_mask
 from makemore.models.core.registry import register
 from makemore.models.core.state import State
 from makemore.options import option
@@ -35,21 +36,6 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     # Written out: lines are so short that torch's fused kernel takes longer on a CPU.
     weights = torch.baddbmm(mask, q, k.mT, alpha=q.shape[-1] ** -0.5).softmax(-1)  # (.., T, S)
     return torch.bmm(weights, v)
-
-
-def lines_of(starts: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute positions and the attention mask of rows in which several lines may stand.
-
-    starts (B, T): true where a line begins -> the position of each input in its line (B, T), and
-    the mask (B, T, T): 0 for the input itself and those before it in its line, else -inf.
-    Starts 1 0 0 1 0 give the positions 0 1 2 0 1.
-    """
-    index = torch.arange(starts.shape[1], device=starts.device)  # (T,)
-    # The last start up to here: a running maximum of the starts' indices.
-    line_start = torch.where(starts, index, 0).cummax(1).values  # (B, T)
-    # From the start of its line to the input itself: nothing ahead, and nothing of another line.
-    visible = (index >= line_start[:, :, None]) & (index <= index[:, None])  # (B, T, T)
-    return index - line_start, torch.where(visible, 0.0, -torch.inf)
 
 
 class Block(nn.Module):
@@ -70,30 +56,27 @@ class Block(nn.Module):
         self.narrow = nn.Linear(4 * n_embd, n_embd)
         self.dropout = Dropout(dropout)
 
-    def forward(
-        self, x: Tensor, mask: Tensor, index: int = 0, cache: KVCache | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Compute the stream after this block, and the block's keys and values.
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Compute the stream after this block: x (B, T, n_embd), mask (B * n_head, T, T) -> x."""
+        return self.add(x, self.look(self.project_in(x), mask))
 
-        x (B, T, n_embd), mask (B * n_head, T, T) -> x, keys and values (B, T, 2, n_embd)
-        cache: keys and values of the inputs before x, in all blocks; then T is 1, and `index` says
-            which block this one is.
-        """
-        B, T, C = x.shape
-        qkv = self.attend(self.norm_1(x)).view(B, T, 3, self.n_head, -1)
-        keys_values = qkv[:, :, 1:].flatten(3)  # (B, T, 2, n_embd)
-        if cache is None:
-            # Heads work apart, each on its part of the width: they move into the batch.
-            shape = (3, B * self.n_head, T, C // self.n_head)
-            q, k, v = qkv.permute(2, 0, 3, 1, 4).reshape(shape).unbind()  # one copy for all three
-            y = attention(q, k, v, mask).view(B, self.n_head, T, -1).transpose(1, 2)
-        else:
-            # Nothing is ahead of the one new input, so no mask is needed.
-            y = cache.attend(index, qkv[:, 0, 0], keys_values[:, 0])
+    def project_in(self, x: Tensor) -> Tensor:
+        """Compute queries, keys and values of x (B, T, n_embd) -> (B, T, 3, n_head, D)."""
+        return self.attend(self.norm_1(x)).view(*x.shape[:2], 3, self.n_head, -1)
+
+    def look(self, qkv: Tensor, mask: Tensor) -> Tensor:
+        """Let every head look at its keys: qkv (B, T, 3, n_head, D) -> (B, T, n_head, D)."""
+        B, T, _, n_head, D = qkv.shape
+        # Heads work apart, each on its part of the width: they move into the batch.
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).reshape(3, B * n_head, T, D).unbind()  # one copy
+        return attention(q, k, v, mask).view(B, n_head, T, D).transpose(1, 2)
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """Add to the stream what the heads found, y (B, T, n_head, D), then what the MLP makes."""
         # The heads' results side by side, (B, T, n_embd); `project` mixes them.
-        x = x + self.dropout(self.project(y.reshape(B, T, C)))
+        x = x + self.dropout(self.project(y.reshape(x.shape)))
         wide = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)
-        return x + self.dropout(self.narrow(wide)), keys_values
+        return x + self.dropout(self.narrow(wide))
 
 
 @register("transformer")
@@ -144,33 +127,18 @@ class Transformer(NeuralModel):
                 adds = name.endswith(("project.weight", "narrow.weight"))
                 nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
 
-    def read(self, inputs: Tensor, cache: KVCache | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Compute logits (B, T, V), and the keys and values (B, T, 2, n_embd) of each block.
-
-        inputs (B, T): ids; with a cache of the inputs before, one more of each line, so T is 1.
-        """
-        if cache:
-            positions = torch.full_like(inputs, cache.length)
-            mask = torch.zeros(0)  # not used: the one new input may look at all before it
-        else:
-            # Id 0 is the boundary, ids from V on are labels: one of them starts each line.
-            starts = (inputs == 0) | (inputs >= self.vocab_size)
-            # After a restart a row goes on with a line whose earlier inputs were dropped.
-            starts[:, 0] = True
-            positions, mask = lines_of(starts)
-            # A row of several short lines may be longer than block_size; a line may not.
-            if inputs.shape[1] > self.block_size and int(positions.max()) >= self.block_size:
-                raise ValueError(f"a line has more inputs than block_size {self.block_size}")
-            mask = mask.repeat_interleave(self.options.n_head, 0)  # (B * n_head, T, T)
-        x = self.dropout(self.embedding(inputs) + self.position(positions))  # (B, T, n_embd)
-        each = []
-        for index, block in enumerate(self.blocks):
-            x, keys_values = block(x, mask, index, cache)
-            each.append(keys_values)
-        return self.head(self.norm(x)), each
+    def embed(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """Begin the stream: inputs (B, T) and positions (B, T), ids -> (B, T, n_embd)."""
+        return self.dropout(self.embedding(inputs) + self.position(positions))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.read(inputs)[0]  # (B, T, V)
+        # Rows of a batch may hold several short lines; the mask keeps them apart.
+        positions, mask = positions_and_mask(self, inputs)  # (B, T), (B, T, T)
+        mask = mask.repeat_interleave(self.options.n_head, 0)  # (B * n_head, T, T)
+        x = self.embed(inputs, positions)  # (B, T, n_embd)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.head(self.norm(x))  # (B, T, V)
 
     def initial_state(self, batch: int) -> State:
         seen = torch.zeros(batch, 0, dtype=torch.long, device=self.device)
@@ -178,14 +146,4 @@ class Transformer(NeuralModel):
 
     @numpy_step
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        seen, cache = state
-        inputs = ids[:, None]  # (B, 1)
-        # All positions are used: start again from the last half. Its keys and values are computed
-        # anew, since each input stands at another position now.
-        if seen.shape[1] == self.block_size:
-            seen = self.restarted(seen)
-            inputs, cache = torch.cat([seen, inputs], dim=1), KVCache.empty(ids)
-        logits, each = self.read(inputs, cache if cache.length else None)
-        seen = torch.cat([seen, ids[:, None]], dim=1)
-        # Blocks become a dimension: (B, T, n_layer, 2, n_embd).
-        return logits[:, -1], (seen, cache.with_(torch.stack(each, 2)))  # (B, V)
+        return cached_step(self, ids, state)  # (B, V)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from makemore.models import Model
 from makemore.models.core.base import log_softmax
+from makemore.models.core.prefix_trie import distinct_edges
 from makemore.models.core.state import select
 from makemore.sampling.categorical import DrawBatch, sample_categorical
 from makemore.sampling.config import SamplingConfig
@@ -173,15 +174,12 @@ class Decoder:
         They are in the order of their first draws. Draws at prefix `an` that picked n, a, n give
         the prefixes `ann`, `ana` and the indices 0, 1, 0.
         """
-        V = len(self.vocabulary)
-        # One number for (prefix, symbol), so that equal pairs are found by one sort.
-        codes, first, inverse = np.unique(
-            group * V + picked, return_index=True, return_inverse=True
-        )
-        order = np.argsort(first, kind="stable")  # (G,) from the order of codes to that of draws
+        edges = distinct_edges(group, picked, len(self.vocabulary))
+        # (G,) from the order of codes to that of draws
+        order = np.argsort(edges.first, kind="stable")
         rank = np.empty_like(order)  # the inverse permutation of `order`
         rank[order] = np.arange(len(order))
-        parents, symbols = np.divmod(codes[order], V)  # (G,), (G,)
+        parents, symbols = edges.parents[order], edges.inputs[order]  # (G,), (G,)
         nll = prefixes.nll[parents] - prefixes.answers.logs[prefixes.rows[parents], symbols]
         # `position` symbols and the boundary (or label) before them were inputs so far.
         answers, rows, state = self.cache.step(
@@ -193,10 +191,10 @@ class Decoder:
             rows=rows, nll=nll, label=prefixes.label[parents], states=states,
             nodes=np.full(len(order), NONE), contexts=prefixes.contexts[parents],
             # All draws of a prefix have the same p and q, so the first one's weight is theirs.
-            log_weight=prefixes.log_weight[parents] + log_weight[first[order]],
+            log_weight=prefixes.log_weight[parents] + log_weight[edges.first[order]],
         )  # fmt: skip
         self.strategy.extend(prefixes, parents, longer, symbols, position + 1)
-        return longer, rank[inverse]
+        return longer, rank[edges.edge_of_row]
 
 
 def first_of(probabilities: Floats, batch: DrawBatch, rows: Ints) -> Ints:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from makemore.models import Model
 from makemore.models.core import state as states
 from makemore.models.core.base import log_softmax
+from makemore.models.core.prefix_trie import NEW, Children
 from makemore.models.core.state import Entries, State
 from makemore.parallel import parallel_map
 from makemore.sampling.categorical import cumulative
@@ -45,29 +46,21 @@ class CacheLevel:
 
     The others hold only until the next step. A node is the row of a remembered prefix.
 
-    codes: (N,) parent * V + symbol of the remembered prefixes, sorted; nodes: (N,) their rows
+    children: edge from a prefix one symbol shorter -> the row of the remembered prefix
     logs: (room, V) log-probabilities of the next symbol in nats, before filters
     reach: (room, a power of 2) the cdf of the next symbol, after filters
     tips: (room, ...) what the last step added to the model's state (models/core/state.py)
     """
 
-    def __init__(self, options: SamplingConfig) -> None:
-        self.options = options
-        self.codes, self.nodes = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    def __init__(self, vocab_size: int, options: SamplingConfig) -> None:
+        self.options, self.children = options, Children(vocab_size)
         self.logs, self.reach = np.zeros((0, 0)), np.zeros((0, 0))
         self.tips: Entries = ()
         self._lock = Lock()  # several threads write the rows of one step
 
     def __len__(self) -> int:
         """Count the remembered prefixes, N."""
-        return len(self.codes)
-
-    def find(self, codes: Ints) -> Ints:
-        """Look up prefixes: codes (n,) -> their nodes (n,), NONE where one is not remembered."""
-        if not len(self):
-            return np.full(len(codes), NONE)
-        at = np.minimum(np.searchsorted(self.codes, codes), len(self) - 1)
-        return np.where(self.codes[at] == codes, self.nodes[at], NONE)
+        return len(self.children)
 
     def step(self, model: Model, ids: Ints, state: State, rows: Ints) -> None:
         """Step the model with ids (n,) from these rows of a state; write n rows after the first N.
@@ -114,17 +107,14 @@ class CacheLevel:
             states.write(new, 0, states.first_rows((self.logs, self.reach, self.tips), len(self)))
         self.logs, self.reach, self.tips = new
 
-    def remember(self, codes: Ints) -> None:
-        """Remember the rows after the first N: codes (n,) of their prefixes, in this order."""
-        every = np.concatenate([self.codes, codes])
-        rows = np.concatenate([self.nodes, np.arange(len(self), len(every))])
-        order = np.argsort(every, kind="stable")  # sorted codes are found by bisection
-        self.codes, self.nodes = every[order], rows[order]
+    def remember(self, parents: Ints, symbols: Ints) -> None:
+        """Remember the rows after the first N, whose prefixes end in these edges, both (n,)."""
+        self.children.add(parents, symbols, len(self) + np.arange(len(parents)))
 
     @property
     def bytes(self) -> int:
-        """Return the number of bytes that one row takes."""
-        return states.row_bytes((self.logs, self.reach, self.tips)) + 16  # + its code and its node
+        """Return the number of bytes that one row takes, and its edge: a code and a node."""
+        return states.row_bytes((self.logs, self.reach, self.tips)) + 16
 
 
 def step_evenly(
@@ -144,8 +134,7 @@ def step_evenly(
 class PrefixCache:
     """Computes each prefix once with a model, as long as there is memory to keep the answers.
 
-    A prefix is known by its level (its number of inputs) and its node, a row of that level. Its
-    code is the node before it * V + its last symbol, a hash table's key without collisions.
+    A prefix is known by its level (its number of inputs) and its node, a row of that level.
     """
 
     def __init__(self, model: Model, options: SamplingConfig) -> None:
@@ -159,9 +148,9 @@ class PrefixCache:
 
     def begin(self, logits: NDArray[np.floating]) -> CacheLevel:
         """Make the level of the roots, which all lines start from: root i has row i of (n, V)."""
-        level = CacheLevel(self.options)
+        level = CacheLevel(self.model.vocab_size, self.options)
         level.write(len(logits), 0, logits, ())
-        level.remember(np.arange(len(logits)))
+        level.remember(np.zeros(len(logits), dtype=np.int64), np.arange(len(logits)))
         return level
 
     def step(
@@ -172,7 +161,9 @@ class PrefixCache:
         nodes: (B,) rows of the prefixes before; one from len(level) on is not remembered.
         The returned rows hold until the next step from prefixes of as many inputs.
         """
-        level = self.levels.setdefault(inputs, CacheLevel(self.options))
+        if inputs not in self.levels:
+            self.levels[inputs] = CacheLevel(self.model.vocab_size, self.options)
+        level = self.levels[inputs]
         # At the full context a model rebuilds its state, so there is no last entry to keep.
         if not self.model.extends(inputs):
             every = np.arange(len(ids))
@@ -180,24 +171,24 @@ class PrefixCache:
             level.write(len(ids), 0, logits, ())
             return level, every, states.select(after, every)
         before = self.levels.get(inputs - 1)
-        codes = nodes * self.model.vocab_size + ids  # (B,)
-        if before is not None:
-            codes[nodes >= len(before)] = NONE  # after a prefix without a node: never remembered
-        rows = level.find(codes)  # (B,)
+        # After a prefix without a node nothing is remembered.
+        parents = nodes if before is None else np.where(nodes < len(before), nodes, NONE)  # (B,)
+        rows = level.children.find(parents, ids)  # (B,)
         new = np.flatnonzero(rows == NONE)  # (n,) indices of the prefixes to compute
         if len(new):
-            new = new[np.argsort(codes[new] == NONE, kind="stable")]  # first those with a code
+            # First those that can be remembered.
+            new = new[np.argsort(parents[new] == NONE, kind="stable")]
             level.step(self.model, ids[new], state, new)
             rows[new] = len(level) + np.arange(len(new))
             # As many as there is memory for; the others keep their rows for this step only.
-            kept = min(int((codes[new] != NONE).sum()), self.room // level.bytes)
-            level.remember(codes[new[:kept]])
+            kept = min(int((parents[new] != NONE).sum()), self.room // level.bytes)
+            level.remember(parents[new[:kept]], ids[new[:kept]])
             self.room -= kept * level.bytes
         return level, rows, states.append(state, level.tips, rows)
 
 
 MAX_TREE_CELLS = 2**25  # of either table: 256 MB; prefixes beyond are drawn but not remembered
-NONE = -1  # instead of a node: the prefix is not in the tree
+NONE = NEW  # instead of a node: the prefix is not in the tree
 
 
 class RemainingMass:
@@ -216,13 +207,11 @@ class RemainingMass:
         self.V, self.size = vocab_size, 0  # size: nodes; the tables have room for more
         self.shares = np.zeros((64, vocab_size))
         self.left = np.zeros((64, vocab_size))
-        self.children: dict[int, int] = {}  # node * V + symbol -> node
+        self.children = Children(vocab_size)
 
     def find(self, parents: Ints, symbols: Ints) -> Ints:
         """Find the children (n,) of parents (n,) by symbols (n,); NONE where there is none yet."""
-        get, V = self.children.get, self.V
-        codes = (parents * V + symbols).tolist()  # below 0 where the parent is NONE
-        return np.array([get(code, NONE) if code >= 0 else NONE for code in codes], dtype=np.int64)
+        return self.children.find(parents, symbols)
 
     def add(self, shares: Floats, alive: NDArray[np.bool_]) -> Ints:
         """Add prefixes: probabilities (n, V), and whether each symbol is allowed -> nodes (n,)."""
@@ -241,8 +230,7 @@ class RemainingMass:
     def link(self, parents: Ints, symbols: Ints, nodes: Ints) -> None:
         """Make nodes (n,) the children of parents (n,) by symbols (n,); NONE is skipped."""
         kept = (parents != NONE) & (nodes != NONE)
-        codes = (parents[kept] * self.V + symbols[kept]).tolist()
-        self.children.update(zip(codes, nodes[kept].tolist(), strict=True))
+        self.children.add(parents[kept], symbols[kept], nodes[kept])
 
     def mark_used(self, nodes: Ints) -> None:
         """Mark the lines that end at these nodes as used."""

@@ -156,7 +156,7 @@ class WithoutReplacement(Rejection):
         fresh = (nodes == NONE) & (above != NONE)
         alive = self.automaton.allowed(position, longer.states[fresh])
         nodes[fresh] = self.mass.add(longer.probabilities(self.filters, fresh), alive)
-        self.mass.link(above, symbols, nodes)
+        self.mass.link(above[fresh], symbols[fresh], nodes[fresh])
         longer.nodes = nodes
         self.levels.append((above, symbols, nodes))
 

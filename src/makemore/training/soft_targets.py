@@ -24,6 +24,7 @@ from torch import Tensor
 
 from makemore.models import CountModel
 from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.core.prefix_trie import distinct_edges
 from makemore.models.core.transition_table import TransitionTable
 from makemore.models.ngram import NGram
 from makemore.scoring.line_tensors import IGNORED
@@ -184,10 +185,8 @@ def _grow_prefixes(
         symbols = np.full(len(lines), BOUNDARY)
         inside = position < text.lengths[lines]
         symbols[inside] = text.ids[text.offsets[lines[inside]] + position]
-        # Prefix and symbol as one integer: lines that go on alike have the same.
-        codes = nodes * V + symbols
-        codes, index, times = np.unique(codes, return_inverse=True, return_counts=True)
-        parent, symbol = np.divmod(codes, V)
+        # Lines that go on alike have the same edge.
+        _, parent, symbol, _, index, times = distinct_edges(nodes, symbols, V)
         # A prefix of one line alone gets no state: what follows it is the one-hot target.
         shared = (times > 1) & (symbol != BOUNDARY)
         # Nor does a level for which there is no room; the shorter prefixes are kept.

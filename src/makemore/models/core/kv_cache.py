@@ -13,6 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from makemore.models.core.packed_lines import positions_and_mask
+from makemore.models.core.state import State
+
 
 class KVCache:
     """Stores the keys and values of all inputs so far, for every block: attention step by step.
@@ -84,3 +87,37 @@ class KVCache:
         scores = keys.mul_((q * D**-0.5).flatten(1)).view(-1, B, n_head, D).sum(-1)
         weights = scores.softmax(0)[..., None]  # (T + 1, B, n_head, 1)
         return values.view(-1, B, n_head, D).mul_(weights).sum(0)  # (B, n_head, D)
+
+
+def cached_step(model: Any, ids: Tensor, state: State) -> tuple[Tensor, State]:
+    """Step a transformer: ids (B,), state (inputs so far (B, T), KVCache) -> logits (B, V), state.
+
+    The same as the last position of model.forward, computed from what the cache holds.
+    """
+    seen, cache = state
+    inputs = ids[:, None]  # (B, 1)
+    # All positions are used: start again from the last half. Its keys and values are computed
+    # anew, since each input stands at another position now.
+    if seen.shape[1] == model.block_size:
+        seen = model.restarted(seen)
+        inputs, cache = torch.cat([seen, inputs], dim=1), KVCache.empty(ids)
+    if cache.length:
+        positions = torch.full_like(inputs, cache.length)
+    else:
+        positions, mask = positions_and_mask(model, inputs)
+        mask = mask.repeat_interleave(model.options.n_head, 0)  # (B * n_head, T, T)
+    x, each = model.embed(inputs, positions), []
+    for index, block in enumerate(model.blocks):
+        qkv = block.project_in(x)  # (B, T, 3, n_head, D)
+        keys_values = qkv[:, :, 1:].flatten(3)  # (B, T, 2, n_embd)
+        # Nothing is ahead of one new input, so it needs no mask.
+        if cache.length:
+            y = cache.attend(index, qkv[:, 0, 0], keys_values[:, 0])
+        else:
+            y = block.look(qkv, mask)
+        x = block.add(x, y)
+        each.append(keys_values)
+    seen = torch.cat([seen, ids[:, None]], dim=1)
+    # Blocks become a dimension: (B, T, n_layer, 2, n_embd).
+    state = seen, cache.with_(torch.stack(each, 2))
+    return model.head(model.norm(x))[:, -1], state
