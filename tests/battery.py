@@ -468,7 +468,7 @@ def overfits_one_batch(kind: type[NeuralModel], **options: Any) -> None:
     lines = [[5, 3, 8, 1], [2, 7, 4, 6], [1, 1, 3, 8], [5, 3, 2, 7, 7], [6, 4, 6, 4, 5]]
     off = {"dropout": 0.0} if "dropout" in options_of(kind.Options) else {}
     model = build(kind, **{**options, **off})
-    recipe = make(TrainingConfig, {"max_steps": 70, "optimizer": "adamw", "learning_rate": 0.05})
+    recipe = make(TrainingConfig, {"max_steps": 100, "optimizer": "adamw", "learning_rate": 0.05})
     offsets = np.cumsum([0, *map(len, lines)])
     read = LineTensors(np.concatenate(lines), offsets, kind.input_kind, model.block_size)
     batches = Batches(read, 10**6, seed=0)
