@@ -30,7 +30,8 @@ settings.register_profile(
 )
 settings.load_profile("makemore")
 
-pytest.register_assert_rewrite("battery")  # its asserts say what was compared, as a test's do
+# Their asserts say what was compared, as a test's do.
+pytest.register_assert_rewrite("battery", "label_battery", "exact")
 
 
 @pytest.fixture(autouse=True)

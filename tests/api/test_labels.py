@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import battery
+import label_battery
 from makemore import MakeMore, parallel
 from makemore.analysis.calibration import Calibration, calibrate
 from makemore.analysis.diagnostics import embedding_of
@@ -143,7 +144,7 @@ def test_labels_change_nothing_else_of_a_batch(input_kind: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_scores_are_those_of_the_steps(name: str) -> None:
-    model = battery.with_labels(registry.get_model(name))
+    model = label_battery.with_labels(registry.get_model(name))
     given = Corpus.exactly(WORDS, GIVEN)
     found = score(model, ABC, given)
     each = np.array([[by_steps(model, ABC, word, 9 + n) for n in range(3)] for word in WORDS])
@@ -162,7 +163,7 @@ def test_scores_are_those_of_the_steps(name: str) -> None:
 
 
 def test_what_is_unknown_has_no_nll_and_the_shares() -> None:
-    model = battery.with_labels(registry.get_model("gru"))
+    model = label_battery.with_labels(registry.get_model("gru"))
     shares = np.array([0.5, 0.0, 0.5])
     found = score(model, ABC, Corpus.exactly(["ab", "a!", "", "x"]), shares)
     assert np.isfinite(found.nll).tolist() == [True, False, True, False]
@@ -178,7 +179,7 @@ def test_what_is_unknown_has_no_nll_and_the_shares() -> None:
 
 def test_a_line_of_a_thousand_symbols_is_scored() -> None:
     """Its probability is no number that a float could hold; those of the labels are compared."""
-    model = battery.with_labels(registry.get_model("gru"))
+    model = label_battery.with_labels(registry.get_model("gru"))
     found = score(model, ABC, Corpus.exactly(["ab" * 500]), np.full(3, 1 / 3))
     assert found.posterior is not None and found.nll[0] > 745
     np.testing.assert_allclose(found.posterior.sum(), 1)

@@ -17,10 +17,11 @@ STRINGS = ["".join(s) for n in range(4) for s in itertools.product(CHARACTERS, r
 
 
 def accepted(machine: CharDFA) -> set[str]:
+    after = {character: machine.after(character).tolist() for character in CHARACTERS}
     states = {"": 0}
     for text in STRINGS[1:]:  # shortest first
         before = states[text[:-1]]
-        states[text] = before if before == DEAD else int(machine.after(text[-1])[before])
+        states[text] = before if before == DEAD else after[text[-1]][before]
     return {text for text, state in states.items() if state != DEAD and machine.accepts[state]}
 
 
