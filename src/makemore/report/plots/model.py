@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.report.plots.style import chart, evenly, figure, grid, shown, theme
+from makemore.report.plots import guides
+from makemore.report.plots.style import chart, figure, grid, shown, theme
 from makemore.text.ragged import scatter
 
 if TYPE_CHECKING:
@@ -210,8 +211,8 @@ def neighbours(table: Floats, most: int = 5) -> tuple[Ints, Floats]:
 @chart
 def attention(weights: Sequence[Floats], symbols: Sequence[str]) -> Figure:
     """Draw attention weights (n_head, T, T) of each layer: a row looks, a column is looked at."""
-    layers = evenly(len(weights), MOST_LAYERS)
-    heads = evenly(len(weights[0]), MOST_HEADS)
+    layers = guides.evenly(len(weights), MOST_LAYERS)
+    heads = guides.evenly(len(weights[0]), MOST_HEADS)
     side = 2.1 if len(symbols) <= 12 else 2.9
     width, height = max(4.0, side * len(heads)), side * len(layers) + 1
     drawing, axes = grid(len(layers), len(heads), width, height)

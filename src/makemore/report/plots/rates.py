@@ -10,17 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from makemore.experiments.lr_finder import Point, Suggestion, Trained, best_of, good_range, smoothed
-from makemore.report.plots.style import (
-    DASHES,
-    chart,
-    cut_above,
-    figure,
-    guess_line,
-    legend_beside,
-    mark_at_top,
-    plain_log,
-    theme,
-)
+from makemore.report.plots import guides
+from makemore.report.plots.style import DASHES, chart, figure, theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,9 +23,9 @@ def _axis(log_v: float, losses: Sequence[float], first: float, last: float) -> t
     drawing, axis = figure(9.0, 4.0)
     axis.set_xscale("log")
     axis.set_xlim(first / 1.15, last * 1.15)  # a margin, so that no dot is cut in half
-    plain_log(axis.xaxis)
-    cut_above(axis, min(filter(math.isfinite, losses), default=0.0), log_v)
-    guess_line(axis, log_v)
+    guides.plain_log(axis.xaxis)
+    guides.cut_above(axis, min(filter(math.isfinite, losses), default=0.0), log_v)
+    guides.guess_line(axis, log_v)
     axis.set(xlabel="learning rate (log scale)", ylabel="nats a symbol")
     return drawing, axis
 
@@ -46,7 +37,7 @@ def _range(axis: Axes, low: float, high: float, what: str) -> None:
 
 
 @chart
-def one_pass(points: Sequence[Point], found: Suggestion | None, log_v: float) -> Figure:
+def one_pass(points: Sequence[Point], suggestion: Suggestion | None, log_v: float) -> Figure:
     """Draw each batch's loss against the rate of its step, smoothed, and the suggested range."""
     rates = [point.rate for point in points]
     losses = [point.loss for point in points]
@@ -57,12 +48,12 @@ def one_pass(points: Sequence[Point], found: Suggestion | None, log_v: float) ->
     axis.plot(rates, losses, linestyle="none", marker=".", markersize=4, color=colours.muted,
               alpha=0.6, label="batch")  # fmt: skip
     axis.plot(rates, curve, color=colours.series[0], linewidth=2.2, label="smoothed")
-    if found is not None:
-        _range(axis, found.low, found.high, "falls")
-        axis.axvline(found.best, color=colours.series[1], linestyle=DASHES[1],
-                     label=f"to try: {found.best:.2g}")  # fmt: skip
+    if suggestion is not None:
+        _range(axis, suggestion.low, suggestion.high, "falls")
+        axis.axvline(suggestion.best, color=colours.series[1], linestyle=DASHES[1],
+                     label=f"to try: {suggestion.best:.2g}")  # fmt: skip
     axis.set_title(f"Loss while the learning rate grows: {len(points):,} steps")
-    legend_beside(axis)
+    guides.legend_beside(axis)
     return drawing
 
 
@@ -77,14 +68,14 @@ def each_rate(trained: Sequence[Trained], log_v: float, steps: int) -> Figure:
         if points := [(rate, loss) for rate, loss in losses if loss is not None]:
             axis.plot(*zip(*points, strict=True), color=colours.series[index],
                       linestyle=DASHES[index], marker="os"[index], label=part)  # fmt: skip
-    mark_at_top(axis, [each.rate for each in trained if each.train is None], "x", "diverged")
+    guides.mark_at_top(axis, [each.rate for each in trained if each.train is None], "x", "diverged")
     above = [each.rate for each in trained if each.train is not None and each.train > top]
-    mark_at_top(axis, above, "^", "above the chart")
+    guides.mark_at_top(axis, above, "^", "above the chart")
     best, good = best_of(trained), good_range(trained)
     if best is not None and good is not None:
         _range(axis, *good, "within 2 %")
         axis.axvline(best.rate, color=colours.series[3], linestyle=DASHES[2],
                      label=f"best: {best.rate:.2g}")  # fmt: skip
     axis.set_title(f"Loss after {steps:,} steps at each learning rate")
-    legend_beside(axis)
+    guides.legend_beside(axis)
     return drawing

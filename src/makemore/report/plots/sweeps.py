@@ -6,19 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from makemore.report.plots.style import (
-    ABOVE,
-    DASHES,
-    chart,
-    cut_above,
-    grid,
-    guess_line,
-    legend_beside,
-    mark_at_top,
-    plain_log,
-    shown,
-    theme,
-)
+from makemore.report.plots import guides
+from makemore.report.plots.style import DASHES, chart, grid, shown, theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +39,12 @@ def scale(values: Sequence[Any]) -> str:
 
 def groups(key: str, trials: Trials) -> dict[str, list[Mapping[str, Any]]]:
     """Group trials that differ in `key` (and in the seed) alone, by their other options."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
     for trial in trials:
         others = {k: v for k, v in trial["options"].items() if k not in (key, "seed")}
         name = ", ".join(f"{k}={written(v)}" for k, v in others.items())
-        found.setdefault(name, []).append(trial)
-    return found
+        by_name.setdefault(name, []).append(trial)
+    return by_name
 
 
 def values_of(key: str, trials: Trials, what: str) -> dict[Any, list[float]]:
@@ -78,7 +67,7 @@ def curves(key: str, trials: Trials, what: str) -> dict[str, dict[Any, float]]:
     every = values_of(key, trials, what)
     if what == "copied":
         return {"mean": _means(every)}
-    return {"lowest": {value: min(found) for value, found in every.items()}}
+    return {"lowest": {value: min(losses) for value, losses in every.items()}}
 
 
 def _means(results: Mapping[Any, Sequence[float]]) -> dict[Any, float]:
@@ -103,10 +92,10 @@ def against(key: str, trials: Trials, log_v: float, is_range: bool = False) -> F
     _bounds(top, key, trials, log_v, x_of)
     top.set(ylabel="nats a symbol", title=f"Loss against {shown(key)}")
     if top.get_ylim()[0] < log_v < top.get_ylim()[1]:  # never at the cost of what differs
-        guess_line(top, log_v, "guessing: log V")
+        guides.guess_line(top, log_v, "guessing: log V")
     bottom.set(ylabel="share in train", xlabel=shown(key) + " (log scale)" * (kind == "log"))
     bottom.set_ylim(0.0, max(0.02, 1.1 * bottom.get_ylim()[1]))
-    legend_beside(top)
+    guides.legend_beside(top)
     return drawing
 
 
@@ -115,9 +104,9 @@ def _draw(
 ) -> None:
     """Draw each trial as a point, and the lines; train is hollow and dashed, for lack of colour."""
     colours, train = theme(), what == "train"
-    found = values_of(key, trials, what)
+    results = values_of(key, trials, what)
     lines = {} if is_range else curves(key, trials, what)
-    points = [(x_of[value], each) for value, several in found.items() for each in several]
+    points = [(x_of[value], each) for value, several in results.items() for each in several]
     colour = colours.muted if lines else colours.series[train]
     # Points that all lie on the lines, one trial each, would say the same twice.
     if points and (is_range or sum(map(len, lines.values())) < len(points)):
@@ -137,12 +126,12 @@ def _draw(
 def _bounds(axis: Axes, key: str, trials: Trials, log_v: float, x_of: Mapping[Any, Any]) -> None:
     """End the axis above the loss of guessing, and mark what lies there or failed at the top."""
     losses = [trial[what] for trial in trials for what in ("val", "train") if trial.get(what)]
-    high = [t for t in trials if (t.get("val") or t.get("train") or 0) > ABOVE * log_v]
+    high = [t for t in trials if (t.get("val") or t.get("train") or 0) > guides.ABOVE * log_v]
     if high:
-        cut_above(axis, min(losses), log_v)
+        guides.cut_above(axis, min(losses), log_v)
     failed = [trial for trial in trials if "error" in trial]
     for marked, marker, label in ((high, "^", "above the chart"), (failed, "x", "failed")):
-        mark_at_top(axis, [x_of[trial["options"][key]] for trial in marked], marker, label)
+        guides.mark_at_top(axis, [x_of[trial["options"][key]] for trial in marked], marker, label)
 
 
 def _ticks(axis: Axes, x_of: Mapping[Any, Any], kind: str, each: bool) -> None:
@@ -152,7 +141,7 @@ def _ticks(axis: Axes, x_of: Mapping[Any, Any], kind: str, each: bool) -> None:
 
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # one decade may be all
-        plain_log(axis.xaxis)
+        guides.plain_log(axis.xaxis)
     if kind == "category" or (each and len(x_of) <= 12):
         axis.set_xticks(list(x_of.values()), [written(value) for value in x_of])
     if kind == "category":

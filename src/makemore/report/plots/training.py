@@ -14,17 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from makemore.errors import RunError
-from makemore.report.plots.style import (
-    DASHES,
-    chart,
-    evenly,
-    figure,
-    grid,
-    guess_line,
-    legend_beside,
-    shown,
-    theme,
-)
+from makemore.report.plots import guides
+from makemore.report.plots.style import DASHES, chart, figure, grid, shown, theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +50,7 @@ def smoothed(values: Sequence[float], windows: int = WINDOWS) -> tuple[list[floa
 def _plot_each(axis: Axes, lines: Mapping[str, Sequence[Any]], **style: Any) -> None:
     """Plot the lines, name -> (xs, ys); of many, MOST_LINES from the first to the last."""
     names, colours = list(lines), theme().series
-    chosen = evenly(len(names), MOST_LINES)
+    chosen = guides.evenly(len(names), MOST_LINES)
     for number, index in enumerate(chosen):
         # The dash moves on with each round of colours, so that no two lines are alike.
         dash = DASHES[(number + number // len(colours)) % len(DASHES)]
@@ -85,7 +76,7 @@ def losses(history: Entries, log_v: float, best_step: int | None = None) -> Figu
         axis.plot([best_step], [val[best_step]], marker="*", markersize=14, linestyle="none",
                   color=colours.series[2], markeredgecolor=colours.ink, markeredgewidth=0.6,
                   label=f"best: {val[best_step]:.4f} at step {best_step:,}", zorder=5)  # fmt: skip
-    guess_line(axis, log_v)
+    guides.guess_line(axis, log_v)
     axis.set(xlabel="step", ylabel="nats a symbol", title="Losses")
     axis.legend()
     return drawing
@@ -152,7 +143,7 @@ def saturation(entries: Entries) -> Figure:
         _plot_each(axis, percent, marker=".")
         highest = max(1.0, *(float(ys.max()) for _, ys in percent.values()))
         axis.set(xlabel="step", ylabel="%", title=title, ylim=(-0.03 * highest, 1.08 * highest))
-        legend_beside(axis)
+        guides.legend_beside(axis)
     return drawing
 
 
@@ -177,7 +168,7 @@ def ratios(entries: Entries) -> Figure:
         if key == "update":
             axis.axhline(HEALTHY, color=theme().ink, linestyle=":", linewidth=1.1, label="guide")
         axis.set(xlabel="step", ylabel="log10 of the ratio", title=title)
-        legend_beside(axis)
+        guides.legend_beside(axis)
     return drawing
 
 
@@ -197,7 +188,7 @@ def histograms(layers: Entries, step: int) -> Figure:
             lines[name] = ((edges[:-1] + edges[1:]) / 2, density)
         _plot_each(axis, lines)
         axis.set(xlabel=xlabel, ylabel="density", title=f"{title} at step {step:,}", ylim=(0, None))
-        legend_beside(axis)
+        guides.legend_beside(axis)
     return drawing
 
 
