@@ -41,7 +41,7 @@ class Trace(TorchFunctionMode):
             logits = model(inputs)
         [call for call in trace.calls if call.function == "softmax"]
 
-    The outputs are those of the pass itself, so that torch.autograd.grad has them. No value changes: a
+    The outputs are those of the pass itself, so torch.autograd.grad takes them. No value changes: a
     traced pass gives the same logits. Functions inside functions are not listed.
     """
 

@@ -339,5 +339,6 @@ def _calibration(maker: MakeMore) -> Iterator[Part]:
     symbols = int(counted.likeliest[:, 0].sum())
     yield Chart("calibration", "Calibration", f"Over {symbols:,} symbols of the validation part: "
                 "of what was predicted with 30 %, 30 % should come. Below the diagonal the model "
-                "is too sure of itself. The error is that of the likeliest symbol (Guo et al. 2017).",
+                "is too sure of itself. The error is that of the likeliest symbol (Guo et al. "
+                "2017).",
                 of_samples.calibration, (counted,))  # fmt: skip

@@ -224,10 +224,8 @@ def _one_edit_apart(corpus: Corpus) -> Iterator[list[int]]:
     edits = Edits.of(corpus)
     # Lines that differ in one position only: they agree in what stands before and after it.
     for block in _shared(edits.holed):
-        rows = edits.rows[block]
         groups: dict[tuple[str, str], list[int]] = {}
-        positions = block - corpus.offsets[rows]
-        for row, position, text in zip(rows.tolist(), positions, corpus.take(rows), strict=True):
+        for row, position, text in _located(corpus, edits, block):
             groups.setdefault((text[:position], text[position + 1 :]), []).append(row)
         yield from (group for group in groups.values() if len(group) > 1)
     yield from _one_less(corpus, edits)
@@ -244,13 +242,18 @@ def _one_less(corpus: Corpus, edits: Edits) -> Iterator[list[int]]:
     shorter = np.flatnonzero(_among(edits.whole, edits.without[hits]))
     row_of = dict(zip(corpus.take(shorter), shorter.tolist(), strict=True))
     for start in range(0, len(hits), SHARED):
-        block = hits[start : start + SHARED]
-        rows = edits.rows[block]
-        positions = block - corpus.offsets[rows]
-        for row, position, text in zip(rows.tolist(), positions, corpus.take(rows), strict=True):
+        for row, position, text in _located(corpus, edits, hits[start : start + SHARED]):
             other = row_of.get(text[:position] + text[position + 1 :])
             if other is not None:
                 yield [row, other]
+
+
+def _located(
+    corpus: Corpus, edits: Edits, symbols: NDArray[np.int64]
+) -> Iterator[tuple[int, int, str]]:
+    """Yield the row, the position in its line and the line of these characters of a corpus."""
+    rows = edits.rows[symbols]
+    return zip(rows.tolist(), symbols - corpus.offsets[rows], corpus.take(rows), strict=True)
 
 
 def _among(hashes: Hashes, others: Hashes) -> NDArray[np.bool_]:
