@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from makemore.analysis.context import parts_of
 from makemore.api import MakeMore
 from makemore.models import CountModel, Model, NeuralModel
 from makemore.models.core.base import log_softmax
-from makemore.scoring import eval_mode
 from makemore.scoring.line_tensors import IGNORED, LineTensors
 from makemore.text import Corpus
-from makemore.training.device import threads
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,15 +66,14 @@ def _binned(probabilities: Floats, came: NDArray[np.bool_]) -> Floats:
 def calibrate(maker: MakeMore, corpus: Corpus) -> Calibration:
     """Compare the predictions of every symbol of these lines with what came, by probability.
 
-    Of lines that are longer than the model's block_size, its first block_size symbols.
+    Of lines that are longer than the model's block_size, its first block_size symbols. Raises
+    UsageError if nothing was learned yet.
     """
-    model, counted = maker.model_, Calibration.empty()
-    if model is None or maker.plan_ is None:
-        return counted
+    (model, _), counted = parts_of(maker), Calibration.empty()
     text, labels = maker.vocabulary.encode(corpus), maker.vocabulary.encode_labels(corpus)
     device = model.device if isinstance(model, NeuralModel) else "cpu"
     lines = LineTensors(text.ids, text.offsets, model.input_kind, model.block_size, device, labels)
-    with threads(maker.plan_.config.threads), eval_mode(model):
+    with maker.evaluation():
         for inputs, targets in _batches(lines, model):
             if isinstance(model, CountModel):
                 logits = model.forward(inputs.numpy())

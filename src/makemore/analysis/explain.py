@@ -28,7 +28,6 @@ from makemore.sampling.filters import apply_filters
 from makemore.scoring import surprisals
 from makemore.text import Vocabulary
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN
-from makemore.training.device import threads
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +97,7 @@ def expected(
     targets = [*plan.vocabulary.encode_line(text), BOUNDARY]
     known = targets[: targets.index(UNKNOWN)] if UNKNOWN in targets else targets
     start = start_of(maker, text, label)
-    with threads(plan.config.threads):
+    with maker.evaluation():
         logits = _logits_after(model, [start, *known][: len(known)])
         probabilities = _probabilities(logits, options, model.vocab_size)
         nats = _surprisals(model, known, probabilities, temperature, start)

@@ -33,10 +33,9 @@ from makemore.models.core.base import log_softmax
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.models.ngram import NGram
 from makemore.options import options_of
-from makemore.scoring import eval_mode
 from makemore.text import Vocabulary
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN
-from makemore.training.device import seeded, threads
+from makemore.training.device import seeded
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def forward_pass(
     *before, target = _ids_up_to(plan.vocabulary, text, at)
     start = start_of(maker, text, label)
     inputs = inputs_after(model, before, start)
-    with threads(plan.config.threads):
+    with maker.evaluation():
         if isinstance(model, CountModel):
             steps = [Step("", "forward", ("N", "V"), model.forward(inputs))]
         else:
@@ -145,8 +144,7 @@ def _ids_up_to(vocabulary: Vocabulary, text: str, at: int | None) -> list[int]:
 
 def _neural_steps(model: Any, plan: Plan, inputs: NDArray[np.int64]) -> list[Step]:
     """Run a neural network on inputs (1, block_size) or (1, T), and name what it computes."""
-    with eval_mode(model):
-        calls = _calls(model, torch.from_numpy(inputs).to(model.device))
+    calls = _calls(model, torch.from_numpy(inputs).to(model.device))
     shapes = [tuple(call.output.shape) for call in calls]
     names = dimensions(plan, inputs.shape[1], [call.function for call in calls], shapes)
     return [

@@ -114,7 +114,7 @@ def row_of(maker: MakeMore, seconds: float, test: bool = False) -> Row:
     }
     nll = {name: report["nll"] for name, report in reports.items()}
     unseen = {name: report["nll_unseen"] for name, report in reports.items()}
-    chosen = nll.get("val", nll["train"])
+    chosen = nll.get("val", nll["train"])  # of few lines none is held back
     return Row(
         maker.model or DEFAULT_MODEL, maker.n_parameters, seconds, nll["train"],
         nll.get("val"), unseen.get("val"), nll.get("test"), unseen.get("test"),
@@ -151,6 +151,7 @@ def verdict(rows: Sequence[Row]) -> list[str]:
     """Say in sentences which models beat the floor and which do not."""
     if measure(rows) == "train":
         return ["No lines are held back, so the order is by train, where learning by heart wins."]
+    # The counts cost seconds: what does not beat them is not worth a training.
     level = floor(rows)
     if level is None:
         return [f"There is no floor: {FLOOR} has no row."]

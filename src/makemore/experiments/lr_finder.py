@@ -90,9 +90,10 @@ def increasing(plan: Plan, rates: NDArray[np.float64]) -> Iterator[Point]:
     )
     optimizers = make_optimizers(model, recipe)
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    # Muon's group has another peak than AdamW's: each keeps its ratio to the learning rate.
     ratios = [group["peak"] / recipe.learning_rate for group in groups]
     steps, losses = train_steps(model, optimizers, batches, recipe), list[float]()
-    few = max(1, len(rates) // 20)
+    few = max(1, len(rates) // 20)  # one batch is noisy: means over this many steps decide
     lowest = math.inf
     for rate in rates.tolist():
         for group, ratio in zip(groups, ratios, strict=True):
@@ -180,6 +181,7 @@ def good_range(trained: Sequence[Trained]) -> tuple[float, float] | None:
     best = best_of(trained)
     if best is None:
         return None
+    # Outwards from the best: a good rate beyond a bad one was luck, and is left out.
     first = last = trained.index(best)
     most = LIKE_THE_BEST * loss_of(best)
     while first and loss_of(trained[first - 1]) <= most:

@@ -65,7 +65,7 @@ def axis(model: str, text: str) -> Axis:
         raise unknown_key(key, known)
     option, ends = known[key], listed.split("..")
     if len(ends) == 2:
-        if option.type not in (int, float) or key == "seed":
+        if option.type not in (int, float) or key == "seed":  # seeds have no order to search in
             raise UsageError(f"{key} has no range", "--vary", f"list values: {key}=V1,V2")
         low, high = (_value(option, end) for end in ends)
         if low is None or high is None or ALL in (low, high) or not low < high:
@@ -189,7 +189,7 @@ def run_trial(model: str, settings: Mapping[str, Any], parts: Split) -> Record:
     """
     maker = MakeMore(model)
     maker.begin(plan_of(model, settings, parts))
-    began = time.monotonic()
+    began = time.monotonic()  # after `begin`: reading the text is no part of the training
     looks = [event for event in maker.training() if isinstance(event, Evaluated)]
     seconds = time.monotonic() - began
     train, val = maker.report("train"), maker.report("val") if len(parts.val) else {}
@@ -207,6 +207,7 @@ def run_trial(model: str, settings: Mapping[str, Any], parts: Split) -> Record:
     }  # fmt: skip
 
 
+# Errors of a trial that say something about its options; all others are the machine's or ours.
 KINDS = {Diverged: "diverged", UsageError: "options", DataError: "data"}
 
 

@@ -39,10 +39,8 @@ from makemore.report.plots.style import shown
 from makemore.runs import Run
 from makemore.runs.logs import read_diagnostics, read_metrics
 from makemore.sampling import Sample
-from makemore.scoring import eval_mode
 from makemore.text import Corpus
 from makemore.text.vocabulary import UNKNOWN
-from makemore.training.device import threads
 
 SHOWN = 20  # new lines
 DRAWS = 1000  # lines that are compared with the data
@@ -130,9 +128,9 @@ def _activations(maker: MakeMore, run: Run, looks: Sequence[Any]) -> Iterator[Pa
 def _activations_now(maker: MakeMore) -> list[dict[str, Any]]:
     """Measure the activations of the best weights, as a watched training would have."""
     watch, model = Watch.of(maker), maker.model_
-    if watch is None or not isinstance(model, NeuralModel) or maker.plan_ is None:
+    if watch is None or not isinstance(model, NeuralModel):
         return []
-    with threads(maker.plan_.config.threads):
+    with maker.evaluation():
         return [asdict(layer) for layer in activations(model, watch.probe)]
 
 
@@ -283,9 +281,9 @@ def _most_inputs(maker: MakeMore) -> int:
 def attention_of(maker: MakeMore, inputs: Sequence[int]) -> list[NDArray[np.float64]]:
     """Compute attention weights (n_head, T, T) of each layer for inputs (T,); [] without any."""
     model = maker.model_
-    if not isinstance(model, NeuralModel) or model.input_kind != "sequence" or maker.plan_ is None:
+    if not isinstance(model, NeuralModel) or model.input_kind != "sequence":
         return []
-    with threads(maker.plan_.config.threads), eval_mode(model):
+    with maker.evaluation():
         _, calls = traced(model, torch.tensor([inputs], device=model.device))
         each = [weights[0].double().cpu().numpy() for weights in attention_weights(calls, 1)]
     # A plugin's softmax over something else is no attention.
