@@ -13,24 +13,25 @@ from typing import Any
 from makemore.escaping import visible
 
 
-def result(text: str) -> None:
-    """Print one line of stdout."""
-    sys.stdout.write((visible(text) if sys.stdout.isatty() else text) + "\n")
+def result(*lines: str) -> None:
+    """Print lines of stdout."""
+    for line in lines:
+        sys.stdout.write((visible(line) if sys.stdout.isatty() else line) + "\n")
 
 
-def result_json(values: Mapping[str, Any]) -> None:
-    """Print one JSON object as a line; a number that is not finite becomes null."""
+def result_json(*objects: Mapping[str, Any]) -> None:
+    """Print JSON objects, one a line; a number that is not finite becomes null."""
     from makemore.experiments.journal import finite  # --help need not wait for it
 
-    sys.stdout.write(json.dumps(finite(dict(values)), ensure_ascii=False, allow_nan=False) + "\n")
+    for each in map(finite, map(dict, objects)):
+        sys.stdout.write(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def result_table(header: Sequence[str], rows: Sequence[Sequence[Any]], indent: str = "") -> None:
     """Print a table with aligned columns."""
     from makemore.cli.tables import aligned  # it imports rich
 
-    for line in aligned(header, rows):
-        result(indent + line)
+    result(*(indent + line for line in aligned(header, rows)))
 
 
 def note(text: str, prefix: str = "makemore: ") -> None:

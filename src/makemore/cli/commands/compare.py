@@ -59,7 +59,7 @@ def command(**values: Any) -> int:
     the models that are missing; more --models may be added to what is there. Without FILE: the
     names that come with makemore.
     """
-    from makemore.experiments.compare import TABLE, header, opened
+    from makemore.experiments.compare import TABLE, header, opened, ordered
     from makemore.options import make
     from makemore.runs.safe_files import write_atomically
     from makemore.training.device import choose_device
@@ -78,7 +78,7 @@ def command(**values: Any) -> int:
         missing = [name for name in models if name not in {row.model for row in rows}]
         if rows:
             note(f"finished before: {', '.join(row.model for row in rows)}")
-        rows += train(missing, parts, requested, values["test"], journal)
+        rows = ordered(rows + train(missing, parts, requested, values["test"], journal))
         page = markdown_page(rows, journal.first, command_line(values))
         write_atomically(folder, TABLE, page.encode())
         draw(folder, rows, journal.first["text"])
@@ -147,23 +147,16 @@ def outcome(row: Row) -> str:
 
 def show(rows: Sequence[Row], values: Mapping[str, Any]) -> None:
     """Print the rows as JSON, or the table, what it says, and new lines of each model."""
-    from makemore.experiments.compare import ordered
-
     if values["json"]:
-        for row in ordered(rows):
-            result_json(asdict(row))
+        result_json(*map(asdict, rows))
         return
     result_table(*columns(rows))
-    result("")
-    for sentence in conclusions(rows, values["test"]):
-        result(sentence)
+    result("", *conclusions(rows, values["test"]))
     show_side_by_side(*new_lines(rows))
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
     """Make the header and cells of the table: a column for what at least one model has."""
-    from makemore.experiments.compare import ordered
-
     losses = {"train": "train", "val": "val", "val_unseen": "val, unseen", "test": "test",
               "test_unseen": "test, unseen", "bits": "bits"}  # fmt: skip
     kept = [key for key in losses if any(getattr(row, key) is not None for row in rows)]
@@ -175,7 +168,7 @@ def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
             *(getattr(row, key) for key in kept),
             *(f"{100 * row.shares[kind]:.1f} %" if kind in row.shares else None for kind in kinds),
         ]
-        for row in ordered(rows)
+        for row in rows
     ]  # fmt: skip
     return ["model", "parameters", "seconds", *(losses[key] for key in kept), *kinds], cells
 
@@ -195,9 +188,7 @@ def conclusions(rows: Sequence[Row], test: bool) -> list[str]:
 
 def new_lines(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Arrange the new lines of the models as a table, one model a column."""
-    from makemore.experiments.compare import ordered
-
-    finished = [row for row in ordered(rows) if row.error is None]
+    finished = [row for row in rows if row.error is None]
     lines = [[visible(text, SAMPLE_SHOWN) for text in row.samples] for row in finished]
     header = [visible(row.model) for row in finished]
     return header, [list(line) for line in zip_longest(*lines, fillvalue="")]
@@ -233,15 +224,13 @@ def markdown_page(rows: Sequence[Row], facts: Mapping[str, Any], command_line: s
         f"# Models on {plain(facts['text'])}",
         "",
         f"{facts['date']}, {facts['cores']} cores ({plain(facts['machine'])}), "
-        f"torch {plain(facts['torch'])}, Python {facts['python']}, "
-        f"makemore {facts['version']}.  ",
+        f"torch {plain(facts['torch'])}, Python {facts['python']}, makemore {facts['version']}.  ",
         f"Text: {plain(facts['text'])}, lines: {lines}; sha256 of its parts {facts['data']}.",
         "",
         f"    {visible(command_line)}",
         "",
         "Losses in nats a symbol, the end of a line included; bits are those of "
-        f"{'val' if 'val' in header else 'train'}. "
-        "Shares are of 1,000 draws.",
+        f"{'val' if 'val' in header else 'train'}. Shares are of 1,000 draws.",
         "",
         *markdown(header, [[plain(c) if isinstance(c, str) else c for c in row] for row in cells]),
         "",

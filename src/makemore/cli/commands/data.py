@@ -130,25 +130,22 @@ def show_findings(census: Census) -> None:
     from makemore.text.audit.checks import counted
 
     for finding in census.findings:
-        result("")
-        result(f"{finding.name}: {counted(finding.lines)}")
+        result("", f"{finding.name}: {counted(finding.lines)}")
         for text in (finding.says, finding.to_do):
-            for line in textwrap.wrap(text, WIDTH - 2):
-                result(f"  {line}")
+            result(*(f"  {line}" for line in textwrap.wrap(text, WIDTH - 2)))
         for example in finding.examples[:EXAMPLES_SHOWN]:
             lines = "  |  ".join(visible(line, LINE_SHOWN) for line in example.lines)
             result(f"    {lines}   {example.about}" if example.about else f"    {lines}")
     if not census.findings:
-        result("")
-        result("Nothing to look at: no copies, nothing that is odd.")
+        result("", "Nothing to look at: no copies, nothing that is odd.")
 
 
 def show_surprises(surprises: Surprises, folder: str) -> None:
     """Print the lines of the highest nll a symbol, and those with symbols the model lacks."""
     from makemore.text.audit.checks import counted
 
-    result("")
-    result(f"What surprises {visible(folder, 200)} most, in nats a symbol, and by which symbol:")
+    title = f"What surprises {visible(folder, 200)} most, in nats a symbol, and by which symbol:"
+    result("", title)
     rows = [
         (line.per_symbol, visible(line.text, LINE_SHOWN), label(line.symbol), line.nats,
          "at the start" if not line.before else f"after {visible(line.before[-12:])}")
@@ -157,8 +154,7 @@ def show_surprises(surprises: Surprises, folder: str) -> None:
     result_table(("nats", "line", "symbol", "its nats", ""), rows, indent="  ")
     result("  Look whether they belong: slips and things of another kind stand here.")
     if surprises.unknown:
-        result("")
-        result(f"unknown to the model: {counted(surprises.unknown)}")
+        result("", f"unknown to the model: {counted(surprises.unknown)}")
         result("  They hold symbols that no line of its text holds; they have no nll.")
         for line, symbols in surprises.examples[:EXAMPLES_SHOWN]:
             result(f"    {visible(line, LINE_SHOWN)}   {' '.join(map(label, symbols))}")

@@ -41,9 +41,8 @@ def command(**values: Any) -> int:
         count_test_look(Path(values["dir"]), reports)
     kinds = sample_shares(maker)  # new, repeated, ... -> fraction of the draws
     if values["json"]:
-        for report, accuracy in zip(reports, accuracies, strict=True):
-            result_json({**report, **accuracy})
-        result_json({"samples": DRAWS, **kinds})
+        objects = [{**report, **each} for report, each in zip(reports, accuracies, strict=True)]
+        result_json(*objects, {"samples": DRAWS, **kinds})
         return 0
     result("part      nll    unseen   bits   perplexity   lines")
     for report in reports:

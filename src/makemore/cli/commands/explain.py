@@ -66,19 +66,19 @@ def command(**values: Any) -> int:
 
 def check(values: Mapping[str, Any]) -> None:
     """Raise UsageError for options that make no sense together."""
-    text, trace = values["text"], values["trace"]
-    if text is not None and "\n" in text.strip():
+    typed = {key for key, value in values.items() if value is not None and value is not False}
+    if "text" in typed and "\n" in values["text"].strip():
         raise UsageError("TEXT is more than one line", "TEXT", "give one; makemore score takes all")
-    if trace and text is None:
+    if "trace" in typed and "text" not in typed:
         raise UsageError("nothing to trace", "--trace", "give a TEXT, too")
-    if trace and values["temperature"] is not None:
+    if {"trace", "temperature"} <= typed:
         what = "a trace leads to the loss, and that knows no temperature"
         raise UsageError(what, "--trace", "leave one of the two out")
-    if values["at"] is not None and not trace:
+    if "at" in typed and "trace" not in typed:
         raise UsageError("--at names a place to trace", "--at", "give --trace, too")
-    if values["label"] is not None and text is None:
+    if "label" in typed and "text" not in typed:
         raise UsageError("--label is that of a TEXT", "--label", "give a TEXT, too")
-    if values["seed"] is not None and text is not None:
+    if {"seed", "text"} <= typed:
         raise UsageError("a TEXT that is given is not drawn", "--seed", "leave one of the two out")
 
 
@@ -175,10 +175,10 @@ def show_pass(maker: Any, values: Mapping[str, Any]) -> None:
         for index, step in enumerate(traced.steps, 1)
     ])  # fmt: skip
     if traced.levels:
-        result("")
-        result(
+        formula = (
             "own = (count - discount) / total; probability = own + rest x that of the line above"
         )
+        result("", formula)
         header = ("context", "counts", "count", "total", "discount", "own", "rest", "probability")
         result_table(header, [
             ("".join(map(label, level.context)) or "none",
@@ -203,9 +203,7 @@ def show_pass_json(traced: Any) -> None:
             "values": step.values.tolist() if small else None,
             "at_last": step.at_last()[:MAX_JSON_VALUES].tolist(),
         })  # fmt: skip
-    for level in traced.levels:
-        result_json(asdict(level))
-    result_json({
+    result_json(*map(asdict, traced.levels), {
         "context": traced.context, "symbol": traced.symbol, "id": traced.id,
         "probability": traced.probability, "loss": traced.loss, "bits": traced.loss / math.log(2),
     })  # fmt: skip

@@ -150,9 +150,8 @@ def increase_rate(plan: Plan, rates: Any, folder: Path, values: Mapping[str, Any
     note_chart(save(folder, "lr-find", charts.one_pass, points, suggestion, log_v))
     smooth = smoothed([point.loss for point in points]).tolist()
     if values["json"]:
-        for point, loss in zip(points, smooth, strict=True):
-            result_json({**asdict(point), "smoothed": loss})
-        result_json({"suggestion": None if suggestion is None else asdict(suggestion)})
+        steps = [{**asdict(p), "smoothed": loss} for p, loss in zip(points, smooth, strict=True)]
+        result_json(*steps, {"suggestion": asdict(suggestion) if suggestion else None})
     else:
         # Every step would be hundreds of rows: the first, the last, and some evenly between them.
         shown = sorted({round(n * (len(points) - 1) / ROWS) for n in range(ROWS + 1)})
@@ -191,8 +190,7 @@ def compare_rates(plan: Plan, rates: Any, folder: Path, values: Mapping[str, Any
     note_chart(save(folder, "exercise", charts.each_rate, trained, log_v, steps))
     best, good = best_of(trained), good_range(trained)
     if values["json"]:
-        for each in trained:
-            result_json(asdict(each))
+        result_json(*map(asdict, trained))
     else:
         rows = [(f"{t.rate:.3g}", t.train, t.val, "best" if t is best else "") for t in trained]
         result_table(["rate", "train", "val", ""], rows)

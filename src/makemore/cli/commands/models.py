@@ -31,8 +31,7 @@ def command(**values: Any) -> int:
             defaults = {flag: option.default for flag, option in options.items()}
             result_json({"model": name, "idea": idea, "paper": paper, "options": defaults})
             continue
-        result(f"{name:12} {idea}")
-        result(f"{'':12} {paper}")
+        result(f"{name:12} {idea}", f"{'':12} {paper}")
         for flag, option in options.items():
             result(f"{'':14} {flag:16} {option.help}  [{default_of(option)}]")
     return 0

@@ -93,8 +93,7 @@ def command(**values: Any) -> int:
     records = [done[plan.id_of(trial)] for trial in plan.trials]
     draw_charts(folder, records, plan)  # before the table, whose reader may leave
     if values["json"]:
-        for record in records:
-            result_json(record)
+        result_json(*records)
     else:
         show(records, plan)
     return exit_code(records)
@@ -238,9 +237,7 @@ def show(records: Sequence[Record], plan: Sweep) -> None:
         result_table(*seed_table(records))
     for record in records:
         if record.get("names"):
-            result("")
-            result(f"{settings_of(record['options'])}:")
-            result("  " + "  ".join(record["names"]))
+            result("", f"{settings_of(record['options'])}:", "  " + "  ".join(record["names"]))
 
 
 def table(records: Sequence[Record], plan: Sweep) -> tuple[list[str], list[list[Any]]]:

@@ -35,8 +35,7 @@ def command(**values: Any) -> int:
             writer.restore()
         note("went back to the checkpoint before")
     problems = verify(folder)
-    for line in problems:
-        result(line)
+    result(*problems)
     if problems:
         to_do = "makemore verify DIR --restore, or train again"
         raise RunError(f"{len(problems)} files are damaged", str(folder), to_do)
