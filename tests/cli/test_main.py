@@ -604,7 +604,7 @@ def test_scoring_streams(
     monkeypatch.setattr(score, "result_json", count)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
     assert run(["score", str(ngram), *form]) == 0
-    assert told == 10_000 + (form == ("--table",)) and max(behind) <= score.TOGETHER
+    assert told == 10_000 + (form == ("--table",)) and max(behind) <= score.LINES_AT_ONCE
 
 
 def test_eval_gives_the_losses_of_each_part(call: Call, made: Callable[[str], Path]) -> None:
