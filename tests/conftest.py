@@ -20,15 +20,13 @@ from warm import Warm
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # Derandomized: a test that passed does not fail on the next machine. No deadline: the first call
-# of a test may be the one that imports torch.
-settings.register_profile(
-    "makemore",
-    derandomize=True,
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("makemore")
+# of a test may be the one that imports torch. CI tries the full number of examples.
+for name, examples in (("full", 50), ("quick", 20)):
+    settings.register_profile(
+        name, derandomize=True, deadline=None, max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+settings.load_profile("quick")  # --hypothesis-profile=full is laid over it
 
 pytest.register_assert_rewrite("battery")  # its asserts say what was compared, as a test's do
 
