@@ -37,6 +37,7 @@ def test_the_lessons_are_these() -> None:
     assert sorted(path.stem for path in LESSONS.glob("0*.py")) == NAMES == list(EXPECTED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_runs_and_measures_what_it_expects(name: str, tmp_path: Path) -> None:
     done = lesson(name, "--short", "--pictures", tmp_path / "pictures", cwd=tmp_path)

@@ -31,6 +31,7 @@ from makemore.sampling.policy import GIVE_UP
 from makemore.text import builtin_lists
 from makemore.training import TrainingConfig
 from makemore.training.optimizers import lr_factor
+from warm import workplace
 
 ROOT = Path(__file__).resolve().parent.parent
 # In the order in which their commands are typed here, one after another in one folder.
@@ -388,16 +389,17 @@ class TestModelOfYourOwn:
         finally:
             registry._register["logbilinear"] = today
 
-    def test_it_works_from_the_command_line(self, plugin, tmp_path, cli):
+    def test_it_works_from_the_command_line(self, plugin, tmp_path, warm):
         """A process that has never seen the file before, and one that is not given it."""
-        (tmp_path / "names.txt").write_text("\n".join(LINES), encoding="utf-8")
+        folder = workplace(tmp_path, LINES)
         named = ["--plugin", plugin, "--model", "logbilinear"]
-        done = cli("names.txt", *named, *FEW.split(), "--block-size", "4", timeout=60)
-        assert done.returncode == 0, done.stderr
-        assert len(set(done.stdout.splitlines()) - set(LINES)) == 20
-        config = json.loads((tmp_path / "runs/names-logbilinear/config.json").read_text())
+        done = warm.start("names.txt", *named, *FEW.split(), "--block-size", "4", cwd=folder)
+        assert done.wait() == 0, done.err
+        assert len(set(done.out.splitlines()) - set(LINES)) == 20
+        config = json.loads((folder / "runs/names-logbilinear/config.json").read_text())
         assert (config["model"], config["block_size"]) == ("logbilinear", 4)
-        again = cli("sample", "runs/names-logbilinear", "-n", "3", "--plugin", plugin)
-        assert again.returncode == 0 and len(again.stdout.splitlines()) == 3
-        alone = cli("sample", "runs/names-logbilinear")
-        assert alone.returncode == 4 and "--plugin" in alone.stderr and not alone.stdout
+        sample = ("sample", "runs/names-logbilinear", "-n", "3")
+        again = warm.start(*sample, "--plugin", plugin, cwd=folder)
+        assert again.wait() == 0 and len(again.out.splitlines()) == 3
+        alone = warm.start(*sample, cwd=folder)
+        assert alone.wait() == 4 and "--plugin" in alone.err and not alone.out

@@ -145,10 +145,10 @@ def test_the_test_part_is_never_scored(call, tmp_path, monkeypatch) -> None:
     assert not (run / "looks.jsonl").exists()
 
 
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory, warm) -> Path:
-    """A page of a transformer, drawn by processes as a person starts them."""
-    folder = tmp_path_factory.mktemp("real") / "cwd"
+@pytest.mark.slow
+def test_a_real_page_opens_from_the_disk(warm, tmp_path: Path) -> None:
+    """That of a transformer, drawn by processes as a person starts them."""
+    folder = tmp_path / "cwd"
     folder.mkdir()
     (folder / "<script>&.txt").write_text("\n".join(some_lines()), encoding="utf-8")
     train = ("train", "<script>&.txt", "-o", "a 'run'", "--watch", "--max-steps", "20",
@@ -158,10 +158,7 @@ def real(tmp_path_factory: pytest.TempPathFactory, warm) -> Path:
     assert inspect.wait() == 0, inspect.err
     assert inspect.out == "a 'run'-inspect/index.html\n"
     assert "not shown" not in inspect.err
-    return folder / "a 'run'-inspect" / "index.html"
-
-
-def test_a_real_page_opens_from_the_disk(real: Path) -> None:
+    real = folder / "a 'run'-inspect" / "index.html"
     page = Page(real)
     page.check()
     assert page.texts["title"] == "<script>&: transformer"
