@@ -6,6 +6,7 @@ fail is none.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import house
+from makemore import sampling
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "makemore"
@@ -45,8 +49,9 @@ def loaded_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_makemore_is_light() -> None:
+def test_importing_makemore_is_light_and_a_heavy_import_is_seen() -> None:
     assert not HEAVY & loaded_after("import makemore")
+    assert HEAVY & loaded_after("import rich") == {"rich"}
 
 
 def test_what_promises_to_load_no_torch_loads_none() -> None:
@@ -82,35 +87,19 @@ for line in (
 
 def test_counts_go_their_whole_way_without_torch(tmp_path: Path) -> None:
     """Fitted, evaluated, scored, ranked and drawn from, by Python and by the command line."""
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH], cwd=tmp_path, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    code = [sys.executable, "-c", WITHOUT_TORCH]
+    done = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_every_face_gives_what_it_names() -> None:
-    faces = [
-        name for name in modules() if (PACKAGE.joinpath(*name.split(".")) / "__init__.py").exists()
-    ]
-    code = "import importlib\n" + "".join(
-        f"face = importlib.import_module('makemore.{name}')\n"
-        "for each in getattr(face, '__all__', ()):\n"
-        "    assert getattr(face, each).__module__.startswith('makemore'), each\n"
-        for name in faces
-    )
-    assert "makemore.api.session" in loaded_after(code)
-
-
-def test_a_name_that_a_face_lacks_is_an_attribute_error() -> None:
-    import makemore.sampling
-
+    for path in PACKAGE.glob("*/**/__init__.py"):
+        folder = path.parent.relative_to(PACKAGE.parent)
+        face = importlib.import_module(".".join(folder.parts))
+        for name in getattr(face, "__all__", ()):
+            assert getattr(face, name).__module__.startswith("makemore"), name
     with pytest.raises(AttributeError, match="has no attribute 'Sampling'"):
-        makemore.sampling.Sampling  # noqa: B018
-
-
-def test_a_heavy_import_is_seen() -> None:
-    assert HEAVY & loaded_after("import rich") == {"rich"}
+        sampling.Sampling  # noqa: B018
 
 
 # -- the contracts, each broken once --------------------------------------------------------------
@@ -176,15 +165,8 @@ def test_only_the_command_line_prints() -> None:
         assert done.returncode == 1 and ("T201" in done.stdout or "TID251" in done.stdout)
 
 
-# -- what `make house` counts ---------------------------------------------------------------------
-
-
 def test_the_house_is_sound_and_a_wrong_arrow_is_named() -> None:
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        import house
-    finally:
-        sys.path.pop(0)
+    """As `make house` counts them."""
     found = house.measured()
     assert found["broken"] == [] and found["wings"] == 11 and len(found["top"]) <= 8
     assert house.cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
