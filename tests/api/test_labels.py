@@ -544,7 +544,7 @@ def test_counts_of_noisy_labels_are_calibrated() -> None:
     lines = sorted({"".join(luck.choice(syllables, 4)) for _ in range(20_000)})
     truth = np.array([line[-1] in "ae" for line in lines]) ^ (luck.random(len(lines)) < 0.2)
     labels = ["yes" if each else "no" for each in truth]
-    maker = tiny("ngram").fit(lines, labels)
+    maker = tiny("ngram", order=4).fit(lines, labels)
     for part in (maker.split.val, maker.split.test):  # fitted on the first, true of the other
         own = part.label_of_each()
         assert own is not None
