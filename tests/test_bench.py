@@ -72,6 +72,7 @@ def test_the_original_split_leaks_153_names(words):
     assert int(np.isin(parts.test.hashes(), parts.train.hashes()).sum()) == 153
 
 
+@pytest.mark.slow
 def test_a_bench_runs_on_the_built_in_names_and_prints_json():
     done = bench("bench/models.py", "--short", "--models", "ngram", "--splits", "hash")
     row = json.loads(done.stdout)

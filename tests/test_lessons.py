@@ -100,6 +100,7 @@ def test_cells_are_short_and_the_last_lesson_is_one_page() -> None:
     assert 60 < len(code) < 200  # written out, and still a page
 
 
+@pytest.mark.slow
 def test_without_names_the_full_form_says_what_to_do(tmp_path: Path) -> None:
     done = lesson("01_bigram", cwd=tmp_path, env={"PATH": "/usr/bin:/bin"})
     assert done.returncode == 1

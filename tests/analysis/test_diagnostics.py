@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import battery
 from conftest import Call
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.analysis.diagnostics import (
     SATURATED,
@@ -157,7 +158,7 @@ def stepped(maker: MakeMore) -> tuple[Any, dict[str, Tensor]]:
     return model, before
 
 
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", each_kind(NEURAL))
 def test_an_sgd_update_is_the_rate_times_the_gradient(name: str) -> None:
     model, before = stepped(begun(name, **SGD))
     for ratios in updates(model, before).values():
@@ -187,7 +188,7 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", each_kind(NEURAL))
 def test_every_nonlinearity_is_found_and_nothing_is_changed(name: str) -> None:
     maker = begun(name)
     model, batch = maker.model_, probe_of(maker)
@@ -246,7 +247,7 @@ def test_a_dead_relu_is_counted_and_padding_is_not() -> None:
     assert sum(layer.counts) == 8 * int((group[1] >= 0).sum()) < 8 * group[1].numel()
 
 
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", each_kind(NEURAL))
 def test_the_table_of_symbols(name: str) -> None:
     model = battery.build(registry.get_model(name))
     own = "table.weight" if name == "bigram" else "embedding.weight"

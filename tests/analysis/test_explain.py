@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import Call
+from kinds import each_kind
 from makemore import MakeMore, parallel
 from makemore.analysis.context import inputs_after
 from makemore.analysis.explain import expected, generation
@@ -94,7 +95,7 @@ def failed(ended: subprocess.CompletedProcess[str], code: int, words: str) -> No
 # -- a line ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each_kind(NAMES))
 @pytest.mark.parametrize("text", ["kala", "", "a", "nosanosanosanosa"])
 def test_the_sum_is_the_score_of_the_line(maker: Makers, name: str, text: str) -> None:
     rows = expected(maker(name), text, top=99)
@@ -113,7 +114,7 @@ def test_the_sum_is_the_score_of_the_line(maker: Makers, name: str, text: str) -
         assert found == [row.probability]
 
 
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", each_kind(TRACED, ["ngram", "mlp", "transformer"]))
 def test_what_was_expected_is_what_forward_says(maker: Makers, name: str) -> None:
     """The second text is longer than any block_size here."""
     for text, positions in (("nosa", (1, 4, 5)), ("kalanorisanokalame", (7, 19))):
@@ -152,7 +153,7 @@ def test_an_unknown_symbol_ends_the_list(maker: Makers) -> None:
 # -- a draw ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each_kind(NAMES))
 @pytest.mark.parametrize("seed", [0, 7])
 def test_the_line_is_the_first_that_sample_draws(maker: Makers, name: str, seed: int) -> None:
     line, draws = generation(maker(name), seed, top=99)
@@ -212,7 +213,7 @@ def test_the_steps_of_the_mlp_are_those_computed_by_hand() -> None:
         np.testing.assert_allclose(step.values, values, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", each_kind(TRACED, ["ngram", "mlp", "transformer"]))
 @pytest.mark.parametrize("at", [None, 1, 3, 5])
 def test_a_pass_ends_in_the_logits_of_step(maker: Makers, name: str, at: int | None) -> None:
     made = maker(name)
@@ -228,7 +229,7 @@ def test_a_pass_ends_in_the_logits_of_step(maker: Makers, name: str, at: int | N
     assert found.loss == -math.log(found.probability)
 
 
-@pytest.mark.parametrize("name", [name for name in TRACED if name != "ngram"])
+@pytest.mark.parametrize("name", each_kind(name for name in TRACED if name != "ngram"))
 def test_every_dimension_that_a_size_makes_is_named(maker: Makers, name: str) -> None:
     """The names multiply to the shape; batch and V are found in each model."""
     made = maker(name)
@@ -321,7 +322,7 @@ def test_inputs_of_a_window_start_as_boundaries(maker: Makers) -> None:
 # -- the command ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each_kind(NAMES))
 def test_the_command_says_what_score_says(call: Call, explain: Call, folder, name: str) -> None:
     shown = explain(name, "kala")
     assert shown.returncode == 0 and shown.stderr == ""

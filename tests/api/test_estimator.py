@@ -19,6 +19,7 @@ import torch
 
 import makemore
 from api.conftest import KINDS, like_names, small, tiny, weights
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.errors import DataError, RunError, UsageError
 from makemore.runs.run import Run
@@ -155,7 +156,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     assert {type(value) for value in asked.values()} == {int, float}
 
 
-@pytest.mark.parametrize("model", KINDS)
+@pytest.mark.parametrize("model", each_kind(KINDS))
 @pytest.mark.parametrize("lines", [["a"], ["emma", "ava"], ["anna"] * 3])
 def test_a_line_or_two_are_enough(model: str, lines: list[str]) -> None:
     maker = tiny(model).fit(lines)
@@ -225,7 +226,7 @@ def test_sampling_gives_the_training_mode_back() -> None:
 # -- save and load ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", KINDS)
+@pytest.mark.parametrize("model", each_kind(KINDS))
 def test_a_saved_model_samples_and_scores_as_before(model: str, tmp_path: Path) -> None:
     lines = [*like_names(80), "a.b", "zoë 😀"]
     maker = tiny(model, random_state=6).fit(lines)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from api.conftest import KINDS, like_names, tiny
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.errors import UsageError
 from makemore.text.corpus import Corpus
@@ -91,7 +92,7 @@ def test_score_samples_is_the_log_likelihood_of_whole_lines() -> None:
     assert maker.score_samples([]).shape == (0,)
 
 
-@pytest.mark.parametrize("model", KINDS)
+@pytest.mark.parametrize("model", each_kind(KINDS))
 def test_a_model_gives_a_share_to_every_line_and_no_more_than_there_is(model: str) -> None:
     maker = tiny(model).fit(["ab", "b", "aab"])
     lines = ["".join(symbols) for n in range(5) for symbols in itertools.product("ab", repeat=n)]

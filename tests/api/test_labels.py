@@ -23,6 +23,7 @@ import battery
 import label_battery
 from api.conftest import KINDS, small, tiny
 from conftest import Call
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.analysis.calibration import Calibration, calibrate
 from makemore.analysis.diagnostics import embedding_of
@@ -125,7 +126,7 @@ def test_labels_change_nothing_else_of_a_batch(input_kind: str) -> None:
 # -- scores ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", each_kind(KINDS))
 def test_scores_are_those_of_the_steps(name: str) -> None:
     model = label_battery.with_labels(registry.get_model(name))
     given = Corpus.exactly(WORDS, GIVEN)
@@ -194,7 +195,7 @@ def test_labels_have_the_ids_after_the_symbols() -> None:
 # -- the estimator --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", each_kind(KINDS))
 def test_every_model_learns_labels_and_is_saved_with_them(
     name: str, learned: Callable[[str], MakeMore], tmp_path: Path
 ) -> None:
@@ -348,7 +349,7 @@ def test_a_labelled_training_that_was_cut_goes_on_to_equal_weights(
 # -- what looks inside ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", each_kind(KINDS))
 def test_explain_sums_to_the_score_of_the_line_with_its_label(
     name: str, learned: Callable[[str], MakeMore]
 ) -> None:
@@ -398,6 +399,7 @@ def test_calibration_goes_by_the_labels_of_the_lines(learned: Callable[[str], Ma
         assert own[:, 2].sum() > calibrate(maker, swapped).likeliest[:, 2].sum()
 
 
+@pytest.mark.slow
 def test_compare_and_sweeps_learn_labels(learned: Callable[[str], MakeMore]) -> None:
     row = row_of(learned("ngram"), 1.0)
     assert row.val is not None and row.error is None
@@ -507,7 +509,7 @@ def test_eval_says_how_often_the_label_is_right(call: Call, run_of: Callable[[st
     assert f"{100 * accuracy['majority']:.1f} % by the majority class" in val
 
 
-@pytest.mark.parametrize("name", ["transformer", "mlp", "ngram"])
+@pytest.mark.parametrize("name", each_kind(["transformer", "mlp", "ngram"], ["ngram"]))
 def test_explain_and_inspect_know_labels(
     name: str, call: Call, run_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -234,6 +234,7 @@ makemore.training.trainer.nll = nll
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_what_its_config_says(warm: Warm, tmp_path: Path) -> None:
     command = ("train", "n.txt", "--time", "30s", "-o", "run", "--threads", "1", "--members",
                "ngram, gru n_hidden=8, mlp n_hidden=8", "--save-interval", "0")  # fmt: skip

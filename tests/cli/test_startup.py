@@ -51,6 +51,7 @@ print("torch._refs" in sys.modules)  # with the rest of what knows shapes
 """
 
 
+@pytest.mark.slow
 def test_all_models_draw_the_same_with_less_of_torch(all_models: list[Path]) -> None:
     """And only a process that is the command line's own goes without it. Where torch is another
     version than startup.TORCH, see whether this still holds, and say so there.

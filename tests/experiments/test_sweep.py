@@ -351,6 +351,7 @@ def test_a_sweep_killed_half_way_goes_on_and_runs_no_finished_trial_twice(warm, 
     assert without_seconds(again.out) == without_seconds(table_of_whole)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_it_to_go_on(warm: Warm, tmp_path: Path) -> None:
     folder = prepared(tmp_path / "s")
     (folder / "hold").touch()

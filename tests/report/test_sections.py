@@ -14,6 +14,7 @@ import pytest
 from test_page import Page, chromium, quick
 
 import battery
+from kinds import each_kind
 from makemore.analysis import diagnostics
 from makemore.analysis.calibration import Calibration, calibrate
 from makemore.api import MakeMore
@@ -88,7 +89,9 @@ def expected(model: str) -> set[str]:
     return own | {"attention"} if model == "transformer" else own
 
 
-@pytest.mark.parametrize("model", [name for name in registry.model_names() if name != "ensemble"])
+@pytest.mark.parametrize(
+    "model", each_kind(name for name in registry.model_names() if name != "ensemble")
+)
 def test_every_model_gives_a_page(model: str, call, inspect, tmp_path) -> None:
     run = train(call, tmp_path, model, *([] if model == "ngram" else ["--watch"]))
     before = files_of(run)
@@ -327,7 +330,7 @@ def test_attention_looks_back_only(trained: Path) -> None:
         assert (np.triu(each, 1) == 0).all()
 
 
-@pytest.mark.parametrize("model", registry.model_names())
+@pytest.mark.parametrize("model", each_kind(registry.model_names()))
 def test_calibration_counts_every_symbol_once(model: str, monkeypatch) -> None:
     """The probabilities are those that the losses come from."""
     own = {k: v for k, v in SMALL.items() if k in options_of(registry.get_model(model).Options)}
