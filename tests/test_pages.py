@@ -70,6 +70,7 @@ def test_a_flag_that_does_not_exist_is_seen() -> None:
         test_a_command_that_a_page_names_can_be_typed("makemore names.txt --model mlp --head 2")
 
 
+@pytest.mark.slow
 def test_the_code_of_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = (DOCS / "python.md").read_text(encoding="utf-8")

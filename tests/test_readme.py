@@ -390,6 +390,7 @@ class TestModelOfYourOwn:
         finally:
             registry._register["logbilinear"] = today
 
+    @pytest.mark.slow
     def test_it_works_from_the_command_line(self, plugin, tmp_path, warm):
         """A process that has never seen the file before, and one that is not given it."""
         folder = workplace(tmp_path, LINES)

@@ -379,6 +379,7 @@ def test_explain_sums_to_the_score_of_the_line_with_its_label(
     assert math.isinf(expected(maker, "ka!a")[-1].total)
 
 
+@pytest.mark.slow
 def test_charts_show_symbols_and_no_labels(learned: Callable[[str], MakeMore]) -> None:
     for name in ("transformer", "mlp", "bigram"):
         table = embedding_of(learned(name).model_)

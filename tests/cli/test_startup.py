@@ -79,6 +79,7 @@ slow = Slow()
 """
 
 
+@pytest.mark.slow
 def test_a_plugin_has_all_of_torch_and_ends_as_it_wants(all_models: list[Path], cli: Cli) -> None:
     """What it registered is called; nothing is taken apart object by object."""
     plugin = all_models[0].parent.parent / "plugin.py"
