@@ -20,7 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # Derandomized: a test that passed does not fail on the next machine. No deadline: the first call
 # of a test may be the one that imports torch. CI tries the full number of examples.
-for name, examples in (("full", 50), ("quick", 20)):
+for name, examples in (("full", 50), ("quick", 10)):
     settings.register_profile(
         name, derandomize=True, deadline=None, max_examples=examples,
         suppress_health_check=[HealthCheck.too_slow],

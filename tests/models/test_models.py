@@ -20,8 +20,16 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 
 SLOW = (battery.same_seed_same_names, battery.overfits_one_batch)  # once a model is enough
 
+KINDS = ("ngram", "mlp", "gru", "transformer", "ensemble")  # the others' are slow tests
+
 ROWS = [
-    pytest.param(name, options, check, id=f"{check.__name__}-{name}{'-variant' * bool(options)}")
+    pytest.param(
+        name,
+        options,
+        check,
+        id=f"{check.__name__}-{name}{'-variant' * bool(options)}",
+        marks=pytest.mark.slow if check in SLOW and name not in KINDS else (),
+    )
     for battery_of in (battery, label_battery)
     for name, options in [*((name, {}) for name in registry.model_names()), *VARIANTS]
     for check in battery_of.checks(registry.get_model(name))

@@ -206,6 +206,7 @@ def test_a_boundary_beside_a_full_stop(call, inspect, tmp_path) -> None:
     assert "(end)" in texts["pairs"] and "(end)" in texts["neighbours"]
 
 
+@pytest.mark.slow
 def test_other_scripts_and_signs(call, inspect, tmp_path) -> None:
     chance = np.random.default_rng(1)
     symbols = [chr(0x4E00 + number) for number in range(120)] + list("אבש😀$_|%\x1b ")

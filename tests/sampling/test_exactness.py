@@ -130,7 +130,13 @@ CASES: list[tuple[dict[str, Any], Callable[[str], bool]]] = [
 @pytest.mark.parametrize(
     "seed", [SEEDS[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SEEDS[1:])]
 )
-@pytest.mark.parametrize(("options", "kept"), CASES, ids=[str(options) for options, _ in CASES])
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        pytest.param(*case, id=str(case[0]), marks=() if n < 2 else pytest.mark.slow)
+        for n, case in enumerate(CASES)
+    ],
+)
 def test_draws_follow_the_model_given_the_conditions(
     maker: MakeMore, options: dict[str, Any], kept: Callable[[str], bool], seed: int
 ) -> None:

@@ -44,7 +44,9 @@ def learned(model: str, labels: list[str] | None = None) -> MakeMore:
         {"pattern": "[ahn]+b?", "max_length": 9},
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("labels", [None, ["x", "y"] * 5 + ["x"]])
+@pytest.mark.parametrize(
+    "labels", [None, pytest.param(["x", "y"] * 5 + ["x"], marks=pytest.mark.slow)]
+)
 def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
     model: str, asked: dict[str, Any], labels: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
