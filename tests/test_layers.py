@@ -25,11 +25,12 @@ PACKAGE = ROOT / "src" / "makemore"
 # Where torch may be imported at the top: what computes with it, and what reads such modules.
 WITH_TORCH = (
     "models.core.kv_cache", "models.core.layers", "models.core.neural",
-    "models.core.packed_lines", "models.neural", "models.bigram", "models.bow", "models.deep_mlp",
-    "models.ensemble", "models.gru", "models.lstm", "models.mlp", "models.rnn", "models.transformer",
-    "models.wavenet", "scoring.line_tensors", "scoring.loss", "scoring.neural_scorer", "training.batch",
-    "training.device", "training.optimizers", "training.soft_targets", "training.trainer",
-    "api.time_budget", "analysis.calibration", "analysis.diagnostics", "analysis.explain",
+    "models.core.packed_lines", "models.neural", "models.bigram", "models.bow",
+    "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
+    "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
+    "scoring.loss", "scoring.neural_scorer", "training.batch", "training.device",
+    "training.optimizers", "training.soft_targets", "training.trainer", "api.time_budget",
+    "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.",
 )  # fmt: skip
 HEAVY = {"torch", "matplotlib", "rich", "faker", "jinja2", "rapidfuzz", "regex"}

@@ -272,6 +272,7 @@ def unbroken(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return warm.ended(workplace(tmp_path_factory.mktemp("unbroken"), LINES), *RUN) / "run"
 
 
+@pytest.mark.slow
 def test_a_run_holds_the_whole_and_nothing_of_the_way(unbroken: Path) -> None:
     maker = MakeMore.load(unbroken)
     assert isinstance(maker.model_, Ensemble) and maker.model_.learned == [0, 1, 2]
@@ -280,6 +281,7 @@ def test_a_run_holds_the_whole_and_nothing_of_the_way(unbroken: Path) -> None:
     assert len(maker.sample(3, random_state=1)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "plans"), ENDS)
 def test_killed_or_stopped_anywhere_it_ends_with_the_same_bytes(
     warm: Warm, unbroken: Path, tmp_path: Path, name: str, plans: tuple[str, ...]

@@ -20,6 +20,8 @@ from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
 from warm import Started, Warm, workplace
 
+pytestmark = pytest.mark.slow  # real processes, each of which imports torch
+
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
 COMMAND = (
     "train", "names.txt", "-o", "run", "--n-layer", "1", "--n-head", "2", "--n-embd", "8",
