@@ -15,8 +15,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from makemore.api import fit, fit_model
+from makemore.api.budget_clock import BudgetClock
 from makemore.api.fitted import FittedModel
-from makemore.api.plan import Plan, split_options
+from makemore.api.plan import CHOSEN, Plan, split_options
+from makemore.api.short_list import choose_model
 from makemore.errors import MakemoreError, RunError
 from makemore.models import get_model
 from makemore.runs import Run, RunWriter
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 class MakeMore(FittedModel):
     """Trains a language model on lines, samples new lines from it, and scores lines.
 
-    model: a name that `makemore models` lists; None for the default, or to let `time` choose
+    model: a name that `makemore models` lists; None: counts and networks mixed for a list of fewer
+        than 5,000 lines, a transformer for a longer one, or what `time` is filled with best
     random_state: the seed of weights, data order and dropout
     time: seconds ("60s", "10m") that fit may take; model, size and steps are chosen for them
     options: of the model, the training or the text, by their names on the command line (n_layer,
@@ -110,7 +113,9 @@ class MakeMore(FittedModel):
         # A time is counted from the start of this call: cleaning and splitting took some of it.
         plan, _ = make_plan(parts, self.model, requested, "lines", seconds, began)
         self.begin(plan)
-        for _ in self.training():  # a generator: each event that is consumed trains on
+        for _ in self.training(
+            clock=self.clock(began)
+        ):  # a generator: each event that is consumed trains on
             pass
         return self
 
@@ -126,18 +131,26 @@ class MakeMore(FittedModel):
         writer: RunWriter | None = None,
         run: Run | None = None,
         stop: threading.Event | None = None,
+        clock: BudgetClock | None = None,
     ) -> Iterator[Event]:
         """Train the model of `begin`, or go on with `run`; yields Step, Evaluated and Saved.
 
         Training happens while the generator is consumed, and ends when it is closed.
         writer: writes a run directory, None to write nothing; stop: once set, the current step is
-        the last one
+        the last one; clock: of a time budget, which then ends the training
         """
-        with closing(fit.fit(self._plan, self._model, writer, run, stop)) as events:
+        with closing(fit.fit(self._plan, self._model, writer, run, stop, clock)) as events:
             for event in events:
                 self._classifier = None  # its calibration was fitted to other weights
                 yield event
         self._classifier = None  # the last event may have been used to predict
+
+    def clock(self, began: float, run: Run | None = None) -> BudgetClock | None:
+        """Make the clock of the plan's time budget, which counts from `began`; None without one.
+
+        run: the run that goes on, which has used some of the time
+        """
+        return BudgetClock.of(self._plan, began, run.progress if run else None)
 
     def batches(self, batch_size: int | None = None) -> Batches:
         """Make the batches of a training: batches(step) -> list of (inputs, targets).
@@ -179,6 +192,8 @@ class MakeMore(FittedModel):
         maker = cls(plan.config.model)
         # The constructor's arguments again, so that get_params and another fit mean the same.
         requested = {**plan.config.asked}
+        if requested.pop("model", None) == CHOSEN:
+            maker.model = None
         maker.time, maker.random_state = requested.pop("time", None), requested.pop("seed", None)
         maker.options, maker.plan_, maker.folder_ = requested, plan, run.path
         try:
@@ -201,11 +216,15 @@ def make_plan(
 ) -> tuple[Plan, str]:
     """Plan a training that begins now; with a time budget, say in one line why so ("" without).
 
-    model: the one that was named; None for the default, or to let the budget choose among all
+    model: the one that was named; None for the list's default, or to let the budget choose
     name: what the text is called; began: time.monotonic() from which `seconds` count
     """
     if seconds is None:  # no budget: steps by the recipe and the text
-        return Plan.make(model or DEFAULT_MODEL, requested, split, name), ""
+        if model is not None:
+            return Plan.make(model, requested, split, name), ""
+        chosen, options, why = choose_model(split, requested)
+        plan = Plan.make(chosen, {**requested, **options}, split, name)
+        return plan.with_chosen_model(requested) if options else plan, why
     from makemore.api.time_budget import plan_within  # which needs torch
 
     return plan_within(split, requested, model, seconds, name, began)

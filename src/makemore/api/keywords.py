@@ -95,6 +95,7 @@ class ConstraintKeywords(TypedDict, total=False):
 class SamplingKeywords(ConstraintKeywords, total=False):
     """Types the options of sampling, and the constraints."""
 
+    style: str | None
     temperature: float
     top_k: int | None
     top_p: float | None

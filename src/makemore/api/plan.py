@@ -40,6 +40,7 @@ FEW_LINES = 4_000  # training lines below which even the least number of steps f
 BESIDE_COUNTS = 0.25  # factor on soft_targets of a member of an ensemble that has counts, too
 SOFT_TARGETS_PER_HALVING = 0.06  # added to soft_targets for every halving of the training lines
 MAX_SOFT_TARGETS = 0.9
+CHOSEN = "default"  # what is recorded as the requested model where none was named
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,12 @@ class Plan:
         config = dataclasses.replace(self.config, asked={**named, "time": time})
         return dataclasses.replace(self, config=config)
 
+    def with_chosen_model(self, requested: Mapping[str, Any]) -> Plan:
+        """Record the plan as one for which no model was named, only these options."""
+        named = {key: self.config.asked[key] for key in self.config.asked if key in requested}
+        config = dataclasses.replace(self.config, asked={**named, "model": CHOSEN})
+        return dataclasses.replace(self, config=config)
+
     @classmethod
     def from_run(cls, run: Run) -> Plan:
         """Rebuild the plan that a run directory records.
@@ -115,6 +122,8 @@ class Plan:
             # The requested options are not used here, but compared later: they must be valid, too.
             requested = {**config.asked}
             make(TimeBudget, {"time": requested.pop("time", None)})
+            if requested.pop("model", CHOSEN) != CHOSEN:
+                raise UsageError("asked: an unknown value of 'model'")
             split_options(kind, requested)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
@@ -160,7 +169,7 @@ class Plan:
         """
         from makemore.models.ensemble import member_block_size
 
-        only_whole = {"members", "seed", "time"}  # of the ensemble alone
+        only_whole = {"members", "seed", "time", "model"}  # of the ensemble alone
         shared = {k: value for k, value in self.config.asked.items() if k not in only_whole}
         # Options that do not identify the run are not in config.asked.
         free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
@@ -312,9 +321,18 @@ def resolved(
     )  # fmt: skip
 
 
+def recipe_steps(plan: Plan) -> int:
+    """Compute the steps that a plan's model has by its own recipe for the plan's text."""
+    declared = {"max_steps": None, **plan.kind.recipe}["max_steps"]
+    recipe = dataclasses.replace(plan.recipe, max_steps=declared)
+    requested = {key: value for key, value in plan.config.asked.items() if key != "max_steps"}
+    lengths = plan.vocabulary.lengths(plan.split.train)
+    return resolved(plan.kind, recipe, requested, lengths).max_steps or 1
+
+
 def _threads(kind: type[Model]) -> int:
     """Choose the number of CPU threads for a model: counts use one."""
-    return 1 if issubclass(kind, CountModel) else parallel.default_threads()
+    return 1 if issubclass(kind, CountModel) else parallel.training_threads()
 
 
 def _identifies_run(kind: type[Model], key: str) -> bool:
