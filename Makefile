@@ -5,7 +5,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # One process for each of two cores; the tests of a file stay together and share their fixtures.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# HYPOTHESIS=full: 50 examples of each property instead of 20, as CI tries them.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile $(if $(HYPOTHESIS),--hypothesis-profile=$(HYPOTHESIS))
 
 # Without bytecode on disk every start compiles torch's modules again: 2.5 s instead of 1.1 s.
 unexport PYTHONDONTWRITEBYTECODE

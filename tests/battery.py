@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from makemore import MakeMore
 from makemore.errors import RunError
@@ -52,13 +53,25 @@ SMALL = {"members": MEMBERS, "n_embd": 16, "n_hidden": 24, "n_skip": 16, "n_laye
 REACH = {"bigram": 1}
 
 
+def small_options(kind: type[Model], block_size: int, options: dict[str, Any]) -> Any:
+    wanted = {**SMALL, "block_size": block_size, "order": block_size + 1}
+    known = options_of(kind.Options)
+    return make(kind.Options, {k: v for k, v in wanted.items() if k in known} | options)
+
+
 def build(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -> Any:
     """A small model with the initial weights of seed 0; block_size - 1 is the longest line."""
-    known = options_of(kind.Options)
-    wanted = {**SMALL, "block_size": block_size, "order": block_size + 1}
-    chosen = make(kind.Options, {k: v for k, v in wanted.items() if k in known} | options)
+    chosen = small_options(kind, block_size, options)
     with seeded(0):
         return kind(V, kind.context_for(chosen, block_size - 1), chosen)  # type: ignore[call-arg]
+
+
+def full_size(name: str, V: int = 27, **options: Any) -> Any:
+    """As a training on names.txt would make it: its longest line has 15 symbols."""
+    kind = registry.get_model(name)
+    chosen = make(kind.Options, options)
+    with seeded(3407):
+        return kind(V, kind.context_for(chosen, 15), chosen)  # type: ignore[call-arg]
 
 
 def shaken(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -> Any:
@@ -69,11 +82,16 @@ def shaken(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -
         return model
     if kind.is_ensemble:
         return mixed(model)
+    return with_noise(model, some_inputs(model, 64))
+
+
+def with_noise(model: Any, inputs: Ids) -> Any:
+    """The model with noise on every weight; its BatchNorm's statistics are those of the inputs."""
     with seeded(1), torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-        for _ in range(10):  # BatchNorm's running statistics, too
-            model.train()(torch.from_numpy(some_inputs(model, 64)))
+        for _ in range(10):
+            model.train()(torch.from_numpy(inputs))
     return model.eval()
 
 
@@ -87,11 +105,10 @@ def mixed(model: Any) -> Any:
     model.know(ids, offsets, labels if model.n_labels else None)
     for number in range(len(model.members)):
         member = model.made(number)
-        if isinstance(member, CountModel):
-            if isinstance(member, PerLabelCounts):
-                fit_labelled(member, ids, offsets)
-            else:
-                member.fit_counts(ids, offsets)
+        if isinstance(member, PerLabelCounts):
+            fit_labelled(member, ids, offsets)
+        elif isinstance(member, CountModel):
+            member.fit_counts(ids, offsets)
         else:
             with seeded(1, number), torch.no_grad():
                 for parameter in member.parameters():
@@ -144,20 +161,26 @@ def answers(model: Model, inputs: Ids) -> NDArray[Any]:
 
 
 def whole(model: Model, history: Ids) -> NDArray[Any]:
-    """history (B, n), boundary first -> logits (B, V) after it, by `forward` alone.
+    """history (B, n), boundary or label first -> logits (B, V) after it, by `forward` alone.
 
     Past block_size as the docs have it: a window slides; a model of sequences that is limited
-    starts again from its last block_size // 2 inputs whenever no place is left.
+    starts again from its last block_size // 2 inputs whenever there is no room left. A label stays
+    the first input.
     """
-    block = model.block_size
+    block, first = model.block_size, history[:, :1]
+    labelled = int(first[0, 0] >= model.vocab_size)
     if model.input_kind == "window":
-        ids = np.concatenate([np.zeros((len(history), block), dtype=np.int64), history], axis=1)
-        return answers(model, ids[:, ids.shape[1] - block :])
+        ids = np.pad(history[:, labelled:], ((0, 0), (block, 0)))
+        ids = ids[:, ids.shape[1] - block + labelled :]
+        return answers(model, np.concatenate([first, ids], axis=1) if labelled else ids)
     start = 0
     for end in range(1, history.shape[1]):
         if model.limited and end - start == block:
             start = end - block // 2
-    return answers(model, history[:, start:])[:, -1]
+    inputs = history[:, start:].copy()
+    if labelled and start and block // 2:
+        inputs[:, :1] = first
+    return answers(model, inputs)[:, -1]
 
 
 def reach(model: Model) -> int:
@@ -248,19 +271,28 @@ def looks_back(kind: type[Model], **options: Any) -> None:
         np.testing.assert_array_equal(steps(model, longer)[0][-1], steps(model, history)[0][-1])
 
 
-def step_is_forward(kind: type[Model], **options: Any) -> None:
-    """At every place, also for rows that were taken in another order, or twice."""
-    model = shaken(kind, block_size=8, **options)
-    history = some_inputs(model, 6, 8)
-    state = model.initial_state(len(history))
-    for place in range(8):
+def steps_are_forward(model: Model, history: Ids, reorder: dict[int, list[int]]) -> float:
+    """At every position, also for rows that were taken in another order, or twice.
+
+    Gives the least deviation of the logits of a position: 0 where all were alike.
+    """
+    state, deviations = model.initial_state(len(history)), []
+    for place in range(history.shape[1]):
         logits, state = model.step(history[:, place], state)
+        assert logits.shape == (len(history), model.vocab_size)
         expected = whole(model, history[:, : place + 1])
         np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
-        assert logits.std() > 0.05
-        if place in (1, 4):
-            rows = np.array([3, 1, 1, 0, 5] if place == 1 else [2, 2, 0, 3, 1, 4])
+        deviations.append(float(logits.std()))
+        if place in reorder:
+            rows = np.array(reorder[place])
             state, history = select(state, rows), history[rows]
+    return min(deviations)
+
+
+def step_is_forward(kind: type[Model], **options: Any) -> None:
+    model = shaken(kind, block_size=8, **options)
+    reorder = {1: [3, 1, 1, 0, 5], 4: [2, 2, 0, 3, 1, 4]}
+    assert steps_are_forward(model, some_inputs(model, 6, 8), reorder) > 0.05
 
 
 def packed_lines_are_alone(kind: type[Model], **options: Any) -> None:
@@ -296,10 +328,7 @@ def remembered_is_stepped(kind: type[Model], **options: Any) -> None:
 def steps_past_block_size(kind: type[Model], **options: Any) -> None:
     for block_size in (1, 5, 6):
         model = shaken(kind, block_size=block_size, **options)
-        history = some_inputs(model, 3, 3 * block_size + 2)
-        for place, logits in enumerate(steps(model, history)[0], 1):
-            expected = whole(model, history[:, :place])
-            np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+        steps_are_forward(model, some_inputs(model, 3, 3 * block_size + 2), {})
 
 
 def forward_knows_its_limit(kind: type[Model], **options: Any) -> None:
@@ -343,14 +372,22 @@ def starts_near_uniform(kind: type[Model], **options: Any) -> None:
     for V in (2, 27, 300):
         model = build(kind, V, **options)
         inputs = some_inputs(model, 256)
-        places = inputs.shape if kind.input_kind == "sequence" else inputs.shape[:1]
-        targets = np.random.default_rng(4).integers(0, V, places)
         if isinstance(model, NeuralModel):
-            with seeded(0):
-                logits = model.train()(torch.from_numpy(inputs)).detach()
+            loss = any_loss(model.train(), inputs)
         else:
-            logits = torch.from_numpy(answers(model, inputs))
-        assert abs(nll(logits, torch.from_numpy(targets)).item() - math.log(V)) < 0.1
+            loss = nll(torch.from_numpy(answers(model, inputs)), any_targets(model, inputs))
+        assert abs(loss.item() - math.log(V)) < 0.1
+
+
+def any_targets(model: Model, inputs: Ids) -> Tensor:
+    shape = inputs.shape if model.input_kind == "sequence" else inputs.shape[:1]
+    return torch.from_numpy(np.random.default_rng(4).integers(0, model.vocab_size, shape))
+
+
+def any_loss(model: NeuralModel, inputs: Ids) -> Tensor:
+    """The loss of a model in its mode, with targets that have nothing to do with the inputs."""
+    with seeded(0):
+        return nll(model(torch.from_numpy(inputs)), any_targets(model, inputs))
 
 
 def saved_and_loaded_is_equal(kind: type[Model], **options: Any) -> None:
@@ -399,8 +436,7 @@ edda frida erna berna verena irene rene andre andrea lars mars tomas toma omar a
 
 
 def same_seed_same_names(kind: type[Model], **options: Any) -> None:
-    known = options_of(kind.Options)
-    small = {k: v for k, v in {**SMALL, "block_size": 3}.items() if k in known} | options
+    small = dataclasses.asdict(small_options(kind, 3, options))
     common = {"max_steps": 4, "batch_size": 8, "device": "cpu", "threads": 1, **small}
     one, two, other = (
         MakeMore(kind.name, random_state=seed, **common).fit(NAMES) for seed in (5, 5, 6)
@@ -419,11 +455,7 @@ def same_seed_same_names(kind: type[Model], **options: Any) -> None:
 
 def every_parameter_gets_a_gradient(kind: type[NeuralModel], **options: Any) -> None:
     model = build(kind, **options).train()
-    inputs = torch.from_numpy(some_inputs(model, 64))
-    places = inputs.shape if kind.input_kind == "sequence" else inputs.shape[:1]
-    targets = np.random.default_rng(4).integers(0, model.vocab_size, places)
-    with seeded(0):
-        nll(model(inputs), torch.from_numpy(targets)).backward()  # type: ignore[no-untyped-call]
+    any_loss(model, some_inputs(model, 64)).backward()  # type: ignore[no-untyped-call]
     assert dict(model.named_parameters())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, f"{name} has no gradient"
@@ -440,10 +472,8 @@ def overfits_one_batch(kind: type[NeuralModel], **options: Any) -> None:
     offsets = np.cumsum([0, *map(len, lines)])
     read = LineTensors(np.concatenate(lines), offsets, kind.input_kind, model.block_size)
     batches = Batches(read, 10**6, seed=0)
-    losses = [
-        float(event.loss)
-        for event in train_steps(model, make_optimizers(model, recipe), batches, recipe)
-    ]
+    events = train_steps(model, make_optimizers(model, recipe), batches, recipe)
+    losses = [float(event.loss) for event in events]
     floor = left_open(lines, reach(model))
     assert losses[0] > floor + 1
     assert floor - 1e-3 < losses[-1] < floor + 0.1
@@ -456,167 +486,9 @@ def left_open(lines: Sequence[Sequence[int]], context: int) -> float:
         padded = (*[0] * context, *line, 0)
         for place in range(context, len(padded)):
             after[padded[place - context : place]][padded[place]] += 1
-    total = sum(sum(row.values()) for row in after.values())
-    return sum(
-        -count * math.log(count / sum(row.values())) for row in after.values()
-        for count in row.values()
-    ) / total  # fmt: skip
-
-
-# -- what holds for every model with labels -------------------------------------------------------
-
-LABELS = 3
-
-
-def with_labels(kind: type[Model], V: int = 9, block_size: int = 6, **options: Any) -> Any:
-    """A small model that tells 3 labels apart, with noise on every weight or with counts."""
-    known = options_of(kind.Options)
-    wanted = {**SMALL, "block_size": block_size - 1, "order": block_size}
-    chosen = make(kind.Options, {k: v for k, v in wanted.items() if k in known} | options)
-    block = kind.context_for(chosen, block_size - 1) + (kind.input_kind == "window")
-    made: Any = kind
-    if issubclass(kind, CountModel):
-        counted = PerLabelCounts(kind, V, block, chosen, LABELS)
-        fit_labelled(counted, *some_lines(V))
-        return counted
-    with seeded(0):
-        model = made(V, block, chosen)
-    model.add_labels(LABELS)
-    if kind.is_ensemble:
-        return mixed(model)
-    with seeded(1), torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-        for _ in range(10):
-            model.train()(torch.from_numpy(labelled_inputs(model, 64)))
-    return model.eval()
-
-
-def labelled_inputs(model: Model, rows: int = 6, length: int | None = None) -> Ids:
-    """(rows, block_size) ids with a label first, then those of a line; windows are not full."""
-    inputs = some_inputs(model, rows, length)
-    inputs[:, 0] = model.vocab_size + np.arange(rows) % model.n_labels
-    return inputs
-
-
-def whole_with_label(model: Model, history: Ids) -> NDArray[Any]:
-    """history (B, n), label first -> logits (B, V) after it, by `forward` alone.
-
-    A window's first column stays the label's; a model of sequences that has to start again from
-    the last half of its inputs reads the label first.
-    """
-    block, label = model.block_size, history[:, :1]
-    if model.input_kind == "window":
-        ids = np.concatenate([np.zeros((len(history), block), np.int64), history[:, 1:]], axis=1)
-        return answers(model, np.concatenate([label, ids[:, ids.shape[1] - block + 1 :]], axis=1))
-    start = 0
-    for end in range(1, history.shape[1]):
-        if model.limited and end - start == block:
-            start = end - block // 2
-    kept = history[:, start:].copy()
-    if start and block // 2:
-        kept[:, :1] = label
-    return answers(model, kept)[:, -1]
-
-
-def step_is_forward_with_a_label(kind: type[Model], **options: Any) -> None:
-    """At every place and past block_size, also for rows that were taken in another order."""
-    for block_size in (2, 6, 7):
-        model = with_labels(kind, block_size=block_size, **options)
-        history = labelled_inputs(model, 6, 2 * block_size + 3)
-        state = model.initial_state(len(history))
-        for place in range(history.shape[1]):
-            logits, state = model.step(history[:, place], state)
-            assert logits.shape == (len(history), model.vocab_size)
-            expected = whole_with_label(model, history[:, : place + 1])
-            np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
-            if place == 1:
-                rows = np.array([3, 1, 1, 0, 5])
-                state, history = select(state, rows), history[rows]
-
-
-def the_label_matters(kind: type[Model], **options: Any) -> None:
-    """Another label, another answer; where it is out of reach (a bigram's), none."""
-    model = with_labels(kind, **options)
-    history = labelled_inputs(model, 6, 4)
-    other = history.copy()
-    other[:, 0] = model.vocab_size + (other[:, 0] - model.vocab_size + 1) % model.n_labels
-    for length in (1, 4):
-        found, _ = steps(model, history[:, :length])
-        changed, _ = steps(model, other[:, :length])
-        change = abs(found[-1] - changed[-1]).max()
-        within = length <= reach(model)
-        assert change > 1e-3 if within else change == 0
-
-
-def a_label_is_learned(kind: type[NeuralModel], **options: Any) -> None:
-    """The row of a label gets a gradient, those of labels that no line has get none."""
-    model = with_labels(kind, **options).train()
-    inputs = labelled_inputs(model, 64)
-    inputs[:, 0] = model.vocab_size + 1
-    places = inputs.shape if kind.input_kind == "sequence" else inputs.shape[:1]
-    targets = np.random.default_rng(4).integers(0, model.vocab_size, places)
-    with seeded(0):
-        nll(model(torch.from_numpy(inputs)), torch.from_numpy(targets)).backward()  # type: ignore[no-untyped-call]
-    V = model.vocab_size
-    tables = [
-        part.weight.grad
-        for part in model.modules()
-        if isinstance(part, torch.nn.Embedding) and part.num_embeddings == V + LABELS
-    ]
-    assert len(tables) == 1 and tables[0] is not None
-    assert tables[0][V + 1].abs().max() > 0
-    assert tables[0][[V, V + 2]].abs().max() == 0
-
-
-def labels_leave_the_other_weights(kind: type[NeuralModel], **options: Any) -> None:
-    """They draw nothing: all other weights, and the next random number, are those without."""
-    made: Any = kind
-    chosen = build(kind, **options).options
-    block = kind.context_for(chosen, 5)
-    found = []
-    for number in (0, LABELS, 20):  # more labels than symbols, too
-        with seeded(0):
-            model = made(9, block, chosen)
-            if number:
-                model.add_labels(number)
-            found.append((model.tensors(), torch.rand(1).item()))
-    for tensors, luck in found[1:]:
-        assert luck == found[0][1] and list(tensors) == list(found[0][0])
-        for name, value in found[0][0].items():
-            same = tensors[name][: len(value)] if value.ndim else tensors[name]
-            np.testing.assert_array_equal(same, value)
-
-
-def labels_are_saved(kind: type[Model], **options: Any) -> None:
-    model, fresh = with_labels(kind, **options), with_labels(kind, **options)
-    inputs = labelled_inputs(model)
-    if isinstance(model, CountModel):
-        inputs[:, 1:] = 0  # the start of a line, which all counts have seen
-    if by_gradients(kind):
-        fresh.load_tensors({name: np.zeros_like(value) for name, value in model.tensors().items()})
-    elif kind.is_ensemble:
-        fresh.weights = np.array([[1.0, 0.0, 0.0]] * 2)
-    else:
-        fresh.tables = [type(table)(9, table.block_size, table.options) for table in fresh.tables]
-    assert not np.array_equal(answers(fresh, inputs), answers(model, inputs))
-    fresh.load_tensors(model.tensors())
-    np.testing.assert_array_equal(answers(fresh, inputs), answers(model, inputs))
-    tensors = model.tensors()
-    name = next(iter(tensors))
-    lacking = {k: v for k, v in tensors.items() if k != name}
-    for damaged in (lacking, {**tensors, "99.x": tensors[name]}, {**tensors, "x": tensors[name]}):
-        with pytest.raises(RunError):
-            fresh.load_tensors(damaged)
-
-
-LABEL_CHECKS: list[Check] = [step_is_forward_with_a_label, the_label_matters, labels_are_saved]
-LABEL_GRADIENT_CHECKS: list[Check] = [a_label_is_learned, labels_leave_the_other_weights]
-
-
-def label_checks(kind: type[Model]) -> list[Check]:
-    """The checks that a model of this class has to pass if it is to learn labels."""
-    return LABEL_CHECKS + (LABEL_GRADIENT_CHECKS if by_gradients(kind) else [])
+    rows = [np.array([*row.values()]) for row in after.values()]
+    nats = sum(float(-(row * np.log(row / row.sum())).sum()) for row in rows)
+    return nats / sum(row.sum() for row in rows)
 
 
 def by_gradients(kind: type[Model]) -> bool:

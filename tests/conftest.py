@@ -6,9 +6,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,17 +19,16 @@ from warm import Warm
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # Derandomized: a test that passed does not fail on the next machine. No deadline: the first call
-# of a test may be the one that imports torch.
-settings.register_profile(
-    "makemore",
-    derandomize=True,
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("makemore")
+# of a test may be the one that imports torch. CI tries the full number of examples.
+for name, examples in (("full", 50), ("quick", 10)):
+    settings.register_profile(
+        name, derandomize=True, deadline=None, max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+settings.load_profile("quick")  # --hypothesis-profile=full is laid over it
 
-pytest.register_assert_rewrite("battery")  # its asserts say what was compared, as a test's do
+# Their asserts say what was compared, as a test's do.
+pytest.register_assert_rewrite("battery", "label_battery", "exact")
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +48,7 @@ def names_file() -> Path:
     return Path(path)
 
 
-class Call(Protocol):
-    def __call__(
-        self, *args: str | Path, input: bytes | None = None
-    ) -> subprocess.CompletedProcess[str]: ...
+Call = Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -75,23 +70,23 @@ def call(
     return invoke
 
 
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are made, but not rendered as pictures, which takes most of their time."""
+
+    def png(draw: Callable[..., object], *data: object, **options: object) -> bytes:
+        draw(*data, **options)
+        return b"\x89PNG"
+
+    monkeypatch.setattr("makemore.report.plots.style.png", png)
+
+
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
     """Runs commands that need torch as processes of their own, without waiting for its import."""
     started = Warm()
     yield started
     started.close()
-
-
-class Cli(Protocol):
-    def __call__(
-        self,
-        *args: str | Path,
-        cwd: Path | None = None,
-        input: str | None = None,
-        env: Mapping[str, str | None] | None = None,
-        timeout: float = 120,
-    ) -> subprocess.CompletedProcess[str]: ...
 
 
 @pytest.fixture
@@ -110,17 +105,13 @@ def cli(tmp_path: Path) -> Cli:
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         # A person's shell has neither of the two; they change speed and when output is flushed.
-        changes = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONUNBUFFERED": None, **(env or {})}
-        around = {key: value for key, value in os.environ.items() if key not in changes}
-        around |= {key: value for key, value in changes.items() if value is not None}
+        neither = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONUNBUFFERED": None}
+        laid = {**os.environ, **neither, **(env or {})}
+        around = {key: value for key, value in laid.items() if value is not None}
         done = subprocess.run(
-            [script, *args],
-            cwd=cwd or tmp_path,
-            input=(input or "").encode("utf-8"),
-            env=around,
-            timeout=timeout,
-            capture_output=True,
-        )
+            [script, *args], cwd=cwd or tmp_path, input=(input or "").encode("utf-8"), env=around,
+            timeout=timeout, capture_output=True,
+        )  # fmt: skip
         # Decoded here, not by text=True, which would turn a sampled carriage return into a newline.
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")

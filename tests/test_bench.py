@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -17,30 +17,25 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+import curve
+import fingerprint
+import house
+import made
+import measure
+import operations
+import original
+import page
+import splits
+import time_to_loss
+import train_throughput
+from makemore.models import get_model
+from makemore.scoring.line_tensors import LineTensors
+from makemore.text import Vocabulary
+from makemore.text.builtin_lists import builtin_names
+from makemore.training.batches import Batches
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "bench"))
-
-import curve  # noqa: E402 (bench/ is no package)
-import fingerprint  # noqa: E402
-import house  # noqa: E402
-import made  # noqa: E402
-import measure  # noqa: E402
-import operations  # noqa: E402
-import original  # noqa: E402
-import page  # noqa: E402
-import splits  # noqa: E402
-import time_to_loss  # noqa: E402
-import train_throughput  # noqa: E402
-from makemore.models.core.registry import get_model  # noqa: E402
-from makemore.scoring.line_tensors import LineTensors  # noqa: E402
-from makemore.text.builtin_lists import builtin_names  # noqa: E402
-from makemore.text.vocabulary import Vocabulary  # noqa: E402
-from makemore.training.batches import Batches  # noqa: E402
-
 WORDS = [a + b + c for a in "abcdem" for b in "aeiou" for c in ("n", "na", "nna")]
-
-
-# -- splits ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +43,20 @@ def words(names_file):
     return splits.read_words(names_file)
 
 
-def symbols(part):
-    return int(part.lengths.sum()) + len(part)
+def bench(*script: str | Path) -> subprocess.CompletedProcess[str]:
+    """A bench that has ended as it should, on the built-in names unless it is given others."""
+    around = {k: v for k, v in os.environ.items() if k != "MAKEMORE_NAMES"}
+    around["PYTHONPATH"] = str(ROOT / "src")
+    command = [sys.executable, *script]
+    done = subprocess.run(command, cwd=ROOT, env=around, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_the_lecture_split_has_the_lectures_examples(words):
     parts = splits.lecture(words)
     assert [len(part) for _, part in parts] == [25626, 3203, 3204]
-    assert [symbols(part) for _, part in parts] == [182625, 22655, 22866]
+    assert [int(part.lengths.sum()) + len(part) for _, part in parts] == [182625, 22655, 22866]
 
 
 def test_distinct_42_has_no_copies_on_two_sides(words):
@@ -71,11 +72,9 @@ def test_the_original_split_leaks_153_names(words):
     assert int(np.isin(parts.test.hashes(), parts.train.hashes()).sum()) == 153
 
 
+@pytest.mark.slow
 def test_a_bench_runs_on_the_built_in_names_and_prints_json():
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEMORE_NAMES"}
-    script = [sys.executable, "bench/models.py", "--short", "--models", "ngram", "--splits", "hash"]
-    done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = bench("bench/models.py", "--short", "--models", "ngram", "--splits", "hash")
     row = json.loads(done.stdout)
     assert row["model"] == "ngram"
     assert 1.5 < row["val"] < 2.5
@@ -85,13 +84,9 @@ def test_a_bench_runs_on_the_built_in_names_and_prints_json():
 # -- operations -----------------------------------------------------------------------------------
 
 
-def small_transformer() -> Any:
-    kind = get_model("transformer")
-    return kind(5, 4, kind.Options(n_layer=2, n_head=2, n_embd=8, dropout=0.0))
-
-
 def test_operations_of_a_small_transformer_by_hand():
-    model = small_transformer()
+    kind = get_model("transformer")
+    model = kind(5, 4, kind.Options(n_layer=2, n_head=2, n_embd=8, dropout=0.0))
     # A block: 8 x 24 attend, 8 x 8 project, 8 x 32 widen, 32 x 8 narrow; the head: 8 x 5.
     assert operations.matrix_parameters(model) == 2 * (192 + 64 + 256 + 256) + 40 == 1576
     # Lines of 3 and 2 targets: 5 symbols, and 1 + 2 + 3 + 1 + 2 pairs of query and key. A pair
@@ -100,11 +95,7 @@ def test_operations_of_a_small_transformer_by_hand():
     assert operations.operations(model, np.array([3, 2]), operations.FORWARD) == forward == 16336
     training = 6 * 1576 * 5 + 3 * 4 * 8 * 2 * 9
     assert operations.operations(model, np.array([3, 2]), operations.TRAINING) == training
-
-
-def test_operations_are_those_that_torch_counts():
-    """Except that torch computes the future, too, and masks it."""
-    model = small_transformer()
+    # They are those that torch counts, except that it computes the future, too, and masks it.
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 4, dtype=torch.long))
     future = 4 * 8 * 2 * (16 - 10)
@@ -145,12 +136,8 @@ def test_sides_run_by_turns_and_give_their_spread():
     found = measure.alternating({n: lambda n=n: side(n) for n in values}, 3)
     assert order == ["a", "b"] * 3
     assert found["a"] == {"median": 2.0, "low": 1.0, "high": 3.0, "n": 3}
+    assert 1e8 < measure.product_rate(1) < 1e13  # the peak is a rate of this machine
     assert measure.per(10, found["b"]) == {"median": 2.0, "low": 1.25, "high": 2.0, "n": 3}
-
-
-def test_the_peak_is_a_rate_of_this_machine():
-    rate = measure.product_rate(1)
-    assert 1e8 < rate < 1e13
 
 
 def test_a_pace_counts_the_work_of_the_steps_it_took():
@@ -178,9 +165,8 @@ def test_made_lines_look_like_the_text():
 
 def test_made_lines_are_as_many_as_asked_for(tmp_path):
     made.write_lines(WORDS, 1234, tmp_path / "lines.txt")
-    text = (tmp_path / "lines.txt").read_text(encoding="utf-8")
-    lines = text.split("\n")
-    assert lines.pop() == "" and len(lines) == 1234 and all(lines)
+    *lines, last = (tmp_path / "lines.txt").read_text(encoding="utf-8").split("\n")
+    assert last == "" and len(lines) == 1234 and all(lines)
     assert len(set(lines) & set(WORDS)) > 20 and set("".join(lines)) <= set("".join(WORDS))
 
 
@@ -242,21 +228,17 @@ from torch.utils.tensorboard import SummaryWriter
 
 class Lines(list):
     pass
-
 class InfiniteDataLoader:
     def __init__(self, lines):
         self.lines = lines
     def next(self):
         return self.lines
-
 def evaluate(model, lines, batch_size=50, max_batches=None):
     torch.rand(1)
     time.sleep(0.2)
     return float(model)
-
 def print_samples(num=10):
     time.sleep(0.2)
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("-i")
@@ -288,9 +270,8 @@ def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, c
     (tmp_path / "makemore.py").write_text(ORIGINAL, encoding="utf-8")
     (tmp_path / "names.txt").write_text("anna\nben\n", encoding="utf-8")
     argv, main = list(sys.argv), sys.modules["__main__"]
-    found = original.run(
-        tmp_path / "makemore.py", tmp_path / "names.txt", curve.Curve(2.55), 2, 30.0
-    )
+    files = (tmp_path / "makemore.py", tmp_path / "names.txt")
+    found = original.run(*files, curve.Curve(2.55), 2, 30.0)
     steps = [step for step, _, _ in found.points]
     assert steps == [2, 4, 6] and found.reached is not None and found.reached[0] == 6
     assert [round(nll, 1) for _, _, nll in found.points] == [2.8, 2.6, 2.4]
@@ -301,9 +282,6 @@ def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, c
     assert 0.06 <= seconds < 0.5  # six steps; its own three looks alone are 1.2 s
     assert capsys.readouterr().out == ""  # what it prints is no result of the bench
     assert (sys.argv, sys.modules["__main__"]) == (argv, main)
-
-
-def test_a_file_that_is_no_makemore_py_is_refused(tmp_path):
     (tmp_path / "x.py").write_text("x = 1\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="no main block"):
         original.halves(tmp_path / "x.py")
@@ -313,25 +291,17 @@ def test_a_file_that_is_no_makemore_py_is_refused(tmp_path):
 
 # Of each record a figure that the page shows of every row that it shows.
 SHOWN = {
-    "time_to_loss": "seconds",
-    "quality": "nll test",
-    "train_throughput": "ms a step",
-    "sample_throughput": "names a second",
-    "conditions": "names a second",
-    "score_throughput": "lines a second",
-    "ngram_scale": "seconds",
-    "start_up": "ms",
-    "memory": "memory GB",
-    "loaded_machine": "ms a step beside",
-}
+    "time_to_loss": "seconds", "quality": "nll test", "train_throughput": "ms a step",
+    "sample_throughput": "names a second", "conditions": "names a second",
+    "score_throughput": "lines a second", "ngram_scale": "seconds", "start_up": "ms",
+    "memory": "memory GB", "loaded_machine": "ms a step beside",
+}  # fmt: skip
 
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
     """A folder with a copy of every record."""
-    for name in page.BENCHES:
-        (tmp_path / f"{name}.json").write_bytes((page.RECORDS / f"{name}.json").read_bytes())
-    return tmp_path
+    return shutil.copytree(page.RECORDS, tmp_path / "records")
 
 
 def change(records: Path, name: str, how: Any) -> None:
@@ -342,25 +312,18 @@ def change(records: Path, name: str, how: Any) -> None:
     path.write_text(json.dumps(record), encoding="utf-8")
 
 
-def test_the_page_is_five_tables_that_are_read_in_two_minutes():
-    lines = page.PAGE.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 150
-    assert sum(line.startswith("|--") for line in lines) == 5 == len(page.SECTIONS)
-    assert [name for part in page.SECTIONS for name in part.benches] == list(page.BENCHES)
-
-
 @pytest.mark.parametrize("name", page.BENCHES)
 def test_a_figure_of_the_page_is_that_of_its_record(name, records):
     before, key = page.page(records), SHOWN[name]
     shown = []
-    for number in range(len(json.loads((records / f"{name}.json").read_text())["rows"])):
-        value = 7000.5 + 10 * number
 
-        def set_value(record, number=number, value=value):
-            record["rows"][number][key] = {"median": value, "low": value, "high": value, "n": 1}
+    def set_values(record):
+        for number, row in enumerate(record["rows"]):
+            value = 7000.5 + 10 * number
+            row[key] = {"median": value, "low": value, "high": value, "n": 1}
+            shown.append(page.cell(key, value))
 
-        change(records, name, set_value)
-        shown.append(page.cell(key, value))
+    change(records, name, set_values)
     after = page.page(records)
     changed = [line for line in after.splitlines() if line not in before.splitlines()]
     cells = {cell.strip().removesuffix(" ms") for line in changed for cell in line.split("|")}
@@ -375,25 +338,26 @@ def test_no_figure_is_typed_by_hand(tmp_path):
     assert "|" not in text
 
 
-def test_a_missing_record_is_said(records):
+def test_a_missing_record_or_row_is_said(records):
     assert "not measured yet" not in page.page(records)
-    (records / "quality.json").unlink()
-    (records / "train_throughput.json").unlink()
+    for name in ("quality", "train_throughput"):
+        (records / f"{name}.json").unlink()
     text = page.page(records)
     for name in ("quality", "train_throughput"):
         assert f"{name} is not measured yet: `python bench/{name}.py --names names.txt" in text
     assert text.count("not measured yet") == 2
     assert text.count("\n|--") == 4  # the table of training speed has no other record
-
-
-def test_a_row_that_the_page_needs_is_missed(records):
     change(records, "start_up", lambda record: record["rows"].pop(0))
     with pytest.raises(SystemExit, match="no row 'python -c pass'"):
         page.page(records)
 
 
-def test_the_main_constraints_are_shown():
+def test_the_page_is_five_tables_that_are_read_in_two_minutes():
     text = page.PAGE.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= 150
+    assert sum(line.startswith("|--") for line in lines) == 5 == len(page.SECTIONS)
+    assert [name for part in page.SECTIONS for name in part.benches] == list(page.BENCHES)
     for model in ("transformer", "ngram"):
         for flag in page.CONSTRAINTS:
             assert f"| {model} | `{flag}" in text
@@ -401,18 +365,13 @@ def test_the_main_constraints_are_shown():
     assert "`--prefix mar --exact`" not in text  # exact without it
 
 
-def test_a_short_run_and_a_loaded_machine_are_said(records):
-    assert page.SHORT not in page.page(records)
+def test_a_short_run_a_loaded_and_a_second_machine_are_said(records):
+    before = page.page(records)
+    assert page.SHORT not in before and "**The machine:**" in before
     change(records, "memory", lambda record: record.update(short=True, load=3.25))
-    assert f"memory.json) ({page.SHORT}, **the machine was not quiet: load 3.25" in page.page(
-        records
-    )
-
-
-def test_a_second_machine_is_named_with_its_records(records):
-    assert "**The machine:**" in page.page(records)
     change(records, "memory", lambda record: record["machine"].update(processor="Abacus", cores=1))
     text = page.page(records)
+    assert f"memory.json) ({page.SHORT}, **the machine was not quiet: load 3.25" in text
     assert "**The machines:**" in text and "- memory: " in text and "Abacus, 1 core," in text
 
 
@@ -430,7 +389,8 @@ def test_without_the_original_the_page_says_so(records):
     assert "until the test loss is 1.97 (4 of 5 did)" in text
 
 
-def test_runs_near_the_median_need_no_brackets():
+def test_a_cell_is_short():
+    """Runs near the median need no brackets; an ensemble is told by its members."""
     near = {"median": 10.0, "low": 9.1, "high": 10.9, "n": 3}
     assert page.cell("ms", page.brief(near)) == "10"
     assert page.cell("ms", page.brief(near | {"high": 11.1})) == "10 (9.1 to 11.1)"
@@ -439,9 +399,6 @@ def test_runs_near_the_median_need_no_brackets():
     assert page.rate(30, {"median": 3.0, "low": 2.0, "high": 5.0, "n": 3}) == {
         "median": 10.0, "low": 6.0, "high": 15.0, "n": 3,
     }  # fmt: skip
-
-
-def test_an_ensemble_is_told_by_its_members():
     assert page.chosen("gru (90 steps, n_embd 8)") == "gru (90 steps, n_embd 8)"
     members = "ngram + ngram + gru (90 steps) + gru (90 steps, n_layer 2)"
     assert page.chosen(members) == "ensemble of 4: 2 ngram, 2 gru"
@@ -461,32 +418,12 @@ def test_a_bench_writes_its_record(tmp_path, capsys):
     assert page.SHORT in printed and "load 3.25 at the start" in printed
 
 
-def test_a_stale_page_is_found(tmp_path):
-    """`docs/pages.py --check` in a tree that is ours but for one record."""
-    for name in ("src", "tests", "bench", "lessons"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    docs = tmp_path / "docs"
-    (docs / "performance").mkdir(parents=True)
-    for path in [*(ROOT / "docs").glob("*.py"), *(ROOT / "docs").glob("*.md")]:
-        (docs / path.name).write_bytes(path.read_bytes())
-    for path in page.RECORDS.iterdir():
-        (docs / "performance" / path.name).write_bytes(path.read_bytes())
-    (docs / "lessons").symlink_to(ROOT / "docs" / "lessons")
-    check = [sys.executable, docs / "pages.py", "--check"]
-    assert "performance.md" not in subprocess.run(check, capture_output=True, text=True).stderr
-    change(docs / "performance", "memory", lambda record: record.update(load=9.5))
-    done = subprocess.run(check, capture_output=True, text=True)
-    assert done.returncode == 1 and "docs/performance.md" in done.stderr
-
-
 def test_every_bench_of_the_page_is_there_and_runs_with_make():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     listed = next(line for line in makefile.splitlines() if line.startswith("BENCHES :="))
     assert listed.split(":=")[1].split() == ["models", *page.BENCHES]
     assert all((ROOT / "bench" / f"{name}.py").is_file() for name in page.BENCHES)
 
-
-# -- each script ----------------------------------------------------------------------------------
 
 EXPECTED = {
     "time_to_loss": {"side", "measured", "seconds", "times sooner"},
@@ -506,16 +443,13 @@ FEWER = {"sample_throughput", "score_throughput", "train_throughput"}
 @pytest.mark.slow
 @pytest.mark.parametrize("name", page.BENCHES)
 def test_the_short_form_of_a_bench_runs_and_its_record_makes_a_page(name, tmp_path):
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEMORE_NAMES"}
-    environment["PYTHONPATH"] = str(ROOT / "src")
     models = ["--models", "ngram,mlp" if "train" not in name else "mlp,gru"] * (name in FEWER)
-    script = [sys.executable, f"bench/{name}.py", "--short", "--json", str(tmp_path), *models]
+    script = [f"bench/{name}.py", "--short", "--json", tmp_path, *models]
     if name == "time_to_loss":
         (tmp_path / "names.txt").write_text("\n".join(builtin_names()) + "\n", encoding="utf-8")
         (tmp_path / "makemore.py").write_text(ORIGINAL, encoding="utf-8")
         script += ["--original", tmp_path / "makemore.py", "--names", tmp_path / "names.txt"]
-    done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = bench(*script)
     record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert record["short"] and record["bench"] == name
     assert EXPECTED[name] <= {key for row in record["rows"] for key in row}
@@ -530,11 +464,6 @@ def test_the_short_form_of_a_bench_runs_and_its_record_makes_a_page(name, tmp_pa
             value = row.get(key)
             number = value["median"] if isinstance(value, dict) else value
             assert number is None or number > 0
-
-
-def test_pages_know_the_page():
-    pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))["PAGES"]
-    assert pages["performance.md"]() == page.page()
 
 
 def test_fingerprints_that_differ_are_named(tmp_path: Path) -> None:

@@ -1,29 +1,15 @@
-"""The lessons' layers from scratch against torch.nn: equal values, gradients and statistics.
-
-A lesson is a script and no package, so lessons/layers.py is loaded by its path.
-"""
+"""The lessons' layers from scratch against torch.nn: equal values, gradients and statistics."""
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-PATH = Path(__file__).resolve().parent.parent / "lessons" / "layers.py"
-
-
-@pytest.fixture(scope="module")
-def layers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lesson_layers", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+import layers
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -35,16 +21,13 @@ def gradients(out: Tensor, *of: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad((out * normal(*out.shape, seed=9)).sum(), of)
 
 
-def learning(layer: object) -> list[Tensor]:
-    parameters = layer.parameters()  # type: ignore[attr-defined]
-    for p in parameters:
-        p.requires_grad = True
-    return parameters
+def learning(layer: Any) -> list[Tensor]:
+    return [p.requires_grad_() for p in layer.parameters()]
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 5), (7, 4, 5)])
-def test_linear(layers: ModuleType, shape: tuple[int, ...], bias: bool) -> None:
+def test_linear(shape: tuple[int, ...], bias: bool) -> None:
     ours, theirs = layers.Linear(5, 3, bias=bias), nn.Linear(5, 3, bias=bias)
     parameters = learning(ours)
     assert [tuple(p.shape) for p in parameters] == [(5, 3), (3,)][: 1 + bias]
@@ -61,7 +44,7 @@ def test_linear(layers: ModuleType, shape: tuple[int, ...], bias: bool) -> None:
     assert_close(mine[2:], torchs[2:])
 
 
-def test_linear_starts_at_one_over_the_root_of_fan_in(layers: ModuleType) -> None:
+def test_linear_starts_at_one_over_the_root_of_fan_in() -> None:
     g = torch.Generator().manual_seed(1)
     layer = layers.Linear(400, 300, generator=g)
     g.manual_seed(1)
@@ -69,7 +52,7 @@ def test_linear_starts_at_one_over_the_root_of_fan_in(layers: ModuleType) -> Non
     assert layer.bias.count_nonzero() == 0
 
 
-def batchnorms(layers: ModuleType, **options: float) -> tuple[object, nn.BatchNorm1d]:
+def batchnorms(**options: float) -> tuple[object, nn.BatchNorm1d]:
     """Ours and torch's, with the same gamma and beta, neither at its start."""
     ours, theirs = layers.BatchNorm1d(5, **options), nn.BatchNorm1d(5)
     ours.gamma, ours.beta = 1 + normal(5, seed=1) / 4, normal(5, seed=2)
@@ -85,8 +68,8 @@ def as_torch(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("shape", [(32, 5), (32, 4, 5)])
-def test_batchnorm(layers: ModuleType, shape: tuple[int, ...]) -> None:
-    ours, theirs = batchnorms(layers, correction=0)
+def test_batchnorm(shape: tuple[int, ...]) -> None:
+    ours, theirs = batchnorms(correction=0)
     parameters = learning(ours)
     assert len(parameters) == 2  # running_mean and running_var are no parameters
     for seed in range(3):  # three batches, for the running statistics
@@ -107,8 +90,8 @@ def test_batchnorm(layers: ModuleType, shape: tuple[int, ...]) -> None:
     assert torch.equal(ours.running_mean, before)
 
 
-def test_batchnorm_of_the_lectures_has_bessels_correction(layers: ModuleType) -> None:
-    ours, theirs = batchnorms(layers)
+def test_batchnorm_of_the_lectures_has_bessels_correction() -> None:
+    ours, theirs = batchnorms()
     x = normal(32, 5)
     centred = x - x.mean(0)
     root = torch.sqrt(x.var(0) + 1e-5)  # x.var divides by n - 1
@@ -118,7 +101,7 @@ def test_batchnorm_of_the_lectures_has_bessels_correction(layers: ModuleType) ->
     assert (ours.eps, ours.momentum) == (theirs.eps, theirs.momentum)
 
 
-def test_batchnorm_per_position_is_the_trap(layers: ModuleType) -> None:
+def test_batchnorm_per_position_is_the_trap() -> None:
     right, wrong = layers.BatchNorm1d(5), layers.BatchNorm1d(5, per_position=True)
     x = normal(32, 4, 5) + torch.arange(4.0).view(1, 4, 1)  # each position has a mean of its own
     assert right(x).mean((0, 1)).abs().max() < 1e-6
@@ -129,7 +112,7 @@ def test_batchnorm_per_position_is_the_trap(layers: ModuleType) -> None:
     assert torch.equal(right(x[:, 0]), layers.BatchNorm1d(5, per_position=True)(x[:, 0]))
 
 
-def test_tanh(layers: ModuleType) -> None:
+def test_tanh() -> None:
     layer, x = layers.Tanh(), (2 * normal(7, 5)).requires_grad_()
     out = layer(x)
     assert torch.equal(out, torch.tanh(x)) and layer.out is out
@@ -139,7 +122,7 @@ def test_tanh(layers: ModuleType) -> None:
     assert layer.saturated(beyond=0.7) == 0.75
 
 
-def test_embedding(layers: ModuleType) -> None:
+def test_embedding() -> None:
     g = torch.Generator().manual_seed(1)
     layer = layers.Embedding(27, 10, generator=g)
     [weight] = learning(layer)
@@ -151,7 +134,7 @@ def test_embedding(layers: ModuleType) -> None:
     assert torch.equal(weight, torch.randn((27, 10), generator=g))
 
 
-def test_flatten(layers: ModuleType) -> None:
+def test_flatten() -> None:
     x = normal(2, 8, 5)
     assert torch.equal(layers.Flatten()(x), nn.Flatten()(x))
     pairs = layers.FlattenConsecutive(2)(x)
@@ -160,7 +143,7 @@ def test_flatten(layers: ModuleType) -> None:
     assert torch.equal(layers.FlattenConsecutive(8)(x), nn.Flatten()(x))  # one position: (B, C)
 
 
-def test_sequential(layers: ModuleType) -> None:
+def test_sequential() -> None:
     inner = layers.Sequential([layers.Linear(10, 4, bias=False), layers.BatchNorm1d(4)])
     model = layers.Sequential([layers.Embedding(27, 5), layers.Flatten(), inner, layers.Tanh()])
     shapes = [tuple(p.shape) for p in model.parameters()]

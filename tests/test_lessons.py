@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jupytext
 import pytest
+
+import course
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "lessons"
@@ -19,9 +22,6 @@ NAMES = [
     "07_one_page",
 ]  # fmt: skip
 EXPECTED: dict[str, dict[str, Any]] = json.loads((LESSONS / "expected.json").read_text("utf-8"))
-
-sys.path.insert(0, str(LESSONS))
-import course  # noqa: E402
 
 
 def lesson(name: str, *flags: str | Path, **where: Any) -> subprocess.CompletedProcess[str]:
@@ -37,6 +37,7 @@ def test_the_lessons_are_these() -> None:
     assert sorted(path.stem for path in LESSONS.glob("0*.py")) == NAMES == list(EXPECTED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_runs_and_measures_what_it_expects(name: str, tmp_path: Path) -> None:
     done = lesson(name, "--short", "--pictures", tmp_path / "pictures", cwd=tmp_path)
@@ -49,20 +50,15 @@ def test_a_lesson_runs_and_measures_what_it_expects(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_expected_has_a_source(name: str) -> None:
-    assert any("full" in entry for entry in EXPECTED[name].values())
+def test_what_is_expected_has_a_source_and_was_measured(name: str) -> None:
+    """Every number that the full form expects was recorded, and is what is expected now."""
     for quantity, entry in EXPECTED[name].items():
         assert entry.get("source"), f"{name}: where does {quantity!r} come from?"
         assert {"full", "short"} & entry.keys()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_recorded_full_run_is_of_this_lesson(name: str) -> None:
-    """Every number that the full form expects was measured, and is what is expected now."""
     text = (LESSONS / "recorded" / f"{name}.json").read_text(encoding="utf-8")
     rows = {row["quantity"]: row for row in json.loads(text)["rows"]}
     full = {key: entry for key, entry in EXPECTED[name].items() if "full" in entry}
-    assert rows.keys() == full.keys()
+    assert full and rows.keys() == full.keys()
     for quantity, entry in full.items():
         row = rows[quantity]
         assert row["expected"] == entry["full"] and row["within"] == entry.get("within", 0)
@@ -86,37 +82,29 @@ def test_the_lectures_numbers_are_expected(name: str, number: float, within: flo
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_needs_nothing_but_torch_and_the_course(name: str) -> None:
-    found = set()
-    for node in ast.walk(ast.parse(source(name))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(str(node.module).partition(".")[0])
+    nodes = list(ast.walk(ast.parse(source(name))))
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
     allowed = {"torch", "matplotlib", "numpy", "course", "layers", *sys.stdlib_module_names}
-    assert found <= allowed
+    assert {module.partition(".")[0] for module in found} <= allowed
 
 
-def test_the_last_lesson_is_one_page() -> None:
-    lines = [line.strip() for line in source("07_one_page").splitlines()]
-    code = [line for line in lines if line and not line.startswith("#")]
-    assert 60 < len(code) < 200  # written out, and still a page
-
-
-def test_cells_and_explanations_take_turns() -> None:
+def test_cells_are_short_and_the_last_lesson_is_one_page() -> None:
     for name in NAMES:
         text = source(name)
         assert text.count("# %% [markdown]") >= 6, name
         for cell in re.split(r"^# %%.*$", text, flags=re.MULTILINE):
             assert len(cell.strip().splitlines()) <= 60, f"{name}: a cell is long"
+    lines = [line.strip() for line in source("07_one_page").splitlines()]
+    code = [line for line in lines if line and not line.startswith("#")]
+    assert 60 < len(code) < 200  # written out, and still a page
 
 
+@pytest.mark.slow
 def test_without_names_the_full_form_says_what_to_do(tmp_path: Path) -> None:
     done = lesson("01_bigram", cwd=tmp_path, env={"PATH": "/usr/bin:/bin"})
     assert done.returncode == 1
     assert "makemore fetch names" in done.stderr and "--short" in done.stderr
-
-
-# -- the frame ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -130,9 +118,7 @@ def frame(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> course.Lesson:
     return course.Lesson("01_bigram")
 
 
-def test_a_number_that_is_off_stops_the_lesson(
-    frame: course.Lesson, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_number_that_is_off_stops_the_lesson(frame: course.Lesson, capsys) -> None:
     frame.check("loss", 2.46)
     assert capsys.readouterr().out == "loss: expected 2.4500, measured 2.4600 (within 0.02)\n"
     with pytest.raises(AssertionError, match="2.48, expected 2.45 within 0.02"):
@@ -154,9 +140,7 @@ def test_what_was_measured_is_recorded(frame: course.Lesson, tmp_path: Path) -> 
     assert found["date"] and found["machine"]
 
 
-def test_the_short_form_has_numbers_of_its_own(
-    frame: course.Lesson, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_short_form_has_numbers_of_its_own(frame, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "argv", ["01_bigram.py", "--short", "--record"])
     short = course.Lesson("01_bigram")
     short.check("loss", 2.5)
@@ -167,13 +151,8 @@ def test_the_short_form_has_numbers_of_its_own(
     assert len(words) > 5000 and all(word.islower() for word in words)
 
 
-# -- notebooks ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_becomes_a_notebook(name: str) -> None:
-    import jupytext
-
     notebook = jupytext.reads(source(name), fmt="py:percent")
     kinds = [cell.cell_type for cell in notebook.cells]
     assert {"markdown", "code"} == set(kinds) and kinds[0] == "markdown"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -37,6 +39,17 @@ def test_made_pages_are_current(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == PAGES["PAGES"][name]()
 
 
+def test_a_page_that_is_not_current_is_found(tmp_path: Path, monkeypatch, capsys) -> None:
+    """`docs/pages.py --check` in a folder that is ours but for one record of a bench."""
+    docs = shutil.copytree(DOCS, tmp_path / "docs")
+    monkeypatch.setitem(PAGES["main"].__globals__, "DOCS", docs)
+    assert PAGES["main"](["--check"]) == 0
+    record = docs / "performance" / "memory.json"
+    record.write_text(json.dumps(json.loads(record.read_text("utf-8")) | {"load": 9.5}))
+    assert PAGES["main"](["--check"]) == 1
+    assert "docs/performance.md" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", TYPED)
 def test_a_command_that_a_page_names_can_be_typed(line: str) -> None:
     words = main.with_command(shlex.split(line, comments=True)[1:])
@@ -57,14 +70,15 @@ def test_a_flag_that_does_not_exist_is_seen() -> None:
         test_a_command_that_a_page_names_can_be_typed("makemore names.txt --model mlp --head 2")
 
 
+@pytest.mark.slow
 def test_the_code_of_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = (DOCS / "python.md").read_text(encoding="utf-8")
-    known: dict[str, Any] = {"lines": builtin_names()[::20], "held_back": builtin_names()[5:200:20]}
+    known: dict[str, Any] = {"lines": builtin_names()[::40], "held_back": builtin_names()[5:200:20]}
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 2
     for block in blocks:
-        short = re.sub(r"(max_steps\"?[=:] ?)\d+", r"\g<1>3", block)
+        short = re.sub(r"(max_steps\"?[=:] ?)\d+", r"\g<1>3", block).replace("=192", "=16")
         exec(compile(short, "docs/python.md", "exec"), known)  # noqa: S102 (our own page)
     assert (tmp_path / "runs" / "mine" / "checkpoint.json").is_file()
 
@@ -82,12 +96,8 @@ def test_the_lab_notes_name_files_that_exist() -> None:
 
 def test_every_row_of_the_notes_is_covered_by_what_is_there() -> None:
     found, wrong = COVERAGE["collected"](tomllib.loads((DOCS / "coverage.toml").read_text("utf-8")))
-    assert wrong == []
+    assert wrong == COVERAGE["marks"]() == []  # and neither code nor prose names rows
     assert (DOCS / "coverage.md").read_text(encoding="utf-8") == COVERAGE["page"](found)
-
-
-def test_neither_code_nor_prose_names_rows() -> None:
-    assert COVERAGE["marks"]() == []
 
 
 def test_the_rows_are_those_of_the_notes() -> None:
@@ -134,7 +144,7 @@ def told(small: Path, *places: str) -> tuple[list[tuple[str, str]], list[str]]:
         ("PRESETS.batch-norm", "batch-norm", "src/makemore/presets.py"),
         ("lessons/01.py: The words", "The words", "lessons/01.py"),
         ("lessons/01.py: Read.", "Read", "lessons/01.py"),
-    ],
+    ],  # fmt: skip
 )
 def test_a_place_is_found(place: str, what: str, file: str, small: Path) -> None:
     assert told(small, place) == ([(what, file)], [])
@@ -190,9 +200,7 @@ def test_a_mark_in_code_or_prose_is_told(file: str, mark: str, small: Path) -> N
     assert re.match(rf"{file}:\d+: (#|<!--) ?spec: ", found)
 
 
-def test_the_check_fails_for_each_of_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_check_fails_for_each_of_them(monkeypatch, tmp_path: Path, capsys) -> None:
     (tmp_path / "coverage.toml").write_text('P01 = ["test_of_nothing"]\n')
     (tmp_path / "coverage.md").write_text("of yesterday\n")
     scope = COVERAGE["main"].__globals__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import http.server
 import importlib
@@ -28,8 +29,9 @@ from makemore.models.core import registry
 from makemore.options import make
 from makemore.sampling.policy import GIVE_UP
 from makemore.text import builtin_lists
-from makemore.training.config import TrainingConfig
+from makemore.training import TrainingConfig
 from makemore.training.optimizers import lr_factor
+from warm import workplace
 
 ROOT = Path(__file__).resolve().parent.parent
 # In the order in which their commands are typed here, one after another in one folder.
@@ -52,11 +54,11 @@ carla ada ida edda frida erna berna verena irene rene andre andrea lars mars tom
 LINES = NAMES + [name.capitalize() for name in NAMES]
 
 
-def command_lines(language: str) -> list[str]:
-    """The lines of all blocks of a language; what goes on after a backslash is one line."""
-    blocks = [block for page in BLOCKS.values() for block in page]
-    text = "".join(body for name, body in blocks if name == language).replace("\\\n", " ")
-    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+def command_lines(page: str, language: str = "bash") -> list[str]:
+    """The lines of a page's blocks of a language; what goes on after a backslash is one line."""
+    blocks = (body for name, body in BLOCKS[page] if name == language)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.join(shlex.split(line, comments=True)) for line in lines if line.strip()]
 
 
 def quoted(*pages: str) -> list[str]:
@@ -65,67 +67,31 @@ def quoted(*pages: str) -> list[str]:
     return [" ".join(code.split()) for text in prose for code in re.findall(r"`([^`]+)`", text)]
 
 
-def without_comment(line: str) -> str:
-    return shlex.join(shlex.split(line, comments=True))
+BASH = {page: command_lines(page) for page in PAGES}
+TYPED = {
+    page: [line for line in dict.fromkeys(lines) if line.startswith("makemore ")]
+    for page, lines in BASH.items()
+}
 
-
-BASH = [without_comment(line) for line in command_lines("bash")]
-TYPED = list(dict.fromkeys(line for line in BASH if line.startswith("makemore ")))
-
-# What each line gets beside its own words so that it takes a second.
+# What a line gets beside its own words so that it takes a second; most need nothing.
 FEW = "--max-steps 3 --eval-interval 3 --batch-size 16 --threads 1 --device cpu"
 SMALL = f"{FEW} --n-layer 1 --n-head 2 --n-embd 8"
-OLD = "--max-steps 3 -b 16 --device cpu --n-layer 1 --n-head 2 --n-embd 8"
 RUN = "runs/list-transformer"
 QUICK = {
     "makemore list.txt": SMALL,
-    f"makemore sample {RUN} -n 50 --prefix Ma --max-length 8": "",
-    f"makemore top {RUN}": "",
-    f"makemore score {RUN} other.txt": "",
-    "makemore data list.txt": "",
-    # docs/list.md
-    f"makemore sample {RUN} -n 100": "",
-    f"makemore sample {RUN} -n 20 --temperature 0.7": "",
-    f"makemore sample {RUN} -n 20 --seed 1": "",
-    f"makemore sample {RUN} -n 20 --rank": "",
-    f"makemore top {RUN} -n 100": "",
-    f"makemore sample {RUN} --avoid taken.txt": "",
-    f"makemore sample {RUN} --remember": "",
-    f"makemore sample {RUN} --min-distance 2": "",
-    f"makemore sample {RUN} --prefix Ma --suffix a --max-length 8": "",
-    f"makemore sample {RUN} --min-length 4 --max-length 7": "",
-    f"makemore sample {RUN} --contains ri --exclude xz": "",
-    f"makemore sample {RUN} --pattern '[BCD].*(a|en)'": "",
-    f"makemore top {RUN} -n 50 --suffix a": "",
-    f"makemore data list.txt --model {RUN}": "",
-    f"makemore score {RUN} other.txt --table": "",
-    f"makemore score {RUN} other.txt --each": "",
     "makemore people.txt --labels": SMALL,
     "makemore people.csv --label-column origin -o runs/table": SMALL,
-    "makemore sample runs/people-transformer --label scots": "",
-    "makemore sample runs/people-transformer --label scots=.7,welsh=.3": "",
-    "makemore score runs/people-transformer other.txt": "",
-    f"makemore eval {RUN}": "",
-    f"makemore verify {RUN}": "",
-    # docs/learning.md
-    "makemore fetch names": "--url {url}",
-    "makemore -i names.txt -o names": OLD,
-    "makemore -i names.txt -o names --sample-only": "",
+    "makemore fetch names": "--url {url}/names.txt",
+    "makemore -i names.txt -o names":
+        "--max-steps 3 -b 16 --device cpu --n-layer 1 --n-head 2 --n-embd 8",
     "makemore names.txt -o part2 --model mlp --max-steps 200000 --eval-interval 20000 "
     "--batch-size 32 --optimizer sgd --learning-rate 0.1 --schedule step --weight-decay 0":
         "--max-steps 40 --eval-interval 20 --threads 1 --device cpu",
-    "makemore eval part2 --test": "",
     "makemore names.txt -o watched --model deep_mlp --watch": FEW,
-    "makemore inspect watched": "",
-    "makemore explain watched emma": "",
-    "makemore explain watched emma --trace": "",
     "makemore lr-find names.txt --model mlp": "--steps 20 --batch-size 16 --threads 1 --device cpu",
     "makemore sweep names.txt --preset context": "--max-steps 3 --workers 1",
     "makemore compare names.txt": "--models ngram,mlp --max-steps 3 --threads 1 --device cpu",
-    # docs/new-model.md
     "makemore names.txt --plugin mine.py --model logbilinear": f"{FEW} --n-embd 8",
-    "makemore sample runs/names-logbilinear --plugin mine.py --prefix ma": "",
-    "makemore models --plugin mine.py": "",
 }  # fmt: skip
 # The other experiments of docs/learning.md: some ten seconds each, so they run with the slow tests.
 SWEEPS = [
@@ -153,16 +119,15 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def folder(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
     """The folder in which the commands of the pages are typed, one after another."""
     place = tmp_path_factory.mktemp("readme")
-    (place / "mine.py").write_bytes(plugin.read_bytes())
-    for name in ("list.txt", "names.txt"):
-        (place / name).write_text("\n".join(LINES) + "\n", encoding="utf-8")
-    (place / "other.txt").write_text("Maria\nXqzw\n", encoding="utf-8")
-    (place / "taken.txt").write_text("Mari\nMara\n", encoding="utf-8")
     kinds = [(line, "scots" if line[-1] in "aei" else "welsh") for line in LINES]
-    tabbed = "".join(f"{line}\t{kind}\n" for line, kind in kinds)
-    (place / "people.txt").write_text(tabbed, encoding="utf-8")
-    table = "name,origin\n" + "".join(f"{line},{kind}\n" for line, kind in kinds)
-    (place / "people.csv").write_text(table, encoding="utf-8")
+    files = {
+        "mine.py": plugin.read_text(encoding="utf-8"), "other.txt": "Maria\nXqzw\n",
+        "list.txt": "\n".join(LINES) + "\n", "names.txt": "\n".join(LINES) + "\n",
+        "taken.txt": "Mari\nMara\n", "people.txt": "".join(f"{a}\t{b}\n" for a, b in kinds),
+        "people.csv": "name,origin\n" + "".join(f"{a},{b}\n" for a, b in kinds),
+    }  # fmt: skip
+    for name, text in files.items():
+        (place / name).write_text(text, encoding="utf-8")
     return place
 
 
@@ -175,52 +140,47 @@ def run(line: str, place: Path) -> tuple[int, str, str]:
 
 
 @contextlib.contextmanager
-def serving(body: bytes) -> Iterator[str]:
-    """The address of a server on this machine that answers everything with `body`."""
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a server on this machine that has the files of a folder."""
 
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
+    class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/names.txt"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 # -- the commands ---------------------------------------------------------------------------------
 
 
-def test_every_line_of_the_pages_has_its_quick_form():
-    assert [line for line in TYPED if line not in SWEEPS] == list(QUICK)
-    assert set(SWEEPS) < set(TYPED)
+EVERY_PAGE = pytest.param(list(PAGES), id="every page", marks=pytest.mark.slow)
 
 
-def test_what_readme_types_works(folder, monkeypatch):
+@pytest.mark.parametrize("pages", [["README.md"], EVERY_PAGE])
+def test_what_readme_types_works(pages, folder, tmp_path, monkeypatch):
     """All lines in the order of the pages, so that each finds what those before it have made."""
+    typed = dict.fromkeys(line for page in pages for line in TYPED[page])
+    quick = [line for line in typed if line not in SWEEPS]
     said = {}
-    with serving("\n".join(LINES).encode()) as url:
-        for line in QUICK:
+    (tmp_path / "names.txt").write_text("\n".join(LINES))
+    with serving(tmp_path) as url:
+        for line in quick:
             if line == "makemore fetch names":  # checked by its digest: make ours the right one
                 digest = hashlib.sha256("\n".join(LINES).encode()).hexdigest()
                 monkeypatch.setattr(builtin_lists, "NAMES_SHA256", digest)
                 (folder / "names.txt").unlink()
-            code, out, err = run(f"{line} {QUICK[line].format(url=url)}", folder)
+            code, out, err = run(f"{line} {QUICK.get(line, '').format(url=url)}", folder)
             # After three steps hardly anything starts with Ma: fewer than 50 is an answer, too.
-            assert code == 0 or (code == 7 and ("sample" in line or "top" in line)), (
-                f"{line}: {err}"
-            )
+            few = code == 7 and ("sample" in line or "top" in line)
+            assert code == 0 or few, f"{line}: {err}"
             said[line] = out
     known = set(LINES)
     for line, out in said.items():  # of `top` and --rank a line's text stands behind its nll
@@ -228,50 +188,49 @@ def test_what_readme_types_works(folder, monkeypatch):
         if "sample" in line or "top" in line or line == "makemore list.txt":
             assert len(lines) == len(set(lines)) and not known & set(lines), line
     assert len(said["makemore list.txt"].splitlines()) == 20
-    assert len(said["makemore -i names.txt -o names --sample-only"].splitlines()) == 50
     prefixed = said[f"makemore sample {RUN} -n 50 --prefix Ma --max-length 8"].splitlines()
     assert len(prefixed) > 10
     assert all(name.startswith("Ma") and len(name) <= 8 for name in prefixed)
     scores = [row.split("\t") for row in said[f"makemore score {RUN} other.txt"].splitlines()]
     assert [text for _, text in scores] == ["Maria", "Xqzw"]
     assert 0 < float(scores[0][0]) < 60 and float(scores[1][0]) == float("inf")
-    assert (folder / "names.txt").read_text(encoding="utf-8") == "\n".join(LINES)
-    rows = [row.split()[0] for row in said["makemore eval part2 --test"].splitlines()]
-    assert rows == ["part", "train", "val", "test", "of"]
-    assert "logbilinear  " in said["makemore models --plugin mine.py"]
+    if pages == list(PAGES):
+        assert set(QUICK) <= set(said) and len(said) > 40
+        assert len(said["makemore -i names.txt -o names --sample-only"].splitlines()) == 50
+        assert (folder / "names.txt").read_text(encoding="utf-8") == "\n".join(LINES)
+        rows = [row.split()[0] for row in said["makemore eval part2 --test"].splitlines()]
+        assert rows == ["part", "train", "val", "test", "of"]
+        assert "logbilinear  " in said["makemore models --plugin mine.py"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", SWEEPS)
 def test_the_other_experiments_work(folder, line):
+    assert line in TYPED["docs/learning.md"]
     code, out, err = run(f"{line} --max-steps 3 --workers 1 --fresh", folder)
     assert code == 0 and len(out.splitlines()) > 10, err
 
 
 def test_what_replaces_part_2_is_part_2():
     """200,000 steps, progress each 20,000, batches of 32, SGD at 0.1 and then 0.01, 11,897."""
-    line = next(line for line in TYPED if "part2 --model mlp" in line)
+    line = next(line for line in TYPED["docs/learning.md"] if "part2 --model mlp" in line)
     words = shlex.split(line)
     typed = {flag: words[i + 1] for i, flag in enumerate(words) if flag.startswith("--")}
-    recipe = make(TrainingConfig, {
-        "max_steps": int(typed["--max-steps"]), "eval_interval": int(typed["--eval-interval"]),
-        "batch_size": int(typed["--batch-size"]), "optimizer": typed["--optimizer"],
-        "learning_rate": float(typed["--learning-rate"]), "schedule": typed["--schedule"],
-        "weight_decay": float(typed["--weight-decay"]),
-    }, registry.get_model("mlp").recipe)  # fmt: skip
+    kinds = {"max_steps": int, "eval_interval": int, "batch_size": int, "optimizer": str,
+             "learning_rate": float, "schedule": str, "weight_decay": float}  # fmt: skip
+    asked = {key: kind(typed["--" + key.replace("_", "-")]) for key, kind in kinds.items()}
+    recipe = make(TrainingConfig, asked, registry.get_model("mlp").recipe)
     assert (recipe.max_steps, recipe.eval_interval, recipe.batch_size) == (200_000, 20_000, 32)
     assert recipe.optimizer == "sgd" and recipe.momentum == 0 and recipe.weight_decay == 0
-    rates = [
-        recipe.learning_rate * lr_factor(recipe, step, 200_000) for step in (0, 99_999, 100_000)
-    ]
-    assert rates == pytest.approx([0.1, 0.1, 0.01])
+    factors = [lr_factor(recipe, step, 200_000) for step in (0, 99_999, 100_000)]
+    assert [recipe.learning_rate * each for each in factors] == pytest.approx([0.1, 0.1, 0.01])
     kind = registry.get_model("mlp")
     model = kind(27, 3, kind.Options())  # type: ignore[call-arg]
     assert model.n_parameters == 11_897
 
 
-def test_a_command_in_the_text_is_one_that_there_is():
-    """`makemore X` between backquotes: X is a command, a file or a flag."""
+def test_commands_and_flags_in_the_text_are_those_that_there_are():
+    """`makemore X` between backquotes: X is a command, a file or a flag; so is every `--flag`."""
     codes = (code.removeprefix("uv run ") for code in quoted(*PAGES.values()))
     found = [code for code in codes if code.startswith("makemore ")]
     assert len(found) > 25
@@ -279,10 +238,6 @@ def test_a_command_in_the_text_is_one_that_there_is():
         first = words.split()[1]
         file_or_flag = first.startswith("-") or first.endswith(".txt") or first == "COMMAND"
         assert first in entry.NAMES or file_or_flag, words
-
-
-def test_flags_in_the_text_are_flags_that_there_are():
-    """Every `--flag` of the text belongs to some command or model."""
     text = " ".join(quoted(*PAGES.values()))
     named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", text))
     known = {"--help", "--debug", "--group"}  # --group is uv's
@@ -320,12 +275,10 @@ def test_the_same_command_goes_on_and_another_is_refused(folder):
     assert run(f"{train} --n-embd 16 --fresh", folder)[0] == 0
 
 
-# -- setting up -----------------------------------------------------------------------------------
-
-
 def test_setting_up_is_what_the_project_says():
     """Lines that install are not run here: what they name has to be there."""
-    lines = [line for line in BASH if not line.startswith("makemore ")]
+    bash = [line for lines in BASH.values() for line in lines]
+    lines = [line for line in bash if not line.startswith("makemore ")]
     lines += [code for code in quoted(README) if re.match(r"python3? |uv ", code)]
     lines += [code for code in quoted(*PAGES.values()) if code.startswith("make ")]
     rest = [part for line in lines for part in line.split(" && ")]
@@ -392,13 +345,10 @@ class TestModelOfYourOwn:
         assert len(checks) == len(battery.CHECKS + battery.GRADIENT_CHECKS)
         checks[number](kind)
 
-    def test_it_is_none_of_ours(self):
-        ours = Path(makemore.models.__path__[0])
-        assert "logbilinear" not in {path.stem for path in ours.glob("*.py")}
-        assert "ngram" in {path.stem for path in ours.glob("*.py")}
-
     def test_it_is_the_log_bilinear_model(self, plugin):
         """Mnih and Hinton 2007, equation 3: the point is a sum over places of matrix times row."""
+        ours = {path.stem for path in Path(makemore.models.__path__[0]).glob("*.py")}
+        assert "logbilinear" not in ours and "ngram" in ours
         model = battery.shaken(registry.get_model("logbilinear"), V=5, block_size=3)
         weights = {name: value.numpy() for name, value in model.state_dict().items()}
         table, n_embd = weights["embedding.weight"], model.options.n_embd
@@ -422,11 +372,11 @@ class TestModelOfYourOwn:
 
     def test_as_it_was_written_for_an_earlier_version(self, plugin, tmp_path):
         """Old imports and old names of attributes still work, and the page says how long."""
-        old = model_code().replace('input_kind = "window"', 'reads = "window"')
-        old = old.replace("from makemore.models import NeuralModel, register\n", (
+        old = model_code().replace('input_kind = "window"', 'reads = "window"').replace(
+            "from makemore.models import NeuralModel, register\n",
             "from makemore.models.base import register\n"
-            "from makemore.models.neural import NeuralModel\n"
-        ))  # fmt: skip
+            "from makemore.models.neural import NeuralModel\n",
+        )  # fmt: skip
         assert "input_kind" not in old and "models.base" in old
         assert "for one release" in NEW_MODEL
         table = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", NEW_MODEL, re.MULTILINE))
@@ -440,16 +390,18 @@ class TestModelOfYourOwn:
         finally:
             registry._register["logbilinear"] = today
 
-    def test_it_works_from_the_command_line(self, plugin, tmp_path, cli):
+    @pytest.mark.slow
+    def test_it_works_from_the_command_line(self, plugin, tmp_path, warm):
         """A process that has never seen the file before, and one that is not given it."""
-        (tmp_path / "names.txt").write_text("\n".join(LINES), encoding="utf-8")
+        folder = workplace(tmp_path, LINES)
         named = ["--plugin", plugin, "--model", "logbilinear"]
-        done = cli("names.txt", *named, *FEW.split(), "--block-size", "4", timeout=60)
-        assert done.returncode == 0, done.stderr
-        assert len(set(done.stdout.splitlines()) - set(LINES)) == 20
-        config = json.loads((tmp_path / "runs/names-logbilinear/config.json").read_text())
+        done = warm.start("names.txt", *named, *FEW.split(), "--block-size", "4", cwd=folder)
+        assert done.wait() == 0, done.err
+        assert len(set(done.out.splitlines()) - set(LINES)) == 20
+        config = json.loads((folder / "runs/names-logbilinear/config.json").read_text())
         assert (config["model"], config["block_size"]) == ("logbilinear", 4)
-        again = cli("sample", "runs/names-logbilinear", "-n", "3", "--plugin", plugin)
-        assert again.returncode == 0 and len(again.stdout.splitlines()) == 3
-        alone = cli("sample", "runs/names-logbilinear")
-        assert alone.returncode == 4 and "--plugin" in alone.stderr and not alone.stdout
+        sample = ("sample", "runs/names-logbilinear", "-n", "3")
+        again = warm.start(*sample, "--plugin", plugin, cwd=folder)
+        assert again.wait() == 0 and len(again.out.splitlines()) == 3
+        alone = warm.start(*sample, cwd=folder)
+        assert alone.wait() == 4 and "--plugin" in alone.err and not alone.out

@@ -13,8 +13,8 @@ from makemore import MakeMore
 from makemore.analysis.explain import expected
 from makemore.analysis.surprisal import COMPARED, Standing, by_symbol, most_surprising
 from makemore.api.fitted import corpus_as_is
-from makemore.scoring.scorer import Scores
-from makemore.text.corpus import Corpus
+from makemore.scoring import Scores
+from makemore.text import Corpus
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
 SCRIPTS = {
@@ -24,10 +24,9 @@ SCRIPTS = {
     "Han": [line.translate(str.maketrans("kmnraeiols", "山川田中木水火土日月")) for line in LINES],
 }
 MODELS = {
-    "ngram": {"order": 3},
-    "mlp": {"max_steps": 2, "block_size": 2, "threads": 1},
+    "ngram": {"order": 3}, "mlp": {"max_steps": 2, "block_size": 2, "threads": 1},
     "gru": {"max_steps": 2, "threads": 1},
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +61,6 @@ def test_they_add_up_and_are_what_explain_says(model: str, script: str, made) ->
         assert [each.nats for each in symbols] == pytest.approx([n for _, n in explained], rel=1e-5)
 
 
-def test_no_lines(made) -> None:
-    assert by_symbol(made(), corpus_as_is([])) == []
-    assert by_symbol(made(), corpus_as_is(["?"])) == [[("?", math.inf)]]
-
-
-# -- standing -------------------------------------------------------------------------------------
-
-
 def test_percent_of_training_lines_that_are_less_likely(made) -> None:
     maker = made()
     train = list(maker.split.train)
@@ -85,22 +76,15 @@ def test_percent_of_training_lines_that_are_less_likely(made) -> None:
     assert np.isnan(Standing(maker)(maker.scores(corpus_as_is(["?"])))).all()
 
 
-def test_what_is_likelier_than_all_has_100_and_less_likely_than_all_0(made) -> None:
+def test_standings_go_from_0_to_100_among_at_most_2_000_lines(made) -> None:
     standing = Standing(made())
     best, worst = standing.each[0], standing.each[-1]
     nll = np.array([best * 0.9 * 5, worst * 1.1 * 5, np.inf])
     found = standing(Scores(nll, np.array([5, 5, 5])))
     assert found[:2].tolist() == [100.0, 0.0] and math.isnan(found[2])
-
-
-def test_at_most_2_000_lines_are_compared() -> None:
-    lines = [f"{number:05}" for number in range(3_000)]
-    maker = MakeMore("ngram", order=2).fit(lines)
+    maker = MakeMore("ngram", order=2).fit([f"{number:05}" for number in range(3_000)])
     assert len(maker.split.train) > COMPARED
     assert len(Standing(maker).each) == COMPARED == 2_000
-
-
-# -- what surprises most --------------------------------------------------------------------------
 
 
 def test_the_lines_that_surprise_most(made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +107,9 @@ def test_the_lines_that_surprise_most(made, monkeypatch: pytest.MonkeyPatch) -> 
         assert line.text.startswith(line.before)
 
 
-def test_all_lines_unknown_and_fewer_than_asked_for(made) -> None:
+def test_no_lines_all_unknown_and_fewer_than_asked_for(made) -> None:
+    assert by_symbol(made(), corpus_as_is([])) == []
+    assert by_symbol(made(), corpus_as_is(["?"])) == [[("?", math.inf)]]
     found = most_surprising(made(), Corpus.exactly(["?", "!?"]), 1)
     assert (found.lines, found.unknown, found.examples) == ((), 2, (("?", ("?",)),))
     assert len(most_surprising(made(), Corpus.exactly(LINES[:4]), 10).lines) == 4

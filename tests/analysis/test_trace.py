@@ -37,9 +37,7 @@ def test_calls_stand_in_order_with_their_modules() -> None:
         ("embedding embedding", (4, 6, 16)), ("flatten", (4, 96)), ("hidden linear", (4, 24)),
         ("tanh", (4, 24)), ("head linear", (4, 9)),
     ]  # fmt: skip
-
-
-def test_repeated_calls_are_numbered() -> None:
+    # Repeated calls are numbered.
     model = battery.build(registry.get_model("deep_mlp"), n_layer=3)
     _, calls = traced(model, inputs_for(model))
     assert [call.name for call in nonlinearities(calls)] == ["tanh 1", "tanh 2", "tanh 3"]
@@ -79,9 +77,5 @@ def test_attention_maps_are_those_that_attention_uses() -> None:
     hidden = torch.zeros(1, 6, 6).masked_fill(torch.ones(6, 6).triu(1).bool(), -torch.inf)
     found = attention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), hidden)
     assert torch.allclose(found, (by_hand @ v).flatten(0, 1), atol=1e-5)
-
-
-def test_models_without_attention_have_no_maps() -> None:
     model = battery.build(registry.get_model("gru"))
-    _, calls = traced(model, inputs_for(model))
-    assert attention_weights(calls, 4) == []
+    assert attention_weights(traced(model, inputs_for(model))[1], 4) == []

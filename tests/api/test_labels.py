@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 import battery
-from makemore import MakeMore, parallel
+import label_battery
+from api.conftest import KINDS, small, tiny
+from conftest import Call
+from kinds import each_kind
+from makemore import MakeMore
 from makemore.analysis.calibration import Calibration, calibrate
 from makemore.analysis.diagnostics import embedding_of
 from makemore.analysis.explain import expected
@@ -32,7 +37,6 @@ from makemore.experiments.sweep import Sweep, finished
 from makemore.experiments.trial import plan_of, run_trial
 from makemore.models.core import registry
 from makemore.models.core.neural import NeuralModel
-from makemore.options import options_of
 from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
 from makemore.scoring.line_tensors import LineTensors
@@ -45,16 +49,6 @@ from makemore.training.batches import Batches
 ABC = Vocabulary("abcdefgh", ["x", "y", "z"])  # V = 9 and 3 labels, as the battery has them
 WORDS = ["a", "bad", "", "cabbage", "hedge", "deaf", "hh", "fade", "ab", "hahahahahahahaha"]
 GIVEN = ["y", "x", "z", "z", "y", "x", "x", "z", "y", "y"]
-KINDS = registry.model_names()
-SMALL = {
-    "members": "ngram order=4, gru n_hidden=8",
-    "n_embd": 8, "n_hidden": 8, "n_skip": 8, "n_layer": 1, "n_head": 2, "block_size": 3, "order": 4,
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
 
 
 def labelled(number: int = 240) -> tuple[list[str], list[str]]:
@@ -68,11 +62,6 @@ def labelled(number: int = 240) -> tuple[list[str], list[str]]:
     return list(lines), ["b" if line[0] in "km" else "c" for line in lines]
 
 
-def tiny(model: str = "gru", **options: Any) -> MakeMore:
-    small = {k: v for k, v in SMALL.items() if k in options_of(registry.get_model(model).Options)}
-    return MakeMore(model, random_state=5, **{**small, "max_steps": 3, "threads": 1, **options})
-
-
 @pytest.fixture(scope="module")
 def learned() -> Callable[[str], MakeMore]:
     """A model that was taught 240 labelled lines for some steps, never to be changed."""
@@ -80,13 +69,9 @@ def learned() -> Callable[[str], MakeMore]:
 
     def of(model: str) -> MakeMore:
         if model not in made:
-            wide = {
-                k: 32
-                for k in ("n_embd", "n_hidden")
-                if k in options_of(registry.get_model(model).Options)
-            }
+            wide = {name: 32 for name in ("n_embd", "n_hidden") if name in small(model)}
             longer = {} if model == "ngram" else {**wide, "max_steps": 150, "learning_rate": 0.02}
-            made[model] = tiny(model, **longer).fit(*labelled())
+            made[model] = tiny(model, random_state=5, **longer).fit(*labelled())
         return made[model]
 
     return of
@@ -141,9 +126,9 @@ def test_labels_change_nothing_else_of_a_batch(input_kind: str) -> None:
 # -- scores ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", each_kind(KINDS))
 def test_scores_are_those_of_the_steps(name: str) -> None:
-    model = battery.with_labels(registry.get_model(name))
+    model = label_battery.with_labels(registry.get_model(name))
     given = Corpus.exactly(WORDS, GIVEN)
     found = score(model, ABC, given)
     each = np.array([[by_steps(model, ABC, word, 9 + n) for n in range(3)] for word in WORDS])
@@ -162,7 +147,7 @@ def test_scores_are_those_of_the_steps(name: str) -> None:
 
 
 def test_what_is_unknown_has_no_nll_and_the_shares() -> None:
-    model = battery.with_labels(registry.get_model("gru"))
+    model = label_battery.with_labels(registry.get_model("gru"))
     shares = np.array([0.5, 0.0, 0.5])
     found = score(model, ABC, Corpus.exactly(["ab", "a!", "", "x"]), shares)
     assert np.isfinite(found.nll).tolist() == [True, False, True, False]
@@ -178,7 +163,7 @@ def test_what_is_unknown_has_no_nll_and_the_shares() -> None:
 
 def test_a_line_of_a_thousand_symbols_is_scored() -> None:
     """Its probability is no number that a float could hold; those of the labels are compared."""
-    model = battery.with_labels(registry.get_model("gru"))
+    model = label_battery.with_labels(registry.get_model("gru"))
     found = score(model, ABC, Corpus.exactly(["ab" * 500]), np.full(3, 1 / 3))
     assert found.posterior is not None and found.nll[0] > 745
     np.testing.assert_allclose(found.posterior.sum(), 1)
@@ -210,7 +195,7 @@ def test_labels_have_the_ids_after_the_symbols() -> None:
 # -- the estimator --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", each_kind(KINDS))
 def test_every_model_learns_labels_and_is_saved_with_them(
     name: str, learned: Callable[[str], MakeMore], tmp_path: Path
 ) -> None:
@@ -333,8 +318,7 @@ def test_the_run_holds_lines_with_their_labels(tmp_path: Path) -> None:
 def test_a_labelled_training_that_was_cut_goes_on_to_equal_weights(
     name: str, tmp_path: Path
 ) -> None:
-    options = {k: v for k, v in SMALL.items() if k in options_of(registry.get_model(name).Options)}
-    asked = {**options, "max_steps": 12, "eval_interval": 3, "save_interval": 0.0, "threads": 1}
+    asked = {**small(name), "max_steps": 12, "eval_interval": 3, "save_interval": 0.0, "threads": 1}
     parts = train_val_test_split(Corpus.from_lines(labelled()[0], None, labelled()[1]))
     whole = MakeMore(name)
     whole.begin(Plan.make(name, asked, parts, "x"))
@@ -365,7 +349,7 @@ def test_a_labelled_training_that_was_cut_goes_on_to_equal_weights(
 # -- what looks inside ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", each_kind(KINDS))
 def test_explain_sums_to_the_score_of_the_line_with_its_label(
     name: str, learned: Callable[[str], MakeMore]
 ) -> None:
@@ -395,6 +379,7 @@ def test_explain_sums_to_the_score_of_the_line_with_its_label(
     assert math.isinf(expected(maker, "ka!a")[-1].total)
 
 
+@pytest.mark.slow
 def test_charts_show_symbols_and_no_labels(learned: Callable[[str], MakeMore]) -> None:
     for name in ("transformer", "mlp", "bigram"):
         table = embedding_of(learned(name).model_)
@@ -415,6 +400,7 @@ def test_calibration_goes_by_the_labels_of_the_lines(learned: Callable[[str], Ma
         assert own[:, 2].sum() > calibrate(maker, swapped).likeliest[:, 2].sum()
 
 
+@pytest.mark.slow
 def test_compare_and_sweeps_learn_labels(learned: Callable[[str], MakeMore]) -> None:
     row = row_of(learned("ngram"), 1.0)
     assert row.val is not None and row.error is None
@@ -434,8 +420,6 @@ def test_compare_and_sweeps_learn_labels(learned: Callable[[str], MakeMore]) -> 
 
 # -- the command line -----------------------------------------------------------------------------
 
-Call = Callable[..., Any]
-
 
 @pytest.fixture(scope="module")
 def run_of(learned: Callable[[str], MakeMore], tmp_path_factory: Any) -> Callable[[str], Path]:
@@ -449,33 +433,35 @@ def run_of(learned: Callable[[str], MakeMore], tmp_path_factory: Any) -> Callabl
     return of
 
 
-def test_train_takes_labels_from_lines_and_from_columns(call: Call, tmp_path: Path) -> None:
-    lines, labels = labelled(100)
-    rows = list(zip(lines, labels, strict=True))
-    (tmp_path / "lines.txt").write_text("".join(f"{x}\t{y}\n" for x, y in rows))
-    (tmp_path / "rows.csv").write_text("kind,text\n" + "".join(f"{y},{x}\n" for x, y in rows))
+def refused(ended: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+    assert ended.returncode == code and words in ended.stderr
+
+
+def test_train_takes_labels_from_lines_and_from_columns(call: Call) -> None:
+    rows = list(zip(*labelled(100), strict=True))
+    body = "".join(f"{line}\t{label}\n" for line, label in rows)
+    Path("lines.txt").write_text(body)
+    columns = "".join(f"{label},{line}\n" for line, label in rows)
+    Path("rows.csv").write_text("kind,text\n" + columns)
     model = ("--model", "ngram", "--order", "3")
-    done = call("train", "lines.txt", "--labels", "-o", "one", *model)
+    command = ("train", "lines.txt", "--labels", "-o", "one", *model)
+    done = call(*command)
     assert done.returncode == 0 and "100 lines, 2 labels" in done.stderr
-    done = call("train", "rows.csv", "--label-column", "kind", "-o", "two", *model)
-    assert done.returncode == 0
-    one, two = Run.load(tmp_path / "one"), Run.load(tmp_path / "two")
+    named = call("train", "rows.csv", "--label-column", "kind", "-o", "two", *model)
+    assert named.returncode == 0
+    one, two = Run.load("one"), Run.load("two")
     assert one.split.digest() == two.split.digest()
     assert one.config.asked == {"labels": True, "order": 3}
     assert two.config.asked == {"label_column": "kind", "order": 3}
-    again = call("train", "lines.txt", "--labels", "-o", "one", *model)
+    again = call(*command)
     assert again.returncode == 0 and "finished" in again.stderr
-    refused = call("train", "lines.txt", "-o", "one", *model)
-    assert refused.returncode == 2 and "labels" in refused.stderr
-    other = (tmp_path / "lines.txt").read_text().replace("\tb", "\tc", 1)
-    (tmp_path / "lines.txt").write_text(other)
-    changed = call("train", "lines.txt", "--labels", "-o", "one", *model)
-    assert changed.returncode == 2 and "other data" in changed.stderr
-    lost = call("train", "lines.txt", "--labels", "--label-column", "2", "-o", "x")
-    assert lost.returncode == 2 and "not both" in lost.stderr
-    (tmp_path / "lines.txt").write_text("ka\tb\nke\n")
-    lost = call("train", "lines.txt", "--labels", "-o", "x")
-    assert lost.returncode == 3 and "line 2 has no tab" in lost.stderr
+    refused(call("train", "lines.txt", "-o", "one", *model), 2, "labels")
+    Path("lines.txt").write_text(body.replace("\tb", "\tc", 1))
+    refused(call(*command), 2, "other data")
+    both = ("train", "lines.txt", "--labels", "--label-column", "2", "-o", "x")
+    refused(call(*both), 2, "not both")
+    Path("lines.txt").write_text("ka\tb\nke\n")
+    refused(call("train", "lines.txt", "--labels", "-o", "x"), 3, "line 2 has no tab")
 
 
 def test_score_says_which_label_is_likeliest(
@@ -524,7 +510,7 @@ def test_eval_says_how_often_the_label_is_right(call: Call, run_of: Callable[[st
     assert f"{100 * accuracy['majority']:.1f} % by the majority class" in val
 
 
-@pytest.mark.parametrize("name", ["transformer", "mlp", "ngram"])
+@pytest.mark.parametrize("name", each_kind(["transformer", "mlp", "ngram"], ["ngram"]))
 def test_explain_and_inspect_know_labels(
     name: str, call: Call, run_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -534,18 +520,15 @@ def test_explain_and_inspect_know_labels(
     traced = call("explain", folder, "kamera", "--label", "c", "--trace")
     assert traced.returncode == 0 and "<c>" in traced.stdout
     assert call("explain", folder, "--seed", "1").returncode == 0
-    refused = call("explain", folder, "kamera", "--label", "d")
-    assert refused.returncode == 2 and "unknown label 'd'" in refused.stderr
-    refused = call("explain", folder, "--label", "b")
-    assert refused.returncode == 2 and "give a TEXT" in refused.stderr
+    refused(call("explain", folder, "kamera", "--label", "d"), 2, "unknown label 'd'")
+    refused(call("explain", folder, "--label", "b"), 2, "give a TEXT")
     looked = call("inspect", folder, "-o", "page")
     assert looked.returncode == 0, looked.stderr
 
 
 def test_explain_of_a_run_without_labels_refuses_one(call: Call, tmp_path: Path) -> None:
     tiny("ngram").fit(["ab", "ba"]).save(tmp_path / "run")
-    refused = call("explain", "run", "ab", "--label", "b")
-    assert refused.returncode == 2 and "no labels" in refused.stderr
+    refused(call("explain", "run", "ab", "--label", "b"), 2, "no labels")
 
 
 # -- p(label | line) is what it says --------------------------------------------------------------
@@ -564,7 +547,7 @@ def test_counts_of_noisy_labels_are_calibrated() -> None:
     lines = sorted({"".join(luck.choice(syllables, 4)) for _ in range(20_000)})
     truth = np.array([line[-1] in "ae" for line in lines]) ^ (luck.random(len(lines)) < 0.2)
     labels = ["yes" if each else "no" for each in truth]
-    maker = tiny("ngram").fit(lines, labels)
+    maker = tiny("ngram", order=4).fit(lines, labels)
     for part in (maker.split.val, maker.split.test):  # fitted on the first, true of the other
         own = part.label_of_each()
         assert own is not None

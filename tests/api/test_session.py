@@ -24,13 +24,8 @@ NAMES = [
     a + b + c for a in "BCDLMN" for b in ("a", "e", "io", "u") for c in ("n", "ra", "lle", "sk")
 ]
 SMALL = {
-    "model": "gru",
-    "n_hidden": 8,
-    "n_embd": 4,
-    "max_steps": 6,
-    "eval_interval": 3,
-    "threads": 1,
-}
+    "model": "gru", "n_hidden": 8, "n_embd": 4, "max_steps": 6, "eval_interval": 3, "threads": 1
+}  # fmt: skip
 
 
 def train(folder: Path, lines: list[str] | None = NAMES, **options: object) -> list[SessionEvent]:

@@ -167,13 +167,12 @@ def test_nothing_is_dropped_where_no_line_is_seen_often(speeds: dict[str, float]
 def test_a_candidate_is_timed_by_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     pilot = BudgetPlanner(PARTS, {"threads": 1, "batch_size": 16}, 60.0, time.monotonic())
     began = time.monotonic()
-    fast = pilot.timed("bigram", {}, 5.0)
-    slow = pilot.timed("transformer", {"n_layer": 2, "n_embd": 64, "n_head": 2}, 5.0)
-    assert time.monotonic() - began < 11
+    fast = pilot.timed("bigram", {}, 2.0)
+    slow = pilot.timed("transformer", {"n_layer": 2, "n_embd": 64, "n_head": 2}, 2.0)
+    assert time.monotonic() - began < 8  # twice 2 seconds, and a busy machine
     assert 0 < fast.step < slow.step and slow.evaluation > 0 and slow.glimpse > 0
-    monkeypatch.setattr(
-        time_budget, "initialize_model", None
-    )  # one that is known is not timed again
+    # One that is known is not timed again.
+    monkeypatch.setattr(time_budget, "initialize_model", None)
     assert pilot.timed(slow.name, slow.options, 5.0, [fast, slow]) is slow
 
 
@@ -235,6 +234,7 @@ makemore.training.trainer.nll = nll
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_what_its_config_says(warm: Warm, tmp_path: Path) -> None:
     command = ("train", "n.txt", "--time", "30s", "-o", "run", "--threads", "1", "--members",
                "ngram, gru n_hidden=8, mlp n_hidden=8", "--save-interval", "0")  # fmt: skip

@@ -1,14 +1,16 @@
-"""makemore sample: every line is what was asked for, whatever the way it was drawn in."""
+"""makemore sample: what is shown of each line, how lines are found, and what cannot be.
+
+Numbers in names of tests are those of the list of faults that the project was planned with.
+"""
 
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import random
+import os
 import re
+import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,284 +18,102 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
+from cli.conftest import SCRIPT, SYLLABLES, failed, learn, lines_of, objects, typed
+from conftest import Call
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable
-from makemore.sampling.sampler import Sampler
-
-Call = Callable[..., subprocess.CompletedProcess[str]]
+from makemore.runs.run import Run
+from makemore.runs.writer import RunWriter
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-ONSETS, VOWELS, CODAS = ("b", "d", "k", "l", "m", "n", "r", "s", "t"), "aeio", ("", "n", "l", "s")
-
-
-def like_names(number: int = 1200, seed: int = 7) -> list[str]:
-    """Distinct lines of syllables."""
-    luck, found = random.Random(seed), dict[str, None]()
-    while len(found) < number:
-        syllables = range(luck.randint(1, 3))
-        found["".join(luck.choice(ONSETS) + luck.choice(VOWELS) for _ in syllables)
-              + luck.choice(CODAS)] = None  # fmt: skip
-        if len(found) > 60 and luck.random() < 0.5:
-            found["".join(luck.choice(ONSETS) + luck.choice(VOWELS) for _ in range(4))] = None
-    return list(found)[:number]
-
-
-LINES = like_names()
-
-
-@pytest.fixture(scope="module", params=["ngram", "transformer"])
-def maker(request: pytest.FixtureRequest) -> MakeMore:
-    if request.param == "ngram":
-        return MakeMore("ngram", order=4).fit(LINES)
-    small: dict[str, Any] = {"n_layer": 1, "n_head": 2, "n_embd": 8, "max_steps": 30}
-    return MakeMore("transformer", threads=1, random_state=1, **small).fit(LINES)
-
-
-@pytest.fixture(scope="module")
-def run(maker: MakeMore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample") / "run"
-    maker.save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of counts, for what no other model would do otherwise."""
-    folder = tmp_path_factory.mktemp("counted") / "run"
-    MakeMore("ngram", order=4).fit(LINES).save(folder)
-    return folder
-
-
-def satisfied(text: str, options: dict[str, Any], length: int | None = None) -> bool:
-    """What the conditions mean, in the plainest form; length: of symbols, if not of characters."""
-    length = len(text) if length is None else length
-    return (
-        text.startswith(options.get("prefix", ""))
-        and text.endswith(options.get("suffix", ""))
-        and options.get("contains", "") in text
-        and not set(options.get("exclude", "")) & set(text)
-        and re.fullmatch(options.get("pattern") or ".*", text) is not None
-        and options.get("min_length", 0) <= length <= options.get("max_length", 1000)
-        and text == text.strip() != ""
-    )
-
-
-def typed(options: dict[str, Any]) -> list[str]:
-    """Options as they are typed."""
-    words = []
-    for key, value in options.items():
-        flag = "--" + key.replace("_", "-")
-        words += [flag] if value is True else [flag, str(value)]
-    return words
-
-
-def lines_of(ended: subprocess.CompletedProcess[str]) -> list[str]:
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.splitlines()
-
-
-# -- conditions -----------------------------------------------------------------------------------
-
-ALONE: list[dict[str, Any]] = [
-    {}, {"prefix": "ka"}, {"suffix": "na"}, {"contains": "il"}, {"exclude": "aeb"},
-    {"pattern": "[k-t].*(a|o)n?"}, {"min_length": 7}, {"max_length": 4}, {"temperature": 0.6},
-    {"temperature": 3.0, "pattern": ".*[xkm].*"}, {"top_k": 5}, {"top_p": 0.8}, {"min_p": 0.1},
-    {"exact": True, "suffix": "lo"},
-]  # fmt: skip
-SEVEN = {
-    "prefix": "k", "suffix": "a", "contains": "il", "exclude": "sb", "pattern": "[a-t]+",
-    "min_length": 4, "max_length": 9,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "options", [*ALONE, SEVEN, {**SEVEN, "temperature": 1.5}, {**SEVEN, "exact": True}], ids=str
-)
-def test_each_line_is_new_and_satisfies_what_was_typed(
-    options: dict[str, Any], run: Path, call: Call
-) -> None:
-    found = lines_of(call("sample", run, "-n", "15", "--seed", "3", *typed(options)))
-    assert len(found) == len(set(found)) == 15 and not set(found) & set(LINES)
-    assert all(satisfied(line, options) for line in found)
-
-
-TEXTS = st.text("aeiklmns", min_size=1, max_size=2)
-PATTERNS = ["[a-m].*", "(?:[^aeiou][aeiou])+", ".*(na|ko).*", "k?.{3,6}", r"\w+s|\w+n"]
-# One in four has a pattern, which costs a process.
-CONDITIONS = st.tuples(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "prefix": TEXTS,
-            "suffix": TEXTS,
-            "contains": TEXTS,
-            "exclude": st.text("abeimnst", min_size=1, max_size=3),
-            "min_length": st.integers(0, 9),
-            "max_length": st.integers(1, 12),
-            "temperature": st.sampled_from([0.5, 1.5]),
-        },
-    ),
-    st.sampled_from(["", "", "", *PATTERNS[:1]]) | st.sampled_from(["", "", *PATTERNS]),
-)
-
-
-@pytest.mark.parametrize(
-    "examples", [40, pytest.param(200, marks=pytest.mark.slow)], ids=["few", "many"]
-)
-def test_any_conditions_hold_of_every_line_or_there_is_none(examples: int, maker: MakeMore) -> None:
-    seconds: list[float] = []
-    ways: Counter[str] = Counter()
-
-    @settings(max_examples=examples, deadline=None)
-    @given(CONDITIONS)
-    def every(drawn: tuple[dict[str, Any], str]) -> None:
-        options, pattern = drawn
-        options = options | ({"pattern": pattern} if pattern else {})
-        began = time.monotonic()
-        found = []
-        try:
-            sampler = maker.sampler(5, **options)
-            for line in maker.drawn(sampler, 6):
-                found.append(line)
-            ways[way_of(sampler)] += 1
-        except Unsatisfiable as error:
-            assert len(found) < 6 and error.exit_code == 7
-            ways["none"] += 1
-        seconds.append(time.monotonic() - began)
-        assert all(satisfied(line.text, options) for line in found)
-        assert len({line.text for line in found} - set(LINES)) == len(found)
-        assert seconds[-1] < 30
-
-    every()
-    assert sum(seconds) / len(seconds) < 2  # 0.1 on a quiet machine
-    assert len(ways) >= 3 and ways["none"] < 0.7 * sum(ways.values())
-
-
-# -- the ways to draw -----------------------------------------------------------------------------
-
-
-def way_of(sampler: Sampler) -> str:
-    if not sampler.exact:
-        return "led, what is left" if not sampler.decoder.strategy.with_replacement else "led"
-    return "what is left" if not sampler.decoder.strategy.with_replacement else "rejection"
-
-
-WAYS: list[tuple[str, dict[str, Any]]] = [
-    ("rejection", {}),
-    ("rejection", {"prefix": "ka", "min_length": 5}),
-    ("rejection", {"all": True}),
-    ("what is left", {"max_length": 2}),
-    ("what is left", {"suffix": "lila", "exact": True}),
-    ("led", {"suffix": "ilon", "temperature": 1.2}),
-    ("led, what is left", {"pattern": "[kl]a[a-z]{2}", "suffix": "b", "temperature": 2.0}),
-]
-
-
-@pytest.mark.parametrize(("way", "options"), WAYS, ids=str)
-def test_few_lines_are_the_first_of_many_in_every_way_and_from_everywhere(
-    way: str, options: dict[str, Any], run: Path, call: Call
-) -> None:
-    maker = MakeMore.load(run)  # what is drawn depends on nothing but the run
-    sampler = maker.sampler(11, **options)
-    many = 20 if "left" in way else 50
-    fifty = [line.text for line in maker.drawn(sampler, many)]
-    assert len(fifty) == many
-    if sampler.tabled and way == "what is left" and "suffix" in options:
-        assert way_of(sampler) == "rejection"  # a table says so quickly what is drawn
-    elif way != "led, what is left":
-        assert way_of(sampler) == way
-    else:  # led, and by what is left once little is new
-        assert "led" in way_of(sampler) or "left" in way_of(sampler)
-    assert maker.sample(5, random_state=11, **options) == fifty[:5]
-    assert maker.sample(many, random_state=12, **options) != fifty
-    for n in (5, many):
-        shown = lines_of(call("sample", run, "-n", n, "--seed", "11", *typed(options)))
-        assert [line.split("\t")[0] for line in shown] == fifty[:n]
-
-
-def test_python_and_the_command_line_draw_the_same_under_everything(run: Path, call: Call) -> None:
-    options = {**SEVEN, "temperature": 1.3, "top_k": 20, "top_p": 0.99, "min_p": 0.0001}
-    options |= {"min_distance": 2}
-    shown = lines_of(call("sample", run, "-n", "8", "--seed", "4", *typed(options)))
-    assert shown == MakeMore.load(run).sample(8, random_state=4, **options)
 
 
 # -- what is shown --------------------------------------------------------------------------------
 
 
-def test_json_says_of_each_line_what_it_is(run: Path, call: Call) -> None:
-    maker = MakeMore.load(run)
-    for options in ({}, {"all": True}, {"suffix": "ilon"}):
-        ended = call("sample", run, "-n", "60", "--seed", "2", "--json", *typed(options))
-        lines = [json.loads(line) for line in lines_of(ended)]
-        assert all(list(line) == ["text", "origin", "nll", "capped", "exact"] for line in lines)
-        scores = -maker.score_samples([line["text"] for line in lines])
-        assert [line["nll"] for line in lines] == pytest.approx(scores.tolist(), rel=1e-4)
-        origins = {text: name for name, part in maker.split for text in part}
-        assert [line["origin"] for line in lines] == [
-            origins.get(line["text"], "new") for line in lines
-        ]
-        assert lines[-1]["exact"] == (options != {"suffix": "ilon"})
+def test_the_same_seed_is_the_same_bytes_on_the_command_line_and_in_python(
+    run: Path, call: Call
+) -> None:
+    fifty = call("sample", run, "-n", "50", "--seed", "3").stdout
+    assert fifty.splitlines() == MakeMore.load(run).sample(50, 3)
+    five = call("sample", run, "-n", "5", "--seed", "3")
+    assert fifty.startswith(five.stdout) and len(lines_of(five)) == 5 and five.stderr == ""
+    assert call("sample", run, "-n", "5", "--seed", "4").stdout != five.stdout
 
 
-def test_led_draws_are_said_to_be_approximate_and_exact_ones_are_not(run: Path, call: Call) -> None:
-    arguments = ("sample", run, "-n", "60", "--suffix", "ilon", "--json", "--seed", "1")
-    led = call(*arguments)
-    told = [json.loads(line)["exact"] for line in lines_of(led)]
-    assert told == sorted(told, reverse=True) and not told[-1]  # led from some round on
-    found = re.search(
-        r"only (\d+) of (\d+) draws satisfied all conditions, so the others were led to it: "
-        r"approximate, effective sample size (\d+) of (\d+) draws; --exact waits instead",
-        led.stderr,
-    )
-    assert found is not None
-    passed, waited, size, drawn = map(int, found.groups())
-    assert passed < 0.1 * waited and 5 <= size <= drawn
-    exact = call(*arguments, "--exact")
-    assert all(json.loads(line)["exact"] for line in lines_of(exact))
-    assert "approximate" not in exact.stderr and exact.stdout != led.stdout
-
-
-def test_rank_shows_the_same_lines_by_nll(run: Path, call: Call) -> None:
-    for options in ((), ("--suffix", "ilon"), ("--all",)):
-        plain = lines_of(call("sample", run, "-n", "40", "--seed", "6", *options))
-        ranked = lines_of(call("sample", run, "-n", "40", "--seed", "6", "--rank", *options))
-        rows = [row.split("\t", 1) for row in ranked]
-        nll = [float(row[0]) for row in rows]
-        assert nll == sorted(nll) and sorted(row[1] for row in rows) == sorted(plain)
-        assert [row[1] for row in rows] != plain
-        scores = -MakeMore.load(run).score_samples([row[1].split("\t")[0] for row in rows])
-        assert nll == pytest.approx(scores.tolist(), rel=1e-3)
-
-
-def test_rank_shows_what_was_found_before_the_end(counted: Path, call: Call) -> None:
-    ended = call("sample", counted, "-n", "40", "--max-length", "1", "--rank")
-    rows = [line.split("\t") for line in ended.stdout.splitlines()]
-    assert ended.returncode == 7 and f"found {len(rows)} of 40 lines" in ended.stderr
-    assert sorted(row[1] for row in rows) == sorted(set("".join(LINES)))
-    assert [float(row[0]) for row in rows] == sorted(float(row[0]) for row in rows)
-
-
-def test_a_seed_is_told_once_lines_can_be_drawn(counted: Path, call: Call) -> None:
-    assert call("sample", counted, "-n", "1").stderr.startswith("makemore: --seed ")
-    assert call("sample", counted, "-n", "1", "--seed", "1").stderr == ""
+def test_a_fresh_seed_is_shown_once_lines_can_be_drawn(counted: Path, call: Call) -> None:
+    first, second = call("sample", counted), call("sample", counted)
+    assert first.stdout != second.stdout and len(lines_of(first)) == 20
+    seed = first.stderr.removeprefix("makemore: --seed ").strip()
+    assert seed.isdigit() and call("sample", counted, "--seed", seed).stdout == first.stdout
+    none = call("sample", counted, "-n", "0", "--seed", "1")
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
     for options in (("--prefix", "?"), ("--suffix", "?"), ("--pattern", "("), ("--label", "x")):
         ended = call("sample", counted, *options)
         assert ended.stdout == "" and len(ended.stderr.splitlines()) == 1
         assert ended.stderr.startswith("makemore: error: ") and options[0] in ended.stderr
 
 
+def test_all_shows_where_a_line_stands(ngram: Path, call: Call) -> None:
+    parts = {text: name for name, part in Run.load(ngram).split for text in part}
+    origins = Counter[str]()
+    for line in lines_of(call("sample", ngram, "-n", "300", "--seed", "1", "--all")):
+        text, origin = line.removesuffix(" capped").split("\t")
+        assert origin == parts.get(text, "new")
+        origins[origin] += 1
+    assert origins.total() == 300 and origins["train"] > 10 and origins["new"] > 10
+
+
+@pytest.mark.parametrize("options", [{}, {"all": True}, {"suffix": "ilon"}], ids=str)
+def test_json_says_of_each_line_what_it_is(options: dict[str, Any], run: Path, call: Call) -> None:
+    maker = MakeMore.load(run)
+    lines = objects(call("sample", run, "-n", "60", "--seed", "2", "--json", *typed(options)))
+    assert len(lines) == 60
+    assert all(list(line) == ["text", "origin", "nll", "capped", "exact"] for line in lines)
+    scores = -maker.score_samples([line["text"] for line in lines])
+    assert [line["nll"] for line in lines] == pytest.approx(scores.tolist(), rel=1e-4)
+    origins = {text: name for name, part in maker.split for text in part}
+    assert [line["origin"] for line in lines] == [
+        origins.get(line["text"], "new") for line in lines
+    ]
+    assert lines[-1]["exact"] == (options != {"suffix": "ilon"})
+
+
+@pytest.mark.parametrize("options", [(), ("--suffix", "ilon"), ("--all",)], ids=str)
+def test_rank_shows_the_same_lines_by_nll(options: tuple[str, ...], run: Path, call: Call) -> None:
+    plain = lines_of(call("sample", run, "-n", "40", "--seed", "6", *options))
+    ranked = lines_of(call("sample", run, "-n", "40", "--seed", "6", "--rank", *options))
+    rows = [row.split("\t", 1) for row in ranked]
+    nll = [float(row[0]) for row in rows]
+    assert nll == sorted(nll) and sorted(row[1] for row in rows) == sorted(plain)
+    assert [row[1] for row in rows] != plain
+    scores = -MakeMore.load(run).score_samples([row[1].split("\t")[0] for row in rows])
+    assert nll == pytest.approx(scores.tolist(), rel=1e-3)
+
+
+def test_rank_shows_what_was_found_before_the_end(counted: Path, call: Call) -> None:
+    ended = call("sample", counted, "-n", "40", "--max-length", "1", "--rank")
+    rows = [line.split("\t") for line in ended.stdout.splitlines()]
+    assert ended.returncode == 7 and f"found {len(rows)} of 40 lines" in ended.stderr
+    assert sorted(row[1] for row in rows) == sorted(set("".join(SYLLABLES)))
+    assert [float(row[0]) for row in rows] == sorted(float(row[0]) for row in rows)
+
+
+def test_a_run_is_sampled_while_it_is_training(ngram: Path, call: Call) -> None:
+    with RunWriter(ngram):
+        assert len(lines_of(call("sample", ngram, "-n", "3"))) == 3
+        assert len(lines_of(call("-o", ngram, "--sample-only"))) == 50
+        failed(call("train", "-o", ngram, "--order", "3", "--seed", "5"), 5, str(os.getpid()))
+
+
 # -- a small space --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("letters") / "run"
-    MakeMore("ngram").fit(list(LETTERS)).save(folder)
-    return folder
+def letters(runs: Callable[..., Path]) -> Path:
+    return runs("ngram", list(LETTERS))
 
 
 def test_every_string_of_two_letters_comes_once_and_then_it_is_said_that_there_is_no_other(
@@ -328,26 +148,23 @@ def test_what_to_do_is_what_would_help(letters: Path, call: Call) -> None:
 def test_no_line_is_nearer_to_the_text_than_was_asked(
     distance: int, counted: Path, call: Call
 ) -> None:
-    from rapidfuzz.distance import Levenshtein
-
-    options = ("--temperature", "1.5", "--seed", "1", "--min-length", "6")
-    plain = lines_of(call("sample", counted, "-n", "600", *options))
-    ended = call("sample", counted, "-n", "600", *options, "--min-distance", str(distance))
+    options = ("-n", "600", "--temperature", "1.5", "--seed", "1", "--min-length", "6")
+    plain = lines_of(call("sample", counted, *options))
+    ended = call("sample", counted, *options, "--min-distance", str(distance))
     far = lines_of(ended)
 
     def least(line: str) -> int:
-        return min(Levenshtein.distance(line, other) for other in LINES)
+        return min(Levenshtein.distance(line, other) for other in SYLLABLES)
 
     assert min(map(least, far)) >= distance > min(map(least, plain))
     # They are the others without the near ones, which are counted.
-    near = [line for line in plain if least(line) < distance]
     kept = [line for line in plain if least(line) >= distance]
     assert far[: len(kept)] == kept
     found = re.search(r"makemore: (\d+) lines refused: too near to one of the text", ended.stderr)
-    assert found is not None and int(found[1]) >= len(near) > 0
+    assert found is not None and int(found[1]) >= len(plain) - len(kept) > 0
 
 
-def test_a_line_that_is_too_near_is_counted_once(letters: Path, call: Call) -> None:
+def test_a_line_that_is_too_near_is_counted_once(letters: Path) -> None:
     # 27 strings of one letter, or of two that are alike but one, come up again and again.
     maker = MakeMore.load(letters)
     sampler = maker.sampler(1, min_distance=2, max_length=2, pattern="a.|.a|bb")
@@ -356,165 +173,150 @@ def test_a_line_that_is_too_near_is_counted_once(letters: Path, call: Call) -> N
     assert sampler.tally.too_near == 52 and sampler.tally.draws > 200
 
 
-def test_avoided_lines_do_not_come(counted: Path, call: Call, tmp_path: Path) -> None:
-    first = lines_of(call("sample", counted, "-n", "40", "--seed", "1"))
-    (tmp_path / "avoid.txt").write_text("\n".join([*first[::2], "a" * 2000]) + "\n")
-    (tmp_path / "nothing.txt").write_text("")
-    arguments = ("sample", counted, "-n", "40", "--seed", "1", "--avoid")
-    others = lines_of(call(*arguments, "avoid.txt"))
+def test_avoided_lines_do_not_come(counted: Path, call: Call) -> None:
+    arguments = ("sample", counted, "-n", "40", "--seed", "1")
+    first = lines_of(call(*arguments))
+    assert len(set(first)) == 40 and not set(first) & set(SYLLABLES)
+    Path("avoid.txt").write_text("\n".join([*first[::2], "a" * 2000]) + "\n")
+    Path("nothing.txt").write_text("")
+    others = lines_of(call(*arguments, "--avoid", "avoid.txt"))
     assert others[:20] == first[1::2] and not set(others) & set(first[::2])
-    assert lines_of(call(*arguments, "nothing.txt")) == first
+    assert lines_of(call(*arguments, "--avoid", "nothing.txt")) == first
     for name, words in (("missing.txt", "No such file"), (".", "Is a directory")):
-        ended = call(*arguments, name)
-        assert ended.returncode == 3 and ended.stdout == "" and words in ended.stderr
+        failed(call(*arguments, "--avoid", name), 3, words)
 
 
-# -- labels ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """1,000 lines of `upper` over letters from a to i, 250 of `lower` over letters from n to u."""
-    luck, folder = random.Random(3), tmp_path_factory.mktemp("labelled")
-    rows = dict[str, str]()
-    for name, letters, number in (("upper", "abdegi", 1000), ("lower", "nopsu", 1250)):
-        while len(rows) < number:
-            rows["".join(luck.choice(letters) for _ in range(luck.randint(3, 7)))] = name
-    (folder / "rows.tsv").write_text("".join(f"{line}\t{name}\n" for line, name in rows.items()))
-    return folder
-
-
-@pytest.fixture
-def families(labelled: Path, call: Call) -> Path:
-    run = labelled / "run"
-    if not run.exists():
-        options = ("--labels", "--model", "ngram", "--smoothing", "add-k", "--k", "0")
-        ended = call("train", labelled / "rows.tsv", "-o", run, *options, "--order", "2")
-        assert ended.returncode == 0, ended.stderr
-        # What is shown while it trains is of its labels, too: not of an input that it never saw.
-        samples = (run / "samples.txt").read_text().splitlines()
-        glimpses = [line.split("\t")[1] for line in samples]
-        assert glimpses and all(
-            set(line) <= set("abdegi") or set(line) <= set("nopsu") for line in glimpses
-        )
-    return run
-
-
-@pytest.mark.parametrize(("label", "letters"), [("upper", "abdegi"), ("lower", "nopsu")])
-def test_lines_of_a_label_are_of_that_label_alone(
-    label: str, letters: str, families: Path, call: Call
-) -> None:
-    found = lines_of(call("sample", families, "-n", "200", "--label", label))
-    assert len(set(found)) == 200 and all(set(line) <= set(letters) for line in found)
-    conditions = ("--label", label, "--prefix", letters[0], "--suffix", letters[-1], "--json")
-    entries = [json.loads(line) for line in lines_of(call("sample", families, *conditions))]
-    assert all(list(entry)[-1] == "label" and entry["label"] == label for entry in entries)
-    assert all(entry["text"][0] + entry["text"][-1] == letters[0] + letters[-1]
-               for entry in entries)  # fmt: skip
+# -- options at their limits ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("mixture", "share"),
-    [("", 0.8), ("upper=.3,lower=.7", 0.3), ("upper=1,lower=3", 0.25), ("lower, upper", 0.5)],
-)
-def test_mixtures_have_their_shares(mixture: str, share: float, families: Path, call: Call) -> None:
-    options = ["--label", mixture] if mixture else []
-    shown = lines_of(call("sample", families, "-n", "4000", "--seed", "9", "--all", *options))
-    count = sum(line.split("\t")[2] == "upper" for line in shown)
-    assert abs(count - 4000 * share) < 4 * math.sqrt(4000 * share * (1 - share))
-    for line in shown:
-        text, _, label = line.split("\t")
-        assert set(text) <= set("abdegi" if label == "upper" else "nopsu")
-
-
-def test_labels_that_are_none_are_refused_in_words(
-    families: Path, counted: Path, call: Call
+    "option",
+    [
+        "--temperature -1", "--temperature nan", "--temperature inf", "--temperature abc",
+        "--temperature 1e400", "--top-k 0", "--top-k -1", "--top-k 1.5", "--top-k x", "--top-p 0",
+        "--top-p -0.5", "--top-p 1.5", "--top-p nan", "--min-p 2", "-n -1", "-n x", "-n 1e3",
+        "--min-length -1", "--min-length 1000000000", "--max-length 0", "--seed -1",
+        "--seed 9223372036854775808", "--seed x",
+    ],
+)  # fmt: skip
+def test_72_to_81_options_that_cannot_be_are_refused(
+    option: str, few_names: Path, call: Call
 ) -> None:
-    for typed_label, words in (
-        ("uper", "unknown label 'uper': did you mean 'upper'?"),
-        ("xyz", "unknown label 'xyz': known are lower, upper"),
-        ("upper=.5,lowr=.5", "unknown label 'lowr': did you mean 'lower'?"),
-        ("upper=x", "'x' is no share of 'upper' (--label): give NAME=.7,OTHER=.3"),
-        ("upper=0", "'0' is no share of 'upper'"), ("upper=-1", "'-1' is no share"),
-        ("upper=nan", "'nan' is no share"),
+    failed(call("sample", few_names, *option.split()), 2, option.split()[0])
+
+
+@pytest.mark.parametrize("prefix", ["x", "emma7", "\u00e9", "a\nb", " emma", "\x1b[31m", "A"])
+def test_75_prefixes_that_no_line_has_are_named(prefix: str, few_names: Path, call: Call) -> None:
+    failed(call("sample", few_names, "--prefix", prefix), 2, "--prefix")
+
+
+def drawn(call: Call, folder: Path | str, *options: str) -> list[dict[str, Any]]:
+    return objects(call("sample", folder, "--seed", "1", "--all", "--json", *options))
+
+
+def test_71_and_72_temperature(few_names: Path, call: Call) -> None:
+    greedy = drawn(call, few_names, "--temperature", "0", "-n", "5")
+    assert len({sample["text"] for sample in greedy}) == 1
+    for cold in ("1e-300", "5e-324", "0.001"):
+        assert drawn(call, few_names, "--temperature", cold, "-n", "5") == greedy
+    hot = drawn(call, few_names, "--temperature", "1e300", "-n", "2000")
+    first = [sample["text"][:1] for sample in hot]
+    symbols = ["", *Run.load(few_names).vocabulary.symbols]
+    expected = len(hot) / len(symbols)
+    for symbol in symbols:  # uniform over the symbols and the end, 5 deviations wide
+        assert abs(first.count(symbol) - expected) < 5 * math.sqrt(expected)
+    assert all(math.isfinite(sample["nll"]) for sample in hot)
+
+
+def test_73_limits_that_limit_and_those_that_do_not(few_names: Path, call: Call) -> None:
+    plain = drawn(call, few_names, "-n", "50")
+    size = str(len(Run.load(few_names).vocabulary))
+    for option in (
+        ("--top-k", size), ("--top-k", str(10**18)), ("--top-k", "none"), ("--top-p", "1"),
+        ("--min-p", "0"), ("--prefix", ""),
     ):  # fmt: skip
-        for command in ("sample", "top"):
-            ended = call(command, families, "--label", typed_label)
-            assert (ended.returncode, ended.stdout) == (2, "") and words in ended.stderr
-    ended = call("sample", counted, "--label", "upper")
-    assert ended.returncode == 2 and "train with --labels" in ended.stderr
+        assert drawn(call, few_names, "-n", "50", *option) == plain
+    greedy = drawn(call, few_names, "-n", "5", "--temperature", "0")
+    for option in (("--top-k", "1"), ("--top-p", "1e-300"), ("--min-p", "1")):
+        assert drawn(call, few_names, "-n", "5", *option) == greedy
+    for option in (
+        ("--temperature", "0.5"), ("--top-k", "2"), ("--top-p", "0.5"), ("--min-p", "0.5"),
+        ("--prefix", "em"), ("--min-length", "6"), ("--max-length", "3"),
+    ):  # fmt: skip
+        limited = drawn(call, few_names, "-n", "50", *option)
+        assert len(limited) == 50 and limited != plain, option
 
 
-# -- symbols of more than one character -----------------------------------------------------------
+def test_74_a_billion_lines_stream_and_end_on_an_interrupt(few_names: Path) -> None:
+    command = [SCRIPT, "sample", few_names, "-n", "1000000000", "--all"]
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen(command, stdout=nowhere, stderr=subprocess.PIPE)
+        assert process.stderr is not None and process.stderr.readline().startswith(b"makemore: --s")
+        time.sleep(0.3)  # it draws
+        before = memory(process.pid)
+        time.sleep(0.5)
+        after = memory(process.pid)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        errors = process.communicate(timeout=20)[1]
+    assert process.returncode == 130 and time.monotonic() - began < 5
+    assert b"Traceback" not in errors and after - before < 20 * 2**20
 
-RULE = r"Cl|Br|\[nH\]|[BCNOc]|[()=1]"
+
+def memory(pid: int) -> int:
+    """Bytes that a process holds; 0 where that cannot be asked."""
+    path = Path(f"/proc/{pid}/statm")
+    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if path.exists() else 0
 
 
-def molecule(luck: random.Random) -> str:
-    atoms = ["C", "N", "O", "B", "Cl", "Br", "[nH]", "c1c[nH]c1", "(Cl)", "=O"]
-    return "C" + "".join(luck.choice(atoms) for _ in range(luck.randint(1, 5)))
-
-
-@pytest.fixture(scope="module")
-def molecules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    luck, folder = random.Random(2), tmp_path_factory.mktemp("molecules") / "run"
-    lines = {molecule(luck) for _ in range(500)}
-    lines |= {"Cl" + molecule(luck) for _ in range(200)}
-    MakeMore("ngram", order=3, symbols=RULE).fit(sorted(lines)).save(folder)
-    return folder
+def test_75_a_prefix_longer_than_what_the_model_sees(named: Path, call: Call) -> None:
+    maker, prefix = MakeMore.load(named), "emma" * 20
+    assert len(prefix) > maker._model.block_size
+    samples = drawn(call, named, "-n", "5", "--prefix", prefix)
+    assert all(sample["text"].startswith(prefix) for sample in samples)
+    ended = [sample for sample in samples if not sample["capped"]]
+    expected = -maker.score_samples([sample["text"] for sample in ended])
+    assert [sample["nll"] for sample in ended] == pytest.approx(expected.tolist(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {}, {"prefix": "C"}, {"prefix": "Cl"}, {"suffix": "l"}, {"suffix": "H]"},
-        {"contains": "lC"}, {"contains": "[n"}, {"exclude": "lr"}, {"exclude": "(=1"},
-        {"pattern": r"(C|Br|\[nH\]|Cl)+"}, {"pattern": "C[^C].*r"},
-        {"min_length": 3, "max_length": 3},
-        {"prefix": "Cl", "suffix": "]", "contains": "rC", "exclude": "NO", "pattern": "[^=1]+",
-         "min_length": 4, "max_length": 8},
+        "--min-length 5 --max-length 4", "--prefix emma --max-length 3", "--contains q",
+        "--suffix E", "--pattern x+", "--suffix a --pattern [ab]*b",
+        "--exclude abcdefghijklmnopqrstuvwxyz", "--prefix em --suffix mi --max-length 2",
     ],
-    ids=str,
 )  # fmt: skip
-def test_conditions_are_on_characters_and_lengths_in_symbols(
-    options: dict[str, Any], molecules: Path, call: Call
-) -> None:
-    arguments = ("-n", "20", "--seed", "1", *typed(options))
-    found = lines_of(call("sample", molecules, *arguments))
-    known = {line for _, part in MakeMore.load(molecules).split for line in part}
-    assert len(set(found)) == 20 and not set(found) & known
-    for line in found:
-        symbols = re.findall(RULE, line)
-        assert "".join(symbols) == line and satisfied(line, options, len(symbols))
-    if options == {"prefix": "C"}:  # a line of Cl starts with C, too
-        assert {line[:2] == "Cl" for line in found} == {True, False}
-    if options == {"suffix": "l"}:
-        assert all(line.endswith("Cl") for line in found)
+def test_76_what_cannot_be_is_told_at_once(options: str, few_names: Path, call: Call) -> None:
+    words, began = options.split(), time.monotonic()
+    ended = call("sample", few_names, *words)
+    failed(ended, 7, "no line satisfies all conditions", " ".join(words[:2]))
+    assert time.monotonic() - began < 1
 
 
-# -- as processes ---------------------------------------------------------------------------------
-
-CliCall = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.mark.parametrize("options", [[], ["--suffix", "ilon"], ["--json"], ["--rank"], ["--all"]])
-def test_a_process_of_its_own_shows_the_same(
-    options: list[str], counted: Path, call: Call, cli: CliCall
-) -> None:
-    arguments = ("sample", counted, "-n", "7", "--seed", "8", *options)
-    ended, here = cli(*arguments), call(*arguments)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, here.stdout, here.stderr)
+def test_76_what_is_not_found_ends_and_shows_what_was(few_names: Path, call: Call) -> None:
+    began = time.monotonic()
+    ended = call("sample", few_names, "-n", "500", "--max-length", "2", "--seed", "1")
+    found = ended.stdout.splitlines()
+    assert 0 < len(found) < 500 and all(len(line) <= 2 for line in found)
+    assert ended.returncode == 7 and f"found {len(found)} of 500 lines after" in ended.stderr
+    assert time.monotonic() - began < 30 and len(set(found)) == len(found)
 
 
-def test_a_run_of_counts_is_sampled_without_torch_and_no_extra_is_loaded_before_its_use(
-    counted: Path,
-) -> None:
-    code = (
-        "import sys; from makemore.cli.main import run; run(sys.argv[1:]);"
-        "print([name for name in ('torch', 'rapidfuzz', 'matplotlib', 'rich', 'regex')"
-        " if name in sys.modules], file=sys.stderr)"
-    )
-    for more, loaded in (([], "[]"), (["--min-distance", "2"], "['rapidfuzz']")):
-        command = [sys.executable, "-c", code, "sample", counted, "-n", "2", *more]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert ended.returncode == 0 and ended.stderr.splitlines()[-1] == loaded
+def test_78_nothing_new_is_possible(call: Call) -> None:
+    learn(call, "a\naa\naaa\naaaa\n")
+    arguments = ("sample", "run", "-n", "5", "--max-length", "4")
+    failed(call(*arguments), 7, "found 0 of 5 lines after")
+    assert len(lines_of(call(*arguments, "--all"))) == 5
+
+
+def test_79_a_line_that_does_not_end_is_cut_and_marked(call: Call) -> None:
+    learn(call, "a" * 60, "--order", "2")
+    samples = drawn(call, "run", "-n", "200")
+    capped = [sample["text"] for sample in samples if sample["capped"]]
+    assert 5 < len(capped) < 195
+    assert {len(text) for text in capped} == {120}  # twice the longest line
+    assert max(len(sample["text"]) for sample in samples) == 120
+    assert "\tnew capped\n" in call("sample", "run", "-n", "200", "--seed", "1", "--all").stdout
+    shown = lines_of(call("sample", "run", "-n", "30", "--seed", "1"))
+    assert len(shown) == 30 and not {*capped} & {*shown}  # never shown as if it had ended

@@ -2,71 +2,51 @@
 
 from __future__ import annotations
 
-import fcntl
-import itertools
 import json
 import math
-import os
 import subprocess
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from rich.cells import cell_len
 
+from conftest import Call
 from makemore import MakeMore, parallel
 from makemore.analysis import novelty
 from makemore.cli.commands.compare import plain
+from makemore.cli.tables import aligned
 from makemore.experiments import compare as compared
 from makemore.experiments.compare import Row, Started, floor, measure, ordered, verdict
 from makemore.models.core import registry
 from makemore.report.plots.comparison import losses
-from makemore.report.plots.style import DARK, LIGHT
-from makemore.text.corpus import Corpus
-from makemore.text.dataset import train_val_test_split
-
-Call = Callable[..., subprocess.CompletedProcess[str]]
+from makemore.report.plots.style import DARK, LIGHT, png
+from makemore.text import Corpus, train_val_test_split
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
-GREEK = ["".join(parts) for parts in product("αβγδ", "εηιο", ("λα", "ρι", "νο", "σα"))]
+PARTS = train_val_test_split(Corpus.from_lines(LINES))
 FAST = ("--max-steps", "3", "--threads", "1", "--seed", "5")
 SOME = "mlp,ngram,bigram"
 
 PLUGIN = '''
 """Broken: fails as it is told."""
-from dataclasses import dataclass
 from makemore.models.core.registry import register
 from makemore.models.bigram import Bigram
 
 @register("broken")
 class Broken(Bigram):
-    @dataclass(frozen=True)
-    class Options:
-        pass
-
     def forward(self, inputs):
         raise KeyError("no such row")
 '''
+pytestmark = pytest.mark.usefixtures("unrendered")
 
 
 @pytest.fixture(autouse=True)
-def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "default_threads", lambda: 1)
-
-
-@pytest.fixture
-def charts() -> None:
-    """Named by a test that looks at the pictures; the others draw none, to be quick."""
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr(novelty, "DRAWS", 50)
     monkeypatch.setattr("makemore.sampling.policy.GIVE_UP", 500)
-    if "charts" not in request.fixturenames:
-        monkeypatch.setattr("makemore.cli.commands.compare.draw", lambda *_: None)
 
 
 @pytest.fixture
@@ -74,14 +54,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "names.txt"
     path.write_text("\n".join(LINES) + "\n")
     return path
-
-
-@pytest.fixture
-def broken(tmp_path: Path) -> Any:
-    path = tmp_path / "broken.py"
-    path.write_text(PLUGIN)
-    yield path
-    registry._register.pop("broken", None)
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
@@ -107,8 +79,7 @@ def failed(ended: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 
 def test_a_row_is_what_the_estimator_says() -> None:
     """By another way: fit, report and sample of one model with the same options."""
-    parts = train_val_test_split(Corpus.from_lines(LINES))
-    events = list(compared.compare(["mlp"], parts, {"max_steps": 4, "threads": 1, "seed": 2}, True))
+    events = list(compared.compare(["mlp"], PARTS, {"max_steps": 4, "threads": 1, "seed": 2}, True))
     row = events[-1]
     assert isinstance(events[0], Started) and isinstance(row, Row)
     maker = MakeMore("mlp", max_steps=4, threads=1, random_state=2).fit(LINES)
@@ -137,30 +108,24 @@ def test_the_shares_are_counted_by_hand() -> None:
 
 
 def test_the_floor_is_trained_first_and_each_model_once() -> None:
-    parts = train_val_test_split(Corpus.from_lines(LINES))
-    events = compared.compare(["mlp", "bigram", "ngram", "mlp"], parts, {"max_steps": 1})
+    events = compared.compare(["mlp", "bigram", "ngram", "mlp"], PARTS, {"max_steps": 1})
     kinds = [(type(e).__name__, e.model) for e in events if isinstance(e, Started | Row)]
-    assert kinds == [
-        (kind, name) for name in ("ngram", "mlp", "bigram") for kind in ("Started", "Row")
-    ]
+    assert kinds == [(k, name) for name in ("ngram", "mlp", "bigram") for k in ("Started", "Row")]
 
 
-def test_the_test_part_is_scored_only_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_part_is_scored_only_if_asked_for(monkeypatch) -> None:
     asked: list[str] = []
     report = MakeMore.report
     monkeypatch.setattr(MakeMore, "report", lambda s, name: asked.append(name) or report(s, name))
-    parts = train_val_test_split(Corpus.from_lines(LINES))
-    *_, row = compared.compare(["ngram"], parts, {})
+    *_, row = compared.compare(["ngram"], PARTS, {})
     assert asked == ["train", "val"] and isinstance(row, Row) and row.test is None
 
 
 ROWS = [
-    Row("mlp", 5, 1.0, 1.2, 1.9, test=1.0),
-    Row("ngram", 9, 0.1, 0.9, 1.5, test=3.0),
-    Row("bad", error="it diverged", code=6),
-    Row("gru", 7, 9.0, 1.3, 1.4, test=2.0),
+    Row("mlp", 5, 1.0, 1.2, 1.9, test=1.0), Row("ngram", 9, 0.1, 0.9, 1.5, test=3.0),
+    Row("bad", error="it diverged", code=6), Row("gru", 7, 9.0, 1.3, 1.4, test=2.0),
     Row("same", 7, 9.0, 1.3, 1.5),
-]
+]  # fmt: skip
 
 
 def test_the_order_is_by_val_and_the_floor_must_be_beaten() -> None:
@@ -177,16 +142,12 @@ def test_the_order_is_by_val_and_the_floor_must_be_beaten() -> None:
     assert "held back" in verdict(few)[0]
 
 
-# -- the chart ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 def test_the_chart_has_the_numbers_of_the_rows(theme: Any) -> None:
     made = losses(ROWS, "na$m$e", theme=theme)
     axis, costs = made.axes
-    assert [label.get_text() for label in axis.get_yticklabels()] == [
-        row.model for row in ordered(ROWS)
-    ]
+    named = [label.get_text() for label in axis.get_yticklabels()]
+    assert named == [row.model for row in ordered(ROWS)]
     assert axis.yaxis_inverted()
     dots: dict[str, list[tuple[float, float]]] = {}
     for line in axis.lines:
@@ -201,22 +162,18 @@ def test_the_chart_has_the_numbers_of_the_rows(theme: Any) -> None:
     assert told[2:] == [(0, "7"), (0, "9.0"), (1, "9"), (1, "0.1"), (2, "7"), (2, "9.0"),
                         (3, "5"), (3, "1.0"), (4, "failed")]  # fmt: skip
     assert axis.get_title(loc="left") == "Loss of each model on na$m$e"
-
-
-def test_the_chart_without_val_shows_train() -> None:
+    # Without val it shows train.
     made = losses([Row("ngram", 1, 1.0, 1.0), Row("mlp", 1, 1.0, 2.0)])
     found = {str(line.get_label()): float(line.get_xdata()[0]) for line in made.axes[0].lines}
     assert found == {"train of the counts": 1.0, "train": 2.0}
 
 
-def test_the_chart_of_many_and_of_none(tmp_path: Path) -> None:
-    from makemore.report.plots.style import save
-
+def test_the_chart_of_many_and_of_none() -> None:
     many = [Row(f"m{n}_$x$<b>😀" * 3, 10**n, 10.0**n, 2.0, 2.0 + n / 100) for n in range(12)]
     none = [Row("x", error="no")]
     endless = [Row("ngram", 1, 1.0, 1.0, math.inf), Row("mlp", 1, 1.0, None, None)]
-    for number, rows in enumerate((many, none, endless, [])):
-        assert len(save(tmp_path, str(number), losses, rows, "t\x1b$e")) == 2
+    for rows in (many, none, endless, []):
+        assert png(losses, rows, "a_$b$|<i>\x1b", theme=DARK).startswith(b"\x89PNG")
     heights = [losses(rows).get_figheight() for rows in (many[:5], many)]
     assert heights[0] < heights[1]  # a row keeps its height
 
@@ -224,9 +181,7 @@ def test_the_chart_of_many_and_of_none(tmp_path: Path) -> None:
 # -- the command ----------------------------------------------------------------------------------
 
 
-def test_the_command_prints_and_writes(
-    call: Call, text: Path, tmp_path: Path, charts: None
-) -> None:
+def test_the_command_prints_and_writes(call: Call, text: Path, tmp_path: Path) -> None:
     ended = call("compare", text, "--models", SOME, *FAST)
     lines = shown(ended)
     folder = tmp_path / "runs" / "names-compare"
@@ -260,47 +215,38 @@ def test_the_command_prints_and_writes(
     assert facts["data"] in page and facts["date"] in page
 
 
-def test_a_finished_model_is_not_trained_again(
-    call: Call, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_model_is_not_trained_again(call: Call, text, tmp_path, monkeypatch) -> None:
     first = call("compare", text, "--models", SOME, *FAST, "-o", "c")
     pages = [(tmp_path / "c" / name).read_bytes() for name in ("rows.jsonl", "table.md")]
     monkeypatch.setattr(compared, "_one", lambda *_: pytest.fail("trained again"))
     again = call("compare", text, "--models", SOME, *FAST, "-o", "c")
     assert again.stdout == first.stdout and "finished before: ngram, mlp, bigram" in again.stderr
     assert pages == [(tmp_path / "c" / name).read_bytes() for name in ("rows.jsonl", "table.md")]
+    as_json = shown(call("compare", text, "--models", SOME, *FAST, "-o", "c", "--json"))
+    by_val = sorted(rows_of(tmp_path / "c"), key=lambda row: row["val"])
+    assert [json.loads(line) for line in as_json] == by_val
 
 
-def test_more_models_can_be_added(call: Call, text: Path, tmp_path: Path) -> None:
+def test_only_what_is_missing_is_trained(call: Call, text: Path, tmp_path: Path) -> None:
+    """More models can be added, and the model of a torn line is trained again."""
     shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
-    before = rows_of(tmp_path / "c")
-    shown(call("compare", text, "--models", "bigram", *FAST, "-o", "c"))
-    after = rows_of(tmp_path / "c")
-    assert after[:1] == before and [row["model"] for row in after] == ["ngram", "bigram"]
-
-
-@pytest.mark.parametrize("torn", ["half of the last row", "half of the first line", "nothing"])
-def test_a_torn_line_is_dropped(call: Call, text: Path, tmp_path: Path, torn: str) -> None:
-    first = call("compare", text, "--models", "ngram,bigram", *FAST, "-o", "c")
     path = tmp_path / "c" / "rows.jsonl"
-    body = path.read_bytes()
-    cut = {"half of the last row": len(body) - 40, "half of the first line": 40, "nothing": 0}
-    path.write_bytes(body[: cut[torn]])
-    again = call("compare", text, "--models", "ngram,bigram", *FAST, "-o", "c")
-    assert again.returncode == 0
+    one, both = path.read_bytes(), ("compare", text, "--models", "ngram,bigram", *FAST, "-o", "c")
+    first, whole = shown(call(*both)), rows_of(path.parent)
+    assert path.read_bytes().startswith(one)
+    assert [row["model"] for row in whole] == ["ngram", "bigram"]
+    path.write_bytes(path.read_bytes()[:-40])  # wherever else it may be torn: test_journal.py
+    again, rows = shown(call(*both)), rows_of(path.parent)
+    assert path.read_bytes().startswith(one)
+    assert [{**row, "seconds": 0} for row in rows] == [{**row, "seconds": 0} for row in whole]
+    assert [line.split()[0] for line in again[1:3]] == [line.split()[0] for line in first[1:3]]
 
-    def without_seconds(folder: Path) -> list[dict[str, Any]]:
-        return [{**row, "seconds": 0} for row in rows_of(folder)]
 
-    kept = rows_of(tmp_path / "c")
-    assert [row["model"] for row in kept] == ["ngram", "bigram"]
-    if torn == "half of the last row":
-        assert body.splitlines()[:2] == path.read_bytes().splitlines()[:2]
-    path.write_bytes(body)
-    assert without_seconds(tmp_path / "c") == [{**row, "seconds": 0} for row in kept]
-    assert [line.split()[0] for line in again.stdout.splitlines()[1:3]] == [
-        line.split()[0] for line in first.stdout.splitlines()[1:3]
-    ]
+@pytest.fixture
+def counted(call: Call, text: Path, tmp_path: Path) -> Any:
+    """Compares the counts in folder c, where that was done once before, with other words."""
+    assert call("compare", text, "--models", "ngram", *FAST, "-o", "c").returncode == 0
+    return lambda *words: call("compare", text, "--models", "ngram", *words, "-o", "c")
 
 
 OTHER = {
@@ -308,62 +254,54 @@ OTHER = {
     "seed was 5, is not given": ("--max-steps", "3", "--threads", "1"),
     "test was false, is true": (*FAST, "--test"),
     "keep_copies was not given, is true": (*FAST, "--keep-copies"),
+    "its text is another": FAST,
 }
 
 
 @pytest.mark.parametrize("words", OTHER)
-def test_another_command_is_refused(call: Call, text: Path, tmp_path: Path, words: str) -> None:
-    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+def test_another_command_is_refused(counted: Any, text: Path, tmp_path: Path, words: str) -> None:
+    if words == "its text is another":
+        text.write_text("\n".join([*LINES, "one more"]) + "\n")
     body = (tmp_path / "c" / "rows.jsonl").read_bytes()
-    failed(call("compare", text, "--models", "ngram", *OTHER[words], "-o", "c"), 2, words)
+    failed(counted(*OTHER[words]), 2, words)
     assert (tmp_path / "c" / "rows.jsonl").read_bytes() == body
-    shown(call("compare", text, "--models", "ngram", *OTHER[words], "-o", "c", "--fresh"))
+    shown(counted(*OTHER[words], "--fresh"))
 
 
-def test_another_text_is_refused(call: Call, text: Path, tmp_path: Path) -> None:
-    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
-    text.write_text("\n".join([*LINES, "one more"]) + "\n")
-    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 2, "its text is another")
-
-
-def test_a_folder_of_something_else_is_left_alone(call: Call, text: Path, tmp_path: Path) -> None:
+def test_what_is_no_folder_of_rows_is_left_alone(call: Call, text: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    (tmp_path / "file").write_text("x")
-    for name in ("mine", "file"):
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "rows.jsonl").symlink_to(tmp_path / "mine" / "letter.txt")
+    for name, code in (("mine", 4), ("mine/letter.txt", 4), ("link", 5)):
         ended = call("compare", text, "--models", "ngram", *FAST, "-o", name, "--fresh")
-        failed(ended, 4, "give another -o")
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+        failed(ended, code)
+    assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["dear"]
 
 
-@pytest.mark.parametrize(
-    "damage", ["[1]\n", '{"format": 1}\n', "not json\n", '{"a": 1, "a": 2}\n', "row"]
-)
-def test_a_damaged_file_is_named(call: Call, text: Path, tmp_path: Path, damage: str) -> None:
-    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
+@pytest.mark.parametrize("damage", ['{"format": 1}\n', "not json\n", "row"])
+def test_a_damaged_file_is_named(counted: Any, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "c" / "rows.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     row = {**json.loads(lines[1]), "val": "low"}
     path.write_text(lines[0] + json.dumps(row) + "\n" if damage == "row" else damage)
-    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 4, "rows.jsonl")
-    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c", "--fresh"))
+    failed(counted(*FAST), 4, "rows.jsonl")
+    shown(counted(*FAST, "--fresh"))
     assert len(rows_of(tmp_path / "c")) == 1
 
 
-def test_a_folder_is_held_by_one_process(call: Call, text: Path, tmp_path: Path) -> None:
-    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
-    handle = os.open(tmp_path / "c" / "rows.jsonl", os.O_RDWR)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 5, "another process")
-    os.close(handle)
-    shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
-    link = tmp_path / "l"
-    link.mkdir()
-    (link / "rows.jsonl").symlink_to(tmp_path / "c" / "rows.jsonl")
-    assert call("compare", text, "--models", "ngram", *FAST, "-o", "l").returncode in (4, 5)
+def test_a_folder_is_held_by_one_process(counted: Any, tmp_path: Path) -> None:
+    first = json.loads((tmp_path / "c" / "rows.jsonl").read_text().splitlines()[0])
+    ledger, _ = compared.opened(tmp_path / "c", first)
+    with ledger:
+        failed(counted(*FAST), 5, "another process")
+    shown(counted(*FAST))
 
 
-def test_what_a_model_raises_is_a_row(call: Call, text: Path, tmp_path: Path, broken: Path) -> None:
+def test_what_a_model_raises_is_a_row(call: Call, text: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(registry, "_register", dict(registry._register))
+    broken = tmp_path / "broken.py"
+    broken.write_text(PLUGIN)
     command = ["compare", text, "--models", "broken,ngram", *FAST, "-o", "c", "--plugin", broken]
     lines = shown(call(*command))
     assert "broken failed: KeyError: 'no such row'" in lines
@@ -375,12 +313,9 @@ def test_what_a_model_raises_is_a_row(call: Call, text: Path, tmp_path: Path, br
     assert alone.returncode == 1
 
 
-def test_a_training_that_diverges_does_not_stop_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    parts = train_val_test_split(Corpus.from_lines(LINES))
+def test_a_training_that_diverges_does_not_stop_the_others() -> None:
     asked = {"max_steps": 3, "learning_rate": 1e30, "optimizer": "sgd", "threads": 1}
-    rows = [e for e in compared.compare(["bow", "ngram"], parts, asked) if isinstance(e, Row)]
+    rows = [e for e in compared.compare(["bow", "ngram"], PARTS, asked) if isinstance(e, Row)]
     assert [(row.model, row.code) for row in rows] == [("ngram", 0), ("bow", 6)]
     assert "diverged" in str(rows[1].error)
 
@@ -416,47 +351,32 @@ def test_unseen_is_shown_where_copies_exist(call: Call, text: Path, tmp_path: Pa
     assert f"{row['val_unseen']:.4f}" in ended.stdout
 
 
-def test_json_is_one_object_a_model(call: Call, text: Path, tmp_path: Path) -> None:
-    ended = call("compare", text, "--models", SOME, *FAST, "-o", "c", "--json")
-    rows = [json.loads(line) for line in shown(ended)]
-    assert sorted(rows, key=lambda row: row["val"]) == rows
-    assert sorted(rows, key=str) == sorted(rows_of(tmp_path / "c"), key=str)
-
-
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    "arguments, code, word",
     [
-        (["--models", "grru"], 2, "gru"),
-        (["--models", ""], 2, "unknown model"),
-        (["--max-steps", "0"], 2, "max_steps"),
-        (["--device", "moon"], 2, "device"),
-        (["--seed", "-1"], 2, "seed"),
+        (["names.txt", "--models", "grru"], 2, "gru"),
+        (["names.txt", "--models", ""], 2, "unknown model"),
+        (["names.txt", "--max-steps", "0"], 2, "max_steps"),
+        (["names.txt", "--device", "moon"], 2, "device"),
+        (["names.txt", "--seed", "-1"], 2, "seed"),
+        (["nowhere.txt", *FAST], 3, "nowhere.txt"),
     ],
 )
-def test_what_cannot_be_is_refused(
-    call: Call, text: Path, tmp_path: Path, arguments: list[str], code: int, words: str
-) -> None:
-    failed(call("compare", text, *arguments, "-o", "c"), code, words)
+def test_what_cannot_be_is_refused(call: Call, text, tmp_path, arguments, code, word) -> None:
+    failed(call("compare", *arguments, "-o", "c"), code, word)
     assert not (tmp_path / "c").exists()
 
 
-def test_no_file_is_refused(call: Call) -> None:
-    failed(call("compare", "nowhere.txt", *FAST), 3, "nowhere.txt")
+TEXTS = {
+    "greek": ["".join(parts) for parts in product("αβγδ", "εηιο", ("λα", "ρι", "νο", "σα"))],
+    "one symbol": ["a" * n for n in range(1, 70)],
+    "hostile": [a + b for a, b in product("|$_<`*", ("x|", "<b>", "\x1b[1m", "a_"))],
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        ("greek", GREEK),
-        ("one symbol", ["a" * n for n in range(1, 70)]),
-        (
-            "hostile",
-            [a + b for a, b in itertools.product("|$_<`*", ("x|", "<b>", "\x1b[1m", "a_"))],
-        ),
-    ],
-)
-def test_other_texts(call: Call, tmp_path: Path, name: str, lines: list[str], charts: None) -> None:
-    (tmp_path / "a_$b$|<i>.txt").write_text("\n".join(lines) + "\n")
+@pytest.mark.parametrize("name", TEXTS)
+def test_other_texts(call: Call, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a_$b$|<i>.txt").write_text("\n".join(TEXTS[name]) + "\n")
     ended = call("compare", "a_$b$|<i>.txt", "--models", "ngram,bigram", *FAST, "-o", "c")
     assert ended.stdout.replace("\n", "").isprintable()
     assert len(shown(ended)) > 3
@@ -468,15 +388,16 @@ def test_other_texts(call: Call, tmp_path: Path, name: str, lines: list[str], ch
     assert not any(sign in "".join(prose) for sign in "<$`*")
 
 
-def test_plain_text_is_nothing_but_text() -> None:
+def test_cells_are_nothing_but_text_and_hold_wide_symbols() -> None:
     assert plain("deep_mlp, 1.5 (x)") == "deep_mlp, 1.5 (x)"
     assert plain("<b>|_x_`") == "&#60;b&#62;&#124;&#95;x&#95;&#96;"
     assert plain("a\x1bb") == "a&#92;x1bb"
+    lines = aligned(["a", "b"], [["李明", "x"], ["é", "y"], ["nan", "z"]])
+    assert len({cell_len(line) for line in lines}) == 1
+    assert len({cell_len(line.rsplit(" ", 1)[0]) for line in lines}) == 1
 
 
-def test_what_was_finished_stays_when_it_is_stopped(
-    call: Call, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_finished_stays_when_it_is_stopped(call, text, tmp_path, monkeypatch) -> None:
     whole = compared._one
 
     def one(model: str, *rest: Any) -> Any:
@@ -497,9 +418,7 @@ def test_what_was_finished_stays_when_it_is_stopped(
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["rows.jsonl"]
 
 
-def test_all_models_are_compared_without_models(
-    call: Call, text: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_models_are_compared_without_models(call: Call, text: Path, monkeypatch) -> None:
     trained: list[str] = []
 
     def one(model: str, *_: Any) -> Any:
@@ -509,9 +428,8 @@ def test_all_models_are_compared_without_models(
     monkeypatch.setattr(compared, "_one", one)
     shown(call("compare", text, *FAST))
     # The ensemble trains for many minutes, and only when it is named.
-    assert trained[0] == "ngram" and sorted(trained) == sorted(
-        {*registry.model_names()} - {"ensemble"}
-    )
+    wanted = sorted({*registry.model_names()} - {"ensemble"})
+    assert trained[0] == "ngram" and sorted(trained) == wanted
     shown(call("compare", text, *FAST, "--models", "ensemble", "-o", "other"))
     assert trained[-1] == "ensemble"
 
@@ -522,13 +440,3 @@ def test_eval_has_the_same_shares(call: Call, text: Path) -> None:
     assert call("train", text, "--model", "ngram", "-o", "r").returncode == 0
     *_, shares = map(json.loads, call("eval", "r", "--json").stdout.splitlines())
     assert shares == {"samples": 50, **row["shares"]}
-
-
-def test_columns_hold_wide_symbols() -> None:
-    from rich.cells import cell_len
-
-    from makemore.cli.tables import aligned
-
-    lines = aligned(["a", "b"], [["李明", "x"], ["é", "y"], ["nan", "z"]])
-    assert len({cell_len(line) for line in lines}) == 1
-    assert np.unique([cell_len(line.rsplit(" ", 1)[0]) for line in lines]).size == 1

@@ -14,41 +14,24 @@ import torch
 
 from conftest import Call
 from makemore import MakeMore
-from makemore.api.plan import Plan
+from makemore.api import Plan
 from makemore.errors import UsageError
-from makemore.experiments.lr_finder import (
-    EXPLODED,
-    Point,
-    Suggestion,
-    Trained,
-    at_each_rate,
-    best_of,
-    exponential,
-    good_range,
-    increasing,
-    smoothed,
-    suggest,
-)
-from makemore.models.core.neural import NeuralModel
+from makemore.experiments import lr_finder
+from makemore.experiments.lr_finder import EXPLODED, Point, Suggestion, Trained
+from makemore.models import NeuralModel
 from makemore.report.plots import rates
 from makemore.report.plots.style import DARK, LIGHT, png
+from makemore.scoring import nll
 from makemore.scoring.line_tensors import LineTensors
-from makemore.scoring.loss import nll
-from makemore.text.corpus import Corpus
-from makemore.text.dataset import Split, train_val_test_split
+from makemore.text import Corpus, Split, train_val_test_split
 from makemore.training.batches import Batches
 from makemore.training.optimizers import make_optimizers
+
+pytestmark = pytest.mark.usefixtures("unrendered")
 
 LINES = [a + b + c for a in "kmnr" for b in ("aa", "e", "io") for c in ("la", "r", "nosa", "t", "")]
 HOSTILE = ["$x_1$", "<script>", "a|b", "שלום", "é🙂", "_~^", "a\u202eb"]
 SMALL = {"n_hidden": 8, "n_embd": 4, "threads": 1, "batch_size": 16}
-
-
-@pytest.fixture(autouse=True)
-def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "makemore.report.plots.style.DPI", 20
-    )  # what is drawn is read from the figure
 
 
 def plan(model: str = "mlp", lines: list[str] | None = None, **asked: Any) -> Plan:
@@ -56,23 +39,17 @@ def plan(model: str = "mlp", lines: list[str] | None = None, **asked: Any) -> Pl
     return Plan.make(model, small, train_val_test_split(Corpus.exactly(lines or LINES)), "lines")
 
 
-# -- rates ----------------------------------------------------------------------------------------
-
-
 def test_the_exponents_are_evenly_spaced_and_the_ends_are_as_typed() -> None:
-    found = exponential(1e-3, 1.0, 1000)
+    found = lr_finder.exponential(1e-3, 1.0, 1000)
     np.testing.assert_allclose(found, 10 ** torch.linspace(-3, 0, 1000).numpy(), rtol=1e-5)
     assert (found[0], found[-1]) == (1e-3, 1.0)
-    assert exponential(0.3, 0.7, 2).tolist() == [0.3, 0.7]
+    assert lr_finder.exponential(0.3, 0.7, 2).tolist() == [0.3, 0.7]
 
-
-@pytest.mark.parametrize(
-    "low, high, number",
-    [(0, 1, 5), (-1, 1, 5), (1, 1, 5), (2, 1, 5), (1, math.inf, 5), (math.nan, 1, 5), (0.1, 1, 1)],
-)
-def test_what_is_no_range_is_refused(low: float, high: float, number: int) -> None:
+    for low, high in ((0, 1), (-1, 1), (1, 1), (2, 1), (1, math.inf), (math.nan, 1)):
+        with pytest.raises(UsageError):
+            lr_finder.exponential(low, high, 5)
     with pytest.raises(UsageError):
-        exponential(low, high, number)
+        lr_finder.exponential(0.1, 1, 1)
 
 
 # -- one pass -------------------------------------------------------------------------------------
@@ -99,8 +76,8 @@ def by_hand(made: Plan, rates: list[float]) -> list[float]:
 
 def test_step_s_has_rate_s_and_starts_from_the_seeds_weights() -> None:
     made = plan(optimizer="sgd", weight_decay=0.0)
-    tried = exponential(1e-2, 1.0, 40)
-    points = list(increasing(made, tried))
+    tried = lr_finder.exponential(1e-2, 1.0, 40)
+    points = list(lr_finder.increasing(made, tried))
     np.testing.assert_allclose([p.loss for p in points], by_hand(made, tried.tolist()), rtol=1e-4)
     assert [p.rate for p in points] == tried.tolist()
     assert [p.step for p in points] == list(range(1, 41))
@@ -109,15 +86,13 @@ def test_step_s_has_rate_s_and_starts_from_the_seeds_weights() -> None:
 
 
 def test_schedule_and_warm_up_of_the_recipe_have_no_part_in_it() -> None:
-    tried = exponential(1e-2, 1.0, 20)
-    assert list(increasing(plan(schedule="cosine", warmup_steps=9), tried)) == list(
-        increasing(plan(schedule="constant"), tried)
-    )
+    plans = plan(schedule="cosine", warmup_steps=9), plan(schedule="constant")
+    tried = lr_finder.exponential(1e-2, 1.0, 20)
+    one, other = (list(lr_finder.increasing(made, tried)) for made in plans)
+    assert one == other
 
 
 def test_muons_rate_moves_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    import makemore.experiments.lr_finder as module
-
     made = plan("deep_mlp", n_layer=1, learning_rate=0.01, muon_learning_rate=0.05)
     assert made.recipe.optimizer == "muon"
     kept: list[Any] = []
@@ -126,24 +101,24 @@ def test_muons_rate_moves_along(monkeypatch: pytest.MonkeyPatch) -> None:
         kept.extend(make_optimizers(model, recipe))
         return kept
 
-    monkeypatch.setattr(module, "make_optimizers", keep)
-    for point in increasing(made, exponential(1e-3, 1e-1, 5)):
+    monkeypatch.setattr(lr_finder, "make_optimizers", keep)
+    for point in lr_finder.increasing(made, lr_finder.exponential(1e-3, 1e-1, 5)):
         used = {type(o).__name__: {g["lr"] for g in o.param_groups} for o in kept}
         assert used["AdamW"] == {point.rate}
         assert list(used["Muon"]) == pytest.approx([5 * point.rate])
 
 
 def test_it_looks_at_training_lines_alone() -> None:
-    made, tried = plan(), exponential(1e-3, 1e-1, 12)
+    made, tried = plan(), lr_finder.exponential(1e-3, 1e-1, 12)
     nothing = made.split.train.take(slice(0))
     blind = dataclasses.replace(made, split=Split(made.split.train, nothing, nothing))
     assert len(made.split.val) > 0
-    assert list(increasing(made, tried)) == list(increasing(blind, tried))
+    assert list(lr_finder.increasing(made, tried)) == list(lr_finder.increasing(blind, tried))
 
 
 def test_it_ends_where_the_loss_explodes() -> None:
-    made, tried = plan(optimizer="sgd"), exponential(1e-2, 1e6, 60)
-    points = list(increasing(made, tried))
+    made, tried = plan(optimizer="sgd"), lr_finder.exponential(1e-2, 1e6, 60)
+    points = list(lr_finder.increasing(made, tried))
     assert 10 < len(points) < 60
     few = np.array([p.loss for p in points])
     means = np.convolve(few, np.ones(3) / 3, "valid")
@@ -155,7 +130,7 @@ def test_it_ends_where_the_loss_explodes() -> None:
 def test_a_model_of_counts_has_no_rate() -> None:
     counts = Plan.make("ngram", {}, train_val_test_split(Corpus.exactly(LINES)), "lines")
     with pytest.raises(UsageError, match="ngram counts"):
-        next(increasing(counts, exponential(0.1, 1, 5)))
+        next(lr_finder.increasing(counts, lr_finder.exponential(0.1, 1, 5)))
 
 
 def curve(exponents: Any, losses: Any) -> list[Point]:
@@ -167,46 +142,40 @@ def test_the_range_goes_from_the_fall_to_the_turn() -> None:
     # Flat, then a straight fall from 1e-3, lowest at 1e-1, then up.
     exponents = np.linspace(-5, 0, 501)
     losses = 3.0 - np.clip(exponents + 3, 0, 2) * 0.5 + np.clip(exponents + 1, 0, 1) * 4
-    found = suggest(curve(exponents, losses))
+    found = lr_finder.suggest(curve(exponents, losses))
     assert found is not None and found.turned
     assert abs(math.log10(found.low) + 3) < 0.15
     assert abs(math.log10(found.high) + 1) < 0.25
-    assert math.log10(found.best) == pytest.approx(
-        (math.log10(found.low) + math.log10(found.high)) / 2
-    )
+    assert found.best == pytest.approx(math.sqrt(found.low * found.high))
 
 
 def test_where_nothing_falls_there_is_no_suggestion_and_where_it_falls_on_that_is_said() -> None:
     exponents = np.linspace(-4, 0, 100)
-    assert suggest(curve(exponents, 3 + exponents + 4)) is None
-    assert suggest(curve(exponents, np.full(100, 3.0))) is None
-    assert suggest(curve(exponents[:2], [3.0, 2.0])) is None
-    falling = suggest(curve(exponents, 3 - exponents))
+    assert lr_finder.suggest(curve(exponents, 3 + exponents + 4)) is None
+    assert lr_finder.suggest(curve(exponents, np.full(100, 3.0))) is None
+    assert lr_finder.suggest(curve(exponents[:2], [3.0, 2.0])) is None
+    falling = lr_finder.suggest(curve(exponents, 3 - exponents))
     assert falling is not None and not falling.turned and falling.high == 1.0
 
 
 def test_smoothing_keeps_a_line_a_level_and_the_length() -> None:
-    assert smoothed([2.0] * 30) == pytest.approx([2.0] * 30)
-    straight = smoothed(np.arange(100.0).tolist())
+    assert lr_finder.smoothed([2.0] * 30) == pytest.approx([2.0] * 30)
+    straight = lr_finder.smoothed(np.arange(100.0).tolist())
     np.testing.assert_allclose(straight[20:80], np.arange(20.0, 80.0), atol=1e-6)
     noise = np.random.default_rng(0).normal(size=400)
-    assert smoothed(noise.tolist()).std() < 0.4
-    assert smoothed([1.0]).tolist() == [1.0]
-
-
-# -- the exercise ---------------------------------------------------------------------------------
+    assert lr_finder.smoothed(noise.tolist()).std() < 0.4
+    assert lr_finder.smoothed([1.0]).tolist() == [1.0]
 
 
 def test_each_rate_is_a_training_of_its_own_from_the_same_start() -> None:
     made = plan(schedule="constant", optimizer="adamw")
-    tried = exponential(1e-4, 1.0, 3)
-    found = list(at_each_rate(made, tried, 12))
+    tried = lr_finder.exponential(1e-4, 1.0, 3)
+    found = list(lr_finder.at_each_rate(made, tried, 12))
     for rate, each in zip(tried.tolist(), found, strict=True):
         maker = MakeMore("mlp", **SMALL, schedule="constant", optimizer="adamw", max_steps=12,
                          eval_interval=12, learning_rate=rate)  # fmt: skip
-        maker.begin(dataclasses.replace(
-            Plan.make("mlp", maker.options, made.split, "lines"), vocabulary=made.vocabulary
-        ))  # fmt: skip
+        same = Plan.make("mlp", maker.options, made.split, "lines")
+        maker.begin(dataclasses.replace(same, vocabulary=made.vocabulary))
         *_, last = (event for event in maker.training() if hasattr(event, "val"))
         assert (each.rate, each.train, each.val) == (rate, last.train, last.val)
     assert found[0].train == pytest.approx(math.log(len(made.vocabulary)), abs=0.1)
@@ -214,18 +183,18 @@ def test_each_rate_is_a_training_of_its_own_from_the_same_start() -> None:
 
 def test_a_rate_that_diverges_does_not_end_the_others() -> None:
     made = plan("bigram", optimizer="sgd", schedule="constant")
-    found = list(at_each_rate(made, exponential(0.1, 1e38, 2), 12))
+    found = list(lr_finder.at_each_rate(made, lr_finder.exponential(0.1, 1e38, 2), 12))
     assert found[0].train is not None and found[1] == Trained(1e38, None, None)
-    assert best_of(found) is found[0] and good_range(found) == (0.1, 0.1)
-    assert best_of(found[1:]) is None and good_range(found[1:]) is None
+    assert lr_finder.best_of(found) is found[0] and lr_finder.good_range(found) == (0.1, 0.1)
+    assert lr_finder.best_of(found[1:]) is None and lr_finder.good_range(found[1:]) is None
 
 
 def test_what_is_as_good_as_the_best_lies_beside_it() -> None:
     losses = [2.01, 3.0, 2.03, 2.0, 2.039, 2.05]
     found = [Trained(10.0**n, 1.0, loss) for n, loss in enumerate(losses)]
-    assert best_of(found) is found[3] and good_range(found) == (100.0, 10_000.0)
+    assert lr_finder.best_of(found) is found[3] and lr_finder.good_range(found) == (100.0, 10_000.0)
     without_val = [Trained(1.0, 3.0, None), Trained(2.0, 2.0, None)]
-    assert best_of(without_val) is without_val[1]
+    assert lr_finder.best_of(without_val) is without_val[1]
 
 
 # -- charts ---------------------------------------------------------------------------------------
@@ -243,7 +212,7 @@ def test_the_chart_of_a_pass_holds_its_numbers() -> None:
     figure = rates.one_pass(points, found, 3.3)
     lines = drawn(figure)
     assert lines["batch"] == ([p.rate for p in points], [p.loss for p in points])
-    assert lines["smoothed"][1] == smoothed([p.loss for p in points]).tolist()
+    assert lines["smoothed"][1] == lr_finder.smoothed([p.loss for p in points]).tolist()
     assert lines["to try: 0.01"][0] == [1e-2, 1e-2]
     assert lines["guessing: log V = 3.3000"][1] == [3.3, 3.3]
     (axis,) = figure.axes
@@ -251,6 +220,8 @@ def test_the_chart_of_a_pass_holds_its_numbers() -> None:
     (span,) = (patch for patch in axis.patches if "0.001 to 0.1" in patch.get_label())
     assert span.get_x() == 1e-3 and span.get_x() + span.get_width() == pytest.approx(1e-1)
     assert "to try" not in " ".join(drawn(rates.one_pass(points, None, 3.3)))
+    made = [png(rates.one_pass, points, None, 3.3, theme=theme) for theme in (LIGHT, DARK)]
+    assert made[0] != made[1] and all(body.startswith(b"\x89PNG") for body in made)
 
 
 def test_the_chart_of_the_exercise_marks_what_has_no_place_on_it() -> None:
@@ -265,12 +236,6 @@ def test_the_chart_of_the_exercise_marks_what_has_no_place_on_it() -> None:
     assert lost["diverged"][0] == [1.0] and "train" not in lost
 
 
-def test_charts_are_drawn_in_both_themes() -> None:
-    points = curve(np.linspace(-4, 0, 20), np.linspace(3, 2, 20))
-    made = [png(rates.one_pass, points, None, 3.3, theme=theme) for theme in (LIGHT, DARK)]
-    assert made[0] != made[1] and all(body.startswith(b"\x89PNG") for body in made)
-
-
 # -- the command ----------------------------------------------------------------------------------
 
 TINY = ("--n-hidden", "8", "--n-embd", "4", "--batch-size", "16", "--threads", "1")
@@ -282,11 +247,8 @@ def text(tmp_path: Path) -> str:
     return "lines.txt"
 
 
-def test_the_command_shows_a_table_a_chart_and_what_to_type_next(
-    text: str, call: Call, tmp_path: Path
-) -> None:
-    done = call("lr-find", text, "--model", "mlp", "--seed", "5", *TINY,
-                "--steps", "60")  # fmt: skip
+def test_the_command_shows_a_table_a_chart_and_what_to_type_next(text, call, tmp_path) -> None:
+    done = call("lr-find", text, "--model", "mlp", "--seed", "5", *TINY, "--steps", "60")
     assert done.returncode == 0, done.stderr
     header, *rows = done.stdout.splitlines()
     assert header.split() == ["step", "rate", "loss", "smoothed"] and 15 <= len(rows) <= 21
@@ -341,9 +303,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("options", WRONG)
-def test_what_cannot_be_right_is_told_at_once(
-    options: str, text: str, call: Call, tmp_path: Path
-) -> None:
+def test_what_cannot_be_right_is_told_at_once(options: str, text, call: Call, tmp_path) -> None:
     done = call("lr-find", text, *options.split())
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert WRONG[options] in done.stderr.splitlines()[-1]
@@ -357,17 +317,14 @@ def test_every_rate_too_high_is_divergence(text: str, call: Call) -> None:
     assert done.stdout.count("-") >= 4
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [["a"] * 3, ["aaa", "aa"], HOSTILE, HOSTILE * 9 + LINES],
-    ids="one few odd many".split(),
-)
-@pytest.mark.parametrize("exercise", [(), ("--exercise", "--rates", "2")], ids=["pass", "exercise"])
-def test_any_text_goes(
-    lines: list[str], exercise: tuple[str, ...], call: Call, tmp_path: Path
-) -> None:
-    (tmp_path / "$a_b.txt").write_text("\n".join(lines), encoding="utf-8")
-    done = call("lr-find", "$a_b.txt", "--model", "bigram", "--steps", "10", *exercise)
+TEXTS = {"one": ["a"] * 3, "few": ["aaa", "aa"], "odd": HOSTILE, "many": HOSTILE * 9 + LINES}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("exercise", ["", "--exercise --rates 2"], ids=["pass", "exercise"])
+def test_any_text_goes(name: str, exercise: str, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "$a_b.txt").write_text("\n".join(TEXTS[name]), encoding="utf-8")
+    done = call("lr-find", "$a_b.txt", "--model", "bigram", "--steps", "10", *exercise.split())
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "$a_b-bigram-lr-find").is_dir()
 

@@ -1,8 +1,7 @@
-"""Sweeps: what is tried, what a trial finds, the file it grows, its processes, table and charts."""
+"""Sweeps: the file that one grows, its command and its processes."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -15,48 +14,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_trial import HOSTILE, LINES, PARTS, TINY
 
 from conftest import Call
-from makemore import MakeMore
 from makemore.errors import RunError, SystemFault, UsageError
 from makemore.experiments.presets import PRESETS
 from makemore.experiments.sweep import FILE, Sweep, opened
-from makemore.experiments.trial import (
-    ALL,
-    axis,
-    digest,
-    failure,
-    grid,
-    plan_of,
-    random_draws,
-    run_trial,
-    with_seeds,
-)
-from makemore.report.plots import sweeps
-from makemore.report.plots.style import DARK, LIGHT, png
-from makemore.text.corpus import Corpus
-from makemore.text.dataset import Split, train_val_test_split
+from makemore.experiments.trial import axis, failure, run_trial
+from makemore.text import Corpus, train_val_test_split
 from warm import Warm
 
-LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa", "t"))]
-HOSTILE = ["$x_1$", "<script>", "a|b", "שלום", "é🙂", "_~^", "a\u202eb"]
-TINY = {"n_hidden": 4, "n_embd": 2, "batch_size": 16, "max_steps": 10, "threads": 1}
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FLAGS = tuple(
     word for key, value in TINY.items() for word in ("--" + key.replace("_", "-"), str(value))
 )
 LESS = FLAGS[2:]  # n_hidden varies
-
-
-@pytest.fixture(autouse=True)
-def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "makemore.report.plots.style.DPI", 20
-    )  # what is drawn is read from the figure
-
-
-@pytest.fixture(scope="module")
-def parts() -> Split:
-    return train_val_test_split(Corpus.exactly(LINES))
 
 
 @pytest.fixture
@@ -83,231 +56,12 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return ran
 
 
-# -- what is tried --------------------------------------------------------------------------------
-
-TYPED = {
-    "n_hidden=1,10,100": (1, 10, 100), "n-hidden=5": (5,), " n_embd = 2 , 10 ": (2, 10),
-    "learning_rate=1e-3,0.1": (0.001, 0.1), "gain=5/3,1": (5 / 3, 1.0), "data=1/3,1": (1 / 3, 1.0),
-    "batch_norm=true,off": (True, False), "grad_clip=none,1": (None, 1.0),
-    "batch_size=1,32,all": (1, 32, ALL), "optimizer=sgd,adamw": ("sgd", "adamw"),
-    "seed=1,2": (1, 2), "n_symbols=100": (100,), "n_hidden=3,3,4": (3, 4),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", TYPED)
-def test_an_axis_is_what_was_typed(text: str) -> None:
-    found = axis("mlp", text)
-    assert found.values == TYPED[text] and not found.is_range
-    assert [type(value) for value in found.values] == [type(value) for value in TYPED[text]]
-
-
-BAD_AXES = {
-    "n_hiden=1": "n_hidden", "n_hidden": "no values", "n_hidden=": "no values", "=1": "unknown",
-    "n_hidden=1.5": "whole number", "n_hidden=x": "whole number", "n_hidden=0": "or more",
-    "n_hidden=1,,2": "whole number", "gain=1/0": "number", "gain=nan": "finite", "gain=x": "number",
-    "batch_norm=maybe": "true or false", "optimizer=adam": "choose", "n_hidden=9..1": "no range",
-    "n_hidden=1..1": "no range", "optimizer=a..b": "no range", "seed=1..9": "no range",
-    "threads=1,2": "unknown", "keep_copies=true": "unknown", "data=0": "more", "data=2": "less",
-    "n_hidden=all": "whole number", "batch_size=1..all": "no range", "n_head=2": "unknown",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", BAD_AXES)
-def test_an_axis_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=BAD_AXES[text]):
-        axis("mlp", text)
-
-
-def test_a_grid_is_every_combination_the_last_fastest() -> None:
-    axes = [axis("mlp", "n_hidden=1,2"), axis("mlp", "gain=0.5,1")]
-    assert [tuple(each.values()) for each in grid(axes)] == [(1, 0.5), (1, 1), (2, 0.5), (2, 1)]
-    with pytest.raises(UsageError, match="--random"):
-        grid([axis("mlp", "n_hidden=1..9")])
-    seeded = with_seeds(grid(axes[:1]), [7, 8])
-    assert [tuple(each.values()) for each in seeded] == [(1, 7), (1, 8), (2, 7), (2, 8)]
-
-
-def test_draws_are_even_by_logarithm_where_a_range_is_wide() -> None:
-    axes = [axis("mlp", "learning_rate=0.0001..1"), axis("mlp", "gain=1..2"),
-            axis("mlp", "n_hidden=1..3"), axis("mlp", "n_embd=2,7")]  # fmt: skip
-    drawn = random_draws(axes, 2000, 5)
-    assert len(drawn) == 2000
-    rates = np.array([each["learning_rate"] for each in drawn])
-    assert 0.0001 <= rates.min() and rates.max() <= 1
-    shares = [((rates >= 10.0**e) & (rates < 10.0 ** (e + 1))).mean() for e in range(-4, 0)]
-    np.testing.assert_allclose(shares, 0.25, atol=0.04)
-    gains = np.array([each["gain"] for each in drawn])
-    assert abs((gains < 1.5).mean() - 0.5) < 0.04 and gains.min() >= 1 and gains.max() <= 2
-    hidden = np.bincount([each["n_hidden"] for each in drawn]) / 2000
-    np.testing.assert_allclose(hidden[1:], 1 / 3, atol=0.05)
-    assert {each["n_embd"] for each in drawn} == {2, 7}
-    assert {type(each["n_hidden"]) for each in drawn} == {int}
-
-
-def test_more_draws_begin_with_the_fewer_and_none_comes_twice() -> None:
-    axes = [axis("mlp", "n_hidden=1..100")]
-    few, many = random_draws(axes, 5, 1), random_draws(axes, 50, 1)
-    assert many[:5] == few != random_draws(axes, 5, 2)
-    assert len({digest(each) for each in many}) == 50
-    assert len(random_draws([axis("mlp", "n_hidden=1..3")], 10, 1)) == 3
-
-
-# -- one trial ------------------------------------------------------------------------------------
-
-
-def test_a_share_of_the_data_is_its_lowest_hashes_and_nothing_else_changes(parts: Split) -> None:
-    for share, lines in ((0.1, 0.1), (1 / 3, 1 / 3), (1.0, 1.0), (1e-9, 0)):
-        plan = plan_of("mlp", {**TINY, "batch_size": 2, "data": share}, parts)
-        train = plan.split.train
-        assert len(train) == max(1, round(lines * len(parts.train)))
-        assert plan.split.val is parts.val and plan.split.test is parts.test
-        assert plan.config.vocab_size == len(plan.vocabulary) == len(set("".join(LINES))) + 1
-        left = np.setdiff1d(parts.train.hashes(), train.hashes())
-        assert not len(left) or train.hashes().max() < left.min()
-    small, large = (
-        set(parts.train.lowest(round(share * len(parts.train)))) for share in (0.2, 0.6)
-    )
-    assert small < large
-    rows = list(parts.train)
-    kept = [rows.index(line) for line in parts.train.lowest(round(0.5 * len(parts.train)))]
-    assert kept == sorted(kept)
-    # The context of a sequence model is the whole text's, too.
-    contexts = {plan_of("gru", {"data": share}, parts).config.block_size for share in (0.02, 1.0)}
-    assert len(contexts) == 1
-
-
-def test_all_is_every_window_and_symbols_become_steps(parts: Split) -> None:
-    windows = int((parts.train.lengths + 1).sum())
-    plan = plan_of("mlp", {**TINY, "batch_size": ALL}, parts)
-    assert plan.recipe.batch_size == windows
-    assert plan_of("gru", {"batch_size": ALL}, parts).recipe.batch_size == len(parts.train)
-    less = {key: value for key, value in TINY.items() if key != "max_steps"}
-    for batch, steps in ((1, 1000), (10, 100), (ALL, round(1000 / windows))):
-        plan = plan_of("mlp", {**less, "batch_size": batch, "n_symbols": 1000}, parts)
-        assert plan.recipe.max_steps == max(1, steps)
-    plan = plan_of("gru", {"batch_size": 8, "n_symbols": 10_000}, parts)
-    seen = (plan.recipe.max_steps or 0) * 8 * windows / len(parts.train)
-    assert seen == pytest.approx(10_000, rel=0.02)
-    for model, options in (("mlp", {"max_steps": 5}), ("ngram", {})):
-        with pytest.raises(UsageError, match="symbols"):
-            plan_of(model, {**options, "n_symbols": 100}, parts)
-
-
-def test_a_trial_says_what_the_same_training_says(parts: Split) -> None:
-    found = run_trial("mlp", TINY, parts)
-    maker = MakeMore("mlp", **TINY)
-    maker.begin(plan_of("mlp", TINY, parts))
-    events = [event for event in maker.training() if hasattr(event, "best")]
-    assert found["val"] == maker.report("val")["nll"]
-    assert found["train"] == maker.report("train")["nll"]
-    assert found["first"] == {"train": events[0].train, "val": events[0].val}
-    assert found["last"] == {"train": events[-1].train, "val": events[-1].val}
-    assert (found["steps"], found["parameters"]) == (10, maker.n_parameters)
-    assert found["best_step"] in (0, 10) and found["nll_unseen"] is None
-    drawn = list(maker.samples(1000, 0, all=True))
-    assert found["copied"] == sum(line.text in set(parts.train) for line in drawn) / 1000
-    assert found["names"] == maker.sample(20, random_state=0) and len(found["names"]) == 20
-    assert not set(found["names"]) & set(LINES)
-    again = run_trial("mlp", TINY, parts)
-    assert {**again, "seconds": 0} == {**found, "seconds": 0}
-
-
-def test_names_are_new_to_the_lines_that_were_left_out_too(parts: Split) -> None:
-    found = run_trial("ngram", {"order": 4, "data": 0.5}, parts)
-    half = set(parts.train.lowest(round(0.5 * len(parts.train))))
-    maker = MakeMore("ngram")
-    maker.begin(plan_of("ngram", {"order": 4, "data": 0.5}, parts))
-    list(maker.training())
-    drawn = [line.text for line in maker.samples(1000, 0, all=True)]
-    assert found["copied"] == sum(line in half for line in drawn) / 1000
-    assert found["copied"] < sum(line in set(LINES) for line in drawn) / 1000
-    assert found["names"] and not set(found["names"]) & set(LINES)
-
-
-def test_it_never_looks_at_the_test_part(parts: Split) -> None:
-    other = Corpus.exactly([line + line for line in parts.test])
-    one, two = (run_trial("mlp", TINY, Split(parts.train, parts.val, test))
-                for test in (parts.test, other))  # fmt: skip
-    keys = ("val", "train", "first", "last", "copied")
-    assert {key: one[key] for key in keys} == {key: two[key] for key in keys}
-
-
-def test_copies_in_val_are_told_apart() -> None:
-    train = Corpus.exactly(LINES[:60])
-    kept = Split(train, Corpus.exactly(LINES[50:]), train.take(slice(0)))
-    found = run_trial("mlp", TINY, kept)
-    assert found["nll_unseen"] is not None and found["nll_unseen"] != found["val"]
-
-
-def test_without_a_val_part_train_is_what_counts() -> None:
-    few = train_val_test_split(Corpus.exactly(LINES[:20]))
-    found = run_trial("mlp", TINY, few)
-    assert found["val"] is None and found["train"] > 0 and found["best_step"] == 10
-
-
-@pytest.mark.parametrize("lines", [["a"], ["aaa", "aa"], HOSTILE], ids=["a", "two", "hostile"])
-def test_any_text_can_be_tried(lines: list[str]) -> None:
-    found = run_trial(
-        "mlp", {**TINY, "batch_size": ALL}, train_val_test_split(Corpus.exactly(lines))
-    )
-    assert found["train"] > 0 and len(found["names"]) <= 20
-
-
-FAILURES = [
-    (UsageError("no"), "options", 2), (SystemFault("no"), "system", 5),
-    (MemoryError(), "memory", 5),
-    (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "memory", 5),
-    (ValueError("x"), "bug", 1),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("error, kind, code", FAILURES, ids=lambda value: str(value)[:20])
-def test_a_failure_says_its_kind(error: Exception, kind: str, code: int) -> None:
-    found = failure(error)
-    assert (found["kind"], found["code"]) == (kind, code) and found["error"]
-
-
-# -- presets --------------------------------------------------------------------------------------
-
-EXPECTED = {
-    "context": {"block_size": [2, 3, 4, 5]},
-    "hidden": {"n_hidden": [1, 10, 50, 100, 300, 1000]},
-    "embedding": {"n_embd": [2, 10]},
-    "batch": {"batch_size": [1, 32, ALL]},
-    "weight-decay": {"weight_decay": [0.0, 0.03, 0.1, 0.3, 1.0, 3.0]},
-    "init": {"gain": [0.1, 5 / 3, 6.0], "head_scale": [0.01, 0.1, 1.0]},
-    "batch-norm": {"batch_norm": [True, False]},
-    "data": {"data": [0.1, 1 / 3, 1.0]},
-}
-
-
-@pytest.mark.parametrize("name", sorted(PRESETS))
-def test_each_preset_is_a_sweep_that_can_be_run(name: str, parts: Split) -> None:
-    preset = PRESETS[name]
-    axes = [axis(preset.model, text) for text in preset.vary]
-    assert {each.key: list(each.values) for each in axes}.items() >= EXPECTED[name].items()
-    trials = grid(axes)
-    large = Split(Corpus.exactly([line * 60 for line in LINES]), parts.val, parts.test)
-    plans = [plan_of(preset.model, {**preset.fixed, **trial}, large) for trial in trials]
-    assert len(trials) >= 4 and not set(preset.fixed) & {each.key for each in axes}
-    if "n_symbols" not in preset.fixed:  # equal steps of equal batches
-        assert len({(plan.recipe.max_steps, plan.recipe.batch_size) for plan in plans}) == 1
-
-
-def test_a_preset_gives_way_to_what_was_typed() -> None:
-    batch = PRESETS["batch"]
-    assert batch.fixed_but(()) == dict(batch.fixed)
-    assert "n_symbols" not in batch.fixed_but({"max_steps"})
-    assert PRESETS["hidden"].fixed_but({"n_symbols"}) == {}
-    assert batch.fixed_but({"n_hidden"}) == {"n_symbols": batch.fixed["n_symbols"]}
-
-
 # -- the file -------------------------------------------------------------------------------------
 
 
-def tried(split_parts: Split, /, **changes: Any) -> Sweep:
+def tried(**changes: Any) -> Sweep:
     values: dict[str, Any] = {
-        "model": "mlp", "parts": split_parts, "fixed": {"max_steps": 5},
+        "model": "mlp", "parts": PARTS, "fixed": {"max_steps": 5},
         "axes": (axis("mlp", "n_hidden=1,2"),), "trials": (), **changes,
     }  # fmt: skip
     return Sweep(**values)
@@ -317,29 +71,15 @@ def record(number: int, **more: Any) -> dict[str, Any]:
     return {"id": str(number), "options": {"n_hidden": number}, "names": ["$\u2028é"], **more}
 
 
-def test_what_was_appended_is_there_again_and_a_torn_line_is_not(
-    parts: Split, tmp_path: Path
-) -> None:
-    sweep, folder = tried(parts), tmp_path / "s"
-    ledger, done = opened(folder, sweep)
+def test_finished_trials_are_there_again_and_a_retry_counts(tmp_path: Path) -> None:
+    ledger, done = opened(tmp_path / "s", tried())
     with ledger:
         assert done == {}
         for each in (record(1), record(2, error="x"), record(2, val=float("nan"))):
             ledger.append(each)
-    whole = (folder / FILE).read_bytes()
-    assert whole.count(b"\n") == 4 and b"NaN" not in whole
-    ledger, done = opened(folder, sweep)
+    ledger, done = opened(tmp_path / "s", tried())
     ledger.close()
-    assert done == {"1": record(1), "2": record(2, val=None)}  # the later one of a retry counts
-    for torn in range(1, 20):
-        (folder / FILE).write_bytes(whole[:-torn])
-        ledger, done = opened(folder, sweep)
-        with ledger:
-            assert done["2"] == record(2, error="x")
-            ledger.append(record(3))
-        ledger, done = opened(folder, sweep)
-        ledger.close()
-        assert list(done) == ["1", "2", "3"] and done["3"] == record(3)
+    assert done == {"1": record(1), "2": record(2, val=None)}
 
 
 DIFFER: dict[str, tuple[dict[str, Any], str]] = {
@@ -352,120 +92,28 @@ DIFFER: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", DIFFER)
-def test_another_sweep_is_refused_and_what_differs_is_named(
-    name: str, parts: Split, tmp_path: Path
-) -> None:
-    opened(tmp_path, tried(parts))[0].close()
+def test_another_sweep_is_refused_and_what_differs_is_named(name: str, tmp_path: Path) -> None:
+    opened(tmp_path, tried())[0].close()
     changes, told = DIFFER[name]
     with pytest.raises(UsageError, match=told):
-        opened(tmp_path, tried(parts, **changes))
+        opened(tmp_path, tried(**changes))
     (tmp_path / "loss-n_hidden.png").touch()
-    ledger, done = opened(tmp_path, tried(parts, **changes), fresh=True)
+    ledger, done = opened(tmp_path, tried(**changes), fresh=True)
     ledger.close()
     assert done == {} and os.listdir(tmp_path) == [FILE]
 
 
-def test_a_file_or_folder_of_something_else_is_left_alone(parts: Split, tmp_path: Path) -> None:
-    opened(tmp_path / "s", tried(parts))[0].close()
-    path = tmp_path / "s" / FILE
-    for body in (path.read_bytes() + b'{"id": 1}\n', b"{}x\n", b'{"a": 1}\n', b"\xff\n"):
-        path.write_bytes(body)
+def test_what_is_no_trial_or_is_held_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """What else its file may hold: test_journal.py."""
+    ledger, _ = opened(tmp_path, tried())
+    with ledger, pytest.raises(SystemFault, match="another process"):
+        opened(tmp_path, tried())
+    whole = (tmp_path / FILE).read_bytes()
+    for line in (b'{"id": 1}', b"x"):
+        (tmp_path / FILE).write_bytes(whole + line + b"\n")
         with pytest.raises(RunError):
-            opened(tmp_path / "s", tried(parts))
-        assert path.read_bytes() == body
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.json").write_text("{}")
-    for folder in (tmp_path / "run", path):
-        with pytest.raises(RunError):
-            opened(folder, tried(parts))
-
-
-def test_two_processes_do_not_share_a_folder(parts: Split, tmp_path: Path) -> None:
-    opened(tmp_path, tried(parts))[0].close()
-    with open(tmp_path / FILE) as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(SystemFault, match="another process"):
-            opened(tmp_path, tried(parts))
-
-
-# -- charts ---------------------------------------------------------------------------------------
-
-
-def trial(val: float | None, train: float | None = 1.0, **options: Any) -> dict[str, Any]:
-    return {"options": options, "val": val, "train": train, "copied": 0.1}
-
-
-def lines(figure: Any, place: int = 0) -> dict[str, tuple[list[float], list[float]]]:
-    return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
-            for line in figure.axes[place].get_lines()}  # fmt: skip
-
-
-SCALES = [
-    ([1, 10, 1000], "log"), ([2, 3, 4, 5], "linear"), ([0, 0.01, 1], "category"),
-    ([True, False], "category"), (["sgd", "adamw"], "category"), ([1, 32, ALL], "category"),
-    ([None, 1.0], "category"), ([0, 1, 2], "linear"), ([5], "linear"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("values, kind", SCALES, ids=str)
-def test_an_axis_is_drawn_as_its_values_ask(values: list[Any], kind: str) -> None:
-    assert sweeps.scale(values) == kind
-    figure = sweeps.against("k", [trial(2.0 + n, k=v) for n, v in enumerate(values)], 9.9)
-    top = figure.axes[0]
-    assert top.get_xscale() == ("log" if kind == "log" else "linear")
-    xs, ys = lines(figure)["val"]
-    assert xs == (list(range(len(values))) if kind == "category" else values)
-    assert ys == [2.0 + n for n in range(len(values))]
-    labels = [tick.get_text() for tick in top.get_xticklabels()]
-    assert labels == [sweeps.written(value) for value in values]
-
-
-def test_the_chart_holds_the_losses_and_the_share_of_copies() -> None:
-    trials = [{**trial(2.5, 2.4, n=1), "copied": 0.01}, {**trial(2.1, 1.9, n=100), "copied": 0.3}]
-    figure = sweeps.against("n", trials, 3.3)
-    assert lines(figure)["val"] == ([1, 100], [2.5, 2.1])
-    assert lines(figure)["train"] == ([1, 100], [2.4, 1.9])
-    assert lines(figure, 1)["copied"] == ([1, 100], [0.01, 0.3])
-
-
-def test_each_combination_of_the_others_is_a_line_and_seeds_are_a_mean() -> None:
-    trials = [
-        trial(val, gain=gain, n=n, seed=seed)
-        for (gain, n, seed), val in zip(
-            product((1.0, 2.0), (3, 4), (0, 1)),
-            [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
-            strict=True,
-        )
-    ]
-    drawn = lines(sweeps.against("n", trials, 99.0))
-    assert drawn["val, gain=1"] == ([3, 4], [2.5, 4.5])
-    assert drawn["val, gain=2"] == ([3, 4], [6.5, 8.5])
-    assert drawn["val, each trial"][1] == [2.0, 3.0, 6.0, 7.0, 4.0, 5.0, 8.0, 9.0]
-
-
-def test_many_combinations_are_points_and_the_lowest() -> None:
-    trials = [trial(2.0 + 0.1 * m + n, n=n, m=m) for n in (1, 2) for m in range(9)]
-    drawn = lines(sweeps.against("n", trials, 99.0))
-    assert drawn["val, lowest"] == ([1, 2], [3.0, 4.0]) and len(drawn["val, each trial"][0]) == 18
-    drawn = lines(sweeps.against("n", trials, 99.0, is_range=True))
-    assert set(drawn) == {"val, each trial", "train, each trial"}
-
-
-def test_what_failed_or_lies_above_is_a_mark_at_the_top() -> None:
-    failed = {"options": {"n": 3}, "error": "x", "kind": "diverged", "code": 6}
-    figure = sweeps.against("n", [trial(2.0, 2.0, n=1), trial(50.0, 50.0, n=2), failed], 3.3)
-    drawn = lines(figure)
-    assert drawn["failed"][0] == [3] and drawn["above the chart"][0] == [2]
-    assert figure.axes[0].get_ylim()[1] < 4
-    assert "failed" in lines(sweeps.against("n", [failed], 3.3))
-
-
-def test_charts_in_both_themes_of_hostile_values_and_without_val() -> None:
-    trials = [trial(None, 2.0, k="$x_1$<b>"), trial(None, 2.5, k="\x1b中")]
-    drawn = lines(sweeps.against("k", trials, 3.3))
-    assert drawn["train"] == ([0, 1], [2.0, 2.5]) and "val" not in drawn
-    made = [png(sweeps.against, "k", trials, 3.3, theme=theme) for theme in (LIGHT, DARK)]
-    assert made[0] != made[1]
+            opened(tmp_path, tried())
+        assert (tmp_path / FILE).read_bytes() == whole + line + b"\n"
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -478,9 +126,7 @@ def table(out: str) -> list[dict[str, str]]:
             for row in rows]  # fmt: skip
 
 
-def test_a_sweep_gives_a_table_names_and_charts_and_runs_once(
-    text: str, call: Call, inside: list[Any], tmp_path: Path
-) -> None:
+def test_a_sweep_gives_a_table_names_and_charts_and_runs_once(text, call, inside, tmp_path) -> None:
     command = ("sweep", text, "--model", "mlp", "--vary", "block_size=2,3", *FLAGS, "-o", "s")
     done = call(*command)
     assert done.returncode == 0, done.stderr
@@ -524,9 +170,7 @@ def test_a_bad_trial_does_not_stop_the_others(text: str, call: Call, inside: lis
     assert [trial["batch_size"] for trial in inside[3:]] == [1, 9999]
 
 
-def test_where_all_fail_the_exit_code_says_by_what(
-    text: str, call: Call, inside: list[Any]
-) -> None:
+def test_where_all_fail_the_exit_code_says_by_what(text: str, call: Call, inside) -> None:
     common = ("sweep", text, "--optimizer", "sgd", "--max-steps", "5", "--threads", "1")
     done = call(*common, "--model", "bigram", "--vary", "learning_rate=1e38,2e38")
     assert done.returncode == 6 and "every trial failed" in done.stderr
@@ -574,9 +218,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("options", WRONG)
-def test_what_cannot_be_right_is_told_at_once(
-    options: str, text: str, call: Call, tmp_path: Path
-) -> None:
+def test_what_cannot_be_right_is_told_at_once(options: str, text, call: Call, tmp_path) -> None:
     model = () if "--model" in options or "--preset" in options else ("--model", "mlp")
     done = call("sweep", text, *model, *options.split())
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
@@ -606,8 +248,7 @@ import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 from torch import nn
-from makemore.models.core.registry import register
-from makemore.models.core.neural import NeuralModel
+from makemore.models import NeuralModel, register
 from makemore.options import option
 
 
@@ -640,10 +281,11 @@ SWEEP = ("sweep", "lines.txt", "--plugin", "watched.py", "--model", "watched", "
          "width=13,3,4,5", "--batch-size", "16", "-o", "s")  # fmt: skip
 
 
-def prepare(folder: Path) -> None:
+def prepared(folder: Path) -> Path:
     folder.mkdir()
     (folder / "lines.txt").write_text("\n".join(LINES) + "\n", encoding="utf-8")
     (folder / "watched.py").write_text(PLUGIN, encoding="utf-8")
+    return folder
 
 
 def trials_of(folder: Path) -> list[dict[str, Any]]:
@@ -651,10 +293,11 @@ def trials_of(folder: Path) -> list[dict[str, Any]]:
     return sorted(({**each, "seconds": 0} for each in found), key=lambda each: each["id"])
 
 
-def made(folder: Path) -> list[tuple[int, int]]:
-    if not (folder / "made").exists():
-        return []
-    return [tuple(map(int, line.split())) for line in (folder / "made").read_text().splitlines()]  # type: ignore[misc]
+def made(folder: Path) -> list[list[int]]:
+    """Width and process of each model that was made there, in their order."""
+    log = folder / "made"
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [[int(word) for word in line.split()] for line in lines]
 
 
 def without_seconds(out: str) -> list[list[str]]:
@@ -664,10 +307,8 @@ def without_seconds(out: str) -> list[list[str]]:
 
 
 def gone(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return True
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "\nState:\tZ" in status.read_text()
 
 
 def until(true: Any, seconds: float = 60) -> None:
@@ -677,13 +318,10 @@ def until(true: Any, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def test_a_sweep_killed_half_way_goes_on_and_runs_no_finished_trial_twice(
-    warm: Warm, tmp_path: Path
-) -> None:
+@pytest.mark.slow
+def test_a_sweep_killed_half_way_goes_on_and_runs_no_finished_trial_twice(warm, tmp_path) -> None:
     """The table, file and names of a sweep that was killed are those of one that was not."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    for folder in (whole, broken):
-        prepare(folder)
+    whole, broken = prepared(tmp_path / "whole"), prepared(tmp_path / "broken")
     unbroken = warm.start(*SWEEP, "--workers", "2", cwd=whole)
     assert unbroken.wait() == 0, unbroken.err
     table_of_whole, told = unbroken.out, unbroken.err
@@ -699,8 +337,8 @@ def test_a_sweep_killed_half_way_goes_on_and_runs_no_finished_trial_twice(
     os.kill(started.pid, signal.SIGKILL)
     assert started.wait() == -signal.SIGKILL
     until(lambda: gone(dict(made(broken))[4]))  # a worker ends with its parent
-    assert [each["options"]["width"] for each in map(json.loads, (broken / "s" / FILE)
-            .read_text().splitlines()[1:])] == [13, 3]  # fmt: skip
+    lines = (broken / "s" / FILE).read_text().splitlines()[1:]
+    assert [json.loads(line)["options"]["width"] for line in lines] == [13, 3]
     with open(broken / "s" / FILE, "a") as torn:
         torn.write('{"id": "')
     (broken / "hold").unlink()
@@ -713,9 +351,9 @@ def test_a_sweep_killed_half_way_goes_on_and_runs_no_finished_trial_twice(
     assert without_seconds(again.out) == without_seconds(table_of_whole)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_it_to_go_on(warm: Warm, tmp_path: Path) -> None:
-    folder = tmp_path / "s"
-    prepare(folder)
+    folder = prepared(tmp_path / "s")
     (folder / "hold").touch()
     command = tuple(word.replace("13,3,4,5", "3,4") for word in SWEEP)
     started = warm.start(*command, "--workers", "1", cwd=folder)

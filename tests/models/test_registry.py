@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from makemore import MakeMore
+from makemore.errors import UsageError
 from makemore.models import get_model
 from makemore.models.core import registry
 from makemore.models.core.registry import load_plugin, model_names
+from makemore.models.mlp import MLP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,9 +86,8 @@ def test_names_of_before_are_the_same_objects() -> None:
     from makemore.models.core.neural import NeuralModel
 
     assert base.Model is core.Model and base.CountModel is core.CountModel
-    assert (
-        base.find is get_model and base.names is model_names and base.register is registry.register
-    )
+    assert base.find is get_model and base.names is model_names
+    assert base.register is registry.register
     assert neural.NeuralModel is NeuralModel
     for module in (base, neural):
         assert all(hasattr(module, name) for name in module.__all__)
@@ -98,3 +99,25 @@ def test_every_model_stands_in_the_contract_that_keeps_it_apart() -> None:
     apart = next(each for each in contracts if each["type"] == "independence")["modules"]
     ours = {name for name in model_names() if get_model(name).__module__.startswith("makemore.")}
     assert {*apart} == {f"makemore.models.{name}" for name in ours - {"ensemble"}}
+
+
+def test_a_name_is_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(BEFORE.replace('"before"', '"mlp"'))
+    with pytest.raises(UsageError, match="two models are called 'mlp'"):
+        load_plugin(str(file))
+    assert get_model("mlp") is MLP
+
+
+def test_plugins_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no plugin"):
+        load_plugin(str(tmp_path / "absent.py"))
+    file = tmp_path / "broken.py"
+    file.write_text("1 / 0\n")
+    with pytest.raises(UsageError, match="does not run .*ZeroDivisionError"):
+        load_plugin(str(file))
+
+
+def test_an_unknown_model_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'transformer'"):
+        get_model("transfomer")

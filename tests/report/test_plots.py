@@ -10,25 +10,22 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from kinds import each_kind
 from makemore.analysis.calibration import BINS, Calibration
 from makemore.errors import RunError
 from makemore.report.plots import model as of_model
 from makemore.report.plots import samples as of_samples
 from makemore.report.plots import training as of_training
 from makemore.report.plots.style import DARK, LIGHT, png, shown
-from makemore.text.config import TextConfig
-from makemore.text.corpus import Corpus
-from makemore.text.vocabulary import Vocabulary
+from makemore.text import Corpus, TextConfig, Vocabulary
 
 HOSTILE = [".", "$x$", "_a", "<b>", "|", "\x1b", "א", "ش", "é", " ", "😀", "中", "\\", "%", "^"]
 
 
 def lines_of(axis: Any) -> dict[str, tuple[list[float], list[float]]]:
     """The lines of a panel by their label: all xs and ys."""
-    return {
-        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
-        for line in axis.get_lines()
-    }
+    each = ((line.get_label(), *line.get_data()) for line in axis.get_lines())
+    return {label: (list(xs), list(ys)) for label, xs, ys in each}
 
 
 def texts(axis: Any) -> list[str]:
@@ -73,9 +70,6 @@ def test_losses() -> None:
     assert drawn["val"] == ([0, 20, 40], [3.5, 2.75, 2.875])
     assert drawn["best: 2.7500 at step 20"] == ([20], [2.75])
     assert drawn["guessing: log V = 3.2958"][1] == [math.log(27)] * 2
-
-
-def test_losses_without_a_validation_part() -> None:
     history = [each for each in HISTORY if each["kind"] != "val"]
     drawn = lines_of(of_training.losses(history, math.log(3), 40).axes[0])
     assert set(drawn) == {"batch", "train", "guessing: log V = 1.0986"}
@@ -144,11 +138,6 @@ SOUND = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(len(SOUND)))
-def test_sound_entries_pass(number: int, tmp_path) -> None:
-    of_training.check_entry(SOUND[number], tmp_path)
-
-
 BROKEN: dict[str, dict[str, Any]] = {
     "a step of text": {"kind": "val", "step": "<script>", "nll": 1.0},
     "a step before the first": {"kind": "val", "step": -1, "nll": 1.0},
@@ -171,7 +160,9 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_entries_are_refused(name: str, tmp_path) -> None:
+def test_broken_entries_are_refused_and_sound_ones_pass(name: str, tmp_path) -> None:
+    for entry in SOUND:
+        of_training.check_entry(entry, tmp_path)
     with pytest.raises(RunError, match="not makemore's"):
         of_training.check_entry(BROKEN[name], tmp_path)
 
@@ -196,6 +187,9 @@ def test_pair_counts_are_those_of_zip() -> None:
     for before, row in ids.items():
         for after, column in ids.items():
             assert counts[row, column] == expected[before, after]
+    # -1 is a symbol without a place in the map; its neighbours are no pair.
+    left_out = of_model.pair_counts(np.array([1, -1, 2, 2]), np.array([0, 3, 4]), 3)
+    assert left_out.tolist() == [[0, 1, 1], [0, 0, 0], [2, 0, 0]]
 
 
 def test_pairs_of_the_names_are_those_of_the_lecture(names_file) -> None:
@@ -207,13 +201,6 @@ def test_pairs_of_the_names_are_those_of_the_lecture(names_file) -> None:
     assert counts[at["q"]].sum() == 272 and counts[at["q"], at["u"]] == 206
 
 
-def test_pairs_with_symbols_left_out() -> None:
-    """-1 is a symbol without a place in the map; its neighbours are no pair."""
-    ids, offsets = np.array([1, -1, 2, 2]), np.array([0, 3, 4])
-    counts = of_model.pair_counts(ids, offsets, 3)
-    assert counts.tolist() == [[0, 1, 1], [0, 0, 0], [2, 0, 0]]
-
-
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_map_of_pairs_shows_every_count(theme) -> None:
     counts, vocabulary = counted(["emma", "ava"])
@@ -221,20 +208,17 @@ def test_the_map_of_pairs_shows_every_count(theme) -> None:
     np.testing.assert_array_equal(axis.images[0].get_array(), counts)
     for labels in (axis.get_xticklabels()[:5], axis.get_yticklabels()):  # then those at the top
         assert [label.get_text() for label in labels] == [".", "a", "e", "m", "v"]
-    cells = {text.get_position(): [] for text in axis.texts}
+    cells: dict[Any, list[str]] = {}
     for text in axis.texts:
-        cells[text.get_position()].append(text.get_text())
+        cells.setdefault(text.get_position(), []).append(text.get_text())
     assert cells[1, 3] == ["ma", "1"] and cells[0, 1] == ["a.", "2"] and cells[4, 4] == ["vv", "0"]
     assert to_hex(axis.images[0].cmap(0.0)) == theme.paper  # nothing looks like nothing
-    for text, (column, row) in ((text, text.get_position()) for text in axis.texts):
-        image = axis.images[0]
+    image = axis.images[0]
+    for text in axis.texts:
+        column, row = text.get_position()
         cell = np.array(image.cmap(image.norm(counts[row, column]))[:3])
-        ink = np.array([1.0 if text.get_color() == "#ffffff" else 0.0] * 3)
-        assert abs(luminance(cell) - luminance(ink)) > 0.4
-
-
-def luminance(rgb: np.ndarray) -> float:
-    return float(rgb @ (0.299, 0.587, 0.114))
+        luminance = float(cell @ (0.299, 0.587, 0.114))
+        assert abs(luminance - (text.get_color() == "#ffffff")) > 0.4
 
 
 KINDS = {
@@ -251,12 +235,17 @@ def test_vowels_and_consonants(symbol: str) -> None:
     assert of_model.letter_kind(symbol) == KINDS[symbol]
 
 
-def test_two_dimensions_are_drawn_as_they_are() -> None:
+def test_maps_that_need_no_pca_and_pca_of_points_on_a_line_or_on_one_another() -> None:
     table = np.array([[1.0, 2.0], [3.0, -4.0]])
     points, shares = of_model.flat_map(table)
     assert shares is None and (points == table).all()
     line, _ = of_model.flat_map(table[:, :1])
     assert line.tolist() == [[1.0, 0.0], [3.0, 0.0]]
+    line, shares = of_model.flat_map(np.outer([1.0, 2.0, 4.0], [1.0, 1.0, 0.0, 1.0]))
+    assert (line[:, 1] == 0).all() and shares == pytest.approx([1.0, 0.0])
+    np.testing.assert_allclose(np.diff(line[:, 0]), [math.sqrt(3), 2 * math.sqrt(3)])
+    same, shares = of_model.flat_map(np.ones((3, 4)))
+    assert (same == 0).all() and shares.tolist() == [0.0, 0.0]
 
 
 def test_pca_finds_the_main_axes() -> None:
@@ -275,14 +264,6 @@ def test_pca_finds_the_main_axes() -> None:
     np.testing.assert_array_equal(points, again)
     moved_on, _ = of_model.flat_map(flat @ turn[:3] + 8, onto=flat @ turn[:3] + 7)
     np.testing.assert_allclose(moved_on - points, np.tile((moved_on - points)[0], (4000, 1)))
-
-
-def test_pca_of_points_on_a_line_or_on_one_another() -> None:
-    line, shares = of_model.flat_map(np.outer([1.0, 2.0, 4.0], [1.0, 1.0, 0.0, 1.0]))
-    assert (line[:, 1] == 0).all() and shares == pytest.approx([1.0, 0.0])
-    np.testing.assert_allclose(np.diff(line[:, 0]), [math.sqrt(3), 2 * math.sqrt(3)])
-    same, shares = of_model.flat_map(np.ones((3, 4)))
-    assert (same == 0).all() and shares.tolist() == [0.0, 0.0]
 
 
 def test_the_map_of_embeddings_colours_vowels_and_consonants() -> None:
@@ -348,9 +329,7 @@ def test_attention_shows_the_weights() -> None:
         assert axis.get_title(loc="left") == f"layer {place // 2 + 1}, head {place % 2 + 1}"
         assert axis.images[0].get_clim() == (0, 1)
     assert [label.get_text() for label in maps[2].get_yticklabels()] == [".", "a", "$"]
-
-
-def test_attention_of_a_large_model_is_picked() -> None:
+    # Of a large model layers and heads are picked.
     weights = [np.full((20, 2, 2), number / 64) for number in range(64)]
     maps = [axis for axis in of_model.attention(weights, [".", "a"]).axes if axis.images]
     assert len(maps) == of_model.MOST_LAYERS * of_model.MOST_HEADS
@@ -385,9 +364,6 @@ def test_symbols() -> None:
     assert [label.get_text() for label in axis.get_xticklabels()] == ["b", "c", "a"]
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([60, 30, 10])
     assert lines_of(axis)["draws"][1] == pytest.approx([50, 0, 50])
-
-
-def test_symbols_of_a_large_vocabulary() -> None:
     data = np.arange(1000)
     axis = of_samples.symbols([chr(0x4E00 + n) for n in range(1000)], data, data).axes[0]
     assert len(axis.patches) == of_samples.MOST_BARS
@@ -431,9 +407,6 @@ def test_what_is_drawn_from_its_own_predictions_is_calibrated() -> None:
     assert Calibration.empty().error == 0.0
 
 
-# -- all of them ----------------------------------------------------------------------------------
-
-
 def hostile_charts() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     many = len(HOSTILE)
     layers = [layer(name, 0.1, 0.0) for name in HOSTILE[:4]]
@@ -458,7 +431,9 @@ def hostile_charts() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     }
 
 
-@pytest.mark.parametrize("name", hostile_charts())
+@pytest.mark.parametrize(
+    "name", each_kind(hostile_charts(), ["attention", "symbols", "embedding_path", "lengths"])
+)
 def test_hostile_names_can_be_drawn(name: str) -> None:
     """Warnings are errors: no letter is missing in the font, no label is taken for mathematics."""
     draw, data = hostile_charts()[name]

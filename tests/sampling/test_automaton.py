@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact import accepted, walked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from makemore.errors import Unsatisfiable, UsageError
 from makemore.options import make
 from makemore.sampling.config import Constraints, SamplingConfig
 from makemore.sampling.constraints import automaton as module
-from makemore.sampling.constraints.automaton import Automaton, compile_constraints
+from makemore.sampling.constraints.automaton import compile_constraints
 from makemore.sampling.constraints.regex import DEAD
 from makemore.text.vocabulary import Vocabulary
 
@@ -26,18 +27,9 @@ STRINGS = ["".join(s) for n in range(LONGEST + 1) for s in itertools.product("ab
 
 # Patterns by interegular, and what they mean by Python's own.
 PATTERNS = [
-    "",
-    "a*",
-    "(ab)+",
-    "[bc].*a",
-    "a{2,3}",
-    "(a|bc)*",
-    ".b?.c",
-    "^a.*",
-    "(a+)+$",
-    "b|cc|(?=a)..",
+    "", "a*", "(ab)+", "[bc].*a", "a{2,3}", "(a|bc)*", ".b?.c", "^a.*", "(a+)+$", "b|cc|(?=a)..",
     "[^a]*",
-]
+]  # fmt: skip
 
 
 def satisfied(text: str, options: dict[str, Any]) -> bool:
@@ -52,20 +44,6 @@ def satisfied(text: str, options: dict[str, Any]) -> bool:
         and text != ""
         and text == text.strip()
     )
-
-
-def walk(automaton: Automaton, ids: list[int]) -> tuple[bool, bool]:
-    """Whether a line of these ids is accepted, and whether each of its prefixes was open."""
-    state = np.zeros(1, dtype=np.int64)
-    for place, symbol in enumerate([*ids, 0]):
-        if not automaton.allowed(place, state)[0, symbol]:
-            return False, False
-        state = automaton.next[state, symbol].astype(np.int64) if symbol else state
-    return True, True
-
-
-def accepted(automaton: Automaton, vocabulary: Vocabulary, strings: list[str]) -> set[str]:
-    return {text for text in strings if walk(automaton, vocabulary.encode_line(text).tolist())[0]}
 
 
 texts = st.text("abc", max_size=3)
@@ -83,9 +61,7 @@ CONDITIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
-@given(CONDITIONS)
-def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str, Any]) -> None:
+def accepts_what_is_meant(options: dict[str, Any]) -> None:
     options = {"max_length": LONGEST, **options}
     expected = {text for text in STRINGS if satisfied(text, options)}
     try:
@@ -93,63 +69,59 @@ def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str
     except Unsatisfiable:
         assert not expected
         return
-    assert accepted(automaton, LETTERS, STRINGS) == expected and expected
-
-
-@settings(max_examples=60, deadline=None)
-@given(CONDITIONS)
-def test_whatever_is_allowed_can_be_completed(options: dict[str, Any]) -> None:
-    options = {"max_length": LONGEST, **options}
-    expected = [text for text in STRINGS if satisfied(text, options)]
-    if not expected:
-        return
-    automaton = compile_constraints(LETTERS, make(Constraints, options), 2 * LONGEST)
+    prefixes, lines = walked(automaton, LONGEST)
+    assert {LETTERS.decode(ids) for ids in lines} == expected and expected
     begins = {text[:n] for text in expected for n in range(len(text) + 1)}
-    states = {"": np.zeros(1, dtype=np.int64)}
-    for text in STRINGS:  # shortest first
-        if text not in states:
-            continue
-        may = automaton.allowed(len(text), states[text])[0]
-        for number, letter in enumerate("abc", 1):
-            assert may[number] == (text + letter in begins)
-            if may[number] and len(text) < LONGEST:
-                states[text + letter] = automaton.next[states[text], number].astype(np.int64)
+    assert {LETTERS.decode(ids) for ids in prefixes} == begins
 
 
-def test_symbols_of_several_characters_are_walked_through() -> None:
-    smiles = Vocabulary(["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"], rule=r"\[nH\]|Br|Cl|[CNl()]")
-    strings = [ids for n in range(1, 4) for ids in itertools.product(range(1, 9), repeat=n)]
-    for options in (
+@settings(max_examples=40)
+@given(CONDITIONS)
+def test_what_an_automaton_accepts_is_what_the_conditions_mean(options: dict[str, Any]) -> None:
+    """And whatever is allowed can be completed."""
+    accepts_what_is_meant(options)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(CONDITIONS)
+def test_many_automata_accept_what_the_conditions_mean(options: dict[str, Any]) -> None:
+    accepts_what_is_meant(options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
         {"prefix": "C"}, {"suffix": "l"}, {"contains": "lC"}, {"exclude": "lr"},
         {"pattern": r"(C|Br|\[nH\])+"}, {"contains": "rC", "suffix": "H]"},
-    ):  # fmt: skip
-        options["max_length"] = 3
-        automaton = compile_constraints(smiles, make(Constraints, options), 6)
-        for ids in strings:
-            text = smiles.decode(ids)
-            plain = {key: value for key, value in options.items() if key != "max_length"}
-            assert walk(automaton, list(ids))[0] == satisfied(text, {**plain, "max_length": 99})
+    ],
+)  # fmt: skip
+def test_symbols_of_several_characters_are_walked_through(options: dict[str, Any]) -> None:
+    smiles = Vocabulary(["(", ")", "Br", "C", "Cl", "N", "[nH]", "l"], rule=r"\[nH\]|Br|Cl|[CNl()]")
+    automaton = compile_constraints(smiles, make(Constraints, {**options, "max_length": 3}), 6)
+    strings = (ids for n in range(1, 4) for ids in itertools.product(range(1, 9), repeat=n))
+    longest = {**options, "max_length": 99}  # characters
+    expected = {ids for ids in strings if satisfied(smiles.decode(ids), longest)}
+    assert walked(automaton, 3)[1] == expected
 
 
 def test_lengths_count_symbols_of_any_script() -> None:
     words = Vocabulary(sorted("жюן😀\u0301"))
     automaton = compile_constraints(words, make(Constraints, {"pattern": "[ж😀].*"}), 4)
-    assert accepted(automaton, words, ["ж", "😀ן", "юж", "ж\u0301", "ןж"]) == {
-        "ж",
-        "😀ן",
-        "ж\u0301",
-    }
+    some = {"ж", "😀ן", "юж", "ж\u0301", "ןж"}
+    assert accepted(automaton, words, 2) & some == {"ж", "😀ן", "ж\u0301"}
     four = compile_constraints(words, make(Constraints, {"min_length": 2, "max_length": 2}), 9)
-    assert accepted(four, words, ["ж", "жю", "😀\u0301", "жюן"]) == {"жю", "😀\u0301"}
+    some = {"ж", "жю", "😀\u0301", "жюן"}
+    assert accepted(four, words, 3) & some == {"жю", "😀\u0301"}
 
 
 def test_a_line_is_one_that_reading_would_give_back() -> None:
     spaced = Vocabulary([" ", "a", "\u00a0"])
     automaton = compile_constraints(spaced, Constraints(), 4)
     strings = ["".join(s) for n in range(5) for s in itertools.product(" a\u00a0", repeat=n)]
-    assert accepted(automaton, spaced, strings) == {s for s in strings if s and s == s.strip()}
+    assert accepted(automaton, spaced, 4) == {s for s in strings if s and s == s.strip()}
     raw = compile_constraints(spaced, Constraints(), 4, clean=False)
-    assert accepted(raw, spaced, strings) == set(strings)
+    assert accepted(raw, spaced, 4) == set(strings)
 
 
 def test_the_end_moves_where_the_shortest_line_needs_it() -> None:
@@ -169,10 +141,8 @@ def test_what_hangs_other_matchers_is_quick_here(pattern: str) -> None:
     began = time.monotonic()
     automaton = compile_constraints(LETTERS, Constraints(pattern=pattern), 8)
     assert time.monotonic() - began < 5
-    strings = [s for s in STRINGS if s]
-    assert accepted(automaton, LETTERS, strings) == {
-        s for s in strings if re.fullmatch(pattern.removesuffix("$"), s)
-    }
+    meant = {s for s in STRINGS if s and re.fullmatch(pattern.removesuffix("$"), s)}
+    assert accepted(automaton, LETTERS, LONGEST) == meant
 
 
 def test_conditions_that_multiply_beyond_all_bounds_are_refused(
@@ -189,19 +159,13 @@ def test_conditions_that_multiply_beyond_all_bounds_are_refused(
 @pytest.mark.parametrize(
     ("bound", "options", "message"),
     [
-        (
-            "MAX_COMPLETION_CELLS",
-            {"min_length": 3000},
-            r"lines of up to 6000 .* \(--min-length 3000\)",
-        ),
-        (
-            "MAX_COMPLETION_CELLS",
-            {"suffix": "ab" * 200},
-            "lines of up to 800 symbols need too much memory",
-        ),
+        ("MAX_COMPLETION_CELLS", {"min_length": 3000},
+         r"lines of up to 6000 .* \(--min-length 3000\)"),
+        ("MAX_COMPLETION_CELLS", {"suffix": "ab" * 200},
+         "lines of up to 800 symbols need too much memory"),
         ("MAX_TRANSITIONS", {"suffix": "ab" * 200}, "the conditions together are too complex"),
     ],
-)
+)  # fmt: skip
 def test_tables_that_memory_does_not_hold_are_not_made(
     bound: str, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,45 +14,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact import (
+    ABC,
+    Table,
+    chi_square,
+    draw,
+    known,
+    line_probabilities,
+    stream,
+    tail,
+    until_unsatisfiable,
+)  # fmt: skip
 
 from makemore import MakeMore
-from makemore.errors import Unsatisfiable
-from makemore.models.core.state import select
+from makemore.models.core.base import Model
 from makemore.options import make
 from makemore.sampling import policy
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
 from makemore.sampling.filters import apply_filters
 from makemore.sampling.guidance import Guidance
-from makemore.sampling.results import KnownLines
 from makemore.sampling.sampler import Sampler
 from makemore.sampling.strategies import Guided
-from makemore.text.corpus import Corpus
-from makemore.text.dataset import Split
 
 SEEDS = (11, 12, 13, 14, 15)
 STRINGS = ["".join(s) for n in range(7) for s in itertools.product("abcd", repeat=n)]
-NOTHING = KnownLines(Split(*(Corpus.exactly([]) for _ in range(3))))
-
-
-def tail(statistic: float, freedom: int) -> float:
-    """P(chi-square >= statistic), by Wilson and Hilferty's cube root: within a tenth of p."""
-    spread = math.sqrt(2 / (9 * freedom))
-    z = ((statistic / freedom) ** (1 / 3) - (1 - 2 / (9 * freedom))) / spread
-    return 0.5 * math.erfc(z / math.sqrt(2))
-
-
-def chi_square(counts: Mapping[Any, int], shares: Mapping[Any, float]) -> float:
-    """The p value of counts under these shares; what is expected under 5 times is one cell."""
-    total = sum(counts.values())
-    assert set(counts) <= set(shares)
-    large = [key for key, share in shares.items() if share * total >= 5]
-    pairs = [(counts.get(key, 0), shares[key] * total) for key in large]
-    rest = total - sum(cell for _, cell in pairs)
-    if rest >= 5:
-        pairs.append((total - sum(seen for seen, _ in pairs), rest))
-    assert len(pairs) > 10
-    return tail(sum((seen - cell) ** 2 / cell for seen, cell in pairs), len(pairs) - 1)
 
 
 def test_the_tail_of_the_distribution_is_that_of_the_tables() -> None:
@@ -60,48 +46,73 @@ def test_the_tail_of_the_distribution_is_that_of_the_tables() -> None:
         assert tail(statistic, freedom) == pytest.approx(p, rel=0.1)
 
 
+@pytest.fixture
+def table() -> Table:
+    """A model that is asked step by step: what follows depends on the position, too."""
+    rows = np.random.default_rng(5).dirichlet(np.full(4, 2.0), size=(4, 4))
+    rows[:, :, 0] += 0.1  # so that lines end
+    return Table(rows / rows.sum(axis=2, keepdims=True))
+
+
 @pytest.fixture(scope="module")
 def maker() -> MakeMore:
+    """A model of counts, which is drawn from by a table of its states."""
     chance = np.random.default_rng(4)
     lines = ["".join(chance.choice(list("abcd"), size, p=[0.4, 0.3, 0.2, 0.1]))
              for size in chance.integers(1, 7, 60)]  # fmt: skip
     return MakeMore("ngram", order=3).fit(lines)
 
 
-def shares_of(maker: MakeMore, kept: Callable[[str], bool], temperature: float = 1.0) -> Any:
-    """Each kept string's probability among them; what goes on after 6 symbols is left out."""
-    model, found = maker.model_, dict[str, float]()
-    assert model is not None
-    texts, logs, state = [""], np.zeros(1), model.initial_state(1)
-    logits, state = model.step(np.zeros(1, dtype=np.int64), state)
-    for _ in range(7):
-        weights = apply_filters(logits, SamplingConfig(temperature=temperature))
-        each = logs[:, None] + np.log(weights / weights.sum(axis=1, keepdims=True))
-        found |= {text: math.exp(log) for text, log in zip(texts, each[:, 0], strict=True)}
-        symbols = np.tile(np.arange(1, len(maker.vocabulary)), len(texts))
-        rows = np.arange(len(texts)).repeat(len(maker.vocabulary) - 1)
-        texts = [
-            texts[row] + maker.vocabulary.decode([s]) for row, s in zip(rows, symbols, strict=True)
-        ]
-        logs = each[rows, symbols]
-        logits, state = model.step(symbols, select(state, rows))
-    found = {text: share for text, share in found.items() if kept(text)}
-    total = math.fsum(found.values())
-    return {text: share / total for text, share in found.items()}
+def probabilities(maker: MakeMore, kept: Callable[[str], Any], temperature: float = 1.0) -> Any:
+    return line_probabilities(maker.model_, maker.vocabulary, 6, kept, temperature)  # type: ignore[arg-type]
 
 
 def sampler(maker: MakeMore, seed: int, **options: Any) -> Sampler:
-    assert maker.model_ is not None
+    model: Model = maker.model_  # type: ignore[assignment]
+    chosen = make(SamplingConfig, {"max_length": 6, **options})
     return Sampler(
-        maker.model_, maker.vocabulary, NOTHING,
-        make(SamplingConfig, {"max_length": 6, **options}), seed,
-        longest=6, train=maker.split.train,
-    )  # fmt: skip
+        model, maker.vocabulary, known(), chosen, seed, longest=6, train=maker.split.train
+    )
 
 
 def drawn(maker: MakeMore, n: int, seed: int, **options: Any) -> Counter[str]:
     rounds = sampler(maker, seed, all=True, **options).rounds(n)
     return Counter(line.text for lines in rounds for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"max_length": 5}, lambda text: True),
+        ({"max_length": 1}, lambda text: True),
+        ({"max_length": 5, "min_length": 3}, lambda text: len(text) >= 3),
+        ({"max_length": 3, "min_length": 3}, lambda text: len(text) == 3),
+        ({"max_length": 5, "prefix": "ba"}, lambda text: text.startswith("ba")),
+        ({"max_length": 4, "prefix": "abc"}, lambda text: text.startswith("abc")),
+        ({"max_length": 5, "prefix": "c", "min_length": 2}, lambda t: t[:1] == "c" and t[1:]),
+        ({"max_length": 4, "temperature": 0.5}, lambda text: True),
+        ({"max_length": 4, "temperature": 2.0, "prefix": "a"}, lambda text: text[:1] == "a"),
+    ],
+)
+def test_lines_follow_the_model_under_their_conditions(
+    table: Table, options: dict[str, Any], kept: Callable[[str], Any]
+) -> None:
+    longest, temperature = options["max_length"], options.get("temperature", 1.0)
+    lines = draw(table, 6000, all=True, **options)
+    counts = Counter(line.text for line in lines)
+    expected = line_probabilities(table, ABC, longest, kept, temperature)
+    assert chi_square(counts, expected) >= 1e-3
+    bent = line_probabilities(table, ABC, longest, kept, 1.4 * temperature)
+    assert chi_square(counts, bent) < 1e-3
+    assert not any(line.capped for line in lines)
+
+
+def test_without_conditions_lines_follow_the_model(table: Table) -> None:
+    lines = draw(table, 8000, all=True, longest=50)
+    texts = line_probabilities(table, ABC, 6)
+    expected = {text: math.exp(-table.nll(text)) for text in texts}
+    counts = Counter(line.text if len(line.text) <= 6 else "longer" for line in lines)
+    assert chi_square(counts, {**expected, "longer": 1 - sum(expected.values())}) >= 1e-3
 
 
 CASES: list[tuple[dict[str, Any], Callable[[str], bool]]] = [
@@ -119,145 +130,127 @@ CASES: list[tuple[dict[str, Any], Callable[[str], bool]]] = [
 @pytest.mark.parametrize(
     "seed", [SEEDS[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SEEDS[1:])]
 )
-@pytest.mark.parametrize(("options", "kept"), CASES, ids=[str(options) for options, _ in CASES])
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        pytest.param(*case, id=str(case[0]), marks=() if n < 2 else pytest.mark.slow)
+        for n, case in enumerate(CASES)
+    ],
+)
 def test_draws_follow_the_model_given_the_conditions(
     maker: MakeMore, options: dict[str, Any], kept: Callable[[str], bool], seed: int
 ) -> None:
     temperature = options.get("temperature", 1.0)
-    shares = shares_of(maker, kept, temperature)
-    counts = drawn(maker, 100_000, seed, **options)
-    assert chi_square(counts, shares) >= 1e-3
+    expected = probabilities(maker, kept, temperature)
+    assert chi_square(drawn(maker, 100_000, seed, **options), expected) >= 1e-3
     # The same test finds a sampler whose temperature is a tenth too high.
-    wild = drawn(
-        maker, 100_000, seed, **{**options, "temperature": 1.1 * options.get("temperature", 1.0)}
-    )
-    assert chi_square(wild, shares) < 1e-3
+    wild = drawn(maker, 100_000, seed, **{**options, "temperature": 1.1 * temperature})
+    assert chi_square(wild, expected) < 1e-3
 
 
 # -- without replacement --------------------------------------------------------------------------
 
 
-def orders(shares: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+def orders(probabilities: Mapping[str, float]) -> dict[tuple[str, ...], float]:
     """The probability of each order of all lines: Plackett 1975, each by what is left."""
     found = {}
-    for order in itertools.permutations(shares):
+    for order in itertools.permutations(probabilities):
         left, product = 1.0, 1.0
         for text in order:
-            product *= shares[text] / left
-            left -= shares[text]
+            product *= probabilities[text] / left
+            left -= probabilities[text]
         found[order] = product
     return found
-
-
-@pytest.fixture(scope="module")
-def pair() -> MakeMore:
-    return MakeMore("ngram", order=2, smoothing="add-k", k=2.0).fit(["a", "ab", "b", "ba", "aab"])
-
-
-def exhausted(maker: MakeMore, seed: int) -> tuple[str, ...]:
-    """All lines of at most two symbols, in the order in which they were drawn."""
-    found: list[str] = []
-    assert maker.model_ is not None
-    drawing = Sampler(maker.model_, maker.vocabulary, NOTHING, SamplingConfig(max_length=2), seed,
-                      round_size=8, longest=2)  # fmt: skip
-    with pytest.raises(Unsatisfiable, match="found 6 of 7 .*; and there is no other"):
-        for lines in drawing.rounds(7):
-            found += [line.text for line in lines]
-    return tuple(found)
 
 
 @pytest.mark.parametrize(
     ("seed", "runs"),
     [
-        (1, 1500),
+        (1, 250),
         pytest.param(1, 17_000, marks=pytest.mark.slow),
         *(pytest.param(seed, 3000, marks=pytest.mark.slow) for seed in SEEDS[1:]),
     ],
 )
 def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
-    pair: MakeMore, seed: int, runs: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of all six lines of at most two symbols."""
     monkeypatch.setattr(policy, "FIRST_ROUND", 4)
-    monkeypatch.setattr(
-        policy, "MIN_NOVEL_RATE", 0.9
-    )  # what is left counts from the first repetition on
-    every = orders(shares_of(pair, lambda text: len(text) <= 2 and set(text) <= set("ab") and text))
-    found = [exhausted(pair, 100_000 * seed + number) for number in range(runs)]
+    # What is left counts from the first repetition on.
+    monkeypatch.setattr(policy, "MIN_NOVEL_RATE", 0.9)
+    pair = MakeMore("ngram", order=2, smoothing="add-k", k=2.0).fit(["a", "ab", "b", "ba", "aab"])
+    model: Model = pair.model_  # type: ignore[assignment]
+    every = orders(line_probabilities(model, pair.vocabulary, 2, bool))
+    found = []
+    for number in range(100_000 * seed, 100_000 * seed + runs):
+        lines = stream(model, 7, number, vocabulary=pair.vocabulary, round_size=8, max_length=2)
+        texts, message = until_unsatisfiable(lines)
+        assert "found 6 of 7 " in message and "; and there is no other" in message
+        found.append(tuple(texts))
     chance = np.random.default_rng(seed)
     shuffled = [tuple(chance.permutation(list(order)).tolist()) for order in found]
-    # Few runs: the first three and the last three by themselves, not all 720 orders.
-    for part in (slice(None),) if runs > 10_000 else (slice(3), slice(3, None)):
+    # Few runs: the first and the last of the order by themselves, not all 720 orders.
+    some = (slice(2), slice(4, None)) if runs < 1000 else (slice(3), slice(3, None))
+    for part in (slice(None),) if runs > 10_000 else some:
         expected: Counter[tuple[str, ...]] = Counter()
-        for order, share in every.items():
-            expected[order[part]] += share  # type: ignore[assignment]
+        for order, probability in every.items():
+            expected[order[part]] += probability  # type: ignore[assignment]
         assert chi_square(Counter(order[part] for order in found), expected) >= 1e-3
         assert chi_square(Counter(order[part] for order in shuffled), expected) < 1e-3
 
 
-def test_a_sampler_with_replacement_repeats_itself_and_one_without_never(maker: MakeMore) -> None:
-    with_it = drawn(maker, 1000, 1)
-    assert max(with_it.values()) > 5
-    rounds = sampler(maker, 1).rounds(3000)
-    texts = [line.text for lines in rounds for line in lines]
-    assert len(texts) == len(set(texts)) == 3000
-
-
 def test_every_string_comes_once_and_then_the_end_is_known(maker: MakeMore) -> None:
-    found: list[str] = []
-    with pytest.raises(Unsatisfiable, match="found 5460 of 9999 .*; and there is no other"):
-        for lines in sampler(maker, 3).rounds(9999):
-            found += [line.text for line in lines]
+    rounds = sampler(maker, 3).rounds(9999)
+    found, message = until_unsatisfiable(line for lines in rounds for line in lines)
+    assert "found 5460 of 9999 " in message and "; and there is no other" in message
     assert sorted(found) == sorted(STRINGS[1:])
 
 
 # -- led draws ------------------------------------------------------------------------------------
 
 
+def plain(logits: Any) -> Any:
+    return apply_filters(logits, SamplingConfig())
+
+
 def test_chances_of_an_order_that_the_lookahead_has_are_exact(maker: MakeMore) -> None:
     # Backward sums over automaton and context are an oracle where the model is one of counts
     # itself: from the start, the chance is the probability of all lines that satisfy.
+    whole = MakeMore("ngram", order=3).fit(list(maker.split.train))
+    exact = MakeMore("ngram", order=4).fit(list(maker.split.train))
+    lines = whole.vocabulary.encode(whole.split.train)
+    # The oracle counts the whole train part, as the lookahead does.
+    exact.model_.fit_counts(lines.ids, lines.offsets)  # type: ignore[union-attr]
+    every = np.exp(exact.score_samples(STRINGS))
     for options, kept in CASES[1:4]:
-        automaton = compile_constraints(
-            maker.vocabulary, make(SamplingConfig, {**options, "max_length": 6}), 12
-        )
-        whole = MakeMore("ngram", order=3).fit(list(maker.split.train))
-        ahead = Guidance(automaton, whole.vocabulary, whole.split.train,
-                          lambda logits: apply_filters(logits, SamplingConfig()))  # fmt: skip
+        asked = make(SamplingConfig, {**options, "max_length": 6})
+        automaton = compile_constraints(maker.vocabulary, asked, 12)
+        ahead = Guidance(automaton, whole.vocabulary, whole.split.train, plain)
         assert ahead.length == 3
-        exact = MakeMore("ngram", order=4).fit(list(maker.split.train))
-        assert exact.model_ is not None
-        # The oracle counts the whole train part, as the lookahead does.
-        exact.model_.fit_counts(*encoded(whole))
-        every = -exact.score_samples(STRINGS)
-        total = math.fsum(
-            math.exp(-n) for n, text in zip(every, STRINGS, strict=True) if kept(text)
-        )
+        total = math.fsum(p for p, text in zip(every, STRINGS, strict=True) if kept(text))
         zero = np.zeros(1, dtype=np.int64)
         assert ahead.at(0, zero, zero)[0] == pytest.approx(total, rel=1e-9)
 
 
-def encoded(maker: MakeMore) -> tuple[Any, Any]:
-    lines = maker.vocabulary.encode(maker.split.train)
-    return lines.ids, lines.offsets
-
-
-def test_led_draws_follow_the_model_and_say_that_they_are_approximate(maker: MakeMore) -> None:
-    shares = shares_of(maker, lambda text: text.endswith("ad"))
+@pytest.mark.parametrize(
+    ("runs", "bent"), [(300, 0.6), pytest.param(1500, 1.6, marks=pytest.mark.slow)]
+)
+def test_led_draws_follow_the_model_and_say_that_they_are_approximate(
+    maker: MakeMore, runs: int, bent: float
+) -> None:
     counts: Counter[str] = Counter()
     automaton = sampler(maker, 0, suffix="ad").decoder.automaton
-    ahead = Guidance(automaton, maker.vocabulary, maker.split.train,
-                      lambda logits: apply_filters(logits, SamplingConfig()))  # fmt: skip
-    for seed in range(1500):
+    ahead = Guidance(automaton, maker.vocabulary, maker.split.train, plain)
+    for seed in range(runs):
         drawing = sampler(maker, seed, suffix="ad")
-        decoder = drawing.decoder
-        decoder.strategy = Guided(automaton, decoder.options, ahead)
+        drawing.decoder.strategy = Guided(automaton, drawing.decoder.options, ahead)
         (line,) = next(drawing.rounds(1))
         assert not line.exact
         counts[line.text] += 1
     assert 0 < drawing.tally.effective <= drawing.tally.guided
-    assert chi_square(counts, shares) >= 1e-3
-    bent = shares_of(maker, lambda text: text.endswith("ad"), temperature=1.6)
-    assert chi_square(counts, bent) < 1e-3
+    for temperature, follows in ((1.0, True), (bent, False)):
+        expected = probabilities(maker, lambda text: text.endswith("ad"), temperature)
+        assert (chi_square(counts, expected) >= 1e-3) == follows
 
 
 def test_exact_waits_instead_of_leading(maker: MakeMore) -> None:
@@ -272,11 +265,8 @@ def test_in_a_small_space_draws_come_to_an_end_led_or_not(
 ) -> None:
     monkeypatch.setattr(policy, "PILOT", pilot)
     names = MakeMore("ngram").fit(["karen", "sonja", "mira", "nora", "ben", "zoe", "xaver", "yves"])
-    found: list[str] = []
-    assert names.model_ is not None
     drawing = names.sampler(1, pattern="x[yz]{3}")
-    with pytest.raises(Unsatisfiable, match="found 8 of 20 .*; and there is no other"):
-        for lines in drawing.rounds(20):
-            found += [line.text for line in lines]
+    found, message = until_unsatisfiable(line for lines in drawing.rounds(20) for line in lines)
+    assert "found 8 of 20 " in message and "; and there is no other" in message
     assert sorted(found) == sorted("x" + "".join(s) for s in itertools.product("yz", repeat=3))
     assert drawing.exact == (pilot > 1)

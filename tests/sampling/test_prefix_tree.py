@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinds import each_kind
 from makemore import MakeMore, parallel
 from makemore.models.core import state
 from makemore.models.core.base import CountModel
@@ -35,7 +36,7 @@ def learned(model: str, labels: list[str] | None = None) -> MakeMore:
     return MakeMore(model, random_state=1, **steps, **SMALL[model]).fit(LINES, labels)
 
 
-@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize("model", each_kind(SMALL, ["ngram", "gru"]))
 @pytest.mark.parametrize(
     "asked",
     [
@@ -43,7 +44,9 @@ def learned(model: str, labels: list[str] | None = None) -> MakeMore:
         {"pattern": "[ahn]+b?", "max_length": 9},
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("labels", [None, ["x", "y"] * 5 + ["x"]])
+@pytest.mark.parametrize(
+    "labels", [None, pytest.param(["x", "y"] * 5 + ["x"], marks=pytest.mark.slow)]
+)
 def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
     model: str, asked: dict[str, Any], labels: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,7 +65,7 @@ def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
         np.testing.assert_allclose(*nlls, rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize("model", each_kind(SMALL, ["ngram", "gru"]))
 @pytest.mark.parametrize(
     ("asked", "way"),
     [

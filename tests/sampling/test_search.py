@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact import accepted
 
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable, UsageError
@@ -25,41 +26,38 @@ STRINGS = ["".join(s) for n in range(1, LONGEST + 1) for s in itertools.product(
 def some_lines() -> list[str]:
     chance = np.random.default_rng(4)
     lengths = chance.integers(1, LONGEST + 1, 80)
-    return [
-        "".join(chance.choice(list("abcd"), size, p=[0.5, 0.3, 0.15, 0.05])) for size in lengths
-    ]
+    common_first = [0.5, 0.3, 0.15, 0.05]
+    return ["".join(chance.choice(list("abcd"), size, p=common_first)) for size in lengths]
 
 
 @pytest.fixture(scope="module", params=["ngram", "transformer", "gru", "mlp"])
 def maker(request: pytest.FixtureRequest) -> MakeMore:
-    small: dict[str, Any] = {"max_steps": 30, "threads": 1, "n_embd": 8}
-    sizes = {"transformer": {"n_head": 2, "n_layer": 1}, "ngram": {"order": 3}}
-    options = sizes.get(request.param, {"n_hidden": 8})
-    return MakeMore(request.param, **({} if request.param == "ngram" else small), **options).fit(
-        some_lines()
-    )
+    if request.param == "ngram":
+        return MakeMore("ngram", order=3).fit(some_lines())
+    sizes = {"n_head": 2, "n_layer": 1} if request.param == "transformer" else {"n_hidden": 8}
+    maker = MakeMore(request.param, max_steps=30, threads=1, n_embd=8, **sizes)
+    return maker.fit(some_lines())
+
+
+@pytest.fixture(scope="module")
+def nlls(maker: MakeMore) -> dict[str, float]:
+    """Of every string of up to 6 of 4 symbols."""
+    strings = ["", *STRINGS]
+    return dict(zip(strings, -maker.score_samples(strings), strict=True))
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"all": True}, {"suffix": "a"}, {"contains": "dc", "all": True},
                 {"pattern": "[bc].*d", "min_length": 3}],
 )  # fmt: skip
-def test_the_order_is_that_of_brute_force(maker: MakeMore, options: dict[str, Any]) -> None:
+def test_the_order_is_that_of_brute_force(
+    maker: MakeMore, nlls: dict[str, float], options: dict[str, Any]
+) -> None:
     known = set() if options.get("all") else {line for _, part in maker.split for line in part}
-    automaton = compile_constraints(
-        maker.vocabulary, make(Constraints, {**options, "max_length": 6}), 6
-    )
-    allowed = []
-    for text in STRINGS:
-        states, open_ = np.zeros(1, dtype=np.int64), True
-        for place, symbol in enumerate([*maker.vocabulary.encode_line(text), 0]):
-            open_ &= bool(automaton.allowed(place, states)[0, symbol])
-            if not open_:
-                break
-            states = automaton.next[states, symbol].astype(np.int64)
-        if open_ and text not in known:
-            allowed.append(text)
-    nll = -maker.score_samples(allowed)
+    asked = make(Constraints, {**options, "max_length": 6})
+    automaton = compile_constraints(maker.vocabulary, asked, 6)
+    allowed = sorted(accepted(automaton, maker.vocabulary, LONGEST) - known)
+    nll = np.array([nlls[text] for text in allowed])
     order = np.argsort(nll, kind="stable")[:100]
     lines = maker.top(100, max_length=6, **options)
     assert [line.nll for line in lines] == pytest.approx(nll[order].tolist(), rel=1e-5)
@@ -99,10 +97,11 @@ def test_fewer_than_asked_are_all_there_are(maker: MakeMore) -> None:
         maker.top(5, beam=0)
 
 
-def test_probabilities_of_all_lines_and_of_what_is_open_sum_to_one(maker: MakeMore) -> None:
+def test_probabilities_of_all_lines_and_of_what_is_open_sum_to_one(
+    maker: MakeMore, nlls: dict[str, float]
+) -> None:
     # 5,461 strings of up to 6 of 4 symbols, and the mass of the prefixes that go on after 6.
-    strings = ["", *STRINGS]
-    total = math.fsum(np.exp(maker.score_samples(strings)))
+    total = math.fsum(math.exp(-nll) for nll in nlls.values())
     open_ = 0.0
     state, logs = maker.model_.initial_state(1), np.zeros(1)
     logits, state = maker.model_.step(np.zeros(1, dtype=np.int64), state)
@@ -116,7 +115,7 @@ def test_probabilities_of_all_lines_and_of_what_is_open_sum_to_one(maker: MakeMo
         logs = each[rows, symbols].astype(np.float64)
         logits, state = maker.model_.step(symbols, select(state, rows))
         logits = logits.astype(np.float64)
-    assert len(strings) == 5461
+    assert len(nlls) == 5461
     assert total + open_ == pytest.approx(1.0, abs=1e-6)
 
 

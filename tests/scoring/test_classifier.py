@@ -34,7 +34,7 @@ def sharpened(p: Floats, by: float) -> Floats:
 
 
 def test_what_is_right_already_stays() -> None:
-    p, truth = drawn(20_000, 3)
+    p, truth = drawn(8_000, 3)
     found = LabelPosterior.fitted(p, truth)
     assert found.sharpness == pytest.approx(1, abs=0.11) and found.noise <= 0.02
     np.testing.assert_allclose(LabelPosterior()(p), p, atol=1e-12)
@@ -45,14 +45,14 @@ def test_what_is_right_already_stays() -> None:
 )
 def test_what_was_done_to_it_is_found_again(by: float, noise: float) -> None:
     """p is made too sure (or not sure enough), and some labels are replaced by any."""
-    p, truth = drawn(20_000, 3)
+    p, truth = drawn(8_000, 3)
     luck = np.random.default_rng(1)
     truth = np.where(luck.random(len(truth)) < noise, luck.integers(0, 3, len(truth)), truth)
     distorted = sharpened(p, by)
     found = LabelPosterior.fitted(distorted, truth)
     assert found.sharpness == pytest.approx(1 / by, rel=0.12)
     assert found.noise == pytest.approx(noise, abs=0.03)
-    others, labels = drawn(20_000, 3, seed=2)
+    others, labels = drawn(8_000, 3, seed=2)
     labels = np.where(luck.random(len(labels)) < noise, luck.integers(0, 3, len(labels)), labels)
     mended = found(sharpened(others, by))
     assert error(mended, labels) < 0.015

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -59,14 +61,13 @@ def test_scores_by_prefixes_by_lines_and_in_blocks_agree(
     model = battery.build(registry.get_model("transformer"), block_size=8)
     if labels is not None:
         model.add_labels(2)
-    asked = []
-    step = type(model).step
-    monkeypatch.setattr(
-        type(model),
-        "step",
-        lambda self, ids, state: asked.append(len(ids)) or step(self, ids, state),
-    )
-    found = []
+    asked, found, step = [], [], model.step
+
+    def seen(ids: Any, state: Any) -> Any:
+        asked.append(len(ids))
+        return step(ids, state)
+
+    monkeypatch.setattr(model, "step", seen)
     for pays, block, short in ((0.0, 100, 128), (10.0, 100, 128), (10.0, 3, 128), (10.0, 100, 2)):
         asked.clear()
         monkeypatch.setattr(neural_scorer, "MAX_PREFIX_RATE", pays)

@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 import battery
 from makemore.models.core import registry
 from makemore.models.core.base import Model
-from makemore.models.core.neural import NeuralModel
-from makemore.options import make
 from makemore.scoring import count_scorer, neural_scorer
 from makemore.scoring.line_tensors import IGNORED, LineTensors
 from makemore.scoring.loss import nll
@@ -23,12 +20,8 @@ from makemore.scoring.neural_scorer import eval_mode
 from makemore.scoring.scorer import score, surprisals
 from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
-from makemore.training.batch_norm import calibrate_batch_norm
 from makemore.training.batches import Batches
-from makemore.training.config import TrainingConfig
 from makemore.training.device import seeded
-from makemore.training.optimizers import make_optimizers
-from makemore.training.trainer import train_steps
 
 ABC = Vocabulary("abcdefgh")  # V = 9, as the battery's models have it
 WORDS = ["a", "bad", "", "cabbage", "hedge", "deaf", "hh", "fade", "ab"]
@@ -52,10 +45,8 @@ def test_softmax_of_great_logits() -> None:
 
 def test_nll_plucks_the_probabilities_of_what_came() -> None:
     probs = torch.tensor([[0.1, 0.7, 0.2], [0.3, 0.3, 0.4], [0.1, 0.1, 0.8]])
-    Y = torch.tensor([1, 0, 2])
-    plucked = probs[torch.arange(3), Y]
-    torch.testing.assert_close(plucked, torch.tensor([0.7, 0.3, 0.8]))
-    assert nll(probs.log(), Y).item() == pytest.approx(-math.log(0.7 * 0.3 * 0.8) / 3, abs=1e-6)
+    plucked = nll(probs.log(), torch.tensor([1, 0, 2])).item()
+    assert plucked == pytest.approx(-math.log(0.7 * 0.3 * 0.8) / 3, abs=1e-6)
     assert nll(torch.tensor([[0.0, -1e9]]), torch.tensor([0])).item() == 0
 
 
@@ -102,7 +93,7 @@ def test_evaluating_gives_the_mode_back(training: bool) -> None:
 
 
 def test_scores_of_a_model_in_training_are_without_chance() -> None:
-    model = battery.shaken(registry.get_model("gru"), dropout=0.5)
+    model = shaken("gru", dropout=0.5)
     calm = score(model, ABC, Corpus.exactly(WORDS)).nll
     model.train()
     before = torch.get_rng_state()
@@ -112,6 +103,14 @@ def test_scores_of_a_model_in_training_are_without_chance() -> None:
 
 
 # -- scores ---------------------------------------------------------------------------------------
+
+
+def shaken(name: str, **options: Any) -> Any:
+    return battery.shaken(registry.get_model(name), **options)
+
+
+def encoded(corpus: Corpus) -> tuple[Any, Any]:
+    return ABC.encode(corpus).ids, corpus.offsets
 
 
 def by_step(model: Model, line: str) -> list[float]:
@@ -128,11 +127,11 @@ def by_step(model: Model, line: str) -> list[float]:
 @pytest.mark.parametrize("name", registry.model_names())
 def test_scores_are_those_of_the_steps(name: str) -> None:
     """Also for lines that are longer than block_size 6, which only steps can go along."""
-    model = battery.shaken(registry.get_model(name))
+    model = shaken(name)
     words = [*WORDS, "abcdefgh" * 3, "hgfedc", "gagged", "c" * 50]
     corpus = Corpus.exactly(words)
     expected = [by_step(model, word) for word in words]
-    each = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
+    each = surprisals(model, *encoded(corpus))
     np.testing.assert_allclose(each, np.concatenate(expected), atol=1e-4)
     scores = score(model, ABC, corpus)
     np.testing.assert_allclose(scores.nll, [sum(row) for row in expected], rtol=1e-5)
@@ -146,7 +145,7 @@ def test_a_split_s_loss_does_not_depend_on_chunks(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exact over all symbols: never a mean of the means of batches."""
-    model = battery.shaken(registry.get_model(name), block_size=12)
+    model = shaken(name, block_size=12)
     chance = np.random.default_rng(0)
     words = ["".join(chance.choice(list("abcdefgh"), n)) for n in chance.integers(1, 12, 80)]
     corpus = Corpus.exactly(words)
@@ -174,27 +173,28 @@ def test_a_window_is_computed_once(
     name: str, block: int, computed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """9 ** 24 windows have no number, so that those are computed each by itself."""
-    model = battery.shaken(registry.get_model(name), block_size=block)
+    model = shaken(name, block_size=block)
     corpus = Corpus.exactly(["ab", "cab"] * 5)
     asked: list[Any] = []
     forward = type(model).forward
-    monkeypatch.setattr(
-        model, "forward", lambda x: (asked.extend(x.tolist()), forward(model, x))[1]
-    )
-    each = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
+
+    def seen(inputs: Any) -> Any:
+        asked.extend(inputs.tolist())
+        return forward(model, inputs)
+
+    monkeypatch.setattr(model, "forward", seen)
+    each = surprisals(model, *encoded(corpus))
     assert len(asked) == computed
-    np.testing.assert_allclose(
-        each, np.concatenate([by_step(model, word) for word in corpus]), atol=1e-4
-    )
-    monkeypatch.setattr(count_scorer, "MAX_WINDOWS", 4)
-    monkeypatch.setattr(neural_scorer, "MAX_WINDOWS", 4)
-    again = surprisals(model, ABC.encode(corpus).ids, corpus.offsets)
-    np.testing.assert_allclose(again, each, rtol=1e-5)
+    expected = [by_step(model, word) for word in corpus]
+    np.testing.assert_allclose(each, np.concatenate(expected), atol=1e-4)
+    for module in (count_scorer, neural_scorer):
+        monkeypatch.setattr(module, "MAX_WINDOWS", 4)
+    np.testing.assert_allclose(surprisals(model, *encoded(corpus)), each, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["rnn", "wavenet", "bigram"])
 def test_very_long_lines_go_step_by_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = battery.shaken(registry.get_model(name))
+    model = shaken(name)
     corpus = Corpus.exactly([*WORDS, "fade" * 10])
     at_once = score(model, ABC, corpus).nll
     monkeypatch.setattr(neural_scorer, "MAX_INPUTS", 7)
@@ -213,7 +213,7 @@ def test_uniform_scores() -> None:
 
 @pytest.mark.parametrize("name", ["ngram", "gru"])
 def test_unknown_symbols_are_infinite_and_left_out(name: str) -> None:
-    model = battery.shaken(registry.get_model(name))
+    model = shaken(name)
     words = ["bad", "bäd", "z", "", "cab", "."]
     scores = score(model, ABC, Corpus.exactly(words))
     known = score(model, ABC, Corpus.exactly(["bad", "", "cab"]))
@@ -229,88 +229,9 @@ def test_unknown_symbols_are_infinite_and_left_out(name: str) -> None:
     assert score(model, ABC, Corpus.exactly([])).mean() is None
 
 
-# -- BatchNorm's statistics -----------------------------------------------------------------------
-
-
-def some_batches(model: NeuralModel, batch_size: int) -> Batches:
-    ids, offsets = battery.some_lines(9, n_lines=400)
-    return Batches(LineTensors(ids, offsets, "window", model.block_size), batch_size, seed=0)
-
-
-def norms(model: nn.Module) -> list[nn.BatchNorm1d]:
-    return [part for part in model.modules() if isinstance(part, nn.BatchNorm1d)]
-
-
-def test_calibration_takes_the_whole_set() -> None:
-    model = battery.shaken(registry.get_model("mlp"), batch_norm=True, dropout=0.5)
-    [(inputs, _)] = some_batches(model, 10**6)(0)
-    with torch.no_grad():
-        before = model.hidden(model.embedding(inputs).flatten(1))
-    calibrate_batch_norm(model, some_batches(model, 10**6))
-    torch.testing.assert_close(model.norm.running_mean, before.mean(0), atol=1e-4, rtol=0)
-    torch.testing.assert_close(
-        model.norm.running_var, before.var(0), atol=0, rtol=1e-4
-    )  # Bessel-corrected
-    batches = some_batches(model, 100)  # of unlike batches their mean
-    parts = [model.hidden(model.embedding(batches(n)[0][0]).flatten(1)) for n in range(5)]
-    calibrate_batch_norm(model, batches)
-    assert batches.per_epoch > 5
-    torch.testing.assert_close(model.norm.running_mean, before.mean(0), atol=1e-2, rtol=0)
-    assert not torch.allclose(model.norm.running_mean, torch.cat(parts).mean(0), atol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["mlp", "deep_mlp"])
-@pytest.mark.parametrize("training", [True, False])
-def test_calibration_leaves_all_else_alone(name: str, training: bool) -> None:
-    options: dict[str, Any] = {"batch_norm": True, "dropout": 0.5} if name == "mlp" else {}
-    model = battery.shaken(registry.get_model(name), **options).train(training)
-    weights = [parameter.detach().clone() for parameter in model.parameters()]
-    chance = torch.get_rng_state()
-    calibrate_batch_norm(model, some_batches(model, 100))
-    found = [norm.running_mean.clone() for norm in norms(model)]
-    assert torch.equal(torch.get_rng_state(), chance)
-    assert all(map(torch.equal, weights, model.parameters()))
-    assert all(part.training is training for part in model.modules())
-    assert all(norm.momentum == 0.1 for norm in norms(model))
-    calibrate_batch_norm(model, some_batches(model, 100))
-    assert all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms(model), found))  # noqa: B905
-
-
-def test_calibration_without_batch_norm_does_nothing() -> None:
-    model = battery.shaken(registry.get_model("mlp"))
-    tensors = model.tensors()
-    calibrate_batch_norm(model, some_batches(model, 100))
-    assert all(np.array_equal(value, tensors[name]) for name, value in model.tensors().items())
-
-
-@pytest.mark.parametrize("name, near", [("mlp", 1e-3), ("deep_mlp", 1e-2)])
-def test_running_statistics_agree_with_calibrated_ones(name: str, near: float) -> None:
-    model = battery.build(
-        registry.get_model(name), **({"batch_norm": True} if name == "mlp" else {})
-    )
-    asked = {"max_steps": 100, "optimizer": "adamw", "learning_rate": 0.01}
-    recipe, batches = make(TrainingConfig, asked), some_batches(model, 600)
-    for _ in train_steps(model, make_optimizers(model, recipe), batches, recipe):
-        pass
-    [(inputs, targets)] = some_batches(model, 10**6)(0)
-
-    def loss() -> float:
-        with eval_mode(model):
-            return nll(model(inputs), targets).item()
-
-    running = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms(model)]
-    before = loss()
-    calibrate_batch_norm(model, batches)
-    assert 0 < abs(loss() - before) < near
-    for norm, (mean, variance) in zip(norms(model), running, strict=True):
-        deviation = norm.running_var.sqrt()
-        assert ((norm.running_mean - mean).abs() / deviation).max() < 0.1
-        assert (variance.sqrt() / deviation - 1).abs().max() < 0.1
-
-
 def test_the_loss_of_a_split_is_that_of_its_batches() -> None:
     """The same number by both ways: batches weighted by their symbols, and scores of lines."""
-    model = battery.shaken(registry.get_model("transformer"), block_size=9)
+    model = shaken("transformer", block_size=9)
     ids, offsets = battery.some_lines(9, n_lines=400)
     batches = Batches(LineTensors(ids, offsets, "sequence", model.block_size), 100, seed=0)
     total, symbols = 0.0, 0

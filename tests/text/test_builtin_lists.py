@@ -22,43 +22,30 @@ BODY = b"emma\nolivia\nava\n"
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
+def reply(status: str, body: bytes, length: int | None = None) -> bytes:
+    length = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n".encode() + b"\r\n" + body
+
+
+REPLIES = {
+    "/names.txt": reply("200 OK", BODY),
+    "/changed": reply("200 OK", BODY + b"eve\n"),
+    "/cut": reply("200 OK", BODY[:-3], len(BODY)),
+    "/error": reply("500 Internal Server Error", BODY),  # the right body, but no success
+    "/moved": reply("302 Found\r\nLocation: /names.txt", b""),
+    "/nothing-here": reply("404 Not Found", b"no"),
+    "/silent": b"",
+    "/garbage": b"emma\r\n\r\n",
+    "/broken-chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nemma",
+    "/large": reply("200 OK", b"x" * 5000),
+}
+
+
 class Answers(http.server.BaseHTTPRequestHandler):
     """A server that is well, or broken in the way its path names."""
 
-    protocol_version = "HTTP/1.1"
-
     def do_GET(self) -> None:
-        self.close_connection = True
-        if self.path == "/names.txt":
-            self.answer(200, BODY, len(BODY))
-        elif self.path == "/changed":
-            self.answer(200, BODY + b"eve\n", len(BODY) + 4)
-        elif self.path == "/cut":
-            self.answer(200, BODY[:-3], len(BODY))
-        elif self.path == "/error":
-            self.answer(500, BODY, len(BODY))  # the right body, but no success
-        elif self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/names.txt")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        elif self.path == "/garbage":
-            self.wfile.write(b"emma\r\n\r\n")
-        elif self.path == "/broken-chunks":
-            self.send_response(200)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self.wfile.write(b"ff\r\nemma")
-        elif self.path == "/large":
-            self.answer(200, b"x" * 5000, 5000)
-        elif self.path != "/silent":
-            self.answer(404, b"no", 2)
-
-    def answer(self, code: int, body: bytes, length: int) -> None:
-        self.send_response(code)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(REPLIES[self.path])
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -100,36 +87,23 @@ def test_the_lectures_names_have_the_digest_that_fetch_asks_for(names_file: Path
 @pytest.mark.parametrize("path", ["/names.txt", "/moved"])
 def test_what_has_the_digest_is_written_whole(server: str, tmp_path: Path, path: str) -> None:
     target = tmp_path / "names.txt"
+    target.write_bytes(b"mine\n")  # what was there is replaced only by the right one
+    with pytest.raises(DataError):
+        fetch(server + "/changed", DIGEST, target)
+    assert target.read_bytes() == b"mine\n"
     assert fetch(server + path, DIGEST, target) == target
     assert target.read_bytes() == BODY
     assert os.listdir(tmp_path) == ["names.txt"]
 
 
-def test_a_file_that_was_there_is_replaced_only_by_the_right_one(
-    server: str, tmp_path: Path
-) -> None:
-    target = tmp_path / "names.txt"
-    target.write_bytes(b"mine\n")
-    with pytest.raises(DataError):
-        fetch(server + "/changed", DIGEST, target)
-    assert target.read_bytes() == b"mine\n"
-    fetch(server + "/names.txt", DIGEST, target)
-    assert target.read_bytes() == BODY
-    assert os.listdir(tmp_path) == ["names.txt"]
-
-
-@pytest.mark.parametrize("path", ["/changed", "/cut"])
-def test_anything_else_is_not_written(server: str, tmp_path: Path, path: str) -> None:
-    with pytest.raises(DataError, match=rf"^what came has sha256 [0-9a-f]{{64}}, not {DIGEST} \("):
-        fetch(server + path, DIGEST, tmp_path / "names.txt")
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_body_without_end_is_bounded(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("path", ["/changed", "/cut", "/large"])
+def test_anything_else_is_not_written(
+    server: str, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builtin_lists, "MAX_DOWNLOAD", 1000)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=rf"^what came has sha256 [0-9a-f]{{64}}, not {DIGEST} \("):
+        fetch(server + path, DIGEST, tmp_path / "names.txt")
+    with pytest.raises(DataError) as caught:  # a body without end is bounded
         fetch(server + "/large", DIGEST, tmp_path / "names.txt")
     assert hashlib.sha256(b"x" * 1001).hexdigest() in str(caught.value)
     assert os.listdir(tmp_path) == []
@@ -138,13 +112,11 @@ def test_a_body_without_end_is_bounded(
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/nothing-here", "Not Found"),
-        ("/error", "Internal Server Error"),
-        ("/silent", "Remote end closed connection"),
-        ("/garbage", "emma"),
+        ("/nothing-here", "Not Found"), ("/error", "Internal Server Error"),
+        ("/silent", "Remote end closed connection"), ("/garbage", "emma"),
         ("/broken-chunks", "IncompleteRead"),
     ],
-)
+)  # fmt: skip
 def test_a_broken_server_is_a_fault_of_the_environment(
     server: str, tmp_path: Path, path: str, reason: str
 ) -> None:
@@ -153,8 +125,13 @@ def test_a_broken_server_is_a_fault_of_the_environment(
     message = str(caught.value)
     assert message.startswith(f"cannot download {server}{path} (") and reason in message
     assert message.endswith("check the network, or download it by hand")
-    assert caught.value.exit_code == 5
-    assert os.listdir(tmp_path) == []
+    assert caught.value.exit_code == 5 and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["names.txt", "http://[", "http://127.0.0.1/a b", "nope://x"])
+def test_what_is_no_address(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SystemFault, match="cannot download"):
+        fetch(url, DIGEST, tmp_path / "names.txt")
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
@@ -163,14 +140,6 @@ def test_nobody_answers(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SystemFault, match="Connection refused"):
             fetch(f"http://127.0.0.1:{port}/names.txt", DIGEST, tmp_path / "names.txt")
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize("url", ["names.txt", "http://[", "http://127.0.0.1/a b", "nope://x"])
-def test_what_is_no_address(tmp_path: Path, url: str) -> None:
-    with pytest.raises(SystemFault, match="cannot download"):
-        fetch(url, DIGEST, tmp_path / "names.txt")
-    assert os.listdir(tmp_path) == []
 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
@@ -180,15 +149,11 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
             fetch(url, DIGEST, tmp_path / "names.txt", timeout=0.2)
 
 
-def test_a_folder_that_is_missing(server: str, tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_written(server: str, tmp_path: Path) -> None:
     target = tmp_path / "no" / "names.txt"
     with pytest.raises(SystemFault) as caught:
         fetch(server + "/names.txt", DIGEST, target)
     assert str(caught.value) == f"cannot write {target} (No such file or directory)"
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_folder_in_the_place_of_the_file(server: str, tmp_path: Path) -> None:
     (tmp_path / "names.txt").mkdir()
     with pytest.raises(SystemFault, match="Is a directory"):
         fetch(server + "/names.txt", DIGEST, tmp_path / "names.txt")

@@ -50,6 +50,7 @@ def test_a_line_is_its_symbols_put_together(lines: list[str], rule: str) -> None
     assert vocabulary.lengths(corpus).tolist() == encoded.lengths.tolist()
     assert vocabulary.longest([corpus]) == max(encoded.lengths, default=0)
     assert list(vocabulary.symbols) == sorted(set(vocabulary.symbols))
+    assert rule != CHARACTER or set(vocabulary.symbols) == set("".join(lines))
 
 
 @given(LINES, LINES, st.sampled_from(RULES))
@@ -65,6 +66,8 @@ def test_what_is_unknown_stands_where_it_was(known: list[str], other: list[str],
         assert vocabulary.unknown_in(line) == sorted(lost)
         for piece, i in zip(pieces, ids, strict=True):
             assert i == UNKNOWN or vocabulary.symbols[i - 1] == piece
+            # A gap between matches is unknown even if a symbol has its text.
+            assert i != UNKNOWN or piece not in vocabulary.symbols or rule not in RULES[:2]
 
 
 # -- graphemes ------------------------------------------------------------------------------------
@@ -212,27 +215,27 @@ def test_regex_is_imported_only_for_such_a_rule() -> None:
 @pytest.fixture(scope="module")
 def molecules() -> list[str]:
     luck = random.Random(2)
-    return list(dict.fromkeys("".join(molecule(luck)) for _ in range(400)))
+    found = dict.fromkeys("".join(molecule(luck)) for _ in range(400))
+    return [text for text in found if len(text) <= 30]
 
 
 @pytest.mark.parametrize("model", ["transformer", "mlp", "ngram"])
 def test_a_model_counts_symbols_and_not_characters(
     model: str, molecules: list[str], tmp_path: Path
 ) -> None:
-    steps: dict[str, Any] = {} if model == "ngram" else {"max_steps": 3, "n_embd": 8}
-    maker = MakeMore(model, symbols=SMILES, random_state=1, threads=1, **steps).fit(molecules)
+    small: dict[str, Any] = {} if model == "ngram" else {"max_steps": 3, "n_embd": 8}
+    small |= {"n_layer": 1, "n_head": 2} if model == "transformer" else {}
+    maker = MakeMore(model, symbols=SMILES, random_state=1, threads=1, **small).fit(molecules)
     assert maker.plan_ is not None
-    vocabulary, lengths = (
-        maker.vocabulary,
-        [len(Tokenizer(SMILES).tokenize(m)[0]) for m in molecules],
-    )
+    vocabulary = maker.vocabulary
+    lengths = [len(Tokenizer(SMILES).tokenize(each)[0]) for each in molecules]
     assert {"Cl", "[nH]"} <= set(vocabulary.symbols)
     if model == "transformer":
         assert maker.plan_.config.block_size == max(lengths) + 1 < max(map(len, molecules)) + 1
     scores = maker.scores(Corpus.exactly([*molecules, "CXeC"]))
     assert scores.symbols.tolist() == [*(n + 1 for n in lengths), 4]
     assert np.isfinite(scores.nll).tolist() == [True] * len(molecules) + [False]
-    for row in (0, 5, 9):
+    for row in (0, 5):
         found = expected(maker, molecules[row])
         assert len(found) == lengths[row] + 1
         assert found[-1].total == pytest.approx(scores.nll[row], abs=1e-4)
@@ -249,7 +252,10 @@ def test_a_model_counts_symbols_and_not_characters(
     np.testing.assert_array_equal(again.score_samples(molecules), maker.score_samples(molecules))
 
 
-def test_the_commands_take_symbols(call: Any, molecules: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_commands_take_symbols(
+    page: bool, call: Any, molecules: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "smiles.txt").write_text("\n".join(molecules) + "\n")
     model = ("--model", "mlp", "--max-steps", "3", "--n-embd", "4", "--threads", "1")
     done = call("train", "smiles.txt", "--symbols", SMILES, "-o", "run", *model)
@@ -261,11 +267,11 @@ def test_the_commands_take_symbols(call: Any, molecules: list[str], tmp_path: Pa
     assert second["unknown"] == ["Xe"] and second["nll"] is None
     done = call("explain", "run", "CCl[nH]")
     assert done.returncode == 0 and "Cl" in done.stdout and "for 4 symbols" in done.stdout
-    assert call("inspect", "run", "-o", "page", "--word", "CCl").returncode == 0
-    refused = call("train", "smiles.txt", "--symbols", "C|N", "-o", "other", *model)
-    assert refused.returncode == 3 and "no symbol matches" in refused.stderr
-    refused = call("train", "smiles.txt", "--symbols", "(", "-o", "other", *model)
-    assert refused.returncode == 2 and "--symbols" in refused.stderr
+    if page:  # it draws a dozen charts
+        assert call("inspect", "run", "-o", "page", "--word", "CCl").returncode == 0
+    for rule, code, words in (("C|N", 3, "no symbol matches"), ("(", 2, "--symbols")):
+        refused = call("train", "smiles.txt", "--symbols", rule, "-o", "other", *model)
+        assert refused.returncode == code and words in refused.stderr
     assert not (tmp_path / "other").exists()
 
 

@@ -45,13 +45,6 @@ def shown(inputs: Sequence[int]) -> str:
 # -- windows --------------------------------------------------------------------------------------
 
 
-def test_emma_is_the_lecture_s_five_examples() -> None:
-    inputs, targets = all_windows(encoded(["emma"], "window", 3))
-    examples = zip(inputs.tolist(), targets.tolist(), strict=True)
-    pairs = [f"{shown(x)} -> {shown([y])}" for x, y in examples]
-    assert pairs == ["... -> e", "..e -> m", ".em -> m", "emm -> a", "mma -> ."]
-
-
 def test_first_five_names_are_32_examples() -> None:
     """X and Y as the lectures' notebook prints them."""
     X, Y = all_windows(encoded(FIVE, "window", 3))
@@ -87,9 +80,8 @@ def test_windows_hold_what_came_before_in_their_own_line(block_size: int) -> Non
     expected = []
     for word in words:
         padded = "." * block_size + word + "."
-        expected += [
-            (padded[i : i + block_size], padded[i + block_size]) for i in range(len(word) + 1)
-        ]
+        ends = range(block_size, len(padded))
+        expected += [(padded[end - block_size : end], padded[end]) for end in ends]
     assert inputs.shape == (len(expected), block_size)
     found = [(shown(x), shown([y])) for x, y in zip(inputs.tolist(), targets.tolist(), strict=True)]
     assert found == expected
@@ -99,9 +91,8 @@ def test_windows_hold_what_came_before_in_their_own_line(block_size: int) -> Non
 
 
 def test_sequences_are_lines_between_boundaries() -> None:
-    inputs, targets = encoded(["emma", "olivia", "x"], "sequence", 16).sequences(
-        np.array([1, 0, 2]), 16
-    )
+    lines = encoded(["emma", "olivia", "x"], "sequence", 16)
+    inputs, targets = lines.sequences(np.array([1, 0, 2]), 16)
     assert [shown(row) for row in inputs.tolist()] == [".olivia", ".emma..", ".x....."]
     inside = targets != IGNORED
     assert inside.sum(1).tolist() == [7, 5, 2]
@@ -111,6 +102,7 @@ def test_sequences_are_lines_between_boundaries() -> None:
 
 
 def test_a_line_longer_than_block_size_is_learned_without_its_end() -> None:
+    """One that just fits, as ava, with it."""
     lines = encoded(["isabella", "ava", "emma"], "sequence", 4)
     [(inputs, targets)] = Batches(lines, 10, seed=0)(0)
     assert inputs.shape == targets.shape == (3, 4)
@@ -119,18 +111,19 @@ def test_a_line_longer_than_block_size_is_learned_without_its_end() -> None:
     assert found == {(".isa", "isab"), (".ava", "ava."), (".emm", "emma")}
 
 
-def test_a_line_that_just_fits_is_learned_with_its_end() -> None:
-    [(inputs, targets)] = Batches(encoded(["ava"], "sequence", 4), 10, seed=0)(0)
-    assert (shown(inputs[0].tolist()), shown(targets[0].tolist())) == (".ava", "ava.")
-
-
 # -- batches --------------------------------------------------------------------------------------
 
 
-def line_of(inputs: Tensor, targets: Tensor) -> str:
-    ids = targets[targets != IGNORED].tolist()
-    assert ids[-1] == 0 and shown(inputs[: len(ids)].tolist()) == "." + shown(ids)[:-1]
-    return shown(ids)[:-1]
+def lines_in(rows: Tensor, their_targets: Tensor) -> list[str]:
+    """The lines of rows, packed or not; what is left of a row holds boundaries and no targets."""
+    found = []
+    for inputs, targets in zip(rows, their_targets, strict=True):
+        used = int((targets != IGNORED).sum())
+        assert not inputs[used:].any() and (targets[used:] == IGNORED).all()
+        read, ends = shown(inputs[:used].tolist()), shown(targets[:used].tolist())
+        assert read == "." + ends[:-1] and ends[-1] == "."
+        found += ends[:-1].split(".")
+    return found
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
@@ -141,19 +134,8 @@ def test_every_line_stands_in_an_epoch_once(batch_size: int) -> None:
         seen = []
         for number in range(batches.per_epoch):
             for inputs, targets in batches(epoch * batches.per_epoch + number):
-                seen += [line_of(x, y) for x, y in zip(inputs, targets, strict=True)]
+                seen += lines_in(inputs, targets)
         assert sorted(seen) == sorted(words) and seen != sorted(words)
-
-
-def test_every_window_stands_in_an_epoch_once() -> None:
-    lines = encoded(random_words(50), "window", 3)
-    batches = Batches(lines, 32, seed=1)
-    parts = [group for step in range(batches.per_epoch) for group in batches(step)]
-    assert all(abs(len(targets) - 32) <= 1 for _, targets in parts)
-    rows = torch.cat([torch.cat([x, y[:, None]], dim=1) for x, y in parts]).tolist()
-    X, Y = all_windows(lines)
-    assert sorted(rows) == sorted(torch.cat([X, Y[:, None]], dim=1).tolist())
-    assert rows != sorted(rows)
 
 
 @pytest.mark.parametrize("input_kind", ["window", "sequence"])
@@ -177,11 +159,8 @@ def test_a_batch_depends_on_seed_and_step_alone(input_kind: str) -> None:
 def test_batches_are_of_like_size() -> None:
     lines = encoded(["ab"] * 100, "sequence", 3)
     for asked, per_epoch, sizes in [
-        (30, 3, {33, 34}),
-        (40, 2, {50}),
-        (99, 1, {100}),
-        (500, 1, {100}),
-    ]:
+        (30, 3, {33, 34}), (40, 2, {50}), (99, 1, {100}), (500, 1, {100})
+    ]:  # fmt: skip
         batches = Batches(lines, asked, seed=0)
         assert batches.per_epoch == per_epoch
         found = {sum(len(x) for x, _ in batches(step)) for step in range(per_epoch)}
@@ -211,15 +190,6 @@ def test_a_small_batch_is_one_group() -> None:
     assert len(inputs) == 32
 
 
-def lines_in(inputs: Tensor, targets: Tensor) -> list[str]:
-    """The lines of a packed row; what is left of it holds boundaries and no targets."""
-    used = int((targets != IGNORED).sum())
-    assert not inputs[used:].any() and (targets[used:] == IGNORED).all()
-    read, ends = shown(inputs[:used].tolist()), shown(targets[:used].tolist())
-    assert read == "." + ends[:-1] and ends[-1] == "."
-    return ends[:-1].split(".")
-
-
 def test_packed_rows_hold_every_line_once_and_hardly_any_padding() -> None:
     words = random_words(2048)
     batches = Batches(encoded(words, "sequence", 16), 256, 0, packs=True)
@@ -228,7 +198,7 @@ def test_packed_rows_hold_every_line_once_and_hardly_any_padding() -> None:
         [(inputs, targets)] = batches(step)
         assert inputs.shape == targets.shape and inputs.shape[1] == MAX_ROW_SYMBOLS
         assert padding([(inputs, targets)]) < 0.08
-        seen += [line for x, y in zip(inputs, targets, strict=True) for line in lines_in(x, y)]
+        seen += lines_in(inputs, targets)
     assert sorted(seen) == sorted(words)
     again = Batches(batches.lines, 256, 0, packs=True)(5)
     assert torch.equal(again[0][0], batches(5)[0][0])
@@ -237,18 +207,14 @@ def test_packed_rows_hold_every_line_once_and_hardly_any_padding() -> None:
 def test_a_packed_batch_is_dealt_out_to_those_who_share_it() -> None:
     words = random_words(2048)
     lines = encoded(words, "sequence", 16)
-    [(whole, _)] = Batches(lines, 512, 0, packs=True)(3)
+    [whole] = Batches(lines, 512, 0, packs=True)(3)
     groups = Batches(lines, 512, 0, packs=True, shares=3)(3)
     assert len(groups) == 3
     used = [int((targets != IGNORED).sum()) for _, targets in groups]
     assert max(used) < 1.1 * min(used)
-    dealt = [line for x, y in groups for a, b in zip(x, y, strict=True) for line in lines_in(a, b)]
-    [(x, y)] = Batches(lines, 512, 0, packs=True)(3)
-    assert sorted(dealt) == sorted(
-        line for a, b in zip(x, y, strict=True) for line in lines_in(a, b)
-    )
+    assert sorted(line for x, y in groups for line in lines_in(x, y)) == sorted(lines_in(*whole))
     assert len(Batches(lines, 20, 0, packs=True, shares=3)(3)) == 1  # too little to share
-    assert len(whole) >= max(len(inputs) for inputs, _ in groups)
+    assert len(whole[0]) >= max(len(inputs) for inputs, _ in groups)
 
 
 def test_long_lines_are_packed_apart_from_short_ones() -> None:
@@ -256,16 +222,13 @@ def test_long_lines_are_packed_apart_from_short_ones() -> None:
     groups = Batches(encoded(words, "sequence", 193), 281, 0, packs=True)(0)
     assert [inputs.shape[1] for inputs, _ in groups] == [MAX_ROW_SYMBOLS, 95, 191]
     for inputs, targets in groups:
-        lines = [line for x, y in zip(inputs, targets, strict=True) for line in lines_in(x, y)]
-        assert all(len(line) < inputs.shape[1] for line in lines)
+        assert all(len(line) < inputs.shape[1] for line in lines_in(inputs, targets))
 
 
 @given(
-    st.lists(st.text("abc", min_size=1, max_size=40), min_size=1, max_size=60),
-    st.integers(1, 50),
-    st.integers(1, 80),
-    st.sampled_from(["window", "sequence", "packed"]),
-)
+    st.lists(st.text("abc", min_size=1, max_size=40), min_size=1, max_size=60), st.integers(1, 50),
+    st.integers(1, 80), st.sampled_from(["window", "sequence", "packed"]),
+)  # fmt: skip
 def test_whatever_the_lines_every_symbol_is_a_target_once(
     words: list[str], block_size: int, batch_size: int, input_kind: str
 ) -> None:
@@ -299,7 +262,6 @@ def test_an_epoch_is_numpy_s_permutation_in_numpy_s_parts(input_kind: str, batch
             if input_kind == "window":
                 expected = [lines.windows(torch.from_numpy(lines.ends()[part]))]
             else:
-                longest = lines.block_size
-                expected = [lines.sequences(rows, longest) for rows in batches._groups(part)]
+                expected = [lines.sequences(rows, 3) for rows in batches._groups(part)]
             for (x, y), (inputs, targets) in zip(found, expected, strict=True):
                 assert torch.equal(x, inputs) and torch.equal(y, targets)

@@ -22,6 +22,15 @@ def recipe(**asked: Any) -> TrainingConfig:
     return make(TrainingConfig, asked)
 
 
+def optimizers_of(model: NeuralModel, **asked: Any) -> list[torch.optim.Optimizer]:
+    return make_optimizers(model, recipe(**asked))
+
+
+def small(name: str) -> NeuralModel:
+    model: NeuralModel = battery.build(registry.get_model(name))
+    return model
+
+
 def matrices(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
@@ -147,19 +156,21 @@ def test_muon_learns_the_parts_of_a_parameter_apart() -> None:
 
 
 def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
-    model = battery.build(registry.get_model("transformer"))
+    model = small("transformer")
+
+    def muon_of(**asked: float) -> Muon:
+        [found] = [part for part in optimizers_of(model, **asked) if isinstance(part, Muon)]
+        return found
+
     named = {part: key for key, part in model.named_parameters()}
-    [muon] = [part for part in make_optimizers(model, recipe()) if isinstance(part, Muon)]
+    muon = muon_of()
     parts = {named[part]: number for part, number in muon.parts.items()}
     assert {name for name, number in parts.items() if number == 3} == {
         "blocks.0.attend.weight", "blocks.1.attend.weight",
     }  # fmt: skip
     assert set(parts.values()) == {1, 3}
-    [muon] = [p for p in make_optimizers(model, recipe(muon_momentum=0.7)) if isinstance(p, Muon)]
-    assert {group["momentum"] for group in muon.param_groups} == {0.7}
-    asked = recipe(muon_row_momentum=0.6)
-    [muon] = [part for part in make_optimizers(model, asked) if isinstance(part, Muon)]
-    assert {group["row_momentum"] for group in muon.param_groups} == {0.6}
+    groups = muon_of(muon_momentum=0.7, muon_row_momentum=0.6).param_groups
+    assert {(group["momentum"], group["row_momentum"]) for group in groups} == {(0.7, 0.6)}
 
 
 def test_muon_leaves_a_matrix_without_a_gradient() -> None:
@@ -173,26 +184,20 @@ def test_muon_leaves_a_matrix_without_a_gradient() -> None:
 
 
 def test_sgd_by_hand() -> None:
-    model: NeuralModel = battery.build(registry.get_model("mlp"))
-    [optimizer] = make_optimizers(model, recipe(optimizer="sgd", learning_rate=0.1, weight_decay=0))
+    model = small("mlp")
+    [optimizer] = optimizers_of(model, optimizer="sgd", learning_rate=0.1, weight_decay=0)
     inputs = torch.from_numpy(battery.some_inputs(model, 32))
     targets = torch.arange(32) % 9
     nll(model(inputs), targets).backward()
-    expected = {
-        name: part.detach() - 0.1 * part.grad
-        for name, part in model.named_parameters()
-        if part.grad is not None
-    }
+    expected = [part.detach() - 0.1 * part.grad for part in model.parameters()]
     optimizer.step()
-    assert set(expected) == set(dict(model.named_parameters()))
-    for name, part in model.named_parameters():
-        torch.testing.assert_close(part.detach(), expected[name])
+    for part, value in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(part.detach(), value)
 
 
 def test_adamw_by_hand() -> None:
-    model: NeuralModel = battery.build(registry.get_model("mlp"))
-    asked = recipe(optimizer="adamw", learning_rate=0.01, weight_decay=0.1)
-    [optimizer] = make_optimizers(model, asked)
+    model = small("mlp")
+    [optimizer] = optimizers_of(model, optimizer="adamw", learning_rate=0.01, weight_decay=0.1)
     start = {name: part.detach().clone() for name, part in model.named_parameters()}
     for part in model.parameters():
         part.grad = matrices(*part.shape)
@@ -204,59 +209,58 @@ def test_adamw_by_hand() -> None:
         torch.testing.assert_close(part.detach(), expected)
 
 
-DECAYING = {
+CELLS = {f"cells.weight_{of}_l{layer}" for of in ("ih", "hh") for layer in (0, 1)}
+BLOCKS = {
+    f"blocks.{layer}.{part}.weight"
+    for layer in (0, 1) for part in ("attend", "project", "widen", "narrow")
+}  # fmt: skip
+HIDDEN = {
     "bigram": set(),
-    "mlp": {"hidden.weight", "head.weight"},
-    "deep_mlp": {"layers.0.weight", "layers.1.weight", "head.weight"},
-    "bow": {"hidden.weight", "project.weight", "head.weight"},
-    "rnn": {"cells.weight_ih_l0", "cells.weight_hh_l0", "cells.weight_ih_l1"}
-    | {"cells.weight_hh_l1", "head.weight"},
-    "transformer": {"head.weight"}
-    | {
-        f"blocks.{n}.{part}.weight"
-        for n in range(2)
-        for part in ("attend", "project", "widen", "narrow")
-    },
-}
-DECAYING["gru"] = DECAYING["lstm"] = DECAYING["rnn"]
+    "mlp": {"hidden.weight"},
+    "deep_mlp": {"layers.0.weight", "layers.1.weight"},
+    "bow": {"hidden.weight", "project.weight"},
+    "rnn": CELLS, "gru": CELLS, "lstm": CELLS,
+    "transformer": BLOCKS,
+}  # fmt: skip
+
+
+def parameters_of(model: NeuralModel, optimizer: Any) -> dict[str, dict[str, Any]]:
+    """Name -> the group of each parameter that an optimizer learns."""
+    named = {part: key for key, part in model.named_parameters()}
+    return {named[p]: group for group in optimizer.param_groups for p in group["params"]}
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw", "muon"])
-@pytest.mark.parametrize("name", DECAYING)
+@pytest.mark.parametrize("name", HIDDEN)
 def test_matrices_decay_and_nothing_else(name: str, kind: str) -> None:
     """Biases, norms, embeddings, positions and start states keep what they have."""
-    model = battery.build(registry.get_model(name))
-    asked = recipe(optimizer=kind, learning_rate=0.1, muon_learning_rate=0.1, weight_decay=0.5)
-    optimizers = make_optimizers(model, asked)
-    named = {part: key for key, part in model.named_parameters()}
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-    decay = {named[part]: group["weight_decay"] for group in groups for part in group["params"]}
-    assert sum(len(group["params"]) for group in groups) == len(named) == len(decay)
-    assert {key for key, share in decay.items() if share} == DECAYING[name]
+    model, decaying = small(name), HIDDEN[name] | ({"head.weight"} if name != "bigram" else set())
+    asked = {"learning_rate": 0.1, "muon_learning_rate": 0.1, "weight_decay": 0.5}
+    optimizers = optimizers_of(model, optimizer=kind, **asked)
+    groups = [parameters_of(model, optimizer) for optimizer in optimizers]
+    decay = {key: group["weight_decay"] for each in groups for key, group in each.items()}
+    parameters = dict(model.named_parameters())
+    assert sum(map(len, groups)) == len(parameters) == len(decay)
+    assert {key for key, rate in decay.items() if rate} == decaying
     with torch.no_grad():
-        for part in named:
+        for part in parameters.values():
             part.fill_(1.0)
             part.grad = torch.zeros_like(part)
     for optimizer in optimizers:
         optimizer.step()
-    for part, key in named.items():
-        expected = 1 - 0.1 * 0.5 if key in DECAYING[name] else 1.0
+    for key, part in parameters.items():
+        expected = 1 - 0.1 * 0.5 if key in decaying else 1.0
         torch.testing.assert_close(part.detach(), torch.full_like(part, expected))
 
 
-@pytest.mark.parametrize("name", DECAYING)
+@pytest.mark.parametrize("name", HIDDEN)
 def test_muon_learns_the_hidden_matrices_and_adamw_the_rest(name: str) -> None:
-    model = battery.build(registry.get_model(name))
-    asked = recipe(optimizer="muon", learning_rate=0.003, muon_learning_rate=0.02)
-    optimizers = make_optimizers(model, asked)
-    named = {part: key for key, part in model.named_parameters()}
-    learned = {
-        type(optimizer): {named[p] for group in optimizer.param_groups for p in group["params"]}
-        for optimizer in optimizers
-    }
-    hidden = DECAYING[name] - {"head.weight"}
-    assert learned.get(Muon, set()) == hidden
-    assert learned[torch.optim.AdamW] == set(named.values()) - hidden
+    model = small(name)
+    asked = {"learning_rate": 0.003, "muon_learning_rate": 0.02}
+    optimizers = optimizers_of(model, optimizer="muon", **asked)
+    learned = {type(optimizer): {*parameters_of(model, optimizer)} for optimizer in optimizers}
+    assert learned.get(Muon, set()) == HIDDEN[name]
+    assert learned[torch.optim.AdamW] == {*dict(model.named_parameters())} - HIDDEN[name]
     for optimizer in optimizers:
         peak = 0.02 if isinstance(optimizer, Muon) else 0.003
         assert all(group["peak"] == group["lr"] == peak for group in optimizer.param_groups)

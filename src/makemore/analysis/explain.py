@@ -1,10 +1,10 @@
-"""Explain: what a model expected at each place of a line, and how a line is drawn.
+"""Explain: what a model expected at each position of a line, and how a line is drawn.
 
-    expected(maker, "emma")        what it expected at each place, and what came
-    generation(maker, seed=1)      how `makemore sample --all` comes to its first line
+    expected(maker, "emma")        what it expected at each position, and what came
+    generation(maker, seed=1)      how `makemore sample --all` draws its first line
 
-A symbol that is None is the boundary. All of it reads: nothing is learned, drawn or scored by rules
-of its own.
+A symbol that is None is the boundary. Nothing here is scored or drawn by rules of its own: the
+values are those of `makemore score` and `makemore sample`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from makemore.sampling.filters import apply_filters
 from makemore.scoring import surprisals
 from makemore.text import Vocabulary
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN
-from makemore.training.device import threads
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A symbol that may come next, and how probable it is."""
+    """Holds a symbol that may come next, and its probability."""
 
     symbol: Symbol
     probability: float
@@ -41,7 +42,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Expected:
-    """One place of a line: what the model read, what came, and what it had expected.
+    """Describes one position of a line: what the model read, what came, what it had expected.
 
     surprisal: -log p of what came, in nats; inf where the model does not know the symbol
     total: sum of the surprisals up to here; at the end it is the nll of the line
@@ -58,12 +59,16 @@ class Expected:
 
     @property
     def bits(self) -> float:
+        """Convert the surprisal from nats to bits."""
         return self.surprisal / math.log(2)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: `uniform`, a random number in [0, 1), fell into the symbol's share [low, high)."""
+    """Describes one draw: `uniform`, a random number in [0, 1), fell into [low, high).
+
+    That is the symbol's interval of the cumulative probability: its length is the probability.
+    """
 
     context: tuple[Symbol, ...]
     symbol: Symbol
@@ -78,16 +83,12 @@ class Draw:
 
 
 def expected(
-    maker: MakeMore,
-    text: str,
-    top: int = 5,
-    temperature: float = 1.0,
-    label: str | None = None,
+    maker: MakeMore, text: str, top: int = 5, temperature: float = 1.0, label: str | None = None
 ) -> list[Expected]:
-    """Every symbol of a line and its end; the last total is what `MakeMore.scores` gives the line.
+    """Explain every symbol of a line and its end; the last total is the nll of the line.
 
-    Where the lines had labels it is that of the line with this label (the likeliest, if none is
-    given). The list ends at a symbol that the model does not know: what follows has no probability.
+    With labels it is the nll given this label (the most probable one, if it is None). The list
+    ends at a symbol that the model does not know: what follows has no probability.
     A temperature other than 1 gives the probabilities of draws at it, and no longer the score.
     Raises UsageError for a label that is not known.
     """
@@ -96,58 +97,65 @@ def expected(
     targets = [*plan.vocabulary.encode_line(text), BOUNDARY]
     known = targets[: targets.index(UNKNOWN)] if UNKNOWN in targets else targets
     start = start_of(maker, text, label)
+    with maker.evaluation():
+        logits = _logits_after(model, [start, *known][: len(known)])
+        probabilities = _probabilities(logits, options, model.vocab_size)
+        nats = _surprisals(model, known, probabilities, temperature, start)
     rows: list[Expected] = []
-    with threads(plan.config.threads):
-        shares = _shares(model, known, options, start)
-        nats = _surprisals(model, known, shares, temperature, start)
     # Summed as `score` does it: another order of additions has another last bit.
     totals = [float(np.add.reduceat(nats[: n + 1], [0])[0]) for n in range(len(known))]
-    for place, target in enumerate(targets[: len(known) + 1]):
-        context = context_of(model, plan.vocabulary, targets[:place], start)
+    for position, target in enumerate(targets[: len(known) + 1]):
+        context = context_of(model, plan.vocabulary, targets[:position], start)
         if target == UNKNOWN:
-            lost = plan.vocabulary.pieces(text)[place]
+            lost = plan.vocabulary.pieces(text)[position]
             rows.append(Expected(context, lost, 0.0, math.inf, math.inf, None, ()))
             break
-        row = shares[place]
+        row = probabilities[position]
         rows.append(
             Expected(
-                context, symbol_of(plan.vocabulary, target), float(row[target]), float(nats[place]),
-                totals[place], 1 + int((row > row[target]).sum()),
+                context, symbol_of(plan.vocabulary, target), float(row[target]),
+                float(nats[position]), totals[position], 1 + int((row > row[target]).sum()),
                 _likeliest(plan.vocabulary, row, top),
             )
         )  # fmt: skip
     return rows
 
 
-def _shares(
-    model: Model, targets: list[Any], options: SamplingConfig, start: int
-) -> NDArray[np.float64]:
-    """(n, V) the probabilities before each of n targets."""
+def _logits_after(model: Model, ids: list[Any]) -> list[NDArray[Any]]:
+    """Compute the logits (1, V) after each of these ids, one step after another."""
     state, rows = model.initial_state(1), []
-    for symbol in [start, *targets][: len(targets)]:
-        logits, state = model.step(np.array([symbol]), state)
-        weights = apply_filters(logits, options)[0]
-        rows.append(weights / weights.sum())
-    return np.array(rows).reshape(len(targets), model.vocab_size)
+    for id in ids:
+        logits, state = model.step(np.array([id]), state)
+        rows.append(logits)
+    return rows
+
+
+def _probabilities(logits: list[NDArray[Any]], options: SamplingConfig, vocab_size: int) -> Floats:
+    """Compute the probabilities (n, V) that symbols are drawn with, of n logits (1, V)."""
+    # An empty array first: a line may begin with an unknown symbol.
+    rows = np.concatenate([np.empty((0, vocab_size), dtype=np.float32), *logits])
+    weights = apply_filters(rows, options)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def _surprisals(
-    model: Model, targets: list[Any], shares: NDArray[np.float64], temperature: float, start: int
-) -> NDArray[np.float64]:
-    """(n,) -log p of n targets; at temperature 1 by the pass that `score` makes."""
+    model: Model, targets: list[Any], probabilities: Floats, temperature: float,
+    start: int,
+) -> Floats:  # fmt: skip
+    """Compute -log p of n targets (n,), nats; at temperature 1 by the pass that `score` makes."""
     if temperature == 1:
-        ids = np.array([number for number in targets if number != BOUNDARY], dtype=np.int64)
+        ids = np.array([id for id in targets if id != BOUNDARY], dtype=np.int64)
         label = np.array([start]) if model.n_labels else None
         return np.asarray(surprisals(model, ids, np.array([0, len(ids)]), label)[: len(targets)])
     with np.errstate(divide="ignore"):  # -log 0 is inf
-        return np.asarray(-np.log(shares[np.arange(len(targets)), targets]))
+        return np.asarray(-np.log(probabilities[np.arange(len(targets)), targets]))
 
 
 # -- a draw ---------------------------------------------------------------------------------------
 
 
-class _Watched:
-    """A model whose inputs and answers for the first line of a batch are kept."""
+class _Recorder:
+    """Wraps a model and keeps its inputs and logits for the first line of a batch."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.logits, self.ids = model, list[NDArray[Any]](), list[int]()
@@ -156,56 +164,54 @@ class _Watched:
         return getattr(self.model, name)
 
     def step(self, ids: NDArray[np.int64], state: State) -> tuple[NDArray[Any], State]:
+        """Step as the model does."""
         logits, state = self.model.step(ids, state)
         self.ids.append(int(ids[0]))
         self.logits.append(logits[:1].copy())
         return logits, state
 
     def drawn(self, vocabulary: Vocabulary, text: str) -> list[int]:
-        """The ids that were drawn for the first line, whose text this is."""
-        # Put together, symbols may be cut in another way: what was drawn is what was read next.
-        number = 0
-        while vocabulary.decode(self.ids[1 : number + 1]) != text:
-            number += 1
-        return self.ids[1 : number + 1]
+        """Find the ids that were drawn for the first line, whose text this is."""
+        # Encoding the text could cut it into other symbols: what was drawn is what was read next.
+        ends = range(1, len(self.ids) + 1)
+        return next(self.ids[1:n] for n in ends if vocabulary.decode(self.ids[1:n]) == text)
 
 
 def generation(
     maker: MakeMore, seed: int, top: int = 5, temperature: float = 1.0
 ) -> tuple[Sample, list[Draw]]:
-    """The first line of `maker.samples(1, seed, all=True)`, and each draw that made it.
+    """Draw the first line of `maker.samples(1, seed, all=True)`, and explain each draw.
 
     A line that was cut has a draw for each of its symbols and none for its end.
     """
     model, plan = parts_of(maker)
-    watched = _Watched(model)
-    stand_in: Any = copy.copy(maker)
-    stand_in.model_ = watched
+    recorder = _Recorder(model)
+    stand_in: Any = copy.copy(maker)  # the maker itself keeps its model
+    stand_in.model_ = recorder
     line = next(stand_in.samples(1, seed, all=True, temperature=temperature))
     options = make(SamplingConfig, {"temperature": temperature})
-    drawn = watched.drawn(plan.vocabulary, line.text)
+    drawn = recorder.drawn(plan.vocabulary, line.text)
     targets = [*drawn, *([] if line.capped else [BOUNDARY])]
+    rows = _probabilities(recorder.logits[: len(targets)], options, model.vocab_size)
     draws = []
-    for place, target in enumerate(targets):
-        weights = apply_filters(watched.logits[place], options)[0]
-        shares = weights / weights.sum()
-        high = np.cumsum(shares)
+    for position, (target, row) in enumerate(zip(targets, rows, strict=True)):
+        high = float(np.cumsum(row)[target])
         draws.append(
             Draw(
-                context_of(model, plan.vocabulary, targets[:place], watched.ids[0]),
-                symbol_of(plan.vocabulary, target), float(shares[target]),
-                float(high[target] - shares[target]), float(high[target]),
-                float(uniforms(seed, 0, place, np.arange(1))[0]),
-                _likeliest(plan.vocabulary, shares, top),
+                context_of(model, plan.vocabulary, targets[:position], recorder.ids[0]),
+                symbol_of(plan.vocabulary, target), float(row[target]),
+                high - float(row[target]), high,
+                # Randomness is a function of (seed, round, position, row): nothing has to be kept.
+                float(uniforms(seed, 0, position, np.arange(1))[0]),
+                _likeliest(plan.vocabulary, row, top),
             )
         )  # fmt: skip
     return line, draws
 
 
-def _likeliest(
-    vocabulary: Vocabulary, shares: NDArray[np.float64], top: int
-) -> tuple[Candidate, ...]:
-    order = np.argsort(-shares, kind="stable")[:top]
+def _likeliest(vocabulary: Vocabulary, row: Floats, top: int) -> tuple[Candidate, ...]:
+    """Select the `top` most probable symbols (V,), without those of probability 0."""
+    order = np.argsort(-row, kind="stable")[:top]
     return tuple(
-        Candidate(symbol_of(vocabulary, int(i)), float(shares[i])) for i in order if shares[i] > 0
+        Candidate(symbol_of(vocabulary, int(i)), float(row[i])) for i in order if row[i] > 0
     )

@@ -1,8 +1,8 @@
 """Forward pass: one pass through a model, from the ids of a context to the loss of what came.
 
 The notes' example, for the word `emma`: x = [5, 13, 13] -> embedding -> concatenation -> hidden ->
-logits -> probabilities, and loss = -log(probs[1]). Here with every call of any model, its values,
-and a name for each dimension; of n-gram counts, what each length of context adds.
+logits -> probabilities, and loss = -log(probs[1]). This shows every call of any model, its values
+and a name for each dimension; and of n-gram counts, what each length of context adds.
 """
 
 from __future__ import annotations
@@ -33,15 +33,14 @@ from makemore.models.core.base import log_softmax
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.models.ngram import NGram
 from makemore.options import options_of
-from makemore.scoring import eval_mode
 from makemore.text import Vocabulary
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN
-from makemore.training.device import seeded, threads
+from makemore.training.device import seeded
 
 
 @dataclass(frozen=True)
 class Step:
-    """A call of a forward pass. dimensions: a name (or the number) for each number of the shape."""
+    """Holds a call of a forward pass. dimensions: a name (or the size) for each dimension."""
 
     module: str
     function: str
@@ -49,7 +48,7 @@ class Step:
     values: NDArray[Any]
 
     def at_last(self) -> NDArray[Any]:
-        """(n,) the values of the place that predicts, the last one, where the shape has places."""
+        """Select the values (n,) of the last position, which predicts; without a T, all."""
         index: list[Any] = [0 if name in ("B", "N") else slice(None) for name in self.dimensions]
         if "T" in self.dimensions:
             index[self.dimensions.index("T")] = -1
@@ -58,10 +57,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Level:
-    """What n-gram counts of one length of context add: p = weight + backoff * p of the shorter.
+    """Holds what one length of context adds: p = weight + backoff * p of the shorter context.
 
     whole: `count` and `total` are how often it was seen; else how many symbols it came after
-    discount: what was taken off the count for what the context was not followed by
+    discount: what was taken off the count, for symbols that never followed the context
     """
 
     context: tuple[Symbol, ...]
@@ -76,7 +75,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Pass:
-    """A forward pass for one target. levels: only of a model of n-gram counts."""
+    """Holds a forward pass for one target. levels: only of a model of n-gram counts."""
 
     context: tuple[Symbol, ...]
     symbol: Symbol
@@ -87,18 +86,18 @@ class Pass:
 
     @property
     def loss(self) -> float:
-        """-log of the probability, in nats."""
+        """Compute -log of the probability, in nats."""
         return -math.log(self.probability) if self.probability > 0 else math.inf
 
 
 def forward_pass(
     maker: MakeMore, text: str, at: int | None = None, label: str | None = None
 ) -> Pass:
-    """The pass that predicts symbol number `at` of a line (from 1; one past the last is its end).
+    """Trace the pass that predicts symbol `at` of a line (from 1; one past the last is its end).
 
     Without `at` it is the last symbol, as the notes trace `emma`: from `emm` to `a`. Without
-    `label` it is the likeliest, where the lines had labels. Raises UsageError for a place that the
-    line has not, for a symbol or label that the model lacks.
+    `label` it is the most probable one, where the lines had labels. Raises UsageError for a
+    position that the line has not, for a symbol or label that the model lacks.
     """
     model, plan = parts_of(maker)
     if plan.kind.is_ensemble:
@@ -108,12 +107,13 @@ def forward_pass(
     *before, target = _ids_up_to(plan.vocabulary, text, at)
     start = start_of(maker, text, label)
     inputs = inputs_after(model, before, start)
-    with threads(plan.config.threads):
+    with maker.evaluation():
         if isinstance(model, CountModel):
             steps = [Step("", "forward", ("N", "V"), model.forward(inputs))]
         else:
             steps = _neural_steps(model, plan, inputs)
     counts = model.table_of(start) if isinstance(model, PerLabelCounts) else model
+    levels = _levels(counts, plan.vocabulary, before, target) if isinstance(counts, NGram) else []
     logits = steps[-1].at_last().reshape(-1, len(plan.vocabulary))[-1:]  # (1, V)
     probabilities = np.exp(log_softmax(logits))[0]
     batch = ("N", "block_size") if model.input_kind == "window" else ("B", "T")
@@ -122,16 +122,14 @@ def forward_pass(
         symbol_of(plan.vocabulary, target),
         target,
         (Step("", "ids", batch, inputs), *steps, Step("", "softmax", ("V",), probabilities)),
-        tuple(_levels(counts, plan.vocabulary, before, target))
-        if isinstance(counts, NGram)
-        else (),
+        tuple(levels),
         float(probabilities[target]),
     )
 
 
 def _ids_up_to(vocabulary: Vocabulary, text: str, at: int | None) -> list[int]:
-    """The ids of a line up to symbol number `at`, or up to its last. Raises UsageError."""
-    ids = [int(number) for number in vocabulary.encode_line(text)]
+    """Encode a line up to symbol `at` (from 1), or up to its last. Raises UsageError."""
+    ids: list[int] = vocabulary.encode_line(text).tolist()
     at = max(1, len(ids)) if at is None else at
     if not 1 <= at <= len(ids) + 1:
         raise UsageError(
@@ -145,8 +143,8 @@ def _ids_up_to(vocabulary: Vocabulary, text: str, at: int | None) -> list[int]:
 
 
 def _neural_steps(model: Any, plan: Plan, inputs: NDArray[np.int64]) -> list[Step]:
-    with eval_mode(model):
-        calls = _calls(model, torch.from_numpy(inputs).to(model.device))
+    """Run a neural network on inputs (1, block_size) or (1, T), and name what it computes."""
+    calls = _calls(model, torch.from_numpy(inputs).to(model.device))
     shapes = [tuple(call.output.shape) for call in calls]
     names = dimensions(plan, inputs.shape[1], [call.function for call in calls], shapes)
     return [
@@ -156,107 +154,115 @@ def _neural_steps(model: Any, plan: Plan, inputs: NDArray[np.int64]) -> list[Ste
 
 
 def _calls(model: Any, inputs: torch.Tensor) -> list[Call]:
-    """The calls up to the one that gives the logits; those after it make the state to go on."""
+    """Trace the calls up to the one that gives the logits; what follows is the next state."""
     logits, calls = traced(model, inputs)
-    ends = [number for number, call in enumerate(calls) if call.output is logits]
+    ends = [index for index, call in enumerate(calls) if call.output is logits]
     return calls[: ends[-1] + 1] if ends else [*calls, Call("", "logits", logits)]
+
+
+# -- names of dimensions --------------------------------------------------------------------------
+
+# A dimension that grows by this factor when a size is doubled, holds the size to this power.
+POWERS = {1: 0, 2: 1, 4: 2, 0.5: -1}
 
 
 def dimensions(
     plan: Plan, length: int, functions: list[str], shapes: list[tuple[int, ...]]
 ) -> list[tuple[str, ...]]:
-    """A name for each dimension: that of what it grows with. Nothing in a model's file says it.
+    """Name each dimension by what it grows with: a model's file names none.
 
     The model is built again without memory, each time with one size doubled: what is twice as wide
     with n_embd doubled is called n_embd, or `4 * n_embd` if it is that. What follows no size, or in
-    another way, keeps its number.
+    another way, is named by its size.
     """
     batch = "N" if plan.kind.input_kind == "window" else "B"
     sizes = {batch: 1, **({"T": length} if batch == "B" else {}), "V": len(plan.vocabulary)}
     for name, option in options_of(plan.kind.Options).items():
         if option.type is int and getattr(plan.options, name):
             sizes[name] = getattr(plan.options, name)
-    powers: list[list[dict[str, int] | None]] = [[{} for _ in shape] for shape in shapes]
-    for name in sizes:
-        twin = _twin(plan, sizes, name)
-        if twin is None or [function for function, _ in twin] != functions:
-            continue
-        for before, (_, after), found in zip(shapes, twin, powers, strict=True):
-            for axis, (small, large) in enumerate(zip(before, after, strict=False)):
-                power = {1: 0, 2: 1, 4: 2, 0.5: -1}.get(large / max(small, 1))
-                known = found[axis]
-                if power is None or known is None:
-                    found[axis] = None
-                else:
-                    known[name] = power
+    twins = {name: _twin(plan, sizes, name) for name in sizes}
+    # A twin that calls other functions, or gives other dimensions, says nothing about these.
+    same = (functions, [len(shape) for shape in shapes])
+    twins = {name: twin for name, twin in twins.items()
+             if ([f for f, _ in twin], [len(shape) for _, shape in twin]) == same}  # fmt: skip
     return [
-        tuple(_name(size, found, sizes) for size, found in zip(shape, axes, strict=True))
-        for shape, axes in zip(shapes, powers, strict=True)
+        tuple(
+            _name(size, {name: twin[call][1][axis] for name, twin in twins.items()}, sizes)
+            for axis, size in enumerate(shape)
+        )
+        for call, shape in enumerate(shapes)
     ]
 
 
-def _twin(plan: Plan, sizes: dict[str, int], doubled: str) -> list[tuple[str, Any]] | None:
-    """Functions and shapes of a pass with one size doubled; None where there is no such model."""
+def _twin(plan: Plan, sizes: dict[str, int], doubled: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Compute functions and shapes of a pass with one size doubled; [] where that fails."""
     kind: Any = plan.kind
     now = {name: 2 * size if name == doubled else size for name, size in sizes.items()}
-    own = {name: size for name, size in now.items() if hasattr(plan.options, name)}
-    options = dataclasses.replace(plan.options, **own)
+    of_model = {name: size for name, size in now.items() if hasattr(plan.options, name)}
+    options = dataclasses.replace(plan.options, **of_model)
     block = plan.config.block_size
     if kind.input_kind == "window":
         block = kind.context_for(options, 0) + bool(plan.vocabulary.labels)
     elif kind.limited:
         block = max(block, now["T"])
     try:
+        # On the device "meta" tensors have shapes and no values.
         with seeded(0), torch.device("meta"), torch.no_grad():
             model = kind(now["V"], block, options).eval()
             rows = now["N" if kind.input_kind == "window" else "B"]
             calls = _calls(model, torch.zeros(rows, now.get("T", block), dtype=torch.long))
     except Exception:  # a plugin may do what cannot be done without values: no names, then
-        return None
+        return []
     return [(call.function, tuple(call.output.shape)) for call in calls]
 
 
-def _name(size: int, powers: dict[str, int] | None, sizes: dict[str, int]) -> str:
-    """`4 * n_embd` for 256 where n_embd is 64; the number where it follows nothing."""
-    factor = Fraction(size)
-    for name, power in (powers or {}).items():
-        factor /= Fraction(sizes[name]) ** power
-    names = [name for name, power in (powers or {}).items() for _ in range(power)]
-    below = [name for name, power in (powers or {}).items() if power < 0]
-    if not names:
+def _name(size: int, doubled: dict[str, int], sizes: dict[str, int]) -> str:
+    """Name a dimension: `4 * n_embd` for 256 where n_embd is 64; its size if it follows nothing.
+
+    doubled: the size of this dimension where each of `sizes` is doubled
+    """
+    powers = {name: POWERS.get(twice / max(size, 1)) for name, twice in doubled.items()}
+    known = {name: power for name, power in powers.items() if power is not None}
+    names = [name for name, power in known.items() for _ in range(power)]
+    if not names or len(known) < len(powers):
         return str(size)
+    factor = Fraction(size) / math.prod(
+        Fraction(sizes[name]) ** power for name, power in known.items()
+    )
     above = names if factor.numerator == 1 else [str(factor.numerator), *names]
+    below = [name for name, power in known.items() if power < 0]
     below = below if factor.denominator == 1 else [str(factor.denominator), *below]
     return " / ".join([" * ".join(above), *below])
 
 
+# -- counts ---------------------------------------------------------------------------------------
+
+
 def _levels(model: NGram, vocabulary: Vocabulary, ids: list[int], target: int) -> list[Level]:
-    """What each length of context adds to 1 / V, the shortest first, up to one never seen."""
+    """Compute what each length of context adds to 1 / V, shortest first, up to one never seen."""
     V, unseen = model.vocab_size, len(model.contexts) + 1
     history = [BOUNDARY, *ids]
     path, _ = model.find(inputs_after(model, ids))
-    numbers = [0, *(int(found[0]) for found in path)][: len(history) + 1]
+    nodes = [0, *(int(node[0]) for node in path)][: len(history) + 1]
+    # add-k counts k more of every symbol after a context.
+    added = model.options.k * V if model.options.smoothing == "add-k" else 0
     levels, probability = [], 1 / V
-    for length, number in enumerate(numbers):
-        place = slice(model.starts[number], model.starts[number + 1])
-        found = np.flatnonzero(model.symbols[place] == target)
-        total = int(model.counts[place].sum())
-        count = int(model.counts[place][found].sum())
-        weight, backoff = float(model.weights[place][found].sum()), float(model.backoff[number])
+    for length, node in enumerate(nodes):
+        after = slice(model.starts[node], model.starts[node + 1])  # the symbols that followed it
+        chosen = model.symbols[after] == target
+        total = int(model.counts[after].sum())
+        count = int(model.counts[after][chosen].sum())
+        weight, backoff = float(model.weights[after][chosen].sum()), float(model.backoff[node])
         probability = weight + backoff * probability
         context = tuple(symbol_of(vocabulary, i) for i in history[len(history) - length :])
         starts_line = length > 0 and context[0] is None
         whole = length == model.options.order - 1 or starts_line
-        if total or number == unseen:  # add-k counts whole contexts only
-            taken = count - weight * (total + (model.options.k * V if _adds(model) else 0))
+        if total or node == unseen:  # add-k counts whole contexts only
+            discount = count - weight * (total + added)
+            discount = 0.0 if abs(discount) < 1e-9 else discount  # what rounding leaves
             levels.append(
-                Level(context, whole, count, total, 0.0 if abs(taken) < 1e-9 else taken,
-                      weight, backoff, probability)
-            )  # fmt: skip
-        if number == unseen:
+                Level(context, whole, count, total, discount, weight, backoff, probability)
+            )
+        if node == unseen:
             break
     return levels
-
-
-def _adds(model: NGram) -> bool:
-    return bool(model.options.smoothing == "add-k")

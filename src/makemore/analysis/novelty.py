@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from makemore.api import MakeMore
 from makemore.errors import Unsatisfiable
 from makemore.text import Corpus
@@ -11,10 +13,11 @@ DRAWS_SEED = 0  # the same draws each time, so that two models are compared by t
 
 
 def sample_shares(maker: MakeMore) -> dict[str, float]:
-    """Shares of 1,000 draws: new, repeated (drawn before), copied (in the text), cut or empty."""
+    """Classify 1,000 draws: the fractions new, repeated, copied from the text, cut or empty."""
     seen: set[str] = set()
     counts = {"new": 0, "repeated": 0, "copied": 0, "cut or empty": 0}
     for line in maker.samples(DRAWS, DRAWS_SEED, all=True):
+        # A line has one kind: a cut one is neither new nor a copy, whatever its text.
         if line.capped or not line.text:
             kind = "cut or empty"
         elif line.origin != "new":
@@ -23,11 +26,11 @@ def sample_shares(maker: MakeMore) -> dict[str, float]:
             kind = "repeated" if line.text in seen else "new"
         seen.add(line.text)
         counts[kind] += 1
-    return {kind: number / DRAWS for kind, number in counts.items()}
+    return {kind: count / DRAWS for kind, count in counts.items()}
 
 
 def copied_from_train(maker: MakeMore) -> float:
-    """Share of 1,000 draws that stand in the training part: what was learned by heart.
+    """Compute the fraction of 1,000 draws that are training lines: what was learned by heart.
 
     `sample_shares` also counts lines of val and test, which a model can only meet by luck.
     """
@@ -36,10 +39,8 @@ def copied_from_train(maker: MakeMore) -> float:
 
 
 def new_lines(maker: MakeMore, most: int, seed: int, avoid: Corpus | None = None) -> list[str]:
-    """Up to `most` lines that stand nowhere in the text; fewer where no more are found."""
-    found: list[str] = []
-    try:
-        found.extend(line.text for line in maker.samples(most, seed, avoid=avoid))
-    except Unsatisfiable:  # a small text, learned by heart: there are no more
-        pass
-    return found
+    """Draw up to `most` lines that are not in the text; fewer where there are no more."""
+    lines: list[str] = []
+    with suppress(Unsatisfiable):  # a small text, learned by heart: those before the error stay
+        lines.extend(line.text for line in maker.samples(most, seed, avoid=avoid))
+    return lines

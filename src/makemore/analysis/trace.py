@@ -7,7 +7,8 @@ to see inside (saturation, attention maps, the shapes of a pass) runs the model 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,7 +19,10 @@ NONLINEAR = ("tanh", "sigmoid", "relu", "gelu", "rnn_tanh", "gru", "lstm")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a torch function. module: dotted name of the innermost module, "" the model's."""
+    """Holds one call of a torch function. module: dotted name of the innermost one, "" the model.
+
+    output: of a function that gives several tensors, the first
+    """
 
     module: str
     function: str
@@ -26,6 +30,7 @@ class Call:
 
     @property
     def name(self) -> str:
+        """Name the call by module and function: `hidden.0 tanh`."""
         return f"{self.module} {self.function}".strip()
 
 
@@ -36,8 +41,8 @@ class Trace(TorchFunctionMode):
             logits = model(inputs)
         [call for call in trace.calls if call.function == "softmax"]
 
-    The outputs are those of the pass itself, so gradients can be asked of them. It changes no
-    value: a traced pass gives the same logits. Functions inside functions are not listed.
+    The outputs are those of the pass itself, so torch.autograd.grad takes them. No value changes: a
+    traced pass gives the same logits. Functions inside functions are not listed.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -48,8 +53,9 @@ class Trace(TorchFunctionMode):
 
     def __enter__(self) -> Trace:
         for name, module in self.model.named_modules():
-            self._hooks.append(module.register_forward_pre_hook(self._entered(name)))
-            self._hooks.append(module.register_forward_hook(self._left, always_call=True))
+            self._hooks.append(module.register_forward_pre_hook(partial(self._enter, name)))
+            # always_call: a module that raises is left, too.
+            self._hooks.append(module.register_forward_hook(self._leave, always_call=True))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -59,13 +65,10 @@ class Trace(TorchFunctionMode):
             hook.remove()
         self._hooks.clear()
 
-    def _entered(self, name: str) -> Callable[..., None]:
-        def enter(*_: Any) -> None:
-            self._inside.append(name)
+    def _enter(self, name: str, *_: Any) -> None:
+        self._inside.append(name)
 
-        return enter
-
-    def _left(self, *_: Any) -> None:
+    def _leave(self, *_: Any) -> None:  # returns nothing: torch would take it for the output
         self._inside.pop()
 
     def __torch_function__(
@@ -75,6 +78,7 @@ class Trace(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
+        """Call the function, and keep its output (torch calls this for every function inside)."""
         result = func(*args, **(kwargs or {}))
         first = result[0] if isinstance(result, tuple) and result else result
         name = getattr(func, "__name__", "").strip("_")
@@ -85,25 +89,26 @@ class Trace(TorchFunctionMode):
 
 
 def traced(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Call]]:
-    """A forward pass: its logits, and the calls it made."""
+    """Run a forward pass: its logits, and the calls that it made."""
     with Trace(model) as trace:
         logits: Tensor = model(inputs)
     return logits, trace.calls
 
 
 def nonlinearities(calls: list[Call]) -> list[Call]:
-    """The outputs of tanh and the like; those of one module and function are numbered."""
-    found = [call for call in calls if call.function in NONLINEAR]
-    names = [call.name for call in found]
-    numbered = []
-    for place, call in enumerate(found):
-        many = names.count(call.name) > 1
-        number = f" {names[:place].count(call.name) + 1}" if many else ""
-        numbered.append(Call(call.module, call.function + number, call.output))
-    return numbered
+    """Select the calls of tanh and the like; those of one module and function are numbered."""
+    chosen = [call for call in calls if call.function in NONLINEAR]
+    names = [call.name for call in chosen]
+    return [
+        replace(call, function=f"{call.function} {names[: index + 1].count(call.name)}")
+        if names.count(call.name) > 1
+        else call
+        for index, call in enumerate(chosen)
+    ]
 
 
 def attention_weights(calls: list[Call], batch: int) -> list[Tensor]:
-    """(batch, n_head, T, S) of each attention, in the order of the layers."""
-    found = [c.output for c in calls if c.function == "softmax" and c.output.ndim >= 3]
-    return [weights.reshape(batch, -1, *weights.shape[-2:]) for weights in found]
+    """Select the attention weights (batch, n_head, T, S) of each layer, in order."""
+    # A softmax with three dimensions or more: that over the symbols is no call of the model.
+    each = [c.output for c in calls if c.function == "softmax" and c.output.ndim >= 3]
+    return [weights.reshape(batch, -1, *weights.shape[-2:]) for weights in each]

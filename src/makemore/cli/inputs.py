@@ -1,4 +1,4 @@
-"""The text that a command is given: FILE as parts, and what a person should know of it."""
+"""Inputs: reads the text files that a command names, and notes what was counted in them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from makemore.cli.options import given_options
 from makemore.cli.output import note
 from makemore.text import TextConfig
 from makemore.text.config import NO_LIMITS
@@ -15,27 +16,35 @@ if TYPE_CHECKING:
 
 
 def stem(file: str | None) -> str:
+    """Name a text for run directories and titles: data/names.txt -> names."""
     return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
 
 
 def read_avoided(file: str | None) -> Corpus | None:
-    """The lines of `--avoid FILE`, of which there may be none; the limits of a text to learn from
-    are none of theirs."""
+    """Read the lines of `--avoid FILE`, which may hold none.
+
+    The limits of a training text do not apply: a line that is too long to learn can be avoided.
+    """
     from makemore.text import Corpus
 
     return Corpus.read(file, NO_LIMITS, fewest=0) if file else None
 
 
 def read_text(
-    file: str | None, given: Mapping[str, Any], val: str | None = None, test: str | None = None
+    file: str | None, requested: Mapping[str, Any], val: str | None = None, test: str | None = None
 ) -> Split:
-    """The parts of FILE (the built-in names without one), and notes on what is in it."""
-    from makemore.options import make, options_of
+    """Read and split FILE (None: the built-in names), and note what was counted in it.
+
+    requested: options by name, of which those of TextConfig matter here
+    val, test: files of their own for these parts
+    """
+    from makemore.options import make
     from makemore.text.dataset import read_split
 
-    config = make(TextConfig, {k: v for k, v in given.items() if k in options_of(TextConfig)})
+    config = make(TextConfig, given_options(requested, TextConfig))
     corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
+    # What was left out is said: nobody should believe that a model learned lines that it never saw.
     reasons = {
         "copies " + ("kept" if config.keep_copies else "dropped"): counts.copies,
         "blank": counts.blank,
@@ -44,17 +53,18 @@ def read_text(
         "labels": len(corpus.label_names),
     }
     lines = f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"
-    note(f"makemore: {', '.join([lines, *(f'{n:,} {why}' for why, n in reasons.items() if n)])}")
+    note(", ".join([lines, *(f"{n:,} {why}" for why, n in reasons.items() if n)]))
     if len(corpus) - counts.copies * config.keep_copies == 1:
-        note("makemore: warning: 1 distinct line: there is little to learn")
+        note("warning: 1 distinct line: there is little to learn")
     if val is None and test is None:
         if not len(parts.val):
-            note("makemore: too few lines to hold some back: all train, and the last weights count")
+            note("too few lines to hold some back: all train, and the last weights count")
         return parts
+    # Parts that were cut from one corpus have no line in common; files of their own may have.
     for name, part in list(parts)[1:]:
         from numpy import isin
 
         overlap = int(isin(part.hashes(), corpus.hashes()).sum())
         if overlap:
-            note(f"makemore: {overlap} of {len(part)} lines of {name} stand in the training text")
+            note(f"{overlap} of {len(part)} lines of {name} stand in the training text")
     return parts

@@ -1,4 +1,4 @@
-"""The run that lines are drawn from, loaded only once it is known that there can be such lines."""
+"""Loading: the run that lines are drawn from, once it is known that there can be such lines."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def load_to_draw(folder: str, constraints: Mapping[str, Any]) -> MakeMore:
-    """The maker of a run directory, to draw lines from and for nothing else.
+    """Load the model of a run directory for sampling only: it cannot be trained further.
 
     Raises Unsatisfiable, UsageError, RunError.
     """
     from makemore.api import MakeMore
     from makemore.api.checked_run import run_under
 
-    run = run_under(folder, constraints)
+    run = run_under(folder, constraints)  # before the model, which may take a second to load
     with inference_only():
         return MakeMore.of_run(run)

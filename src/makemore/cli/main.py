@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and turns what it raises into one line and an exit code."""
+"""Main: finds the command that was typed, runs it, and turns an error into one line and a code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import difflib
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 from typing import Any
 
@@ -18,11 +19,12 @@ from makemore.cli.startup import exit_now, prepare
 from makemore.errors import DataError, MakemoreError, SystemFault
 from makemore.version import __version__
 
-FILES = (module.name for module in pkgutil.iter_modules(makemore.cli.commands.__path__))
 # As they are typed: the file lr_find.py is `lr-find`.
-NAMES = sorted(name.replace("_", "-") for name in FILES)
-HIDDEN = "original"  # the command line of the original makemore.py has no name of its own
-
+NAMES = sorted(
+    module.name.replace("_", "-") for module in pkgutil.iter_modules(makemore.cli.commands.__path__)
+)
+HIDDEN = "original"  # the command line of the original makemore.py: nobody types this name
+READER_GONE = 128 + signal.SIGPIPE  # as in `makemore sample DIR | head`, by the shell's custom
 
 HELP = """Give it a text file, one thing a line: it learns what lines look like, and makes new ones.
 
@@ -42,8 +44,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in NAMES:
             return None
-        file = name.replace("-", "_")
-        command: click.Command = importlib.import_module(f"makemore.cli.commands.{file}").command
+        # Imported now and not at the top: --help of one command waits for no other.
+        module = importlib.import_module(f"makemore.cli.commands.{name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
 
@@ -54,10 +57,14 @@ def group() -> None:
 
 
 def with_command(arguments: list[str]) -> list[str]:
-    """The first word that is no command is FILE; one with a dash is the original's command line."""
+    """Add the command that was left out: `makemore FILE` is `makemore train FILE`.
+
+    A first word with a dash, as in `makemore -i names.txt`, is the original's command line.
+    """
     first = arguments[0] if arguments else "--help"
     if first in NAMES or first in ("-h", "--help", "--version"):
         return arguments or ["--help"]
+    # `makemore smaple` is a slip and not a file, unless there is such a file.
     near = difflib.get_close_matches(first, NAMES, n=1, cutoff=0.7)
     if near and not os.path.lexists(first):
         raise DataError(f"no command or file {first!r}", None, f"did you mean {near[0]}?")
@@ -65,13 +72,13 @@ def with_command(arguments: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Run a command; the process ends here, with the exit codes of errors.py."""
+    """Run the command of sys.argv and end the process with an exit code of errors.py."""
     prepare()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # the lines are UTF-8 wherever the locale is not
@@ -79,41 +86,44 @@ def main() -> None:
     code = run(arguments, debug)
     try:
         sys.stdout.flush()
-    except OSError:  # said already, and Python would say it once more when it closes stdout
+    except OSError:  # reported already; Python would report it again when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     exit_now(code)
 
 
 def run(arguments: list[str], debug: bool = False) -> int:
-    """The exit code of a command line. An error is one line on stderr."""
+    """Run a command line and return its exit code. An error is one line on stderr.
+
+    debug: raise errors instead, with their tracebacks
+    """
     streams = sys.stdout, sys.stderr
     try:
         code = int(group.main(with_command(arguments), "makemore", standalone_mode=False) or 0)
-        sys.stdout.flush()
+        sys.stdout.flush()  # a full disk, or a reader who has gone, is an error of this command
         return code
     except SystemExit:
         if sys.stdout is streams[0]:
             raise
         sys.stdout, sys.stderr = streams  # click has replaced them: the reader of one has gone
-        return 141
+        return READER_GONE
     except BrokenPipeError:
-        return 141
+        return READER_GONE
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        return 128 + signal.SIGINT
     except Exception as error:
         if debug:
             raise
         bug = f"{type(error).__name__}: {error} (our bug): --debug shows where"
         message, code = _known(error) or (bug, 1)
         with contextlib.suppress(BrokenPipeError):  # nobody is there to read it
-            note(f"makemore: error: {message}")
+            note(f"error: {message}")
         return code
 
 
 def _known(error: Exception) -> tuple[str, int] | None:
-    """The message and exit code of an error that is not a bug of ours."""
+    """Return the message and exit code of an error that is not a bug of ours; None for a bug."""
     if isinstance(error, MakemoreError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
@@ -121,14 +131,12 @@ def _known(error: Exception) -> tuple[str, int] | None:
         path = where.command_path.removesuffix(f" {HIDDEN}") if where else "makemore"
         message = error.format_message().rstrip(".").replace("\n", " ")
         return f"{message}: see {path} --help", 2
-    if (
-        isinstance(error, MemoryError)
-        or "allocate memory" in str(error)
-        or "out of memory" in str(error)
-    ):
+    # torch and CUDA have errors of their own for it, known by their messages.
+    texts = ("allocate memory", "out of memory")
+    if isinstance(error, MemoryError) or any(text in str(error) for text in texts):
         fault = SystemFault("not enough memory", None, "use a smaller model, batch or text")
         return str(fault), fault.exit_code
-    if isinstance(error, OSError) and error.strerror:  # what was read has an error of its own
+    if isinstance(error, OSError) and error.strerror:  # DataError and RunError cover what is read
         fault = SystemFault(f"cannot read or write: {error.strerror.lower()}", error.filename)
         return str(fault), fault.exit_code
     return None

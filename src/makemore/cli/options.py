@@ -1,4 +1,4 @@
-"""Flags of a command, made from options: a field of a config is declared once, and shown here."""
+"""Command-line options, made from the fields of config classes, which declare each of them once."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import click
 
 from makemore.options import Option, options_of
 
-NONE = "none"  # what is typed to switch an optional option off
+NONE = "none"  # what a user types to turn an optional option off
 
 
 class OptionType(click.ParamType[Any]):
-    """A option's value as it is typed; its limits are checked where the option is used."""
+    """Converts what was typed to an option's type; its limits are checked where it is used."""
 
     def __init__(self, option: Option) -> None:
         self.option = option
-        self.name = {int: "integer", float: "number"}.get(option.type, "text")
+        self.name = {int: "integer", float: "number"}.get(option.type, "text")  # in --help
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str) or self.option.type is str:
             return value
+        # Kept as a text: click reads None as "was not typed". given_options makes it None.
         if self.option.optional and value.lower() == NONE:
             return NONE
         try:
@@ -31,32 +32,62 @@ class OptionType(click.ParamType[Any]):
             self.fail(f"{value!r} is not {kind}", param, ctx)
 
 
-def click_options(options: type) -> list[click.Parameter]:
-    """A flag for each option of an options class. What is not typed is None."""
-    made: list[click.Parameter] = []
-    for option in options_of(options).values():
-        shown = "" if option.default in (None, "", False) else f"  [default: {default_of(option)}]"
+def click_options(config: type) -> list[click.Parameter]:
+    """Make a flag for each option of a config class, in their order.
+
+    A flag that was not typed is None: defaults come later, as a model may have its own.
+    """
+    flags: list[click.Parameter] = []
+    for option in options_of(config).values():
         if option.type is bool:
+            # `--all` has no `--no-all`: it is off unless it is typed.
             flag = f"{option.flag}/--no-{option.flag[2:]}" if option.name != "all" else option.flag
-            made.append(
+            flags.append(
                 click.Option([flag, option.name], default=None, is_flag=True, help=option.help)
             )
-        else:
-            kind: click.ParamType[Any] = OptionType(option)
-            if option.choices:
-                kind = click.Choice(option.choices)
-            text = option.help + shown
-            made.append(click.Option([option.flag, option.name], type=kind, help=text))
-    return made
+            continue
+        # 0 is "off" in these options: their help says so.
+        shown = "" if option.default in (None, "", 0) else f"  [default: {default_of(option)}]"
+        kind = click.Choice(option.choices) if option.choices else OptionType(option)
+        flags.append(click.Option([option.flag, option.name], type=kind, help=option.help + shown))
+    return flags
 
 
 def default_of(option: Option) -> str:
-    """A option's default as people write it: 5 / 3 has no 17 digits."""
+    """Format an option's default: 5 / 3 as 1.66667, not with 17 digits."""
     return f"{option.default:.6g}" if isinstance(option.default, float) else str(option.default)
 
 
-def plugin_option(help: str = "the file of the run's own model") -> click.Option:
-    """--plugin FILE.py: its models are known before anything else of the command line is read."""
+def given_options(values: Mapping[str, Any], *configs: type) -> dict[str, Any]:
+    """Select the options of config classes that were typed; `none` becomes None."""
+    known = {key: option for config in configs for key, option in options_of(config).items()}
+    return {
+        key: None if values[key] == NONE and option.optional else values[key]
+        for key, option in known.items()
+        if values.get(key) is not None
+    }
+
+
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """Write options as they are typed: {"n_embd": 8, "labels": True} -> --n-embd 8 --labels."""
+    words: list[str] = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", NONE if value is None else str(value)]
+    return words
+
+
+def model_option(which: str = "one that `makemore models` lists") -> click.Option:
+    """Make --model NAME, of a command whose other flags depend on it (see ModelCommand)."""
+    shown = "--model NAME --help shows its own options  [default: transformer]"
+    return click.Option(["--model"], metavar="NAME", help=f"{which}; {shown}")
+
+
+def plugin_option(help: str = "a Python file with a model of your own") -> click.Option:
+    """Make --plugin FILE.py, which registers the models of a Python file."""
 
     def load(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
         if path:
@@ -65,11 +96,5 @@ def plugin_option(help: str = "the file of the run's own model") -> click.Option
             load_plugin(path)
         return path
 
+    # Eager: read before the other flags, which may name one of its models.
     return click.Option(["--plugin"], metavar="FILE.py", help=help, is_eager=True, callback=load)
-
-
-def given_options(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an options class that were typed, with `none` as None."""
-    given = {key: values[key] for key in options_of(options) if values.get(key) is not None}
-    return {key: None if value == NONE and options_of(options)[key].optional else value
-            for key, value in given.items()}  # fmt: skip

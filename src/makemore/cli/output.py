@@ -1,34 +1,40 @@
-"""What a command prints: results on stdout, one a line; notes, progress and errors on stderr.
+"""Output: prints results on stdout, one a line, and notes, progress and errors on stderr.
 
-On a terminal control characters are shown escaped; in a pipe the bytes are exact.
+On a terminal, control characters are shown as escapes; in a pipe the bytes are exact.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from makemore.escaping import visible
 
 
-def result(text: str) -> None:
-    """One line of stdout."""
-    sys.stdout.write((visible(text) if sys.stdout.isatty() else text) + "\n")
+def result(*lines: str) -> None:
+    """Print lines of stdout."""
+    for line in lines:
+        sys.stdout.write((visible(line) if sys.stdout.isatty() else line) + "\n")
 
 
-def result_json(values: Mapping[str, Any]) -> None:
-    """One JSON object a line; what is no finite number is null."""
-    finite = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in values.items()
-    }
-    sys.stdout.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
+def result_json(*objects: Mapping[str, Any]) -> None:
+    """Print JSON objects, one a line; a number that is not finite becomes null."""
+    from makemore.experiments.journal import finite  # --help need not wait for it
+
+    for each in map(finite, map(dict, objects)):
+        sys.stdout.write(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def note(text: str) -> None:
-    """One line of stderr."""
-    sys.stderr.write(visible(text) + "\n")
-    sys.stderr.flush()
+def result_table(header: Sequence[str], rows: Sequence[Sequence[Any]], indent: str = "") -> None:
+    """Print a table with aligned columns."""
+    from makemore.cli.tables import aligned  # it imports rich
+
+    result(*(indent + line for line in aligned(header, rows)))
+
+
+def note(text: str, prefix: str = "makemore: ") -> None:
+    """Print one line of stderr. Scripts that read stdout see none of them."""
+    sys.stderr.write(visible(prefix + text) + "\n")
+    sys.stderr.flush()  # a note may explain what the next minutes are spent on

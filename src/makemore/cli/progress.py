@@ -1,4 +1,4 @@
-"""While a model trains: what a person sees of it, and how it is told to stop."""
+"""Progress: shows a training to a person, and stops it on a signal."""
 
 from __future__ import annotations
 
@@ -21,65 +21,69 @@ if TYPE_CHECKING:
 
 
 class StopSignals:
-    """SIGINT, SIGTERM or SIGHUP asks training to stop and save; a second SIGINT ends it at once."""
+    """Turns SIGINT, SIGTERM or SIGHUP into `event`, on which training saves and stops.
+
+    A second SIGINT ends the process at once.
+    """
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self.number: int | None = None
+        self.signum: int | None = None  # the signal that came
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or & in a script
-                self._before[number] = signal.signal(number, self._stop)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Ignored by nohup, or by & in a script: whoever did that wants the training to go on.
+            if signal.getsignal(signum) is not signal.SIG_IGN:
+                self._before[signum] = signal.signal(signum, self._stop)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
 
-    def _stop(self, number: int, frame: object) -> None:
-        if self.event.is_set() and number == signal.SIGINT:
+    def _stop(self, signum: int, frame: object) -> None:
+        if self.event.is_set() and signum == signal.SIGINT:
             sys.stderr.flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             raise KeyboardInterrupt
-        self.number = number
+        self.signum = signum
         self.event.set()
 
 
 def show_progress(events: Iterable[SessionEvent]) -> Started:
-    """Show a training as it goes on; gives how it began, once it has ended."""
+    """Show a training until it ends; returns its first event, which has the trained model."""
     from makemore.api.session import Message, Preview, Started
     from makemore.training import Evaluated, Step
 
-    started: Started | None = None
-    view: ProgressView | None = None
+    started: Started  # both are set by the first event that is no message
+    view: ProgressView
     with ExitStack() as stack:
         for event in events:
             if isinstance(event, Message):
-                note(f"makemore: {event.text}")
+                note(event.text)
             elif isinstance(event, Started):
                 started = event
-                if not event.finished:
+                if not event.finished:  # else no event follows, and a bar would only flash up
                     view = stack.enter_context(ProgressView(event.maker))
-            elif view is not None and isinstance(event, Step):
+            elif isinstance(event, Step):
                 view.step(event)
-            elif view is not None and isinstance(event, Evaluated):
+            elif isinstance(event, Evaluated):
                 view.evaluated(event)
-            elif view is not None and isinstance(event, Preview):
+            elif isinstance(event, Preview):
                 view.preview(event.lines)
-    assert started is not None  # noqa: S101 (the first event of every session)
     return started
 
 
 class ProgressView:
-    """What a person sees of a training: a live bar on a terminal, plain lines elsewhere."""
+    """Shows a training as a live bar on a terminal, as plain lines of stderr elsewhere."""
 
     def __init__(self, maker: MakeMore) -> None:
         self.steps = maker.plan_.recipe.max_steps or 1 if maker.plan_ else 1
+        # log V is the loss of guessing evenly among V symbols; 1.5 leaves room for a bad start.
         self.worse_than_guessing = 1.5 * math.log(len(maker.vocabulary))
         self.began, self.symbols, self.speed = time.monotonic(), 0, 0.0
-        self.first: int | None = None
+        self.first: int | None = None  # the step that this process went on from
         self.last: Evaluated | None = None
         self.bar: Any = None
         if sys.stderr.isatty():
@@ -103,7 +107,7 @@ class ProgressView:
             self.bar.stop()
 
     def step(self, event: Step) -> None:
-        """Show the loss of a step, and how many symbols a second are learned."""
+        """Show the batch loss of a step, and the speed in symbols a second."""
         self.symbols += event.symbols
         self.speed = self.symbols / max(time.monotonic() - self.began, 1e-9)
         self.first = event.step - 1 if self.first is None else self.first
@@ -113,18 +117,16 @@ class ProgressView:
             self.bar.update(self.task, completed=event.step, losses=loss, speed=shown)
 
     def evaluated(self, event: Evaluated) -> None:
-        """Show the losses of an evaluation, nats a symbol, and the seconds that are left."""
-        done = event.step - (self.first or 0)
+        """Show the losses of an evaluation, in nats a symbol, and the remaining seconds."""
+        done = event.step - (self.first or 0)  # without steps before a resume
         left = (time.monotonic() - self.began) / done * (self.steps - event.step) if done > 0 else 0
         val = "" if event.val is None else f"  val {event.val:.4f}{' (best)' if event.best else ''}"
-        speed = (
-            f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if done > 0 and left >= 1 else ""
-        )
+        speed = f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if left >= 1 else ""
         self.say(f"step {event.step}/{self.steps}  train {event.train:.4f}{val}{speed}")
         self.last = event
 
     def preview(self, lines: list[str]) -> None:
-        """Show lines that the model makes now, and warn where it learns nothing."""
+        """Show lines that the model draws now, and warn if it learns nothing."""
         if lines:
             self.say("  " + "  ".join(lines))
         if self.last is None:
@@ -134,7 +136,8 @@ class ProgressView:
             self.say("makemore: warning: worse than guessing; try a smaller --learning-rate")
 
     def say(self, text: str) -> None:
+        """Print a line above the bar, or to stderr where there is none."""
         if self.bar:
             self.bar.console.print(visible(text), markup=False, highlight=False)
         else:
-            note(text)
+            note(text, prefix="")

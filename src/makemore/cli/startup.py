@@ -1,6 +1,6 @@
-"""Start-up: what brings a process to its first line sooner, and to its end. No torch.
+"""Startup: makes a process print its first line sooner, and end sooner. No torch.
 
-Only the command line does this. Whoever imports makemore has a process of their own.
+Only the command line does this. Whoever imports makemore has other plans for their process.
 """
 
 from __future__ import annotations
@@ -14,48 +14,48 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import NoReturn
 
-# By these torch's compiler and exporters know shapes without values. They are a quarter of the time
-# that torch takes to load. So it is in this version; any other is loaded whole.
-SHAPES_ALONE, TORCH = "torch._meta_registrations", "2.13."
-_ours = False  # whether this process runs one command and ends
+# By this module torch's compiler and exporters compute shapes without values. Importing it is a
+# quarter of torch's import time. That was checked for this version; any other is imported whole.
+META_MODULE, TORCH = "torch._meta_registrations", "2.13."
+_one_command = False  # whether this process runs one command and ends
 
 
 def prepare() -> None:
-    """Before anything is imported that takes long, in a process that runs one command."""
-    global _ours
-    _ours = True
+    """Set up a process that runs one command, before anything that takes long is imported."""
+    global _one_command
+    _one_command = True
     if "OMP_WAIT_POLICY" not in os.environ:
-        # A thread that waits gives its core back after some 0.1 ms. As torch's OpenMP has it, it
-        # spins for milliseconds, and a step beside another busy process takes 30 times as long.
+        # A waiting thread gives its core back after some 0.1 ms. By default, torch's OpenMP lets it
+        # spin for milliseconds, and a step beside another busy process takes 30 times as long.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is loaded
 
 
 @contextmanager
 def inference_only() -> Iterator[None]:
-    """Inside, a model is loaded, and from then on the command only asks it for lines.
+    """Load a model, inside the `with`, for a command that only draws lines from it.
 
-    Torch is loaded without what that never needs; nothing else would work, as its optimizers import
-    its compiler. Where it is loaded already, as by a plugin, it stays whole. And nobody looks for
-    garbage among the 250,000 objects of an import.
+    Torch is imported without META_MODULE. Only inference works then: torch's optimizers import its
+    compiler. If torch is imported already, as by a plugin, it stays whole.
     """
     from importlib.metadata import PackageNotFoundError, version  # --help need not wait for it
 
-    if _ours and "torch" not in sys.modules:
-        with suppress(PackageNotFoundError):  # counts need none
+    if _one_command and "torch" not in sys.modules:
+        with suppress(PackageNotFoundError):  # a model of counts needs no torch
             if version("torch").startswith(TORCH):
-                sys.modules[SHAPES_ALONE] = ModuleType(SHAPES_ALONE)
-    looked = gc.isenabled()
+                sys.modules[META_MODULE] = ModuleType(META_MODULE)  # an empty one in its stead
+    # An import makes 250,000 objects that stay: looking for garbage among them finds nothing.
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if looked:
+        if was_enabled:
             gc.enable()
 
 
 def exit_now(code: int) -> NoReturn:
-    """End the process. Python would take torch apart first, for half a second."""
-    atexit._run_exitfuncs()
+    """End the process without taking its objects apart, which takes half a second with torch."""
+    atexit._run_exitfuncs()  # what a plugin registered is called
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # the reader has gone
             stream.flush()

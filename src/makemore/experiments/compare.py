@@ -1,7 +1,7 @@
 """Compare: every model on the same lines, each by its own recipe, against the counts as a floor.
 
-`compare` is the work, a generator; rows.jsonl its memory, so that no model is trained twice. Val
-chooses and orders. The test part is scored only if that is asked for, and orders nothing.
+`compare` is a generator that trains; rows.jsonl holds what is finished, so that no model is trained
+twice. Val chooses and orders. The test part is scored only on request, and orders nothing.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one model. Losses are nats a symbol; None where there is no such part.
+    """Holds the result of one model. Losses are nats a symbol; None where there is no such part.
 
     train, val, test: over all lines of a part; *_unseen: over those that are not in train, where
-    the part has copies of such lines
+    the part has copies of training lines
     bits: of val (of train, without val), bits a symbol
-    shares: of 1,000 draws: new, repeated, copied, cut or empty
-    error: why there is no more than a name
+    shares: fractions of 1,000 draws: new, repeated, copied, cut or empty
+    error: why there is nothing but a name
     """
 
     model: str
@@ -69,14 +69,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Started:
-    """The training of a model begins; its maker can be asked for the plan."""
+    """Says that the training of a model begins; its maker has the plan."""
 
     model: str
     maker: MakeMore
 
 
 def compare(
-    models: Sequence[str], parts: Split, asked: Mapping[str, Any], test: bool = False
+    models: Sequence[str], parts: Split, requested: Mapping[str, Any], test: bool = False
 ) -> Iterator[Started | Event | Row]:
     """Train every model on the same parts, the floor first; its Row ends each model's events.
 
@@ -84,7 +84,7 @@ def compare(
     """
     for model in sorted(dict.fromkeys(models), key=lambda name: name != FLOOR):
         try:
-            yield from _one(model, parts, asked, test)
+            yield from _one(model, parts, requested, test)
         except MakemoreError as error:
             yield Row(model, error=str(error), code=error.exit_code)
         except Exception as error:  # a plugin may raise anything, memory may run out
@@ -92,11 +92,12 @@ def compare(
 
 
 def _one(
-    model: str, parts: Split, asked: Mapping[str, Any], test: bool
+    model: str, parts: Split, requested: Mapping[str, Any], test: bool
 ) -> Iterator[Started | Event | Row]:
+    """Train one model: yields its start, its events, and its row."""
     began = time.perf_counter()
     maker = MakeMore(model)
-    maker.begin(Plan.make(model, asked, parts, "compare"))
+    maker.begin(Plan.make(model, requested, parts, "compare"))
     yield Started(model, maker)
     yield from maker.training()
     seconds = time.perf_counter() - began
@@ -104,14 +105,16 @@ def _one(
 
 
 def row_of(maker: MakeMore, seconds: float, test: bool = False) -> Row:
-    """The row of a model that was trained in so many seconds, evaluations included."""
-    wanted = {"train", "val", *(["test"] if test else [])}
+    """Score a trained model. seconds: that its training took, evaluations included."""
+    # Every look at the test part counts: none without a request.
     reports = {
-        name: maker.report(name) for name, part in maker.split if len(part) and name in wanted
+        name: maker.report(name)
+        for name, part in maker.split
+        if len(part) and (test or name != "test")
     }
     nll = {name: report["nll"] for name, report in reports.items()}
     unseen = {name: report["nll_unseen"] for name, report in reports.items()}
-    chosen = nll.get("val", nll["train"])
+    chosen = nll.get("val", nll["train"])  # of few lines none is held back
     return Row(
         maker.model or DEFAULT_MODEL, maker.n_parameters, seconds, nll["train"],
         nll.get("val"), unseen.get("val"), nll.get("test"), unseen.get("test"),
@@ -124,79 +127,77 @@ def row_of(maker: MakeMore, seconds: float, test: bool = False) -> Row:
 
 
 def measure(rows: Sequence[Row]) -> str:
-    """The part that orders: val, or train where no lines are held back."""
+    """Name the part that orders: val, or train where no lines are held back."""
     return "val" if any(row.val is not None for row in rows) else "train"
 
 
 def ordered(rows: Sequence[Row]) -> list[Row]:
-    """The lowest loss first, those that failed last. Never by test."""
+    """Order rows by loss, the lowest first, those that failed last. Never by test."""
     part = measure(rows)
 
     def key(row: Row) -> tuple[bool, float]:
         loss = getattr(row, part)
         return row.error is not None, math.inf if loss is None else loss
 
-    return sorted(rows, key=key)
+    return sorted(rows, key=key)  # stable: of equal losses the first that was trained
 
 
 def floor(rows: Sequence[Row]) -> float | None:
-    """The val of the Kneser-Ney counts, which a neural model must beat; None if there is none."""
+    """Find the val loss of the Kneser-Ney counts, which a neural model must beat; or None."""
     return next((row.val for row in rows if row.model == FLOOR), None)
 
 
 def verdict(rows: Sequence[Row]) -> list[str]:
-    """Which models beat the floor and which do not, in sentences."""
-    finished = [row for row in ordered(rows) if row.error is None]
+    """Say in sentences which models beat the floor and which do not."""
     if measure(rows) == "train":
         return ["No lines are held back, so the order is by train, where learning by heart wins."]
+    # The counts cost seconds: what does not beat them is not worth a training.
     level = floor(rows)
     if level is None:
         return [f"There is no floor: {FLOOR} has no row."]
-    told = [f"The floor, {FLOOR} (Kneser-Ney counts), has val {level:.4f}."]
-    others = [row for row in finished if row.model != FLOOR]
-    above = [row.model for row in others if row.val is None or row.val >= level]
-    below = [row.model for row in others if row.model not in above]
+    sentences = [f"The floor, {FLOOR} (Kneser-Ney counts), has val {level:.4f}."]
+    others = [row for row in ordered(rows) if row.error is None and row.model != FLOOR]
+    below = [row.model for row in others if row.val is not None and row.val < level]
+    above = [row.model for row in others if row.model not in below]
     if below:
-        told.append(f"Below it, as a neural model must be: {', '.join(below)}.")
+        sentences.append(f"Below it, as a neural model must be: {', '.join(below)}.")
     if above:
-        told.append(f"Not below it, so that counting does as well or better: {', '.join(above)}.")
-    return told
+        better = ", ".join(above)
+        sentences.append(f"Not below it, so that counting does as well or better: {better}.")
+    return sentences
 
 
-# -- what is kept ---------------------------------------------------------------------------------
+# -- rows.jsonl -----------------------------------------------------------------------------------
 
 
-def header(name: str, parts: Split, asked: Mapping[str, Any], test: bool) -> Facts:
-    """The first line of rows.jsonl: which comparison it is, and where it was measured."""
+def header(name: str, parts: Split, requested: Mapping[str, Any], test: bool) -> Facts:
+    """Make the first line of rows.jsonl: which comparison it is, and where it was measured."""
+    import torch  # here, as `makemore compare --help` needs none
+
     return {
         "format": FORMAT, "version": __version__, "text": name, "data": parts.digest(),
-        "lines": {part: len(lines) for part, lines in parts}, "asked": dict(asked), "test": test,
-        "date": datetime.now(UTC).date().isoformat(), "cores": os.cpu_count(),
-        "machine": platform.machine(), "torch": _torch(), "python": platform.python_version(),
+        "lines": {part: len(lines) for part, lines in parts}, "asked": dict(requested),
+        "test": test, "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count(), "machine": platform.machine(), "torch": str(torch.__version__),
+        "python": platform.python_version(),
     }  # fmt: skip
 
 
-def _torch() -> str:
-    import torch
-
-    return str(torch.__version__)
-
-
 def opened(folder: Path, facts: Facts, fresh: bool = False) -> tuple[ResultLog, list[Row]]:
-    """The rows.jsonl of a folder and the rows that are finished. Raises what ResultLog does."""
+    """Open the rows.jsonl of a folder: it and its finished rows. Raises what ResultLog does."""
     journal = ResultLog(folder, FILE, facts, IDENTITY, (TABLE, *CHARTS), fresh)
     try:
         return journal, [_read(line, folder) for line in journal.records]
-    except BaseException:
+    except BaseException:  # whatever it is, the file must not stay locked
         journal.close()
         raise
 
 
 def _read(line: Facts, folder: Path) -> Row:
+    """Read a row from a line of rows.jsonl. Raises RunError for what is no row."""
     kinds = {"model": str, "shares": dict, "samples": list, "error": str | None, "code": int}
-    known = [each.name for each in dataclasses.fields(Row)]
-    sound = line.keys() == set(known) and all(
-        isinstance(line[name], kinds.get(name, int | float | None)) for name in known
+    sound = line.keys() == {each.name for each in dataclasses.fields(Row)} and all(
+        isinstance(value, kinds.get(name, int | float | None)) for name, value in line.items()
     )
     if not sound or not all(isinstance(text, str) for text in line["samples"]):
         raise RunError(f"{FILE} holds a line that is no row", str(folder), "use --fresh")

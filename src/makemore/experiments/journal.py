@@ -70,6 +70,8 @@ class ResultLog:
             raise SystemFault(
                 "another process works here", str(self.folder), "wait, or give another -o"
             ) from None
+        except OSError as error:  # a file system without locks
+            raise on_disk(error, self.folder, self.file) from None
         if fresh:
             for name in self._others:
                 remove(self.folder / name)

@@ -1,11 +1,11 @@
-"""Learning-rate finder: how the loss answers to the learning rate, before a long training.
+"""Learning-rate finder: how the loss depends on the learning rate, before a long training.
 
 Two ways. `increasing` is one short training whose rate grows at every step (Smith 2017, Cyclical
 Learning Rates; makemore part 2): cheap, and it looks at training batches alone. `at_each_rate` is
 the lecture's exercise: the same short training again and again, each at a rate of its own.
 
-The rate that is searched is `learning_rate`. Where a recipe has Muon for its matrices, Muon's rate
-moves along, so that the ratio of the two stays what the recipe says.
+The rate that is varied is `learning_rate`. Where a recipe has Muon for its matrices, Muon's rate
+is scaled with it, so that the ratio of the two stays what the recipe says.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from makemore.training.device import threads
 from makemore.training.optimizers import make_optimizers
 
 EXPLODED = 4.0  # times the best mean loss so far: nothing is learned from here on
-SMOOTHING = 0.02  # deviation of the smoothing, as a share of the whole range
-STEEP = 0.5  # share of the steepest fall at which the loss counts as falling fast
-FELL = 0.01  # share of the first loss that a fall has to have: less is noise
-LIKE_THE_BEST = 1.02  # times the lowest loss: as good, for the luck of one seed
+SMOOTHING = 0.02  # standard deviation of the smoothing, as a fraction of the whole range
+STEEP = 0.5  # fraction of the steepest fall at which the loss counts as falling fast
+FELL = 0.01  # fraction of the first loss that a fall has to have: less is noise
+LIKE_THE_BEST = 1.02  # times the lowest loss: as good, within the noise of one seed
 
 
 @dataclass(frozen=True)
 class Point:
-    """A step of the increasing pass: `loss` is the batch's nll in nats before the step."""
+    """Holds a step of the increasing pass: `loss` is the batch's nll in nats before the step."""
 
     step: int
     rate: float
@@ -43,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The range in which the loss fell, and the rate to try first; rates of `learning_rate`.
+    """Suggests the range in which the loss fell, and the `learning_rate` to try first.
 
     low: where the loss begins to fall fast; high: where it is lowest, just before it turns up
     """
@@ -56,7 +56,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training at one rate: nll of its end in nats a symbol, None where it diverged."""
+    """Holds a training at one rate: nll at its end in nats a symbol, None where it diverged."""
 
     rate: float
     train: float | None
@@ -64,7 +64,7 @@ class Trained:
 
 
 def exponential(low: float, high: float, number: int) -> NDArray[np.float64]:
-    """(number,) rates whose exponents are evenly spaced, both ends included.
+    """Space rates (number,) evenly by their exponents, both ends included.
 
     Raises UsageError unless 0 < low < high and there are 2 or more.
     """
@@ -72,28 +72,28 @@ def exponential(low: float, high: float, number: int) -> NDArray[np.float64]:
         raise UsageError(f"no rates from {low:g} to {high:g}", "--from, --to", "give 0 < FROM < TO")
     if number < 2:
         raise UsageError(f"{number} rates span no range", None, "give 2 or more")
-    rates = 10 ** np.linspace(math.log10(low), math.log10(high), number)
-    rates[[0, -1]] = low, high  # exactly as they were typed
-    return rates
+    return np.geomspace(low, high, number)  # its ends are exactly those that were typed
 
 
 def increasing(plan: Plan, rates: NDArray[np.float64]) -> Iterator[Point]:
-    """One training from the plan's first weights whose step s has learning rate rates[s].
+    """Train once from the plan's first weights, step s at learning rate rates[s].
 
-    It ends early where the loss explodes: no number, or more than 4 times the lowest so far, both
-    as means of some steps. Only training batches are looked at. UsageError for a model of counts.
+    It ends early where the loss explodes: nan, or more than 4 times the lowest so far, as means
+    over some steps. Only training batches are read. UsageError for a model of counts.
     """
     maker = begun(plan)
     model, batches = maker.model_, maker.batches()
     assert isinstance(model, NeuralModel)  # noqa: S101 (what does not count learns)
+    # The loop's own schedule is off: the rate is set here, before each step.
     recipe = dataclasses.replace(
         plan.recipe, max_steps=len(rates), schedule="constant", warmup_steps=0
     )
     optimizers = make_optimizers(model, recipe)
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    # Muon's group has another peak than AdamW's: each keeps its ratio to the learning rate.
     ratios = [group["peak"] / recipe.learning_rate for group in groups]
     steps, losses = train_steps(model, optimizers, batches, recipe), list[float]()
-    few = max(1, len(rates) // 20)
+    few = max(1, len(rates) // 20)  # one batch is noisy: means over this many steps decide
     lowest = math.inf
     for rate in rates.tolist():
         for group, ratio in zip(groups, ratios, strict=True):
@@ -112,7 +112,7 @@ def increasing(plan: Plan, rates: NDArray[np.float64]) -> Iterator[Point]:
 
 
 def begun(plan: Plan) -> MakeMore:
-    """The maker of a plan with its first weights. UsageError for a model that has no rate."""
+    """Make the maker of a plan, with its first weights. UsageError for a model of counts."""
     if issubclass(plan.kind, CountModel):
         raise UsageError(
             f"{plan.config.model} counts: it has no learning rate", "--model",
@@ -124,16 +124,16 @@ def begun(plan: Plan) -> MakeMore:
 
 
 def smoothed(losses: Sequence[float]) -> NDArray[np.float64]:
-    """(n,) losses, each the mean of its neighbours, by a Gaussian: no lag to either side."""
+    """Average each loss (n,) with its neighbours by a Gaussian, which lags to neither side."""
     values = np.asarray(losses, dtype=np.float64)
     width = max(0.5, SMOOTHING * len(values))
-    place = np.arange(len(values))
-    weights = np.exp(-0.5 * ((place[:, None] - place) / width) ** 2)
+    steps = np.arange(len(values))
+    weights = np.exp(-0.5 * ((steps[:, None] - steps) / width) ** 2)  # (n, n)
     return np.asarray(weights @ values / weights.sum(axis=1))
 
 
 def suggest(points: Sequence[Point]) -> Suggestion | None:
-    """The range of good rates in an increasing pass; None where no rate lowered the loss."""
+    """Find the range of good rates in an increasing pass; None where no rate lowered the loss."""
     if len(points) < 3:
         return None
     loss = smoothed([point.loss for point in points])
@@ -142,6 +142,7 @@ def suggest(points: Sequence[Point]) -> Suggestion | None:
     slope = np.gradient(loss, exponents)[: lowest + 1]
     if lowest == 0 or loss[lowest] > (1 - FELL) * loss[0]:
         return None
+    # The first rate at which the loss falls at half of its steepest, and halfway to the lowest.
     fast = int(np.flatnonzero(slope <= STEEP * slope.min())[0])
     turned = lowest < len(points) - 1
     best = 10 ** ((exponents[fast] + exponents[lowest]) / 2)
@@ -149,7 +150,7 @@ def suggest(points: Sequence[Point]) -> Suggestion | None:
 
 
 def at_each_rate(plan: Plan, rates: NDArray[np.float64], steps: int) -> Iterator[Trained]:
-    """A training of `steps` steps at each rate, all from the same first weights and batches.
+    """Train `steps` steps at each rate, always from the same first weights, on the same batches.
 
     The recipe's schedule holds within each. Raises UsageError for a model of counts.
     """
@@ -159,31 +160,28 @@ def at_each_rate(plan: Plan, rates: NDArray[np.float64], steps: int) -> Iterator
             plan.recipe, max_steps=steps, learning_rate=rate, muon_learning_rate=rate * ratio,
             eval_interval=steps, patience=None,
         )  # fmt: skip
-        yield _trained(dataclasses.replace(plan, recipe=recipe), rate)
-
-
-def _trained(plan: Plan, rate: float) -> Trained:
-    train, val = math.inf, None
-    try:
-        for event in begun(plan).training():
-            if isinstance(event, Evaluated):
-                train, val = event.train, event.val
-    except Diverged:
-        return Trained(rate, None, None)
-    return Trained(rate, train, val)
+        end = Trained(rate, None, None)
+        try:
+            for event in begun(dataclasses.replace(plan, recipe=recipe)).training():
+                if isinstance(event, Evaluated):
+                    end = Trained(rate, event.train, event.val)
+        except Diverged:  # what it had before it diverged is no result
+            end = Trained(rate, None, None)
+        yield end
 
 
 def best_of(trained: Sequence[Trained]) -> Trained | None:
-    """The training of the lowest validation loss (training loss where nothing is held back)."""
+    """Find the training of the lowest validation loss (train loss without a validation part)."""
     finished = [each for each in trained if each.train is not None]
     return min(finished, key=loss_of, default=None)
 
 
 def good_range(trained: Sequence[Trained]) -> tuple[float, float] | None:
-    """The lowest and highest rate beside the best one whose losses are within 2 % of its own."""
+    """Find the lowest and highest rate around the best whose losses are within 2 % of its own."""
     best = best_of(trained)
     if best is None:
         return None
+    # Outwards from the best: a good rate beyond a bad one was luck, and is left out.
     first = last = trained.index(best)
     most = LIKE_THE_BEST * loss_of(best)
     while first and loss_of(trained[first - 1]) <= most:
@@ -194,6 +192,6 @@ def good_range(trained: Sequence[Trained]) -> tuple[float, float] | None:
 
 
 def loss_of(trained: Trained) -> float:
-    """What trainings are compared by; inf for one that diverged."""
+    """Return the loss that trainings are compared by; inf for one that diverged."""
     loss = trained.train if trained.val is None else trained.val
     return math.inf if loss is None else loss

@@ -1,4 +1,4 @@
-"""What experiments have of their own: how much to learn from, and the lectures' notes by name.
+"""Presets: sweeps of the lectures by name, and the options that only experiments have.
 
 Steps are chosen so that each takes some minutes on two cores for names.txt, two trials at a time.
 Trials of a preset train equally many steps of equal batches, so that they see equally many symbols;
@@ -17,7 +17,7 @@ from makemore.options import option, unknown_key
 
 @dataclass(frozen=True)
 class Amount:
-    """How much a trial learns from; only experiments have these."""
+    """Declares how much a trial learns from; only experiments have these options."""
 
     data: float = option(
         1.0, "learn from this share of the training lines: those of the lowest hashes",
@@ -30,7 +30,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Preset:
-    """A sweep that has a name: `vary` as it is typed after --vary, `fixed` as options."""
+    """Holds a sweep that has a name: `vary` as it is typed after --vary, `fixed` as options."""
 
     about: str
     model: str
@@ -38,10 +38,10 @@ class Preset:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def fixed_but(self, typed: Collection[str]) -> dict[str, Any]:
-        """Its own options but for those that were typed; steps and symbols exclude each other."""
-        amount = {"max_steps", "n_symbols"}
-        gone = {*typed, *(amount if amount & set(typed) else ())}
-        return {key: value for key, value in self.fixed.items() if key not in gone}
+        """Return its own options without those that a user typed, which go before them."""
+        amount = {"max_steps", "n_symbols"}  # they exclude each other: one replaces both
+        replaced = {*typed, *(amount if amount & set(typed) else ())}
+        return {key: value for key, value in self.fixed.items() if key not in replaced}
 
 
 # As in the lectures: plain gradient descent, small batches. AdamW would repair a bad start itself.
@@ -91,7 +91,7 @@ PRESETS = {
 
 
 def preset_named(name: str, model: str | None = None) -> Preset:
-    """The preset of that name. UsageError if there is none, or if it is of another model."""
+    """Return the preset of that name. UsageError if there is none, or if it is of another model."""
     if name not in PRESETS:
         raise unknown_key(name, PRESETS, "preset")
     if model not in (None, PRESETS[name].model):

@@ -1,7 +1,7 @@
-"""Sections: what a page shows of a run, and what it does not and why.
+"""Sections: what a page shows of a run, and what it leaves out and why.
 
-It looks at the run directory's logs and at the model with its best weights, and gives the parts
-of a report. Nothing here is chosen or scored by the test part.
+They come from the run directory's logs and from the model with its best weights. Nothing here is
+chosen or scored by the test part.
 """
 
 from __future__ import annotations
@@ -39,25 +39,24 @@ from makemore.report.plots.style import shown
 from makemore.runs import Run
 from makemore.runs.logs import read_diagnostics, read_metrics
 from makemore.sampling import Sample
-from makemore.scoring import eval_mode
 from makemore.text import Corpus
 from makemore.text.vocabulary import UNKNOWN
-from makemore.training.device import threads
 
 SHOWN = 20  # new lines
 DRAWS = 1000  # lines that are compared with the data
-MOST_SYMBOLS = 100  # on a map
+MOST_SYMBOLS = 100  # on a map of embeddings
 MOST_NEIGHBOURS = 40  # rows of the table
 MOST_CALIBRATED = 5_000  # lines of val whose predictions are counted
-WORD = 24  # symbols of the line whose attention is shown, if none was asked for
+WORD = 24  # symbols of the line whose attention is shown without --word
 WATCH = "the training was not watched: train with --watch"
 COUNTS = "this model counts; it does not learn step by step"
 
 
 def parts(run: Run, word: str | None, seed: int) -> Iterator[Part]:
-    """What there is to show of a run, part by part. Raises RunError, UsageError (the word)."""
+    """Yield the parts of a report of a run. Raises RunError, UsageError (the word)."""
     maker, logs = MakeMore.of_run(run), read_metrics(run.path)
     looks = read_diagnostics(run.path)
+    # Logs and word are checked before the first part: a page is whole, or there is none.
     for entry in (*logs, *looks):
         of_training.check_entry(entry, run.path)
     inputs = None if word is None else word_ids(maker, word)
@@ -80,7 +79,7 @@ def parts(run: Run, word: str | None, seed: int) -> Iterator[Part]:
 def _training(
     maker: MakeMore, run: Run, logs: Sequence[Any], looks: Sequence[Any]
 ) -> Iterator[Part]:
-    """Curves of losses, rate, saturation and ratios; histograms."""
+    """Yield curves of losses, rate, saturation and ratios; histograms."""
     kinds = {entry["kind"] for entry in logs if entry.get("nll") is not None}
     if kinds & {"batch", "train"}:
         data = (logs, math.log(len(maker.vocabulary)), run.progress["best_step"])
@@ -107,6 +106,7 @@ def _training(
 
 
 def _activations(maker: MakeMore, run: Run, looks: Sequence[Any]) -> Iterator[Part]:
+    """Yield the saturation by step and the last histograms; of an unwatched run, today's."""
     seen = [entry for entry in looks if entry["kind"] == "activations"]
     last, when = (seen[-1]["layers"], seen[-1]["step"]) if seen else (None, 0)
     if last is None:  # not watched: the model as it is can still be looked at
@@ -126,10 +126,11 @@ def _activations(maker: MakeMore, run: Run, looks: Sequence[Any]) -> Iterator[Pa
 
 
 def _activations_now(maker: MakeMore) -> list[dict[str, Any]]:
+    """Measure the activations of the best weights, as a watched training would have."""
     watch, model = Watch.of(maker), maker.model_
-    if watch is None or not isinstance(model, NeuralModel) or maker.plan_ is None:
+    if watch is None or not isinstance(model, NeuralModel):
         return []
-    with threads(maker.plan_.config.threads):
+    with maker.evaluation():
         return [asdict(layer) for layer in activations(model, watch.probe)]
 
 
@@ -139,20 +140,22 @@ def _activations_now(maker: MakeMore) -> list[dict[str, Any]]:
 def _summary(
     maker: MakeMore, run: Run, logs: Sequence[Any], looks: Sequence[Any]
 ) -> Iterator[Part]:
+    """Yield two tables, of the run and of its exact losses, and the findings in words."""
     config, progress = run.config, run.progress
     first, paper = about(get_model(config.model))
     sizes = {name: len(part) for name, part in maker.split}
-    steps = config.resolved.get("max_steps")
-    done = "" if progress["finished"] else ", not finished"
-    best = f"; best weights: step {progress['best_step']:,}"
+    steps = "none: it counts"
+    if not isinstance(maker.model_, CountModel):
+        done = "" if progress["finished"] else ", not finished"
+        steps = (f"{progress['step']:,} of {config.resolved.get('max_steps'):,}{done}; "
+                 f"best weights: step {progress['best_step']:,}")  # fmt: skip
     rows = [
         ("model", f"{config.model}: {first} ({paper})" if paper else f"{config.model}: {first}"),
         ("parameters", f"{maker.n_parameters:,}"),
         ("data", f"{config.data['name']}: {sizes['train']:,} lines to learn from, "
                  f"{sizes['val']:,} to choose by, {sizes['test']:,} for the end (not used here)"),
         ("symbols", f"{len(maker.vocabulary.symbols):,} and the boundary"),
-        ("steps", "none: it counts" if isinstance(maker.model_, CountModel) else
-                  f"{progress['step']:,} of {steps:,}{done}{best}"),
+        ("steps", steps),
     ]  # fmt: skip
     yield Table("summary", "The run", "", ("", ""), rows)
     reports = [maker.report(name) for name in ("train", "val") if sizes[name]]
@@ -162,48 +165,51 @@ def _summary(
     ]
     header = ("part", "nats a symbol", "bits a symbol", "perplexity", "lines")
     yield Table("parts", "Losses of the best weights", "Exact, over all lines.", header, cells)
-    said = advise(logs, looks, len(maker.vocabulary))
-    if said:
-        yield Verses("findings", "Findings", said)
+    if sentences := advise(logs, looks, len(maker.vocabulary)):
+        yield Verses("findings", "Findings", sentences)
 
 
 def _cell(value: float | None) -> str:
+    """Write a loss for a table; a dash for none or an infinite one."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
 def _new_lines(maker: MakeMore, seed: int) -> Iterator[Part]:
-    found = new_lines(maker, SHOWN, seed)
-    if len(found) < SHOWN:
-        yield LeftOut(f"{SHOWN} new lines", f"only {len(found)} were found in many draws")
-    if found:
-        yield Verses("samples", f"{len(found)} new lines", found, verbatim=True)
+    """Yield SHOWN lines that are not in the text, or as many as there are."""
+    lines = new_lines(maker, SHOWN, seed)
+    if len(lines) < SHOWN:
+        yield LeftOut(f"{SHOWN} new lines", f"only {len(lines)} were found in many draws")
+    if lines:
+        yield Verses("samples", f"{len(lines)} new lines", lines, verbatim=True)
 
 
 # -- the model ------------------------------------------------------------------------------------
 
 
 def symbol_names(maker: MakeMore) -> list[str]:
-    """(V + n_labels,) what each id is shown as; the boundary is `.`, unless that is a symbol."""
+    """Name each id (V + n_labels,); the boundary is `.`, unless that is a symbol."""
     symbols, labels = maker.vocabulary.symbols, maker.vocabulary.labels
     return ["(end)" if "." in symbols else ".", *symbols, *(f"<{label}>" for label in labels)]
 
 
 def _pairs(maker: MakeMore) -> Part:
+    """Make the map of pairs of the most frequent symbols in the training lines."""
     names, train = symbol_names(maker), maker.split.train
     kept = most_frequent(frequencies(maker), of_model.MOST_PAIRS)
-    place = np.full(len(names), -1)
-    place[kept] = np.arange(len(kept))
+    row_of = np.full(len(names), -1)  # an id's row of the map; -1: its pairs are left out
+    row_of[kept] = np.arange(len(kept))
     text = maker.vocabulary.encode(train)
-    counts = of_model.pair_counts(place[text.ids], text.offsets, len(kept))
-    told = f"How often a symbol (row) is followed by another (column) in the training lines; " \
-           f"{names[0]} is the start or the end of a line."  # fmt: skip
+    counts = of_model.pair_counts(row_of[text.ids], text.offsets, len(kept))
+    about_it = f"How often a symbol (row) is followed by another (column) in the training lines; " \
+               f"{names[0]} is the start or the end of a line."  # fmt: skip
     if len(kept) < len(maker.vocabulary):
-        told += f" The {len(kept) - 1} most frequent of {len(maker.vocabulary) - 1:,} symbols."
-    return Chart("pairs", "Pairs of symbols", told, of_model.pairs,
+        about_it += f" The {len(kept) - 1} most frequent of {len(maker.vocabulary) - 1:,} symbols."
+    return Chart("pairs", "Pairs of symbols", about_it, of_model.pairs,
                  (counts, [names[i] for i in kept]))  # fmt: skip
 
 
 def _embeddings(maker: MakeMore, looks: Sequence[Any]) -> Iterator[Part]:
+    """Yield the map of the embeddings, their path through training, and nearest symbols."""
     table = embedding_of(maker.model_)
     if table is None:
         yield LeftOut("map of embeddings, nearest symbols", "the model has no table of embeddings")
@@ -213,6 +219,7 @@ def _embeddings(maker: MakeMore, looks: Sequence[Any]) -> Iterator[Part]:
     yield Chart("embedding", "Map of the embeddings", "Symbols that the model uses alike lie near "
                 "each other.", of_model.embedding,
                 (table[kept], [names[i] for i in kept], counts[kept]))  # fmt: skip
+    # Tables of other sizes are of another training: no path leads from one to the other.
     shots = [entry for entry in looks if entry["kind"] == "embedding"]
     alike = {(len(each["symbols"]), len(each["vectors"][0])) for each in shots}
     if len(shots) < 2 or len(alike) > 1:
@@ -228,25 +235,26 @@ def _embeddings(maker: MakeMore, looks: Sequence[Any]) -> Iterator[Part]:
 def _neighbours(
     table: NDArray[np.float64], names: Sequence[str], counts: NDArray[np.int64]
 ) -> Part:
+    """Make a table of the symbols nearest to each of the most frequent ones."""
     order, cosines = of_model.neighbours(table)
     rows = []
     for row in most_frequent(counts, MOST_NEIGHBOURS):
         near = zip(order[row], cosines[row], strict=True)
         cells = [f"{in_table(names[other])} {cosine:+.2f}" for other, cosine in near]
         rows.append([in_table(names[row]), *cells])
-    header = ("symbol", *(f"{number}." for number in range(1, order.shape[1] + 1)))
+    header = ("symbol", *(f"{rank}." for rank in range(1, order.shape[1] + 1)))
     return Table("neighbours", "Nearest symbols", "By the cosine between embeddings: 1 is the same "
                  "direction, 0 unrelated, -1 opposite.", header, rows)  # fmt: skip
 
 
 def in_table(symbol: str) -> str:
-    """A symbol beside the number that charts have to write for it, as their font lacks it."""
-    drawn = shown(symbol)
-    return f"{symbol} {drawn}" if drawn.startswith("U+") else drawn
+    """Write a symbol beside its code point, which charts write where their font lacks it."""
+    text = shown(symbol)
+    return f"{symbol} {text}" if text.startswith("U+") else text
 
 
 def word_ids(maker: MakeMore, word: str) -> list[int]:
-    """The boundary (or the likeliest label) and the ids of a word.
+    """Encode a word after the boundary (or its most probable label).
 
     Raises UsageError for one that cannot be read.
     """
@@ -264,23 +272,26 @@ def word_ids(maker: MakeMore, word: str) -> list[int]:
 
 
 def _most_inputs(maker: MakeMore) -> int:
+    """Return how many ids a sequence model reads at most in one pass."""
     model = maker.model_
     limited = isinstance(model, Model) and model.limited and model.input_kind == "sequence"
     return model.block_size if limited and model is not None else base.MAX_CONTEXT
 
 
 def attention_of(maker: MakeMore, inputs: Sequence[int]) -> list[NDArray[np.float64]]:
-    """(n_head, T, T) of each layer for inputs (T,); [] for a model without attention."""
+    """Compute attention weights (n_head, T, T) of each layer for inputs (T,); [] without any."""
     model = maker.model_
-    if not isinstance(model, NeuralModel) or model.input_kind != "sequence" or maker.plan_ is None:
+    if not isinstance(model, NeuralModel) or model.input_kind != "sequence":
         return []
-    with threads(maker.plan_.config.threads), eval_mode(model):
+    with maker.evaluation():
         _, calls = traced(model, torch.tensor([inputs], device=model.device))
-        found = [weights[0].double().cpu().numpy() for weights in attention_weights(calls, 1)]
-    return [weights for weights in found if weights.shape[1:] == (len(inputs), len(inputs))]
+        each = [weights[0].double().cpu().numpy() for weights in attention_weights(calls, 1)]
+    # A plugin's softmax over something else is no attention.
+    return [weights for weights in each if weights.shape[1:] == (len(inputs), len(inputs))]
 
 
 def _attention(maker: MakeMore, inputs: list[int] | None) -> Iterator[Part]:
+    """Yield the attention maps of a word; without one, of the beginning of the first line."""
     if inputs is None:
         longest = min(WORD, _most_inputs(maker) - 1)
         first = maker.vocabulary.pieces(maker.split.train[0])[:longest]
@@ -299,10 +310,11 @@ def _attention(maker: MakeMore, inputs: list[int] | None) -> Iterator[Part]:
 
 
 def _draws(maker: MakeMore, seed: int) -> Iterator[Part]:
-    drawn: list[Sample] = list(maker.samples(DRAWS, seed, all=True))
-    lines, vocabulary = Corpus.exactly([line.text for line in drawn]), maker.vocabulary
+    """Yield charts of 1,000 draws beside the training lines: lengths and symbols."""
+    draws: list[Sample] = list(maker.samples(DRAWS, seed, all=True))
+    lines, vocabulary = Corpus.exactly([line.text for line in draws]), maker.vocabulary
     train = maker.split.train
-    new = sum(line.origin == "new" for line in drawn)
+    new = sum(line.origin == "new" for line in draws)
     yield Chart("lengths", "Lengths of the lines", f"{DRAWS:,} draws, none refused, of which "
                 f"{100 * new / DRAWS:.1f} % stand in no part of the text.",
                 of_samples.lengths,
@@ -315,14 +327,16 @@ def _draws(maker: MakeMore, seed: int) -> Iterator[Part]:
 
 
 def _calibration(maker: MakeMore) -> Iterator[Part]:
+    """Yield the calibration over the validation lines, or over a sample of them."""
     val = maker.split.val
     if not len(val):
         yield LeftOut("calibration", "there is no validation part (the text is too short)")
         return
     rows = np.linspace(0, len(val) - 1, min(len(val), MOST_CALIBRATED)).astype(np.int64)
     counted = calibrate(maker, val.take(np.unique(rows)))
-    places = int(counted.likeliest[:, 0].sum())
-    yield Chart("calibration", "Calibration", f"Over {places:,} symbols of the validation part: of "
-                "what was predicted with 30 %, 30 % should come. Below the diagonal the model is "
-                "too sure of itself. The error is that of the likeliest symbol (Guo et al. 2017).",
+    symbols = int(counted.likeliest[:, 0].sum())
+    yield Chart("calibration", "Calibration", f"Over {symbols:,} symbols of the validation part: "
+                "of what was predicted with 30 %, 30 % should come. Below the diagonal the model "
+                "is too sure of itself. The error is that of the likeliest symbol (Guo et al. "
+                "2017).",
                 of_samples.calibration, (counted,))  # fmt: skip

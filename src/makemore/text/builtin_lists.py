@@ -40,9 +40,9 @@ def fetch(url: str, sha256: str, target: Path, timeout: float = 30.0) -> Path:
         raise SystemFault(
             f"cannot download {url}", reason, "check the network, or download it by hand"
         ) from None
-    found = hashlib.sha256(body).hexdigest()
-    if found != sha256:
-        raise DataError(f"what came has sha256 {found}, not {sha256}", url, "nothing was written")
+    digest = hashlib.sha256(body).hexdigest()
+    if digest != sha256:
+        raise DataError(f"what came has sha256 {digest}, not {sha256}", url, "nothing was written")
     # Written beside the target and moved: nobody ever reads half a file.
     temporary = target.with_name(target.name + ".part")
     try:

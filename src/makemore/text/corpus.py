@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from makemore.errors import DataError, MakemoreError, UsageError
 from makemore.escaping import visible
 from makemore.text.config import TextConfig
-from makemore.text.ragged import gathered, in_blocks, offsets_of, places, scatter
+from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
 from makemore.text.reading import Cleaned, Counts, blocks, clean, code_points, text_of
 from makemore.text.table import is_table, joined, lines_of, listed, one_line
 
@@ -72,12 +72,9 @@ class Corpus:
 
     @classmethod
     def from_lines(
-        cls,
-        lines: Iterable[str],
-        options: TextConfig | None = None,
-        labels: Iterable[str] | None = None,
-        fewest: int = 1,
-    ) -> Corpus:
+        cls, lines: Iterable[str], options: TextConfig | None = None,
+        labels: Iterable[str] | None = None, fewest: int = 1,
+    ) -> Corpus:  # fmt: skip
         """Clean strings like the lines of a file. Raises DataError, UsageError.
 
         labels: one for each line; without them options.labels takes them from the lines.
@@ -184,8 +181,8 @@ class Corpus:
     def characters(self) -> NDArray[Any]:
         """Return the distinct code points, sorted."""
         # np.unique sorts a copy: of a block at a time it is small, of the whole text it is not.
-        found = [np.unique(self.codes[symbols]) for _, symbols in in_blocks(self.offsets)]
-        return np.unique(np.concatenate([*found, self.codes[:0]]))  # one array even without lines
+        distinct = [np.unique(self.codes[symbols]) for _, symbols in in_blocks(self.offsets)]
+        return np.unique(np.concatenate([*distinct, self.codes[:0]]))  # works without lines, too
 
     def text(self) -> str:
         """Return all lines as one string, each ended by a line feed."""
@@ -205,7 +202,7 @@ class Corpus:
         """Return the name of each line's label; None without labels."""
         if self.labels is None:
             return None
-        return [self.label_names[number] for number in self.labels.tolist()]
+        return [self.label_names[index] for index in self.labels.tolist()]
 
     def take(self, rows: NDArray[Any] | slice) -> Corpus:
         """Select lines: the corpus of these rows, in this order. `counts` stay the whole text's."""
@@ -236,7 +233,7 @@ class Corpus:
         hashes = np.zeros(len(self), dtype=np.uint64)
         # All lines begin at 0 here, so `position` counts from the start of each line.
         starts, nowhere = self.offsets[:-1], np.broadcast_to(np.int64(0), len(self))
-        for rows, symbols, position in places(self.offsets, nowhere):
+        for rows, symbols, position in positions(self.offsets, nowhere):
             # A code point has 21 bits: the position above them makes "ab" and "ba" differ.
             high = position.astype(np.uint64) << np.uint64(32)
             mixed = mix(self.codes[symbols].astype(np.uint64) + high)
@@ -284,10 +281,10 @@ class Corpus:
 
     def digest(self) -> str:
         """Compute the sha256 of the lines, with labels, as UTF-8, each ended by a line feed."""
-        found = hashlib.sha256()
+        sha256 = hashlib.sha256()
         for part in self.blocks():
-            found.update(part.written().encode())
-        return found.hexdigest()
+            sha256.update(part.written().encode())
+        return sha256.hexdigest()
 
 
 def concatenate(parts: Iterable[Corpus]) -> Corpus:
@@ -316,8 +313,8 @@ def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
     """
     if corpus.labels is None:
         raise ValueError("these lines have no labels")
-    place = {name: number for number, name in enumerate(names)}
-    here = np.array([place.get(name, -1) for name in corpus.label_names], dtype=np.int64)
+    index = {name: i for i, name in enumerate(names)}
+    here = np.array([index.get(name, -1) for name in corpus.label_names], dtype=np.int64)
     return here[corpus.labels]
 
 
@@ -331,18 +328,18 @@ def _corpus(cleaned: Cleaned) -> Corpus:
     lines, labels = cleaned.lines, cleaned.labels
     if labels is None:
         return Corpus(lines.codes, lines.offsets, cleaned.counts)
-    found = _numbered(Corpus(labels.codes, labels.offsets))
-    return Corpus(lines.codes, lines.offsets, cleaned.counts, *found)
+    indices = _numbered(Corpus(labels.codes, labels.offsets))
+    return Corpus(lines.codes, lines.offsets, cleaned.counts, *indices)
 
 
 def _numbered(labels: Iterable[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Give each label the index (n,) of its name in sorted order; and those names."""
     seen: dict[str, int] = {}
-    found = np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
+    indices = np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
     names = sorted(seen)
     rank = np.empty(len(names), dtype=np.int64)  # order of first occurrence -> sorted order
     rank[[seen[name] for name in names]] = np.arange(len(names))
-    return rank[found], tuple(names)
+    return rank[indices], tuple(names)
 
 
 def _by_hash(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:

@@ -46,10 +46,10 @@ def train_val_test_split(corpus: Corpus) -> Split:
         nothing = corpus.take(slice(0))
         return Split(corpus, nothing, nothing)
     # The key keeps this choice independent of `Corpus.lowest`, which samples by the same hashes.
-    share = mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
+    bits = mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
     # 32 random bits times 10, over 2^32, is an even draw from 0 to 9 without floating point.
-    tenth = (share * np.uint64(10) >> np.uint64(32)).astype(np.uint8)
-    del hashes, share
+    tenth = (bits * np.uint64(10) >> np.uint64(32)).astype(np.uint8)
+    del hashes, bits
     return Split(*(corpus.take(part) for part in (tenth < 8, tenth == 8, tenth == 9)))
 
 
@@ -58,7 +58,7 @@ def read_split(
 ) -> tuple[Corpus, Split]:
     """Read a file (without one, the built-in names) and split it: its corpus and its split.
 
-    val, test: files to use as these parts in place of a split; copies in them stay.
+    val, test: files to use as these parts instead of a split; copies in them stay.
     Raises DataError, UsageError.
     """
     if file is None:
@@ -70,6 +70,6 @@ def read_split(
         corpus = Corpus.read(file, config)
     if val is None and test is None:
         return corpus, train_val_test_split(corpus)
-    given, nothing = dataclasses.replace(config, keep_copies=True), corpus.take(slice(0))
-    parts = (Corpus.read(each, given) if each else nothing for each in (val, test))
+    with_copies, nothing = dataclasses.replace(config, keep_copies=True), corpus.take(slice(0))
+    parts = (Corpus.read(each, with_copies) if each else nothing for each in (val, test))
     return corpus, Split(corpus, *parts)

@@ -71,8 +71,8 @@ def _hashed(corpus: Corpus) -> tuple[Hashes, Hashes, Hashes]:
     power[0] = 1
     power = np.cumprod(power, dtype=np.uint64)
     lengths, starts = corpus.lengths, corpus.offsets[:-1]
-    places = power[np.arange(len(corpus.codes)) - np.repeat(starts, lengths)]
-    terms = (corpus.codes.astype(np.uint64) + np.uint64(1)) * places
+    powers = power[np.arange(len(corpus.codes)) - np.repeat(starts, lengths)]
+    terms = (corpus.codes.astype(np.uint64) + np.uint64(1)) * powers
     # sums[i]: of all terms before character i, lines before included, which a difference takes out.
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)])
     whole = sums[corpus.offsets[1:]] - sums[starts]
@@ -80,7 +80,7 @@ def _hashed(corpus: Corpus) -> tuple[Hashes, Hashes, Hashes]:
     after = np.repeat(sums[corpus.offsets[1:]], lengths) - sums[1:]
     # Without character j, those behind it move one position forward: their sum is over BASE.
     back = np.uint64(pow(BASE, -1, 2**64))
-    return whole, before + after * back, before + after + np.uint64(ANYTHING + 1) * places
+    return whole, before + after * back, before + after + np.uint64(ANYTHING + 1) * powers
 
 
 class EditDistanceIndex:
@@ -116,29 +116,29 @@ class EditDistanceIndex:
 
     def _near(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Check at most LINES texts: by hashes, then the others by comparison, length by length."""
-        found = self._within_one(texts)
+        near = self._within_one(texts)
         if self.distance > 1:
             lengths = np.array([len(text) for text in texts])
-            for length in np.unique(lengths[~found]):
-                rows = np.flatnonzero(~found & (lengths == length))
-                found[rows] = self._by_comparing([texts[int(row)] for row in rows])
-        return found
+            for length in np.unique(lengths[~near]):
+                rows = np.flatnonzero(~near & (lengths == length))
+                near[rows] = self._by_comparing([texts[int(row)] for row in rows])
+        return near
 
     def _within_one(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Check whether each text is at most one edit away from a known line (n,)."""
-        edits, found = Edits.of(Corpus.exactly(texts)), np.zeros(len(texts), dtype=bool)
+        edits, near = Edits.of(Corpus.exactly(texts)), np.zeros(len(texts), dtype=bool)
         rows = np.arange(len(texts), dtype=np.uint32)
-        self._look_up(self._whole, edits.whole, rows, texts, found)  # text == line
-        self._look_up(self._without, edits.whole, rows, texts, found)  # the line has one more
-        self._look_up(self._whole, edits.without, edits.rows, texts, found)  # ... one less
-        self._look_up(self._holed, edits.holed, edits.rows, texts, found)  # ... another one
-        return found
+        self._look_up(self._whole, edits.whole, rows, texts, near)  # text == line
+        self._look_up(self._without, edits.whole, rows, texts, near)  # the line has one more
+        self._look_up(self._whole, edits.without, edits.rows, texts, near)  # ... one less
+        self._look_up(self._holed, edits.holed, edits.rows, texts, near)  # ... another one
+        return near
 
     def _look_up(
         self, table: tuple[Hashes, Rows], hashes: Hashes, rows: Rows,
-        texts: Sequence[str], found: NDArray[np.bool_],
+        texts: Sequence[str], near: NDArray[np.bool_],
     ) -> None:  # fmt: skip
-        """Mark in `found` the texts with a hash in the table whose line is one edit away.
+        """Mark in `near` the texts with a hash in the table whose line is one edit away.
 
         table: sorted hashes and the row of each one's known line; rows: the text of each hash
         """
@@ -146,17 +146,17 @@ class EditDistanceIndex:
         from rapidfuzz.process import cpdist
 
         known, lines = table
-        place = np.searchsorted(known, hashes)
+        entry = np.searchsorted(known, hashes)
         while len(rows):
             # Go on with the texts not marked yet whose hash stands here in the table.
-            inside = np.minimum(place, len(known) - 1)
-            left = ~found[rows] & (place < len(known))
+            inside = np.minimum(entry, len(known) - 1)
+            left = ~near[rows] & (entry < len(known))
             left[left] = known[inside[left]] == hashes[left]
-            rows, hashes, place = rows[left], hashes[left], place[left]
-            each = cpdist([texts[int(row)] for row in rows], list(self.known.take(lines[place])),
+            rows, hashes, entry = rows[left], hashes[left], entry[left]
+            each = cpdist([texts[int(row)] for row in rows], list(self.known.take(lines[entry])),
                           scorer=Levenshtein.distance, score_cutoff=1, workers=1)  # fmt: skip
-            found[rows[each <= 1]] = True
-            place += 1  # several lines may have this hash: the next one may be near
+            near[rows[each <= 1]] = True
+            entry += 1  # several lines may have this hash: the next one may be near
 
     def _by_comparing(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Check texts of one length by their distance to every line of about that length (n,).
@@ -212,11 +212,9 @@ def near_duplicates(corpus: Corpus, most: int = 10) -> NearDuplicates:
         pairs += len(rows) * (len(rows) - 1) // 2
         paired[rows] = True
         # A heap of the `most` best: longest first, then the earliest rows (hence the minus signs).
-        example = int(lengths[rows[0]]), (-rows[0], -rows[1])
-        if len(examples) < most:
-            heapq.heappush(examples, example)
-        elif example > examples[0]:
-            heapq.heapreplace(examples, example)
+        heapq.heappush(examples, (int(lengths[rows[0]]), (-rows[0], -rows[1])))
+        if len(examples) > most:
+            heapq.heappop(examples)
     shown = tuple((corpus[-a], corpus[-b]) for _, (a, b) in sorted(examples, reverse=True))
     return NearDuplicates(pairs, int(paired.sum()), shown)
 
@@ -226,11 +224,9 @@ def _one_edit_apart(corpus: Corpus) -> Iterator[list[int]]:
     edits = Edits.of(corpus)
     # Lines that differ in one position only: they agree in what stands before and after it.
     for block in _shared(edits.holed):
-        rows = edits.rows[block]
         groups: dict[tuple[str, str], list[int]] = {}
-        places = block - corpus.offsets[rows]
-        for row, place, text in zip(rows.tolist(), places, corpus.take(rows), strict=True):
-            groups.setdefault((text[:place], text[place + 1 :]), []).append(row)
+        for row, position, text in _located(corpus, edits, block):
+            groups.setdefault((text[:position], text[position + 1 :]), []).append(row)
         yield from (group for group in groups.values() if len(group) > 1)
     yield from _one_less(corpus, edits)
 
@@ -246,22 +242,27 @@ def _one_less(corpus: Corpus, edits: Edits) -> Iterator[list[int]]:
     shorter = np.flatnonzero(_among(edits.whole, edits.without[hits]))
     row_of = dict(zip(corpus.take(shorter), shorter.tolist(), strict=True))
     for start in range(0, len(hits), SHARED):
-        block = hits[start : start + SHARED]
-        rows = edits.rows[block]
-        places = block - corpus.offsets[rows]
-        for row, place, text in zip(rows.tolist(), places, corpus.take(rows), strict=True):
-            other = row_of.get(text[:place] + text[place + 1 :])
+        for row, position, text in _located(corpus, edits, hits[start : start + SHARED]):
+            other = row_of.get(text[:position] + text[position + 1 :])
             if other is not None:
                 yield [row, other]
+
+
+def _located(
+    corpus: Corpus, edits: Edits, symbols: NDArray[np.int64]
+) -> Iterator[tuple[int, int, str]]:
+    """Yield the row, the position in its line and the line of these characters of a corpus."""
+    rows = edits.rows[symbols]
+    return zip(rows.tolist(), symbols - corpus.offsets[rows], corpus.take(rows), strict=True)
 
 
 def _among(hashes: Hashes, others: Hashes) -> NDArray[np.bool_]:
     """Check which hashes are among the others (n,); by a binary search, faster than np.isin."""
     others = np.sort(others)
-    place = np.searchsorted(others, hashes)
-    found = place < len(others)
-    found[found] = others[place[found]] == hashes[found]
-    return found
+    entry = np.searchsorted(others, hashes)
+    among = entry < len(others)
+    among[among] = others[entry[among]] == hashes[among]
+    return among
 
 
 def _shared(hashes: Hashes) -> Iterator[NDArray[np.int64]]:

@@ -42,7 +42,7 @@ def in_blocks(offsets: Ints) -> Iterator[tuple[slice, slice]]:
         first = last
 
 
-def places(offsets: Ints, begin: Ints) -> Iterator[tuple[slice, slice, Ints]]:
+def positions(offsets: Ints, begin: Ints) -> Iterator[tuple[slice, slice, Ints]]:
     """Yield the blocks of in_blocks with the index of each symbol if piece i began at begin[i].
 
     offsets: (n + 1,); begin: (n,)
@@ -58,10 +58,10 @@ def gathered(values: NDArray[Any], begin: Ints, offsets: Ints) -> NDArray[Any]:
 
     begin: (n,) where each piece begins in `values`; offsets: (n + 1,) in the result
     """
-    found = np.empty(int(offsets[-1]), dtype=values.dtype)
-    for _, symbols, where in places(offsets, begin):
-        found[symbols] = values[where]
-    return found
+    pieces = np.empty(int(offsets[-1]), dtype=values.dtype)
+    for _, symbols, where in positions(offsets, begin):
+        pieces[symbols] = values[where]
+    return pieces
 
 
 def scatter(values: NDArray[Any], offsets: Ints, begin: Ints, out: NDArray[Any]) -> None:
@@ -69,5 +69,5 @@ def scatter(values: NDArray[Any], offsets: Ints, begin: Ints, out: NDArray[Any])
 
     offsets: (n + 1,) in `values`; begin: (n,) where each piece is to begin in `out`
     """
-    for _, symbols, where in places(offsets, begin):
+    for _, symbols, where in positions(offsets, begin):
         out[where] = values[symbols]

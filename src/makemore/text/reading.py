@@ -120,17 +120,18 @@ def _trimmed(solid: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 
 
 def _tabs(
-    codes: Codes, starts: Ints, ends: Ints, solid: Ints, place: tuple[str, int]
+    codes: Codes, starts: Ints, ends: Ints, solid: Ints, where: tuple[str, int]
 ) -> Ints:  # fmt: skip
     """Find the last tab of each line (n_lines,); of a blank line, its start.
 
-    Raises DataError for a line without a tab, or with nothing behind it.
+    Raises DataError for a line without a tab, or with nothing behind it; `where` is the name of
+    the text and the number of its first line here.
     """
     tabs = np.concatenate([[-1], np.flatnonzero(codes == TAB)])  # -1: there is always one before
     last = tabs[np.searchsorted(tabs, ends) - 1]
     blank = np.searchsorted(solid, starts) == np.searchsorted(solid, ends)
     after = np.searchsorted(solid, last + 1) == np.searchsorted(solid, ends)
-    name, first = place
+    name, first = where
     for wrong, what in ((last < starts, "no tab, so no label"), (after, "an empty label")):
         rows = np.flatnonzero(wrong & ~blank)
         if len(rows):
@@ -149,8 +150,8 @@ def _gathered(codes: Codes, begin: Ints, end: Ints) -> Pieces:
 def _with_control(lines: Pieces) -> int:
     """Count the lines with control characters of ASCII or Latin-1 (C0, DEL, C1)."""
     codes = lines.codes
-    places = np.flatnonzero((codes < 32) | ((codes >= 127) & (codes < 160)))
-    return len(np.unique(np.searchsorted(lines.offsets, places, "right")))
+    control = np.flatnonzero((codes < 32) | ((codes >= 127) & (codes < 160)))
+    return len(np.unique(np.searchsorted(lines.offsets, control, "right")))
 
 
 MAX_BYTES = 2 * 2**30  # of a file: a log that grows or /dev/zero ends here
@@ -241,7 +242,7 @@ def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
     for magic, kind in _MARKS:
         if chunk.startswith(magic):
             raise DataError(f"the file looks like {kind}", name, f"use --encoding {kind.lower()}")
-    # Without a mark, UTF-16 of Latin text shows by NULs in every second place.
+    # Without a mark, UTF-16 of Latin text shows by NULs in every second byte.
     even, odd = chunk[0:400:2].count(0), chunk[1:400:2].count(0)
     if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
         order = "le" if odd else "be"

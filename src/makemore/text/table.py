@@ -6,6 +6,8 @@ A column given by name says that the first row holds names; by number (from 1), 
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,13 +78,15 @@ def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[
     Tabs separate the cells where the first line holds one, else commas. A blank text gives a blank
     line. Raises DataError, naming the row, and UsageError for a column that is not there.
     """
-    lines = _lines(blocks)
+    # StringIO cuts at line feeds alone; str.splitlines would also cut at U+2028 and others.
+    lines = itertools.chain.from_iterable(io.StringIO(block, newline="\n") for block in blocks)
     first = next(lines, "")
     tab = "\t" in first
     # strict: a quote that nobody closes is an error, not a cell that holds the rest of the file.
-    reader = csv.reader(_again(first, lines), delimiter="\t" if tab else ",", strict=True)
+    rows = itertools.chain([first], lines) if first else lines
+    reader = csv.reader(rows, delimiter="\t" if tab else ",", strict=True)
     columns: _Columns | None = None  # known once the first row has been read
-    made: list[str] = []
+    lines_so_far: list[str] = []
     row = 0
     try:
         for row, cells in enumerate(reader, 1):
@@ -90,34 +94,17 @@ def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[
                 columns = _Columns.of(cells, options)
                 if columns.header:
                     continue
-            made.append(columns.line(cells, f"{name}: row {row}"))
-            if len(made) == TOGETHER:  # cleaning many lines at once is far faster
-                yield "\n".join(made) + "\n"
-                made = []
+            lines_so_far.append(columns.line(cells, f"{name}: row {row}"))
+            if len(lines_so_far) == TOGETHER:  # cleaning many lines at once is far faster
+                yield "\n".join(lines_so_far) + "\n"
+                lines_so_far = []
     except csv.Error as error:
         raise DataError(
             f"row {row + 1} cannot be read as {'TSV' if tab else 'CSV'}", f"{name}: {error}",
             "close every quote, or give a plain text without --label-column",
         ) from None  # fmt: skip
-    if made:
-        yield "\n".join(made) + "\n"
-
-
-def _lines(blocks: Iterable[str]) -> Iterator[str]:
-    """Yield lines with their line feeds; nothing else ends a line, as in a plain text."""
-    for block in blocks:
-        start = 0
-        while start < len(block):  # str.splitlines would also cut at U+2028 and others
-            end = block.find("\n", start) + 1 or len(block)
-            yield block[start:end]
-            start = end
-
-
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    """Put back a line that was read from an iterator."""
-    if first:
-        yield first
-    yield from rest
+    if lines_so_far:
+        yield "\n".join(lines_so_far) + "\n"
 
 
 @dataclass(frozen=True)
@@ -134,43 +121,43 @@ class _Columns:
         typed = [options.label_column, options.text_column]
         # One name is enough: then the first row holds names.
         header = any(column is not None and not column.isdecimal() for column in typed)
-        label = _place(cells, options.label_column, "--label-column", header)
-        text = _place(cells, options.text_column, "--text-column", header)
+        label = _index(cells, options.label_column, "--label-column", header)
+        text = _index(cells, options.text_column, "--text-column", header)
         if text is None:  # the first column that is not the label's
-            text = next((place for place in range(len(cells)) if place != label), None)
+            text = next((index for index in range(len(cells)) if index != label), None)
         if text is None or text == label:
             raise UsageError(
                 "text and label are one column", "--label-column, --text-column", "name two"
             )
         return cls(text, label, header)
 
-    def line(self, cells: list[str], place: str) -> str:
-        """Turn one row into a line. Raises DataError, naming the row (`place`)."""
-        text = self._cell(cells, self.text, place)
+    def line(self, cells: list[str], where: str) -> str:
+        """Turn one row into a line. Raises DataError, naming the row (`where`)."""
+        text = self._cell(cells, self.text, where)
         if self.label is None or not text:  # a blank line is left out, whatever its label
             return text
-        label = self._cell(cells, self.label, place)
+        label = self._cell(cells, self.label, where)
         if not label:
-            raise DataError("an empty label", place, "give each row a label")
+            raise DataError("an empty label", where, "give each row a label")
         if "\t" in label:
-            raise DataError("a label with a tab inside", place, "take the tab out")
+            raise DataError("a label with a tab inside", where, "take the tab out")
         return f"{text}\t{label}"
 
-    def _cell(self, cells: list[str], column: int, place: str) -> str:
+    def _cell(self, cells: list[str], column: int, where: str) -> str:
         """Return one cell without white space at its ends. Raises DataError."""
         if not any(cells):
             return ""  # a blank row
         if column >= len(cells):
             raise DataError(
-                f"no column {column + 1} in {len(cells)}", place, "give each row all columns"
+                f"no column {column + 1} in {len(cells)}", where, "give each row all columns"
             )
         text = cells[column].strip()
         if "\n" in text:
-            raise DataError("a cell with a line feed inside", place, "one thing is one line")
+            raise DataError("a cell with a line feed inside", where, "one thing is one line")
         return text
 
 
-def _place(cells: list[str], column: str | None, flag: str, header: bool) -> int | None:
+def _index(cells: list[str], column: str | None, flag: str, header: bool) -> int | None:
     """Turn a column's name or number (from 1) into its index. Raises UsageError."""
     if column is None:
         return None

@@ -49,15 +49,15 @@ class Tokenizer:
         """
         pieces, is_symbol, end = list[str](), list[bool](), 0
         try:
-            for found in self.pattern.finditer(line, timeout=PATIENCE):
-                if found.start() == found.end():
+            for match in self.pattern.finditer(line, timeout=PATIENCE):
+                if match.start() == match.end():
                     continue  # no symbol is empty
-                if found.start() > end:
-                    pieces.append(line[end : found.start()])
+                if match.start() > end:
+                    pieces.append(line[end : match.start()])
                     is_symbol.append(False)
-                pieces.append(found.group())
+                pieces.append(match.group())
                 is_symbol.append(True)
-                end = found.end()
+                end = match.end()
         except TimeoutError:
             raise DataError(
                 f"the pattern works on one line for more than {PATIENCE:.0f} s",

@@ -225,7 +225,7 @@ def _are_texts(values: Any) -> bool:
 
 def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
     """Collect the distinct symbols of all lines. Raises DataError for text that none matches."""
-    found: set[str] = set()
+    symbols: set[str] = set()
     for part in parts:
         for line in part:
             pieces, is_symbol = cutter.tokenize(line)
@@ -235,8 +235,8 @@ def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
                     f"no symbol matches {visible(lost, 40)!r}", f"the line {visible(line, 80)!r}",
                     f"widen --symbols {visible(cutter.rule, 60)}",
                 )  # fmt: skip
-            found.update(pieces)
-    return found
+            symbols.update(pieces)
+    return symbols
 
 
 def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
@@ -248,20 +248,20 @@ def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
     """
     if text in names:  # a label may itself hold a comma or an equals sign
         return {text: 1.0}
-    shares = {}
+    weights = {}
     for part in text.split(","):
-        name, given, number = part.strip().rpartition("=")
-        name, number = (name, number) if given else (number, "1")  # `a,b` weighs both alike
+        name, equals, number = part.strip().rpartition("=")
+        name, number = (name, number) if equals else (number, "1")  # `a,b` weighs both alike
         if name not in names:
             raise unknown_key(name, names, "label")
         try:
-            shares[name] = float(number)
+            weights[name] = float(number)
         except ValueError:
-            shares[name] = -1.0  # refused below, with the same message as a number out of range
-        if not 0 < shares[name] < math.inf:
+            weights[name] = -1.0  # refused below, with the same message as a number out of range
+        if not 0 < weights[name] < math.inf:
             raise UsageError(
                 f"{visible(number, 40)!r} is no share of {name!r}", "--label",
                 "give NAME=.7,OTHER=.3",
             )  # fmt: skip
-    total = sum(shares.values())
-    return {name: share / total for name, share in shares.items()}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}

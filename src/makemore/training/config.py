@@ -47,7 +47,7 @@ class TrainingConfig:
     )  # fmt: skip
     # None is not among its values: 0 is off, and the default is replaced once the text is read.
     soft_targets: float = option(
-        0.0, "share of the target that comes from n-gram counts of the training lines; the rest "
+        0.0, "fraction of the target that comes from n-gram counts of the training lines; the rest "
         "is what follows in all training lines with the same prefix (0: one-hot targets; default: "
         "more for fewer lines)",
         minimum=0.0, maximum=1.0,

@@ -11,11 +11,21 @@ from makemore.cli.options import plugin_option
 from makemore.cli.output import note, result, result_json
 
 
-def evaluate(**values: Any) -> int:
-    """Exact losses of the run in DIR by part: nats and bits a symbol, perplexity.
+@click.command(
+    "eval",
+    params=[
+        click.Argument(["dir"]),
+        click.Option(["--test"], is_flag=True,
+                     help="score the test part, too; the look is counted"),
+        click.Option(["--json"], is_flag=True, help="one object a part"),
+        plugin_option("the file of the run's own model"),
+    ],
+)  # fmt: skip
+def command(**values: Any) -> int:
+    """Print the exact losses of the run in DIR by part: nats and bits a symbol, perplexity.
 
-    And the shares of 1,000 draws that are new, repeated, or copied from the text. In a run with
-    labels: how often the likeliest label of a line is the right one, beside the share of the label
+    And which percentages of 1,000 draws are new, repeated, or copied from the text. In a run with
+    labels: the accuracy of choosing the likeliest label of a line, and of always choosing the label
     that most training lines have. The test part is for the end: --test scores it, and each look is
     counted in looks.jsonl.
     """
@@ -26,61 +36,44 @@ def evaluate(**values: Any) -> int:
     maker = MakeMore.load(values["dir"])
     names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]
     reports = [maker.report(name) for name in names]
-    told = [maker.accuracy(name) if maker.vocabulary.labels else {} for name in names]
+    accuracies = [maker.accuracy(name) if maker.vocabulary.labels else {} for name in names]
     if values["test"]:
-        note_look(Path(values["dir"]), reports)
-    shares = sample_shares(maker)
+        count_test_look(Path(values["dir"]), reports)
+    kinds = sample_shares(maker)  # new, repeated, ... -> fraction of the draws
     if values["json"]:
-        for report, labels in zip(reports, told, strict=True):
-            result_json({**report, **labels})
-        result_json({"samples": DRAWS, **shares})
+        objects = [{**report, **each} for report, each in zip(reports, accuracies, strict=True)]
+        result_json(*objects, {"samples": DRAWS, **kinds})
         return 0
     result("part      nll    unseen   bits   perplexity   lines")
     for report in reports:
-        numbers = (report["nll"], report["nll_unseen"], report["bits"], report["perplexity"])
-        cells = ["-" if number is None else f"{number:.4f}" for number in numbers]
-        result(
-            "{:6} {:>8} {:>8} {:>8} {:>10} {:>8,}".format(report["split"], *cells, report["lines"])
-        )
+        losses = (report["nll"], report["nll_unseen"], report["bits"], report["perplexity"])
+        cells = ["-" if loss is None else f"{loss:.4f}" for loss in losses]
+        widths = "{:6} {:>8} {:>8} {:>8} {:>10} {:>8,}"
+        result(widths.format(report["split"], *cells, report["lines"]))
         if report["unknown"]:
             left_out = f"{report['unknown']} lines of {report['split']} left out"
-            note(f"makemore: {left_out}: they hold unknown symbols")
-    for report, labels in zip(reports, told, strict=True):
-        if labels:
-            result(in_words(report, labels))
-    kinds = ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares.items())
-    result(f"of {DRAWS:,} draws: {kinds}")
+            note(f"{left_out}: they hold unknown symbols")
+    for report, accuracy in zip(reports, accuracies, strict=True):
+        if accuracy:
+            result(describe_accuracy(report, accuracy))
+    percentages = ", ".join(f"{100 * fraction:.1f} % {kind}" for kind, fraction in kinds.items())
+    result(f"of {DRAWS:,} draws: {percentages}")
     return 0
 
 
-def in_words(report: dict[str, Any], labels: dict[str, Any]) -> str:
-    """How often the likeliest label is right."""
-    few = labels["labelled"] < report["lines"]
-    of = f" (of {labels['labelled']:,} lines)" if few else ""
+def describe_accuracy(report: dict[str, Any], accuracy: dict[str, Any]) -> str:
+    """Say how often the likeliest label is right, beside what always guessing one label gives."""
+    few = accuracy["labelled"] < report["lines"]
+    of = f" (of {accuracy['labelled']:,} lines)" if few else ""
     return (
-        f"labels of {report['split']}: {100 * labels['accuracy']:.1f} % right, "
-        f"{100 * labels['majority']:.1f} % by the majority class{of}"
+        f"labels of {report['split']}: {100 * accuracy['accuracy']:.1f} % right, "
+        f"{100 * accuracy['majority']:.1f} % by the majority class{of}"
     )
 
 
-def note_look(folder: Path, reports: list[dict[str, Any]]) -> None:
+def count_test_look(folder: Path, reports: list[dict[str, Any]]) -> None:
+    """Record a look at the test part: whoever looks often ends up choosing by it."""
     from makemore.runs.logs import count_look
 
     nll = next((report["nll"] for report in reports if report["split"] == "test"), None)
-    looks = count_look(folder, nll)
-    note(f"makemore: look {looks} at the test part; choose by val, report test once")
-
-
-command = click.Command(
-    "eval",
-    callback=evaluate,
-    help=evaluate.__doc__,
-    params=[
-        click.Argument(["dir"]),
-        click.Option(
-            ["--test"], is_flag=True, help="score the test part, too; the look is counted"
-        ),
-        click.Option(["--json"], is_flag=True, help="one object a part"),
-        plugin_option(),
-    ],
-)
+    note(f"look {count_look(folder, nll)} at the test part; choose by val, report test once")

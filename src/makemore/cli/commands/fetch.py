@@ -10,10 +10,18 @@ import click
 from makemore.cli.output import note, result
 
 
-def fetch(**values: Any) -> int:
+@click.command(
+    "fetch",
+    params=[
+        click.Argument(["list"], type=click.Choice(["names"])),
+        click.Option(["-o", "--out"], metavar="FILE", help="where to put it  [default: names.txt]"),
+        click.Option(["--url"], metavar="URL", help="another address of the same file"),
+    ],
+)
+def command(**values: Any) -> int:
     """Download a list to learn from: `names`, the 32,033 given names of the lectures.
 
-    What came is checked by its sha256 before it is kept.
+    Its sha256 is checked before the file is kept.
     """
     from makemore.text.builtin_lists import NAMES_SHA256, NAMES_URL
     from makemore.text.builtin_lists import fetch as download
@@ -21,17 +29,5 @@ def fetch(**values: Any) -> int:
     target = Path(values["out"] or f"{values['list']}.txt")
     download(values["url"] or NAMES_URL, NAMES_SHA256, target)
     result(str(target))
-    note(f"makemore: now type: makemore {target}")
+    note(f"now type: makemore {target}")
     return 0
-
-
-command = click.Command(
-    "fetch",
-    callback=fetch,
-    help=fetch.__doc__,
-    params=[
-        click.Argument(["list"], type=click.Choice(["names"])),
-        click.Option(["-o", "--out"], metavar="FILE", help="where to put it  [default: names.txt]"),
-        click.Option(["--url"], metavar="URL", help="another address of the same file"),
-    ],
-)

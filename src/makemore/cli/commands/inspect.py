@@ -10,10 +10,22 @@ import click
 from makemore.cli.options import plugin_option
 from makemore.cli.output import note, result
 
-SEED = 0  # the same page each time: two runs are compared by the same luck
+SEED = 0  # fixed, so that the pages of two runs differ by the runs alone
 
 
-def inspect(**values: Any) -> int:
+@click.command(
+    "inspect",
+    params=[
+        click.Argument(["dir"]),
+        click.Option(["-o", "--out"], metavar="OUT",
+                     help="folder of the page  [default: DIR-inspect]"),
+        click.Option(["--word"], metavar="TEXT", help="whose attention maps are shown (a "
+                     "transformer's)  [default: the first line]"),
+        click.Option(["--seed"], type=int, default=SEED, help="of the draws  [default: 0]"),
+        plugin_option("the file of the run's own model"),
+    ],
+)  # fmt: skip
+def command(**values: Any) -> int:
     """Draw what there is to see in the run in DIR, and make a page of it.
 
     Curves, saturation, updates, embeddings, attention, samples against the data, calibration: as
@@ -26,39 +38,21 @@ def inspect(**values: Any) -> int:
 
     seed = check_seed(values["seed"])
     run = Run.load(values["dir"])
-    out = Path(values["out"]) if values["out"] else beside(Path(values["dir"]))
-    page.check_out(out)
-    note(f"makemore: looking at {values['dir']}; this takes some seconds")
+    out = Path(values["out"]) if values["out"] else default_out(Path(values["dir"]))
+    page.check_out(out)  # before the seconds that the page takes
+    note(f"looking at {values['dir']}; this takes some seconds")
     parts = []
     for part in sections.parts(run, values["word"], seed):
         if isinstance(part, page.LeftOut):
-            note(f"makemore: not shown: {part.what}: {part.why}")
+            note(f"not shown: {part.what}: {part.why}")
         parts.append(part)
-    for path in page.write_page(out, f"{run.config.data['name']}: {run.config.model}", parts):
-        written = path
-    result(str(written))
+    *_, last = page.write_page(out, f"{run.config.data['name']}: {run.config.model}", parts)
+    result(str(last))  # the page, which is written after its pictures
     return 0
 
 
-def beside(folder: Path) -> Path:
-    """DIR-inspect, in the folder that DIR is in."""
-    if folder.name in ("", ".."):
+def default_out(folder: Path) -> Path:
+    """Return DIR-inspect, in the folder that DIR is in."""
+    if folder.name in ("", ".."):  # such as `.`: its name is known once it is resolved
         folder = folder.resolve()
     return folder.with_name(f"{folder.name}-inspect")
-
-
-command = click.Command(
-    "inspect",
-    callback=inspect,
-    help=inspect.__doc__,
-    params=[
-        click.Argument(["dir"]),
-        click.Option(
-            ["-o", "--out"], metavar="OUT", help="folder of the page  [default: DIR-inspect]"
-        ),
-        click.Option(["--word"], metavar="TEXT", help="whose attention maps are shown (a "
-                     "transformer's)  [default: the first line]"),
-        click.Option(["--seed"], type=int, default=SEED, help="of the draws  [default: 0]"),
-        plugin_option(),
-    ],
-)  # fmt: skip

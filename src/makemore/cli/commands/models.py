@@ -10,7 +10,14 @@ from makemore.cli.options import default_of, plugin_option
 from makemore.cli.output import result, result_json
 
 
-def models(**values: Any) -> int:
+@click.command(
+    "models",
+    params=[
+        click.Option(["--json"], is_flag=True, help="one object a model"),
+        plugin_option("list the models of this file, too"),
+    ],
+)
+def command(**values: Any) -> int:
     """List the models: what each is, where it comes from, and its own options."""
     from makemore.models import get_model
     from makemore.models.core.registry import about, model_names
@@ -24,19 +31,7 @@ def models(**values: Any) -> int:
             defaults = {flag: option.default for flag, option in options.items()}
             result_json({"model": name, "idea": idea, "paper": paper, "options": defaults})
             continue
-        result(f"{name:12} {idea}")
-        result(f"{'':12} {paper}")
+        result(f"{name:12} {idea}", f"{'':12} {paper}")
         for flag, option in options.items():
             result(f"{'':14} {flag:16} {option.help}  [{default_of(option)}]")
     return 0
-
-
-command = click.Command(
-    "models",
-    callback=models,
-    help=models.__doc__,
-    params=[
-        click.Option(["--json"], is_flag=True, help="one object a model"),
-        plugin_option("list the models of this file, too"),
-    ],
-)

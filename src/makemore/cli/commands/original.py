@@ -10,62 +10,15 @@ import click
 from makemore.cli.output import note, result
 from makemore.training.config import DEFAULT_MODEL
 
-SAMPLED = 50  # what the original prints with --sample-only
+SAMPLED = 50  # lines that the original prints with --sample-only
 SAME_NAME = ("max_steps", "device", "seed", "n_layer", "n_head", "n_embd", "batch_size")
 
 
-def original(**values: Any) -> int:
-    """The original's command line. `makemore --help` shows ours, which says more."""
-    from makemore.models import get_model
-    from makemore.options import options_of
-
-    given = {key: value for key, value in values.items() if value is not None and value != -1}
-    folder, model = Path(given["work_dir"]), given.get("type", DEFAULT_MODEL)
-    if given.get("sample_only"):
-        return sample_only(folder, given)
-    kind, asked = get_model(model), {key: given[key] for key in SAME_NAME if key in given}
-    if "n_embd2" in given:
-        asked["n_hidden"] = given["n_embd2"]
-    if "learning_rate" in given or "weight_decay" in given:  # they are AdamW's there
-        asked["optimizer"] = "adamw"
-        asked |= {k: given[k] for k in ("learning_rate", "weight_decay") if k in given}
-    for key in ("n_layer", "n_head", "n_embd", "n_hidden"):
-        if key in asked and key not in options_of(kind.Options):
-            note(f"makemore: {key} is ignored: {model} has none")
-            del asked[key]
-    if "num_workers" in given:
-        note("makemore: -n (workers) is ignored: there is no data loader")
-    if given.get("resume") and not (folder / "checkpoint.json").exists():
-        from makemore.errors import RunError
-
-        raise RunError("no run to resume", str(folder), "leave out --resume to start one")
-    from makemore.cli.commands.train import train_in
-
-    return train_in(folder, given["input_file"], model, asked, {})
-
-
-def sample_only(folder: Path, given: dict[str, Any]) -> int:
-    from makemore.api import MakeMore
-    from makemore.api.fitted import fresh_seed
-
-    maker, seed = MakeMore.load(folder), given.get("seed")
-    if seed is None:
-        seed = fresh_seed()
-        note(f"makemore: --seed {seed}")
-    limits = {"top_k": given["top_k"]} if "top_k" in given else {}
-    for line in maker.samples(SAMPLED, seed, **limits):
-        result(line.text)
-    return 0
-
-
-command = click.Command(
+@click.command(
     "original",
-    callback=original,
-    help=original.__doc__,
     params=[
-        click.Option(
-            ["-i", "--input-file"], default="names.txt", help="the text, one thing a line"
-        ),
+        click.Option(["-i", "--input-file"], default="names.txt",
+                     help="the text, one thing a line"),
         click.Option(["-o", "--work-dir"], default="out", help="the run directory"),
         click.Option(["--resume"], is_flag=True, default=None, help="go on with the run in DIR"),
         click.Option(["--sample-only"], is_flag=True, default=None, help="print 50 lines and end"),
@@ -83,4 +36,50 @@ command = click.Command(
         click.Option(["-l", "--learning-rate"], type=float),
         click.Option(["-w", "--weight-decay"], type=float),
     ],
-)
+)  # fmt: skip
+def command(**values: Any) -> int:
+    """Run the original's command line. `makemore --help` shows ours, which can do more."""
+    from makemore.models import get_model
+    from makemore.options import options_of
+
+    # The original writes -1 for "off"; here a flag that is off is not there.
+    typed = {key: value for key, value in values.items() if value is not None and value != -1}
+    folder, model = Path(typed["work_dir"]), typed.get("type", DEFAULT_MODEL)
+    if typed.get("sample_only"):
+        return sample_only(folder, typed)
+    requested = {key: typed[key] for key in SAME_NAME if key in typed}
+    if "n_embd2" in typed:
+        requested["n_hidden"] = typed["n_embd2"]
+    if "learning_rate" in typed or "weight_decay" in typed:  # the original has AdamW alone
+        requested["optimizer"] = "adamw"
+        requested |= {k: typed[k] for k in ("learning_rate", "weight_decay") if k in typed}
+    # The original has one list of flags for all models; here a model has its own.
+    model_options = options_of(get_model(model).Options)
+    for key in ("n_layer", "n_head", "n_embd", "n_hidden"):
+        if key in requested and key not in model_options:
+            note(f"{key} is ignored: {model} has none")
+            del requested[key]
+    if "num_workers" in typed:
+        note("-n (workers) is ignored: there is no data loader")
+    if typed.get("resume") and not (folder / "checkpoint.json").exists():
+        from makemore.errors import RunError
+
+        raise RunError("no run to resume", str(folder), "leave out --resume to start one")
+    from makemore.cli.commands.train import train_in
+
+    return train_in(folder, typed["input_file"], model, requested, {})
+
+
+def sample_only(folder: Path, typed: dict[str, Any]) -> int:
+    """Print 50 new lines of a run."""
+    from makemore.api import MakeMore
+    from makemore.api.fitted import fresh_seed
+
+    maker, seed = MakeMore.load(folder), typed.get("seed")
+    if seed is None:
+        seed = fresh_seed()
+        note(f"--seed {seed}")
+    limits = {"top_k": typed["top_k"]} if "top_k" in typed else {}
+    for line in maker.samples(SAMPLED, seed, **limits):
+        result(line.text)
+    return 0

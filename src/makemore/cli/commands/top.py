@@ -12,40 +12,8 @@ from makemore.cli.output import note, result, result_json
 from makemore.sampling import Constraints
 
 
-def top(**values: Any) -> int:
-    """The N most likely new lines of the run in DIR, best first, with their nll in nats.
-
-    The order is exact: no line that is left out is likelier. Where memory does not suffice to
-    prove that, a note says down to which rank it is proven. Nothing here is drawn: the same run
-    gives the same lines.
-    """
-    from makemore.cli.inputs import read_avoided
-    from makemore.cli.loading import load_to_draw
-
-    conditions = given_options(Constraints, values)
-    maker = load_to_draw(values["dir"], conditions)
-    avoid = read_avoided(values["avoid"])
-    lines = maker.top(values["n"], values["beam"], avoid, **conditions)
-    for line in lines:
-        if values["json"]:
-            result_json(asdict(line))
-        else:
-            origin = f"\t{line.origin}" if values["all"] else ""
-            result(f"{line.nll:.4f}\t{line.text}{origin}")
-    proven = sum(line.proven for line in lines)
-    if len(lines) < values["n"]:
-        note(f"makemore: {len(lines)} lines: there are no more")
-    if values["beam"]:
-        note(f"makemore: a beam of {values['beam']}: {proven} of {len(lines)} ranks are proven")
-    elif proven < len(lines):
-        note(f"makemore: proven for the first {proven}; beyond, a likelier line may be missing")
-    return 0
-
-
-command = click.Command(
+@click.command(
     "top",
-    callback=top,
-    help=top.__doc__,
     params=[
         click.Argument(["dir"]),
         click.Option(["-n", "n"], type=click.IntRange(min=0), default=20,
@@ -55,6 +23,33 @@ command = click.Command(
                      help="beam search: keep K prefixes of each length"),
         click.Option(["--avoid"], metavar="FILE", help="leave out the lines of this file, too"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, proven"),
-        plugin_option(),
+        plugin_option("the file of the run's own model"),
     ],
 )  # fmt: skip
+def command(**values: Any) -> int:
+    """Print the N most likely new lines of the run in DIR, best first, with their nll in nats.
+
+    The order is exact: no line that is left out is likelier. If memory does not suffice to prove
+    that, a note says down to which rank it is proven. Nothing here is random: the same run gives
+    the same lines.
+    """
+    from makemore.cli.inputs import read_avoided
+    from makemore.cli.loading import load_to_draw
+
+    constraints = given_options(values, Constraints)
+    maker = load_to_draw(values["dir"], constraints)
+    lines = maker.top(values["n"], values["beam"], read_avoided(values["avoid"]), **constraints)
+    for line in lines:
+        if values["json"]:
+            result_json(asdict(line))
+        else:
+            origin = f"\t{line.origin}" if values["all"] else ""
+            result(f"{line.nll:.4f}\t{line.text}{origin}")
+    proven = sum(line.proven for line in lines)
+    if len(lines) < values["n"]:
+        note(f"{len(lines)} lines: there are no more")
+    if values["beam"]:
+        note(f"a beam of {values['beam']}: {proven} of {len(lines)} ranks are proven")
+    elif proven < len(lines):
+        note(f"proven for the first {proven}; beyond, a likelier line may be missing")
+    return 0

@@ -1,4 +1,4 @@
-"""makemore train: learn from a file, and show new lines. Given again, it goes on."""
+"""makemore train: learn from a file, and show new lines. The same command again goes on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.model_command import ModelCommand, value_of
-from makemore.cli.options import click_options, given_options, plugin_option
+from makemore.cli.options import click_options, given_options, model_option, plugin_option
 from makemore.cli.output import note, result
 from makemore.cli.progress import StopSignals, show_progress
 from makemore.errors import UsageError
@@ -33,44 +33,49 @@ OVERFIT_STEPS = 500  # for one batch
 
 
 class TrainCommand(ModelCommand):
-    """`train`: the model of the run that -o names need not be typed again."""
+    """Takes the model from the run in -o DIR, too: it need not be typed again."""
 
     def model_of(self, args: list[str]) -> str:
-        named, time = value_of("--model", args), value_of("--time", args)
+        model, time = value_of("--model", args), value_of("--time", args)
         folder = value_of("-o", args) or value_of("--out", args)
-        if named or not (folder or time):
-            return named or DEFAULT_MODEL
+        if model or not (folder or time):
+            return model or DEFAULT_MODEL
         from makemore.api.resume import default_model
 
-        seconds = 1.0 if time else None  # how many is nothing to its options; --members is one
+        # Any time will do: that there is one decides which model's flags there are.
+        seconds = 1.0 if time else None
         return default_model(Path(folder) if folder else None, seconds, "--fresh" in args)
 
 
-BASE: list[click.Parameter] = [
-    click.Argument(["file"], required=False, metavar="[FILE]"),
-    click.Option(["-o", "--out"], metavar="DIR", help="run directory  [default: runs/FILE-MODEL]"),
-    click.Option(["--model"], metavar="NAME", help="one that `makemore models` lists; "
-                 "--model NAME --help shows its own options  [default: transformer]"),
-    click.Option(["--val"], metavar="FILE", help="lines to choose by, instead of a tenth of FILE"),
-    click.Option(["--test"], metavar="FILE", help="lines to report on, instead of a tenth of FILE"),
-    plugin_option("a Python file with a model of your own"),
-    click.Option(["--time"], metavar="T", help="60s, 10m, 1h: choose model, size and steps so that "
-                 "training ends by then; with --model, only size and steps"),
-    click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
-    click.Option(["--watch"], is_flag=True, help="keep activations, gradients and updates, for "
-                 "`makemore inspect DIR`"),
-    click.Option(["--overfit-batch"], is_flag=True, help="only learn one batch of 32 by heart: a "
-                 "quick check of a model and its rate; no run is made"),
-    *click_options(TextConfig),
-    *click_options(TrainingConfig),
-]  # fmt: skip
-
-
-def train(**values: Any) -> int:
+@click.command(
+    "train",
+    cls=TrainCommand,
+    params=[
+        click.Argument(["file"], required=False, metavar="[FILE]"),
+        click.Option(["-o", "--out"], metavar="DIR",
+                     help="run directory  [default: runs/FILE-MODEL]"),
+        model_option(),
+        click.Option(["--val"], metavar="FILE",
+                     help="lines to choose by, instead of a tenth of FILE"),
+        click.Option(["--test"], metavar="FILE",
+                     help="lines to report on, instead of a tenth of FILE"),
+        plugin_option(),
+        click.Option(["--time"], metavar="T", help="60s, 10m, 1h: choose model, size and steps so "
+                     "that training ends by then; with --model, only size and steps"),
+        click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
+        click.Option(["--watch"], is_flag=True, help="keep activations, gradients and updates, for "
+                     "`makemore inspect DIR`"),
+        click.Option(["--overfit-batch"], is_flag=True, help="only learn one batch of 32 by heart: "
+                     "a quick check of a model and its rate; no run is made"),
+        *click_options(TextConfig),
+        *click_options(TrainingConfig),
+    ],
+)  # fmt: skip
+def command(**values: Any) -> int:
     """Learn what the lines of FILE look like, and show 20 new ones.
 
-    Without FILE it learns English given names, which come with makemore. Killed or stopped, the
-    same command goes on where it was; finished, it shows 20 more.
+    Without FILE it learns English given names, which come with makemore. If the training is killed
+    or stopped, the same command goes on where it was; once it is finished, it shows 20 more lines.
     """
     from makemore.api.plan import split_options
     from makemore.api.resume import default_model
@@ -82,103 +87,95 @@ def train(**values: Any) -> int:
         folder = Path("runs") / f"{stem(values['file'])}-{values['model'] or f'{seconds:g}s'}"
     model = values["model"] or default_model(folder, seconds, values["fresh"])
     kind = get_model(model)
-    given = {
-        key: value
-        for config in (TextConfig, TrainingConfig, kind.Options)
-        for key, value in given_options(config, values).items()
-    }
-    split_options(kind, given)
+    requested = given_options(values, TextConfig, TrainingConfig, kind.Options)
+    split_options(kind, requested)  # what is wrong with them is reported before a long text is read
     if values["overfit_batch"]:
-        return overfit(model, given, values)
+        return overfit(model, requested, values)
     folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
-    named = values["model"] if seconds else model  # None: whatever fills the time best
-    return train_in(folder, values["file"], named, given, values)
+    # With a time and no --model, the budget may choose among all models: None.
+    named = values["model"] if seconds else model
+    return train_in(folder, values["file"], named, requested, values)
 
 
 def train_in(
-    folder: Path,
-    file: str | None,
-    model: str | None,
-    given: dict[str, Any],
+    folder: Path, file: str | None, model: str | None, requested: dict[str, Any],
     values: Mapping[str, Any],
-) -> int:
-    """Start or go on with the run in a folder. Gives the exit code."""
+) -> int:  # fmt: skip
+    """Start or go on with the run in a folder; returns the exit code.
+
+    values: flags beside the options, of which the original's command line has none
+    """
     from makemore.api import train_directory
 
-    began, parts, observe = monotonic(), None, None
+    began, parts, observe = monotonic(), None, None  # reading the text counts as training time
     goes_on = (folder / "checkpoint.json").exists() and not values.get("fresh")
     if goes_on and file is None and (values.get("val") or values.get("test")):
         raise UsageError("--val and --test come with FILE", None, "give the run's FILE, too")
-    if file is not None or not goes_on:
-        parts = read_text(file, given, values.get("val"), values.get("test"))
+    if file is not None or not goes_on:  # a run that goes on has its text in the directory
+        parts = read_text(file, requested, values.get("val"), values.get("test"))
     if values.get("watch"):
-        from makemore.analysis.diagnostics import Watch  # which needs torch
+        from makemore.analysis.diagnostics import Watch  # imports torch
 
         observe = Watch.of
     with StopSignals() as stop:
         events = train_directory(
             folder, parts, model=model, time=values.get("time"), fresh=bool(values.get("fresh")),
             name=visible(stem(file), 200), began=began, stop=stop.event,
-            observe=observe, **given,
+            observe=observe, **requested,
         )  # fmt: skip
-        with closing(events):
+        with closing(events):  # gives the directory's lock back, whatever happens
             started = show_progress(events)
-    if stop.number is not None and not started.finished:
-        note(f"makemore: stopped and saved in {folder}; the same command goes on")
-        return 128 + stop.number
+    if stop.signum is not None and not started.finished:
+        note(f"stopped and saved in {folder}; the same command goes on")
+        return 128 + stop.signum
     if started.finished:
-        note(f"makemore: this run is finished; {SHOWN} more from it")
+        note(f"this run is finished; {SHOWN} more from it")
     show_new(started.maker, folder, values.get("plugin"))
     return 0
 
 
-def overfit(model: str, asked: Mapping[str, Any], values: Mapping[str, Any]) -> int:
-    """Learn one batch by heart, and say whether that worked."""
+def overfit(model: str, requested: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+    """Learn one batch by heart, and say whether that worked: a model that cannot has a bug."""
     from makemore.analysis.advice import describe_overfit_batch
     from makemore.analysis.diagnostics import overfit_batch
     from makemore.api import MakeMore, Plan
 
-    parts = read_text(values["file"], asked, values["val"], values["test"])
-    maker, steps = MakeMore(model), asked.get("max_steps") or OVERFIT_STEPS
-    maker.begin(Plan.make(model, asked, parts, "one batch"))
-    seen = []
+    parts = read_text(values["file"], requested, values["val"], values["test"])
+    maker, steps = MakeMore(model), requested.get("max_steps") or OVERFIT_STEPS
+    maker.begin(Plan.make(model, requested, parts, "one batch"))
+    losses = []
     for step, loss, lowest in overfit_batch(maker, steps):
-        seen.append((loss, lowest))
+        losses.append((loss, lowest))
         if step == 1 or step % max(1, steps // 10) == 0:
-            note(f"step {step}/{steps}  loss {loss:.4f}")
-    result(describe_overfit_batch(seen[0][0], *seen[-1]))
+            note(f"step {step}/{steps}  loss {loss:.4f}", prefix="")
+    result(describe_overfit_batch(losses[0][0], *losses[-1]))
     return 0
 
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
-    """20 new lines, and what to type next."""
+    """Print 20 new lines, and commands that can be typed next."""
     from makemore.api.fitted import fresh_seed
 
     seed = fresh_seed()
-    note(f"makemore: {SHOWN} new lines (--seed {seed}):")
+    note(f"{SHOWN} new lines (--seed {seed}):")
     for line in maker.samples(SHOWN, seed):
         result(line.text)
-    sys.stdout.flush()
+    sys.stdout.flush()  # before the notes, where both go to one file
     start = maker.vocabulary.pieces(maker.split.train[0])[0]
-    note("makemore: what you can type next:")
     run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
     name = program()
-    typed_next = {
+    suggestions = {
         f"{name} sample {run} -n 50": "more of them",
         f"{name} sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
         f"{name} eval {run}": "how good the model is",
     }
-    width = max(map(len, typed_next))
-    for command_line, what in typed_next.items():
-        note(f"  {command_line:{width}}   {what}")
+    note("what you can type next:")
+    for command_line, what in suggestions.items():
+        note(f"  {command_line:{max(map(len, suggestions))}}   {what}", prefix="")
 
 
 def program() -> str:
-    """What to type to get makemore: its name where the shell finds it, else the path as typed."""
-    typed_as = sys.argv[0]
-    found = shutil.which("makemore")
-    elsewhere = found is None or Path(found).resolve() != Path(typed_as).resolve()
+    """Name makemore as the shell finds it; by the path that was typed if it finds another."""
+    typed_as, on_path = sys.argv[0], shutil.which("makemore")
+    elsewhere = on_path is None or Path(on_path).resolve() != Path(typed_as).resolve()
     return shlex.quote(typed_as) if elsewhere and Path(typed_as).stem == "makemore" else "makemore"
-
-
-command = TrainCommand("train", callback=train, params=list(BASE), help=train.__doc__)

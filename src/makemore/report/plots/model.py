@@ -5,6 +5,7 @@ The map of pairs is that of makemore's lecture 1, the map of embeddings that of 
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.report.plots import guides
 from makemore.report.plots.style import chart, figure, grid, shown, theme
+from makemore.text.ragged import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +28,7 @@ Ints = NDArray[np.int64]
 
 MOST_PAIRS = 40  # symbols of a map of pairs: 1,600 cells
 MOST_LABELS = 40  # symbols of a map that are named
-MOST_PATHS = 30  # symbols whose way is drawn
+MOST_PATHS = 30  # symbols whose path through training is drawn
 MOST_LAYERS, MOST_HEADS = 6, 8  # attention maps in a chart
 MOST_TICKS = 30
 
@@ -40,21 +43,21 @@ KINDS = {"vowel": "o", "consonant": "s", "other": "D", "boundary": "*"}  # and t
 
 
 def pair_counts(ids: Ints, offsets: Ints, vocab_size: int) -> Ints:
-    """(V, V) how often symbol j comes after symbol i; 0 is the boundary (makemore part 1).
+    """Count how often symbol j comes after symbol i (V, V); 0 is the boundary (makemore part 1).
 
     ids (n_symbols,) of lines that start at offsets (n_lines + 1,); -1 is left out, with its pairs.
     """
-    starts = np.concatenate([[0], np.cumsum(np.diff(offsets) + 1)]).astype(np.int64)
-    flat = np.zeros(starts[-1] + 1, dtype=np.int64)  # a boundary, then each line and its end
-    flat[np.arange(len(ids)) + 1 + np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))] = ids
+    flat = np.zeros(len(ids) + len(offsets), dtype=np.int64)  # a boundary, then each line, its end
+    scatter(ids, offsets, offsets[:-1] + np.arange(1, len(offsets)), flat)
     before, after = flat[:-1], flat[1:]
     both = (before >= 0) & (after >= 0)
+    # Each pair as one number: far faster than np.add.at on a table.
     counts = np.bincount(before[both] * vocab_size + after[both], minlength=vocab_size**2)
     return counts.reshape(vocab_size, vocab_size)
 
 
 def _shades() -> Any:
-    """From paper over blue to ink: lightness alone says how much, and 0 looks empty."""
+    """Make a colormap from paper over blue to ink: lightness says how much, and 0 looks empty."""
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = theme()
@@ -64,18 +67,19 @@ def _shades() -> Any:
 
 @chart
 def pairs(counts: Ints, symbols: Sequence[str]) -> Figure:
-    """Heat map of counts (n, n): a row is the symbol before, a column the one after."""
+    """Draw a heat map of counts (n, n): a row is the symbol before, a column the one after."""
     from matplotlib.colors import PowerNorm
 
     size = max(3.2, 0.46 * len(symbols) + 0.8)
-    made, axis = figure(size, size)
-    # Counts span many sizes: their square roots still show the seldom ones.
+    drawing, axis = figure(size, size)
+    # Counts span several powers of ten: their square roots still show the rare ones.
     norm = PowerNorm(0.5, vmin=0, vmax=max(1, int(counts.max())))
     image = axis.imshow(counts, norm=norm, cmap=_shades())
     names = [shown(symbol) for symbol in symbols]
     for row, before in enumerate(names):
         for column, after in enumerate(names):
             shade = image.cmap(image.norm(counts[row, column]))
+            # Black on light cells, white on dark ones, by the brightness that eyes see (ITU-R 601).
             ink = "#000000" if np.dot(shade[:3], (0.299, 0.587, 0.114)) > 0.5 else "#ffffff"
             label = before + after if len(before) == len(after) == 1 else ""
             style: dict[str, Any] = {"ha": "center", "color": ink}
@@ -87,22 +91,22 @@ def pairs(counts: Ints, symbols: Sequence[str]) -> Figure:
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.set(ylabel="symbol", xlabel="the next one")
-    return made
+    return drawing
 
 
 def letter_kind(symbol: str) -> str:
-    """`vowel`, `consonant` or `other`; only letters of alphabets that write vowels have a kind."""
+    """Classify a symbol as `vowel`, `consonant` or `other` (as all of scripts without vowels)."""
     letter = symbol.lower()
     script = unicodedata.name(letter[:1], "").partition(" ")[0]
     if script not in VOWELS or not letter.isalpha() or letter in "ъь":
         return "other"
-    base = unicodedata.normalize("NFD", letter)[0]
+    base = unicodedata.normalize("NFD", letter)[0]  # é -> e
     is_vowel = base in VOWELS[script] and letter not in CONSONANTS
     return "vowel" if is_vowel else "consonant"
 
 
 def flat_map(table: Floats, onto: Floats | None = None) -> tuple[Floats, Floats | None]:
-    """(n, E) points -> (n, 2), and the shares of variance (2,) if they had to be projected.
+    """Map points (n, E) -> (n, 2); and the variance (2,) explained, if they were projected.
 
     Two dimensions are drawn as they are, one on a line. More go onto their two main axes (PCA);
     `onto` is the table whose axes are taken, so that many snapshots lie on the same map.
@@ -116,118 +120,112 @@ def flat_map(table: Floats, onto: Floats | None = None) -> tuple[Floats, Floats 
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])
     real = scales > 1e-9 * max(float(scales.max(initial=0)), 1e-300)  # others point anywhere
     axes = (axes * (signs * real)[:, None])[:2]
-    spread = scales**2
-    shares = spread[:2] / max(float(spread.sum()), 1e-300)
+    explained = (scales**2)[:2] / max(float((scales**2).sum()), 1e-300)
     points = (table - middle) @ axes.T
-    missing = 2 - points.shape[1]
-    return np.pad(points, ((0, 0), (0, missing))), np.pad(shares, (0, missing))
+    missing = 2 - points.shape[1]  # one point has one axis only
+    return np.pad(points, ((0, 0), (0, missing))), np.pad(explained, (0, missing))
 
 
-def _map_axes(axis: Axes, title: str, shares: Floats | None) -> None:
-    if shares is None:
-        axis.set(xlabel="first dimension", ylabel="second dimension", title=title)
-        return
-    told = f"{title} (PCA: {100 * shares.sum():.0f} % of the variance)"
-    names = [f"{word} axis ({100 * share:.0f} %)"
-             for word, share in zip(("first", "second"), shares, strict=True)]  # fmt: skip
-    axis.set(xlabel=names[0], ylabel=names[1], title=told)
+def _map_axes(axis: Axes, title: str, explained: Floats | None) -> None:
+    """Name the axes of a map, with the fraction of the variance that each explains."""
+    first, second = "first dimension", "second dimension"
+    if explained is not None:
+        title += f" (PCA: {100 * explained.sum():.0f} % of the variance)"
+        first = f"first axis ({100 * explained[0]:.0f} %)"
+        second = f"second axis ({100 * explained[1]:.0f} %)"
+    axis.set(xlabel=first, ylabel=second, title=title)
 
 
 @chart
 def embedding(table: Floats, symbols: Sequence[str], frequency: Ints) -> Figure:
-    """Map of (n, E) embeddings, the boundary first: vowels and consonants, or by frequency.
+    """Draw a map of embeddings (n, E), the boundary first: vowels and consonants, or frequency.
 
-    frequency: (n,) how often each symbol stands in the training lines.
+    frequency: (n,) how often each symbol occurs in the training lines.
     """
-    made, axis = figure(8.0, 6.4)
-    points, shares = flat_map(table)
+    drawing, axis = figure(8.0, 6.4)
+    points, explained = flat_map(table)
     kinds = ["boundary", *map(letter_kind, symbols[1:])]
     lettered = sum(kind in ("vowel", "consonant") for kind in kinds)
     if "vowel" in kinds and 2 * lettered >= len(symbols) - 1:
-        for number, (kind, marker) in enumerate(KINDS.items()):
+        for (kind, marker), colour in zip(KINDS.items(), theme().series, strict=False):
             here = np.array([each == kind for each in kinds])
             if here.any():
-                size, colour = 150 if kind == "boundary" else 42, theme().series[number]
                 across, up = points[here].T
-                axis.scatter(across, up, s=size, marker=marker, color=colour, label=kind)
-        axis.legend(loc="best")
-    else:
-        scale = np.log10(np.maximum(frequency, 1))
-        (across, up), colour = points.T, theme().series[3]
-        dots = axis.scatter(across[1:], up[1:], s=42, c=scale[1:], cmap=_shades(),
-                            edgecolors=theme().muted)  # fmt: skip
-        axis.scatter(across[:1], up[:1], s=150, marker="*", color=colour, label="boundary")
-        bar = made.colorbar(dots, ax=axis, shrink=0.8)
+                axis.scatter(across, up, s=150 if kind == "boundary" else 42, marker=marker,
+                             color=colour, label=kind)  # fmt: skip
+    else:  # most symbols are no letters of an alphabet: what can be said of all is how frequent
+        across, up = points.T
+        dots = axis.scatter(across[1:], up[1:], s=42, c=np.log10(np.maximum(frequency[1:], 1)),
+                            cmap=_shades(), edgecolors=theme().muted)  # fmt: skip
+        axis.scatter(across[:1], up[:1], s=150, marker="*", color=theme().series[3],
+                     label="boundary")  # fmt: skip
+        bar = drawing.colorbar(dots, ax=axis, shrink=0.8)
         bar.set_label("log10 of the times in the training lines")
-        axis.legend(loc="best")
+    axis.legend(loc="best")
     names, crowded = [shown(symbol) for symbol in symbols], len(symbols) > MOST_LABELS
     for row in np.argsort(-frequency, kind="stable")[:MOST_LABELS]:
         axis.annotate(names[row], points[row], xytext=(5, 4), textcoords="offset points",
                       fontsize=8 if crowded else 11)  # fmt: skip
     title = f"Embeddings, the {MOST_LABELS} most frequent named" if crowded else "Embeddings"
-    _map_axes(axis, title, shares)
-    return made
+    _map_axes(axis, title, explained)
+    return drawing
 
 
 @chart
 def embedding_path(snapshots: Sequence[Mapping[str, Any]], symbols: Sequence[str]) -> Figure:
-    """The way of each symbol's embedding through training, on the axes of the last snapshot.
+    """Draw the path of each symbol's embedding through training, on the last snapshot's axes.
 
     snapshots: entries of kind `embedding`; symbols: those to be drawn.
     """
-    made, axis = figure(8.0, 6.4)
+    drawing, axis = figure(8.0, 6.4)
     tables = [np.array(each["vectors"], dtype=float) for each in snapshots]
-    ways = np.stack([flat_map(table, tables[-1])[0] for table in tables])  # (steps, n, 2)
+    paths = np.stack([flat_map(table, tables[-1])[0] for table in tables])  # (steps, n, 2)
     rows = [row for row, symbol in enumerate(snapshots[-1]["symbols"]) if symbol in symbols]
-    for number, row in enumerate(rows):
-        colour = theme().series[number % len(theme().series)]
-        axis.plot(*ways[:, row].T, color=colour, linewidth=1.0, alpha=0.75)
-        axis.plot(*ways[0, row], marker="o", markersize=4, color=colour, markerfacecolor="none")
-        axis.plot(*ways[-1, row], marker="o", markersize=5, color=colour)
-        axis.annotate(shown(snapshots[-1]["symbols"][row]), ways[-1, row], xytext=(5, 4),
+    for index, row in enumerate(rows):
+        colour = theme().series[index % len(theme().series)]
+        axis.plot(*paths[:, row].T, color=colour, linewidth=1.0, alpha=0.75)
+        axis.plot(*paths[0, row], marker="o", markersize=4, color=colour, markerfacecolor="none")
+        axis.plot(*paths[-1, row], marker="o", markersize=5, color=colour)
+        axis.annotate(shown(snapshots[-1]["symbols"][row]), paths[-1, row], xytext=(5, 4),
                       textcoords="offset points", fontsize=11, fontweight="bold")  # fmt: skip
+    # The legend of the two circles: empty lines, of which only the label is seen.
     for label, face in (("at the start", "none"), ("at the end", theme().ink)):
         axis.plot([], [], marker="o", linestyle="none", color=theme().ink, markerfacecolor=face,
                   label=label)  # fmt: skip
     axis.legend(loc="best")
     first, last = snapshots[0]["step"], snapshots[-1]["step"]
     _map_axes(axis, f"Steps {first:,} to {last:,}", flat_map(tables[-1])[1])
-    return made
+    return drawing
 
 
 def neighbours(table: Floats, most: int = 5) -> tuple[Ints, Floats]:
-    """(n, k) the rows that are nearest to each of (n, E) by cosine, and (n, k) their cosines."""
+    """Find the rows (n, k) nearest to each row of a table (n, E) by cosine; and their cosines."""
     lengths = np.linalg.norm(table, axis=1, keepdims=True)
     unit = table / np.where(lengths > 0, lengths, 1.0)
     cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -np.inf)  # nobody is their own neighbour
+    np.fill_diagonal(cosines, -np.inf)  # no row is its own neighbour
     order = np.argsort(-cosines, axis=1, kind="stable")[:, : min(most, len(table) - 1)]
     return order, np.take_along_axis(cosines, order, axis=1)
 
 
 @chart
 def attention(weights: Sequence[Floats], symbols: Sequence[str]) -> Figure:
-    """weights (n_head, T, T) of each layer: a row is who looks, a column what is looked at."""
-    layers = _some(len(weights), MOST_LAYERS)
-    heads = _some(len(weights[0]), MOST_HEADS)
+    """Draw attention weights (n_head, T, T) of each layer: a row looks, a column is looked at."""
+    layers = guides.evenly(len(weights), MOST_LAYERS)
+    heads = guides.evenly(len(weights[0]), MOST_HEADS)
     side = 2.1 if len(symbols) <= 12 else 2.9
-    made, axes = grid(len(layers), len(heads), max(4.0, side * len(heads)), side * len(layers) + 1)
+    width, height = max(4.0, side * len(heads)), side * len(layers) + 1
+    drawing, axes = grid(len(layers), len(heads), width, height)
     names = [shown(symbol) for symbol in symbols]
     ticks = range(0, len(names), -(-len(names) // MOST_TICKS))
-    for place, axis in enumerate(axes):
-        layer, head = layers[place // len(heads)], heads[place % len(heads)]
+    for (layer, head), axis in zip(itertools.product(layers, heads), axes, strict=True):
         image = axis.imshow(weights[layer][head], vmin=0, vmax=1, cmap=_shades())
         axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8.5, fontweight="normal")
-        left, low = place % len(heads) == 0, place // len(heads) == len(layers) - 1
+        left, low = head == heads[0], layer == layers[-1]  # symbols stand at the outer edges only
         axis.set_xticks(ticks, [names[tick] if low else "" for tick in ticks], fontsize=7)
         axis.set_yticks(ticks, [names[tick] if left else "" for tick in ticks], fontsize=7)
         axis.grid(False)
-    made.colorbar(image, ax=axes, shrink=0.5, aspect=30).set_label("weight")
-    made.supxlabel("looked at", fontsize=9)
-    made.supylabel("who looks", fontsize=9)
-    return made
-
-
-def _some(number: int, most: int) -> list[int]:
-    """0 .. number - 1, or `most` of them from the first to the last."""
-    return [int(place) for place in np.linspace(0, number - 1, min(number, most)).round()]
+    drawing.colorbar(image, ax=axes, shrink=0.5, aspect=30).set_label("weight")
+    drawing.supxlabel("looked at", fontsize=9)
+    drawing.supylabel("who looks", fontsize=9)
+    return drawing

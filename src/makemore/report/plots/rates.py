@@ -10,87 +10,72 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from makemore.experiments.lr_finder import Point, Suggestion, Trained, best_of, good_range, smoothed
-from makemore.report.plots.style import DASHES, chart, figure, plain_log, theme
+from makemore.report.plots import guides
+from makemore.report.plots.style import DASHES, chart, figure, theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-ABOVE = 1.15  # times log V: what lies higher has learned nothing, and would flatten the rest
-
-
 def _axis(log_v: float, losses: Sequence[float], first: float, last: float) -> tuple[Figure, Axes]:
-    made, axis = figure(9.0, 4.0)
+    """Make axes of losses (nats a symbol) against rates, from the first to the last rate."""
+    drawing, axis = figure(9.0, 4.0)
     axis.set_xscale("log")
-    axis.set_xlim(first / 1.15, last * 1.15)
-    plain_log(axis.xaxis)
-    seen = [loss for loss in losses if math.isfinite(loss)]
-    low, high = min(seen, default=0.0), ABOVE * log_v
-    if low < high:  # else everything lies above: the axis takes what there is
-        axis.set_ylim(low - 0.06 * (high - low), high)
-    axis.axhline(log_v, color=theme().ink, linestyle=":", linewidth=1.1,
-                 label=f"guessing: log V = {log_v:.4f}")  # fmt: skip
+    axis.set_xlim(first / 1.15, last * 1.15)  # a margin, so that no dot is cut in half
+    guides.plain_log(axis.xaxis)
+    guides.cut_above(axis, min(filter(math.isfinite, losses), default=0.0), log_v)
+    guides.guess_line(axis, log_v)
     axis.set(xlabel="learning rate (log scale)", ylabel="nats a symbol")
-    return made, axis
+    return drawing, axis
 
 
 def _range(axis: Axes, low: float, high: float, what: str) -> None:
+    """Shade the rates from low to high."""
     axis.axvspan(low, high, color=theme().series[2], alpha=0.16, linewidth=0,
                  label=f"{what}: {low:.2g} to {high:.2g}")  # fmt: skip
 
 
-def _legend_beside(axis: Axes) -> None:
-    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), fontsize=8.5, handlelength=2.8)
-
-
 @chart
-def one_pass(points: Sequence[Point], found: Suggestion | None, log_v: float) -> Figure:
-    """Loss of each batch against the rate of its step, smoothed, and the range that was found."""
+def one_pass(points: Sequence[Point], suggestion: Suggestion | None, log_v: float) -> Figure:
+    """Draw each batch's loss against the rate of its step, smoothed, and the suggested range."""
     rates = [point.rate for point in points]
     losses = [point.loss for point in points]
     curve = smoothed(losses).tolist()
-    made, axis = _axis(log_v, curve, rates[0], rates[-1])
+    # The axis goes by the smoothed losses: one lucky batch must not stretch it.
+    drawing, axis = _axis(log_v, curve, rates[0], rates[-1])
     colours = theme()
     axis.plot(rates, losses, linestyle="none", marker=".", markersize=4, color=colours.muted,
               alpha=0.6, label="batch")  # fmt: skip
     axis.plot(rates, curve, color=colours.series[0], linewidth=2.2, label="smoothed")
-    if found is not None:
-        _range(axis, found.low, found.high, "falls")
-        axis.axvline(found.best, color=colours.series[1], linestyle=DASHES[1],
-                     label=f"to try: {found.best:.2g}")  # fmt: skip
+    if suggestion is not None:
+        _range(axis, suggestion.low, suggestion.high, "falls")
+        axis.axvline(suggestion.best, color=colours.series[1], linestyle=DASHES[1],
+                     label=f"to try: {suggestion.best:.2g}")  # fmt: skip
     axis.set_title(f"Loss while the learning rate grows: {len(points):,} steps")
-    _legend_beside(axis)
-    return made
+    guides.legend_beside(axis)
+    return drawing
 
 
 @chart
 def each_rate(trained: Sequence[Trained], log_v: float, steps: int) -> Figure:
-    """Train and val loss after a training at each rate; what diverged or lies above is a mark."""
-    pairs = {
-        "train": [(each.rate, each.train) for each in trained],
-        "val": [(each.rate, each.val) for each in trained],
-    }
-    seen = [loss for series in pairs.values() for _, loss in series if loss is not None]
-    made, axis = _axis(log_v, seen, trained[0].rate, trained[-1].rate)
+    """Draw train and val loss after a training at each rate; what diverged is a mark at the top."""
+    seen = [loss for each in trained for loss in (each.train, each.val) if loss is not None]
+    drawing, axis = _axis(log_v, seen, trained[0].rate, trained[-1].rate)
     colours, top = theme(), axis.get_ylim()[1]
-    for number, (name, series) in enumerate(pairs.items()):
-        drawn = [(rate, loss) for rate, loss in series if loss is not None]
-        if drawn:
-            axis.plot(*zip(*drawn, strict=True), color=colours.series[number],
-                      linestyle=DASHES[number], marker="os"[number], label=name)  # fmt: skip
-    lost = [each.rate for each in trained if each.train is None]
-    high = [each.rate for each in trained if each.train is not None and each.train > top]
-    at_top = axis.get_xaxis_transform()
-    for rates, marker, label in ((lost, "x", "diverged"), (high, "^", "above the chart")):
-        if rates:
-            axis.plot(rates, [0.97] * len(rates), marker, transform=at_top, color=colours.ink,
-                      markersize=8, label=label)  # fmt: skip
+    for index, part in enumerate(("train", "val")):
+        losses = [(each.rate, getattr(each, part)) for each in trained]
+        if points := [(rate, loss) for rate, loss in losses if loss is not None]:
+            axis.plot(*zip(*points, strict=True), color=colours.series[index],
+                      linestyle=DASHES[index], marker="os"[index], label=part)  # fmt: skip
+    guides.mark_at_top(axis, [each.rate for each in trained if each.train is None], "x", "diverged")
+    above = [each.rate for each in trained if each.train is not None and each.train > top]
+    guides.mark_at_top(axis, above, "^", "above the chart")
     best, good = best_of(trained), good_range(trained)
     if best is not None and good is not None:
         _range(axis, *good, "within 2 %")
         axis.axvline(best.rate, color=colours.series[3], linestyle=DASHES[2],
                      label=f"best: {best.rate:.2g}")  # fmt: skip
     axis.set_title(f"Loss after {steps:,} steps at each learning rate")
-    _legend_beside(axis)
-    return made
+    guides.legend_beside(axis)
+    return drawing

@@ -23,25 +23,25 @@ MOST_BARS = 40  # bars beside each other that can still be read
 
 
 def length_shares(lengths: Ints, edges: Ints) -> Floats:
-    """Share of the lines in each bin [edge, next edge)."""
+    """Compute the fraction of the lines in each bin [edge, next edge)."""
     counts, _ = np.histogram(lengths, edges)
     return np.asarray(counts / max(1, len(lengths)))
 
 
 def length_edges(longest: int) -> Ints:
-    """Edges of like whole-numbered bins from 0 on that hold `longest`: one length each if few."""
-    width = -(-(longest + 1) // MOST_BARS)
+    """Choose the edges of equal bins from 0 to `longest`: one length each, if they are few."""
+    width = -(-(longest + 1) // MOST_BARS)  # rounded up
     return np.arange(0, longest + 1 + width, width)
 
 
 @chart
 def lengths(data: Ints, drawn: Ints) -> Figure:
-    """Shares of lines by their symbols: bars for the training lines, points for the draws."""
+    """Draw how long lines are, in percent: bars for the training lines, points for the draws."""
     from matplotlib.ticker import MaxNLocator
 
-    made, axis = figure(8.0, 3.4)
+    drawing, axis = figure(8.0, 3.4)
     edges = length_edges(int(max(data.max(initial=0), drawn.max(initial=0))))
-    middles = (edges[:-1] + edges[1:] - 1) / 2
+    middles = (edges[:-1] + edges[1:] - 1) / 2  # of the whole numbers in a bin
     axis.bar(middles, 100 * length_shares(data, edges), width=0.9 * (edges[1] - edges[0]),
              color=theme().series[0], alpha=0.55,
              label=f"training lines: mean {data.mean():.2f}")  # fmt: skip
@@ -52,56 +52,55 @@ def lengths(data: Ints, drawn: Ints) -> Figure:
     axis.set(xlabel="symbols of a line", ylabel="% of the lines", title="Lengths")
     axis.grid(False, axis="x")
     axis.legend()
-    return made
+    return drawing
 
 
 @chart
 def symbols(names: Sequence[str], data: Ints, drawn: Ints) -> Figure:
-    """Shares of the symbols, boundary left out; data and drawn are counts (n,) in a like order.
+    """Draw how frequent symbols are, in percent; data and drawn are counts (n,) of the names.
 
-    The most frequent 40 of the data are shown, as shares of all.
+    Without the boundary. The most frequent 40 of the data are shown, in percent of all.
     """
     order = np.argsort(-data, kind="stable")[:MOST_BARS]
-    made, axis = figure(max(5.0, 1.6 + 0.22 * len(order)), 3.4)
-    places = np.arange(len(order))
-    axis.bar(places, 100 * data[order] / max(1, data.sum()), color=theme().series[0], alpha=0.55,
+    drawing, axis = figure(max(5.0, 1.6 + 0.22 * len(order)), 3.4)
+    positions = np.arange(len(order))
+    axis.bar(positions, 100 * data[order] / max(1, data.sum()), color=theme().series[0], alpha=0.55,
              label="training lines")  # fmt: skip
-    axis.plot(places, 100 * drawn[order] / max(1, drawn.sum()), color=theme().series[1],
+    axis.plot(positions, 100 * drawn[order] / max(1, drawn.sum()), color=theme().series[1],
               marker="o", markersize=4, linestyle="none", label="draws")  # fmt: skip
-    marks = [shown(names[number]) for number in order]
-    axis.set_xticks(places, marks, rotation=90 if max(map(len, marks), default=0) > 2 else 0)
+    marks = [shown(names[index]) for index in order]
+    axis.set_xticks(positions, marks, rotation=90 if max(map(len, marks), default=0) > 2 else 0)
     axis.set(ylabel="% of the symbols", title="Symbols")
     axis.grid(False, axis="x")
     axis.legend()
-    return made
+    return drawing
 
 
 @chart
 def calibration(counted: Calibration) -> Figure:
-    """Predicted probability against the share that came true, and how many predictions there are.
+    """Draw how often a prediction came true against its probability; and how often it was made.
 
-    On the diagonal a model knows how sure it may be; below it is too sure of itself.
+    On the diagonal a model is as sure as it is right; below it is too sure.
     """
-    made, (axis, bars) = grid(1, 2, 9.0, 4.2)
+    drawing, (axis, bars) = grid(1, 2, 9.0, 4.2)
     colours = theme()
     axis.plot([0, 1], [0, 1], color=colours.muted, linestyle=":", label="as sure as right")
-    kinds = (("the likeliest symbol", counted.likeliest, "o"), ("every symbol", counted.every, "s"))
-    places = (np.arange(BINS) + 0.5) / BINS
-    for number, (label, table, marker) in enumerate(kinds):
-        filled = table[:, 0] > 0
-        predictions, promised, came = table[filled].T
-        axis.plot(promised / predictions, came / predictions, marker=marker,
-                  markersize=(5, 9)[number], markerfacecolor=(None, "none")[number],
-                  linestyle=("-", "--")[number], color=colours.series[number],
-                  label=label)  # fmt: skip
-        shares = 100 * table[:, 0] / max(1.0, table[:, 0].sum())
-        bars.bar(places + (number - 0.5) * 0.04, shares, width=0.04, label=label,
-                 color=colours.series[number], hatch=("", "//")[number],
-                 edgecolor=colours.paper)  # fmt: skip
+    middles = (np.arange(BINS) + 0.5) / BINS
+    kinds = (("the likeliest symbol", counted.likeliest), ("every symbol", counted.every))
+    for index, (label, table) in enumerate(kinds):
+        colour = colours.series[index]
+        predictions, expected, came = table[table[:, 0] > 0].T  # of the bins that are not empty
+        # Hollow squares around small circles: both curves are seen where they coincide.
+        axis.plot(expected / predictions, came / predictions, marker="os"[index],
+                  markersize=(5, 9)[index], markerfacecolor=(None, "none")[index],
+                  linestyle=("-", "--")[index], color=colour, label=label)  # fmt: skip
+        percent = 100 * table[:, 0] / max(1.0, table[:, 0].sum())
+        bars.bar(middles + (index - 0.5) * 0.04, percent, width=0.04, label=label, color=colour,
+                 hatch=("", "//")[index], edgecolor=colours.paper)  # fmt: skip
     axis.set(xlabel="predicted probability", ylabel="share that came true", xlim=(0, 1),
              ylim=(0, 1), title=f"Calibration error {100 * counted.error:.2f} %")  # fmt: skip
     bars.set(xlabel="predicted probability", ylabel="% of the predictions", xlim=(0, 1),
              title="How often")  # fmt: skip
     axis.legend(loc="upper left")
     bars.legend()
-    return made
+    return drawing

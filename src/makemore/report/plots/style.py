@@ -36,7 +36,7 @@ DASHES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a chart. `series` are for lines and bars, in the order in which they are used."""
+    """Holds a chart's colours. `series` are for lines and bars, in the order of their use."""
 
     name: str
     paper: str  # behind everything
@@ -44,24 +44,21 @@ class Theme:
     muted: str  # ticks, guides, what is only context
     grid: str
     series: tuple[str, ...]
-    colormap: str  # from little to much, on this paper
-    diverging: str  # from negative over nothing to positive
 
 
 LIGHT = Theme(
     "light", "#ffffff", "#1a1a1a", "#666666", "#e2e2e2",
     ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d00", "#444444"),
-    "cividis_r", "PuOr",
 )  # fmt: skip
 DARK = Theme(
     "dark", "#16181d", "#ececec", "#a0a4ab", "#33373f",
     ("#56b4e9", "#e69f00", "#00c08b", "#f0a5cc", "#f0e442", "#5b9bf5", "#ff8a4c", "#dddddd"),
-    "cividis", "PuOr",
 )  # fmt: skip
 THEMES = (LIGHT, DARK)
 
 
 def _style(theme: Theme) -> AbstractContextManager[Any]:
+    """Set matplotlib's defaults to a theme inside `with`, and restore them after."""
     import matplotlib
     from cycler import cycler
 
@@ -73,14 +70,15 @@ def _style(theme: Theme) -> AbstractContextManager[Any]:
         "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
         "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold",
         "font.size": 9.5, "legend.frameon": False, "lines.linewidth": 1.8,
-        "axes.prop_cycle": cycler(color=theme.series), "image.cmap": theme.colormap,
-        "figure.constrained_layout.use": True, "figure.dpi": 100, "savefig.dpi": DPI,
-        "text.parse_math": False, "axes.formatter.use_mathtext": False, "svg.hashsalt": "makemore",
+        "axes.prop_cycle": cycler(color=theme.series), "figure.constrained_layout.use": True,
+        "figure.dpi": 100, "savefig.dpi": DPI,
+        # A symbol of a text may be `$`, between two of which matplotlib would set mathematics.
+        "text.parse_math": False, "axes.formatter.use_mathtext": False,
     })  # fmt: skip
 
 
 def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Decorator: `draw` gets data and gives a Figure; `theme=` chooses its colours."""
+    """Decorate a function from data to a Figure: `theme=` then chooses its colours."""
 
     @functools.wraps(draw)
     def drawn(*data: Any, theme: Theme = LIGHT, **options: Any) -> Figure:
@@ -91,54 +89,46 @@ def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def figure(width: float = 7.0, height: float = 3.6) -> tuple[Figure, Axes]:
-    """An empty figure in inches, and its axes. Call it inside a `chart` only."""
+    """Make an empty figure (inches) with one pair of axes. Call it inside a `chart` only."""
+    drawing, (axis,) = grid(1, 1, width, height)
+    return drawing, axis
+
+
+def grid(
+    rows: int, columns: int, width: float, height: float, **ratios: Any
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure (inches) of rows x columns axes, row by row. Call it inside a `chart` only.
+
+    ratios: height_ratios of the rows, width_ratios of the columns
+    """
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height))
-    return made, made.add_subplot()
-
-
-def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of rows x columns axes, row by row. Call it inside a `chart` only."""
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(width, height))
-    axes = made.subplots(rows, columns, squeeze=False)
-    return made, [axis for row in axes for axis in row]
+    drawing = Figure(figsize=(width, height))
+    return drawing, drawing.subplots(rows, columns, squeeze=False, **ratios).ravel().tolist()
 
 
 def theme() -> Theme:
-    """The theme of the chart that is being drawn."""
+    """Return the theme of the chart that is being drawn."""
     import matplotlib
 
+    # The chart's own `theme=` ends at the decorator; the paper is the trace that it leaves.
     paper = matplotlib.rcParams["figure.facecolor"]
     return next(known for known in THEMES if known.paper == paper)
 
 
 def png(draw: Callable[..., Figure], *data: Any, theme: Theme = LIGHT, **options: Any) -> bytes:
-    """A chart as PNG; the same data gives the same bytes."""
-    return _saved("png", draw, *data, theme=theme, **options)
-
-
-def svg(draw: Callable[..., Figure], *data: Any, theme: Theme = LIGHT, **options: Any) -> bytes:
-    """A chart as SVG; the same data gives the same bytes."""
-    return _saved("svg", draw, *data, theme=theme, **options)
-
-
-def _saved(
-    format: str, draw: Callable[..., Figure], *data: Any, theme: Theme, **options: Any
-) -> bytes:
-    made, stream = draw(*data, theme=theme, **options), io.BytesIO()
-    metadata = {"Software": None} if format == "png" else {"Date": None, "Creator": None}
-    with _style(theme):  # ticks are made when they are drawn
-        made.savefig(stream, format=format, metadata=metadata)
+    """Draw a chart as PNG; the same data gives the same bytes."""
+    drawing, stream = draw(*data, theme=theme, **options), io.BytesIO()
+    with _style(theme):  # again: ticks are made only when the figure is saved
+        # Without the version of matplotlib, which would change the bytes.
+        drawing.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
 
 
 def save(
     folder: Path, name: str, draw: Callable[..., Figure], *data: Any, **options: Any
 ) -> list[Path]:
-    """Write NAME.png and NAME-dark.png. Raises SystemFault where that cannot be."""
+    """Write NAME.png and NAME-dark.png; returns their paths. Raises SystemFault."""
     from makemore.runs.safe_files import write_atomically
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,34 +142,27 @@ def save(
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
-    """What the font that comes with matplotlib can draw."""
+    """Collect the code points that matplotlib's own font can draw."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
 
 
 def shown(text: str) -> str:
-    """Text as a chart can write it: spaces seen, control characters escaped, U+4E2D for the rest.
+    """Write text as a chart can: ␣ for a space, control characters escaped, U+4E2D for the rest.
 
     The font of matplotlib has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic
     letters and most signs, but no Chinese, Japanese, Korean or Indic ones.
     """
-    parts = []
-    for symbol in text:
-        if symbol == " ":
-            parts.append("␣")
-        elif ord(symbol) in _glyphs() and unicodedata.category(symbol)[0] not in "CZ":
-            parts.append(symbol)
-        elif unicodedata.category(symbol)[0] in "CZ":
-            parts.append(visible(symbol) if visible(symbol) != symbol else f"U+{ord(symbol):04X}")
-        else:
-            parts.append(f"U+{ord(symbol):04X}")
-    return "".join(parts)
+    return "".join(map(_shown, text))
 
 
-def plain_log(axis: Any) -> None:
-    """Ticks of a logarithmic axis as plain numbers (1e-05, 0.001, 10): no mathematics in them."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+def _shown(symbol: str) -> str:
+    """Write one symbol as a chart can."""
+    if symbol == " ":
+        return "␣"
+    # Separators and unassigned characters have a glyph in some fonts, and nobody would see it.
+    if ord(symbol) in _glyphs() and unicodedata.category(symbol)[0] not in "CZ":
+        return symbol
+    escaped = visible(symbol)
+    return f"U+{ord(symbol):04X}" if escaped == symbol else escaped

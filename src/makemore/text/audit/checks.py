@@ -218,8 +218,8 @@ def _hidden(distinct: Corpus) -> Iterator[Finding]:
 
 def _names(symbols: Iterable[str]) -> str:
     """Name the distinct characters as Unicode does; of many, the first three."""
-    found = [unicode.named(symbol) for symbol in sorted(set(symbols))]
-    return ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    names = [unicode.named(symbol) for symbol in sorted(set(symbols))]
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _spellings(distinct: Corpus) -> Iterator[Finding]:
@@ -270,8 +270,8 @@ def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:
 
 def _odd_ones(text: str, first: str) -> str:
     """Name the letters of a line in another script than the list's first (or else the line's)."""
-    found = unicode.scripts(set(text))
-    script_of = {symbol: unicode.system(script) for symbol, script in found.items()}
+    letters = unicode.scripts(set(text))
+    script_of = {symbol: unicode.system(script) for symbol, script in letters.items()}
     often = Counter(script_of[symbol] for symbol in text if symbol in script_of)
     first = unicode.system(first)
     most = first if first in often else max(often, key=lambda script: often[script])
@@ -280,15 +280,15 @@ def _odd_ones(text: str, first: str) -> str:
 
 def _rare(distinct: Corpus) -> Iterator[Finding]:
     """Report the characters that occur in fewer than RARE lines."""
-    found = unicode.rare(distinct, RARE)
-    if found and len(distinct) >= MIN_LINES_TO_SPLIT:  # of few lines every symbol is rare
+    rare = unicode.rare(distinct, RARE)
+    if rare and len(distinct) >= MIN_LINES_TO_SPLIT:  # of few lines every symbol is rare
         examples = [
             Example((distinct[rows[0]],), f"{unicode.named(symbol)}, {counted(len(rows))}")
-            for symbol, rows in found[:SHOWN]
+            for symbol, rows in rare[:SHOWN]
         ]
         yield Finding(
-            "rare symbols", len({row for _, rows in found for row in rows}),
-            f"{counted(len(found), 'symbol')} in fewer than {RARE} lines each: too few to learn "
+            "rare symbols", len({row for _, rows in rare for row in rows}),
+            f"{counted(len(rare), 'symbol')} in fewer than {RARE} lines each: too few to learn "
             "where one belongs.",
             "Correct what is a slip, take lines of another kind out, and leave the rest.",
             tuple(examples),

@@ -57,12 +57,12 @@ def scripts(symbols: Iterable[str]) -> dict[str, str]:
     # The standard library knows no scripts: one pattern with a named group for each of them.
     names = (*SCRIPTS, "Common", "Inherited")
     pattern = regex.compile("|".join(rf"(?P<{name}>\p{{Script={name}}})" for name in names))
-    found = {}
+    script_of = {}
     for symbol in symbols:
         if unicodedata.category(symbol)[0] == "L":
             match = pattern.match(symbol)
-            found[symbol] = match.lastgroup if match else OTHER
-    return {symbol: script for symbol, script in found.items() if script not in names[-2:]}
+            script_of[symbol] = match.lastgroup if match else OTHER
+    return {symbol: script for symbol, script in script_of.items() if script not in names[-2:]}
 
 
 def system(script: str) -> str:
@@ -124,18 +124,18 @@ def hidden(corpus: Corpus) -> dict[str, NDArray[np.int64]]:
     kinds = {symbol: hidden_kind(symbol) for symbol in symbols_of(corpus)}
     present = [kind for kind in HIDDEN if kind in kinds.values()]
     numbers = {symbol: 1 + present.index(kind) for symbol, kind in kinds.items() if kind}
-    found, rows = valued(corpus, numbers), rows_of(corpus)
-    return {kind: np.unique(rows[found == n]) for n, kind in enumerate(present, 1)}
+    kind_of_each, rows = valued(corpus, numbers), rows_of(corpus)
+    return {kind: np.unique(rows[kind_of_each == n]) for n, kind in enumerate(present, 1)}
 
 
 def rare(corpus: Corpus, fewer_than: int) -> list[tuple[str, list[int]]]:
     """Find the characters in fewer lines than this, with the rows of these, the rarest first."""
     often, n = np.bincount(corpus.codes), max(1, len(corpus))
-    # A character that occurs more often than so few lines have places is not rare: skip it early.
+    # A character that occurs more often than so few lines have characters is not rare.
     maybe = np.flatnonzero((often > 0) & (often < fewer_than * max(1, corpus.longest)))
-    places = np.flatnonzero(valued(corpus, dict.fromkeys(map(chr, maybe), 1)))
+    chosen = np.flatnonzero(valued(corpus, dict.fromkeys(map(chr, maybe), 1)))
     # Each pair (character, row) once, as the one number character * n + row.
-    pairs = np.unique(corpus.codes[places].astype(np.int64) * n + rows_of(corpus)[places])
+    pairs = np.unique(corpus.codes[chosen].astype(np.int64) * n + rows_of(corpus)[chosen])
     codes, starts, counts = np.unique(pairs // n, return_index=True, return_counts=True)
     order = [int(i) for i in np.argsort(counts, kind="stable") if counts[i] < fewer_than]
     return [(chr(codes[i]), (pairs[starts[i] : starts[i] + counts[i]] % n).tolist()) for i in order]

@@ -1,0 +1,46 @@
+"""makemore fetch: a list from a server, if it is the one that was expected."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from cli.conftest import TEXT, failed
+from conftest import Call
+from makemore.text import builtin_lists
+
+
+@pytest.fixture
+def server() -> Any:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(TEXT.encode())
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}/names.txt"
+        http.shutdown()
+        thread.join()
+
+
+def test_fetch_keeps_only_what_was_expected(
+    server: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(call("fetch", "names", "--url", server), 3, "sha256", server)
+    assert os.listdir() == []
+    monkeypatch.setattr(builtin_lists, "NAMES_SHA256", hashlib.sha256(TEXT.encode()).hexdigest())
+    ended = call("fetch", "names", "--url", server)
+    assert ended.returncode == 0 and ended.stdout == "names.txt\n"
+    assert Path("names.txt").read_text() == TEXT

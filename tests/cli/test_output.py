@@ -1,0 +1,120 @@
+"""output.py: bytes in a pipe, escapes on a terminal, and streams that are closed or full."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import SCRIPT, TINY, failed
+from conftest import Cli
+from makemore import MakeMore
+
+
+def test_a_reader_that_leaves_ends_it_quietly(ngram: Path) -> None:
+    for line in (["sample", ngram, "--all", "-n", "100000"], ["--help"], ["sample", ngram]):
+        read, write = os.pipe()
+        process = subprocess.Popen([SCRIPT, *line], stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        if line[-1] == "100000":
+            assert os.read(read, 1)
+        os.close(read)
+        errors = process.communicate(timeout=60)[1].decode()
+        assert process.returncode == 141
+        assert "Traceback" not in errors and "Exception" not in errors and "error" not in errors
+
+
+def test_streams_that_are_closed_or_full_end_it_with_its_code(ngram: Path) -> None:
+    def shell(line: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f"{SCRIPT} {line}"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert shell(f"sample {ngram} -n 3 >&-").returncode == 0
+    assert shell(f"sample {ngram} -n 3 2>&-").stdout.count("\n") == 3
+    assert shell(f"sample {ngram} -n 3 <&- >&- 2>&-").returncode == 0
+    assert shell("sample missing 2>&-").returncode == 4
+    if Path("/dev/full").exists():
+        ended = shell(f"sample {ngram} -n 3 --seed 1 > /dev/full")
+        assert ended.returncode == 5
+        assert ended.stderr == "makemore: error: cannot read or write: no space left on device\n"
+
+
+STRANGE_LINES = [
+    "caf\u00e9", "\u674e\u660e", "\u05d0\u05d1", "e\u0301e", "a\x1b[31mb", "x\x07y", "n\u202eo",
+    "a\x85b", "\U0001f469\u200d\U0001f680", "k\u2028l", "\x1b]0;t\x07z", "a\rb", "b\x00c",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def strange(runs: Callable[..., Path]) -> Path:
+    """A run whose samples hold letters, control characters and what reorders a terminal."""
+    return runs("ngram", STRANGE_LINES, order=3)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "LANG": None, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "POSIX", "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "1"},
+        {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PYTHONIOENCODING": "ascii"},
+        {"HOME": None, "PATH": "/usr/bin:/bin", "TERM": None},
+    ],
+    ids=["LC_ALL=C", "dumb", "no HOME", "bare"],
+)
+def test_any_environment_gives_the_same_bytes(
+    environment: dict[str, str | None], cli: Cli, strange: Path
+) -> None:
+    ended = cli("sample", strange, "-n", "30", "--seed", "1", env=environment)
+    assert ended.returncode == 0 and ended.stderr == ""
+    expected = MakeMore.load(strange).sample(30, 1)
+    assert ended.stdout.split("\n")[:-1] == expected and not "".join(expected).isascii()
+    failed(cli("sample", "caf\u00e9\u202e", env=environment), 4, "no run directory at 'caf")
+
+
+def on_terminal(cwd: Path, *arguments: str | Path, **variables: str) -> str:
+    """All that a person sees of a command on a terminal, once it has ended as it should."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [SCRIPT, *arguments], cwd=cwd, env={**os.environ, **variables},
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # what Linux says when the other side has closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    assert process.wait(60) == 0, shown
+    return shown.decode()
+
+
+def test_control_characters_are_escaped_on_a_terminal_and_exact_in_a_pipe(
+    cli: Cli, strange: Path, tmp_path: Path
+) -> None:
+    shown = on_terminal(tmp_path, "sample", strange, "-n", "60", "--seed", "1")
+    exact = cli("sample", strange, "-n", "60", "--seed", "1").stdout
+    assert {"\x1b", "\x07", "\u202e"} & set(exact) and "\\x1b" not in exact
+    lines = shown.replace("\r\n", "\n")
+    assert not {"\x1b", "\x07", "\x00", "\r", "\u202e", "\u2028", "\x85"} & set(lines)
+    assert "\\x1b[" in lines and "\\u202e" in lines or "\\x07" in lines
+    assert "\u200d" in lines or "\u200d" not in exact  # joiners make one picture of two
+    assert lines.count("\n") == exact.count("\n") == 60
+
+
+@pytest.mark.slow
+def test_training_on_a_dumb_terminal_shows_no_control_characters(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_bytes("\n".join(STRANGE_LINES[:7]).encode())
+    command = ("train", "lines.txt", "-o", "run", *TINY, "--max-steps", "4")
+    shown = on_terminal(tmp_path, *command, TERM="dumb", COLUMNS="40", NO_COLOR="1")
+    assert "\\x1b[31m" in shown or "\\x07" in shown
+    assert not {"\x07", "\u202e", "\x00"} & set(shown)
+    assert "Traceback" not in shown and "4/4" in shown

@@ -1,0 +1,144 @@
+"""makemore score: nats of each line, whatever the form they are shown in."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cli.conftest import bigram_nll, failed, lines_of, objects, strict
+from conftest import Call
+from makemore import MakeMore
+from makemore.cli.commands import score
+from makemore.cli.main import run
+from makemore.runs.run import Run
+
+
+def test_scores_are_those_of_the_lecture(call: Call, bigram: Path) -> None:
+    learned = list(Run.load(bigram).split.train)
+    lines = ["kala", "", "mmm", "xyz", "kala", " no "]
+    ended = call("score", bigram, input="\n".join(lines).encode())
+    assert ended.returncode == 0 and ended.stderr == ""
+    shown = [line.split("\t") for line in ended.stdout.splitlines()]
+    assert [text for _, text in shown] == ["kala", "", "mmm", "xyz", "kala", "no"]
+    for nll, text in shown:
+        expected = math.inf if text == "xyz" else bigram_nll(text, learned)
+        assert float(nll) == pytest.approx(expected, abs=1e-4)
+
+
+def test_scores_as_json_name_unknown_symbols(call: Call, bigram: Path) -> None:
+    Path("a.txt").write_text("kala\n\nxkyx\n")
+    found = objects(call("score", bigram, "a.txt", "--json"))
+    assert [entry.keys() >= {"text", "nll", "symbols", "unknown"} for entry in found] == [True] * 3
+    assert [(e["text"], e["symbols"], e["unknown"]) for e in found] == [
+        ("kala", 5, []), ("", 1, []), ("xkyx", 5, ["x", "y"]),
+    ]  # fmt: skip
+    assert found[2]["nll"] is None and found[0]["nll"] > 0
+    given = MakeMore.load(bigram).score_samples(["kala", "", "xkyx"])
+    assert [-found[0]["nll"], -found[1]["nll"], -math.inf] == pytest.approx(list(given))
+
+
+def test_82_bytes_that_are_no_text_are_named_by_their_line(call: Call, bigram: Path) -> None:
+    body = b"kala\nmari\nk\xffla\nnino\n"
+    Path("bad.txt").write_bytes(body)
+    for file, name in ((("bad.txt",), "bad.txt"), ((), "standard input")):
+        ended = call("score", bigram, *file, input=body)
+        assert ended.returncode == 3
+        assert f"{name}:3:2" in ended.stderr and "no utf-8" in ended.stderr
+        assert len(ended.stdout.splitlines()) in (0, 2)  # never a line for what was not read
+    failed(call("score", bigram, "missing.txt"), 3, "missing.txt", "No such file")
+    Path("folder").mkdir()
+    failed(call("score", bigram, "folder"), 3, "folder", "directory")
+
+
+def test_scores_in_bits_and_among_the_training_lines(call: Call, bigram: Path) -> None:
+    learned = list(Run.load(bigram).split.train)
+    each = [bigram_nll(line, learned) / (len(line) + 1) for line in learned]
+    body = b"kala\n\nrrrrrr\nxkyx\n"
+    found = objects(call("score", bigram, "--json", input=body))
+    for entry in found[:3]:
+        nll = bigram_nll(entry["text"], learned)
+        assert entry["bits"] == pytest.approx(nll / math.log(2))
+        assert entry["per_symbol"] == pytest.approx(nll / entry["symbols"])
+        less = sum(other > nll / entry["symbols"] + 1e-9 for other in each)
+        assert entry["percentile"] == pytest.approx(100 * less / len(each))
+    assert found[0]["percentile"] > 0 == found[2]["percentile"]
+    assert [found[3][key] for key in ("bits", "per_symbol", "percentile")] == [None] * 3
+    table = call("score", bigram, "--table", input=body).stdout.splitlines()
+    assert table[0].split() == ["nats", "bits/symbol", "percentile", "line"]
+    for row, entry in zip(table[1:4], found, strict=False):
+        numbers = entry["nll"], entry["bits"] / entry["symbols"], entry["percentile"]
+        assert [float(cell) for cell in row.split()[:3]] == pytest.approx(numbers, abs=0.05)
+        assert row.endswith("  " + entry["text"])
+    assert table[4].split() == ["inf", "inf", "-", "xkyx"]
+
+
+def test_scores_symbol_by_symbol(call: Call, bigram: Path) -> None:
+    Path("a.txt").write_text("kala\n\nkax\n")
+    shown = call("score", bigram, "a.txt", "--each").stdout.splitlines()
+    cells = [[cell.split() for cell in row.split("  ")] for row in shown]
+    assert [[symbol for symbol, _ in row] for row in cells] == [[*"kala."], ["."], [*"kax"]]
+    found = objects(call("score", bigram, "a.txt", "--each", "--json"))
+    for entry, row in zip(found, cells, strict=True):
+        symbols = [each["symbol"] for each in entry["surprisals"]]
+        assert symbols == [None if symbol == "." else symbol for symbol, _ in row]
+        for each, (_, nats) in zip(entry["surprisals"], row, strict=True):
+            expected = math.inf if each["nats"] is None else each["nats"]
+            assert float(nats) == pytest.approx(expected, abs=0.006)
+    for entry in found[:2]:
+        assert sum(each["nats"] for each in entry["surprisals"]) == pytest.approx(entry["nll"])
+    assert found[2]["surprisals"][-1] == {"symbol": "x", "nats": None}
+    assert "surprisals" not in strict(call("score", bigram, "--json", input=b"ka").stdout)
+    for other in ("--json", "--each"):
+        failed(call("score", bigram, "a.txt", "--table", other), 2, "--table")
+
+
+def test_a_symbol_that_is_a_dot_or_a_space_can_be_told_from_the_end(call: Call) -> None:
+    lines = [f"{a}. {b}" for a, b in product("abcd", "efgh")]
+    MakeMore("ngram", order=2).fit(lines).save("run")
+    row = call("score", "run", "--each", input=b"a. e").stdout
+    assert row.startswith("a ") and "  '.' " in row and "  ' ' " in row and "  . " in row
+
+
+@pytest.mark.parametrize("form", [(), ("--each",), ("--table",), ("--json", "--each")])
+def test_scoring_streams(
+    form: tuple[str, ...], ngram: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some thousands of lines at a time: the first have their answers before the last are read."""
+    told = 0
+    behind = []
+
+    def count(_: object) -> None:
+        nonlocal told
+        told += 1
+
+    def lines() -> Iterator[bytes]:
+        for number in range(10_000):
+            behind.append(number - told)
+            yield b"kala\n"
+
+    monkeypatch.setattr(score, "result", count)
+    monkeypatch.setattr(score, "result_json", count)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    assert run(["score", str(ngram), *form]) == 0
+    assert told == 10_000 + (form == ("--table",)) and max(behind) <= score.LINES_AT_ONCE
+
+
+def test_82_every_line_has_its_score_in_order(named: Path, call: Call) -> None:
+    lines = ["emma", "", "zoe7", "ava" * 100, "\u00e9\x1b", "emma", "mia"]
+    body = "\n".join(lines).encode()
+    scored = objects(call("score", named, "--json", input=body))
+    assert [entry["text"] for entry in scored] == lines
+    unknown = [[], [], ["7", "z"], [], ["\x1b", "\u00e9"], [], []]
+    assert [entry["unknown"] for entry in scored] == unknown
+    for entry in scored:
+        assert (entry["nll"] is None) == bool(entry["unknown"])
+        assert entry["nll"] is None or 0 < entry["nll"] < 100_000
+    assert scored[0]["nll"] == pytest.approx(scored[5]["nll"]) and scored[3]["nll"] > 100
+    plain = lines_of(call("score", named, input=body))
+    assert plain[2] == "inf\tzoe7" and "nan" not in "".join(plain)
