@@ -91,7 +91,7 @@ def fit_ensemble(
     else:
         yield from _begin_ensemble(plan, model, writer)
     for number in range(len(logs), len(plans)):
-        if writer is not None:  # a kill after the last commit left its member's directory
+        if writer is not None:  # a kill may have come before a finished member was removed
             writer.remove_members(range(number))
         member = initialize_model(plans[number])
         clock = budget.member(plans[number:]) if budget and not _counts(plans[number]) else None
@@ -196,7 +196,8 @@ def _same_training(one: RunConfig, other: RunConfig) -> bool:
 def is_duplicate_report(event: Event, number: int, member: Model) -> bool:
     """Check whether a member's evaluation repeats the ensemble's evaluation of the same step.
 
-    True for one before the first step, unless it is the ensemble's first, and for one of counts.
+    It does before a member's first step, unless that is the ensemble's first step, too. A member
+    that counts is evaluated once, just before the ensemble is.
     """
     from makemore.training import Evaluated
 
@@ -272,8 +273,8 @@ Floats = NDArray[np.float64]
 MAX_NEWTON_STEPS = 50
 NEWTON_TOLERANCE = 1e-10  # nats a symbol: a step that gains less is the last one
 # Strengths of quadratic priors, in symbols of val: they decide where val is small.
-WEIGHT_PRIOR = 10.0  # of equal weights, on those for all prefixes
-SPLIT_PRIOR = 100.0  # of the weights for all prefixes, on those for known and for new ones
+WEIGHT_PRIOR = 10.0  # pulls the weights for all prefixes towards equal ones
+SPLIT_PRIOR = 100.0  # pulls the weights for known and for new prefixes towards those for all
 
 
 def fit_ensemble_weights(

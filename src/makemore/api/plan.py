@@ -69,7 +69,8 @@ class Plan:
         # Of all parts, so that a symbol that is rare has an id even if train lacks it.
         vocabulary = Vocabulary.of((part for _, part in parts), text.symbols, text.max_vocab)
         block_size = block_size_of(kind, options, vocabulary, parts)
-        # As checked, so that numpy's numbers are JSON's and 1 is 1.0 where an option is a float.
+        # Values as the checks return them: numpy's numbers as Python's, and 1 as 1.0 where an
+        # option is a float. So they can be written as JSON and compared with those of a later call.
         checked = {**asdict(options), **asdict(recipe), **asdict(text)}
         # Only options that identify a run are compared when a later call goes on with it.
         named = {key: checked[key] for key in requested if _identifies_run(kind, key)}
@@ -301,7 +302,8 @@ def resolved(
     if requested.get("max_steps") is None:
         # The recipe's steps are those for REFERENCE_LINES: in proportion to the lines, at most
         # twice and at least 0.3 times as many. Below FEW_LINES that floor falls, too, to 0.06, as
-        # few lines are soon learned by heart: 400 names are at their best after some 70 steps.
+        # few lines are soon learned by heart: 400 names are at their best after some 70 steps. The
+        # power 0.65 was measured (docs/decisions/0041).
         least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
         steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
     if issubclass(kind, CountModel):

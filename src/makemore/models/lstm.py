@@ -57,8 +57,8 @@ class LSTM(NeuralModel):
         # The state before the first symbol is a parameter, not zeros: the start is learned, too.
         self.start = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
         self.start_cell = nn.Parameter(torch.zeros(1, options.n_layer, options.n_hidden))
-        # Dropout stands before and after the cells, not in the state, which would forget (Zaremba
-        # et al. 2014, Recurrent Neural Network Regularization).
+        # Dropout stands before and after the cells: in the state it would erase what is remembered
+        # (Zaremba et al. 2014, Recurrent Neural Network Regularization).
         self.dropout = Dropout(options.dropout)
         self.head = nn.Linear(options.n_hidden, vocab_size)
         nn.init.normal_(self.head.weight, std=0.01)  # the first loss is near log V

@@ -41,8 +41,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 class Block(nn.Module):
     """Mixes between symbols by attention, then works within each by an MLP.
 
-    Both add their output to the residual stream x (B, T, n_embd); LayerNorm stands before each, as
-    in GPT-2, so the stream itself passes from the first block to the last untouched.
+    Both add their output to the residual stream x (B, T, n_embd). LayerNorm stands before each, as
+    in GPT-2, and not in the stream: its gradient reaches the first block as it left the last.
     """
 
     def __init__(self, n_embd: int, n_head: int, dropout: float) -> None:
@@ -96,7 +96,7 @@ class Transformer(NeuralModel):
     input_kind = "sequence"
     splits_batches = True  # no BatchNorm: a row's result does not depend on the other rows
     packs = True  # the mask keeps lines in one row apart
-    parts = {"attend": 3}  # of queries, keys and values: Muon orthogonalises each by itself
+    parts = {"attend": 3}  # queries, keys and values: the optimizer updates each by itself
     recipe = {
         "max_steps": 1150, "learning_rate": 0.01, "batch_size": 256, "muon_learning_rate": 0.03,
         "muon_momentum": 0.85, "muon_row_momentum": 0.95, "soft_targets": 0.5,
@@ -118,7 +118,7 @@ class Transformer(NeuralModel):
             Block(width, options.n_head, options.dropout) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, vocab_size, bias=False)  # untied, without bias
+        self.head = nn.Linear(width, vocab_size, bias=False)  # not the embedding's weights
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -132,7 +132,8 @@ class Transformer(NeuralModel):
         return self.dropout(self.embedding(inputs) + self.position(positions))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        # Rows of a batch may hold several short lines; the mask keeps them apart.
+        # The mask hides the symbols that come later, and, as a row may hold several short lines,
+        # those of other lines.
         positions, mask = positions_and_mask(self, inputs)  # (B, T), (B, T, T)
         mask = mask.repeat_interleave(self.options.n_head, 0)  # (B * n_head, T, T)
         x = self.embed(inputs, positions)  # (B, T, n_embd)

@@ -33,8 +33,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-# Random numbers that choose a draw's label. Positions in a line number the other streams, and no
-# line is this long, so the two never meet.
+# The stream of random numbers that choose a draw's label. The other streams are numbered by the
+# position in the line, and no line is this long: no number is used twice.
 LABEL_STREAM = 2**32
 
 
@@ -190,7 +190,8 @@ class Decoder:
             ids=np.column_stack([prefixes.ids[parents], symbols]), state=state, answers=answers,
             rows=rows, nll=nll, label=prefixes.label[parents], states=states,
             nodes=np.full(len(order), NONE), contexts=prefixes.contexts[parents],
-            # All draws of a prefix have the same p and q, so the first one's weight is theirs.
+            # The weight is p / q: the model's probability, by that which drew it. All draws of a
+            # prefix have the same, so the first one's is taken.
             log_weight=prefixes.log_weight[parents] + log_weight[edges.first[order]],
         )  # fmt: skip
         self.strategy.extend(prefixes, parents, longer, symbols, position + 1)

@@ -101,7 +101,7 @@ class CacheLevel:
         """
         if rows <= len(self.logs):
             return
-        # Room for as many again as are remembered, so that copies stay rare.
+        # Twice the room that is needed now, so that the arrays are copied seldom.
         new = states.empty_like((logs, reach, tips), rows + len(self))
         if len(self):
             states.write(new, 0, states.first_rows((self.logs, self.reach, self.tips), len(self)))
@@ -134,7 +134,8 @@ def step_evenly(
 class PrefixCache:
     """Computes each prefix once with a model, as long as there is memory to keep the answers.
 
-    A prefix is known by its level (its number of inputs) and its node, a row of that level.
+    A prefix is known by its level and its node, a row of that level. Level t holds the prefixes
+    that come from t inputs by one more. The roots are in no level: their rows are their nodes.
     """
 
     def __init__(self, model: Model, options: SamplingConfig) -> None:
@@ -171,7 +172,7 @@ class PrefixCache:
             level.write(len(ids), 0, logits, ())
             return level, every, states.select(after, every)
         before = self.levels.get(inputs - 1)
-        # After a prefix without a node nothing is remembered.
+        # After a prefix without a node nothing is remembered; the roots all have one.
         parents = nodes if before is None else np.where(nodes < len(before), nodes, NONE)  # (B,)
         rows = level.children.find(parents, ids)  # (B,)
         new = np.flatnonzero(rows == NONE)  # (n,) indices of the prefixes to compute

@@ -102,7 +102,8 @@ class RoundCompletions:
 
         A text may be several lines: the symbols `Cl` and `C`, `l`, or one name with two labels.
         """
-        # Not a stable sort, which takes twice as long: the index of the first draw breaks ties.
+        # Not a stable sort, which takes twice as long: which of equal texts was drawn first is
+        # found below, as the least of their first draws.
         order = np.argsort(self.hashes)
         hashes = self.hashes[order]
         # Equal hashes stand together; a group starts where a hash differs from the one before.

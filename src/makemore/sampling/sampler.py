@@ -90,7 +90,8 @@ class Sampler:
         self.policy = SamplingPolicy(options, len(vocabulary), round_size)
         self.tally = self.policy.tally
         prefix = encode_prefix(vocabulary, options.prefix)
-        # With --all lines are shown as they are drawn, so the automaton asks for no clean ends.
+        # Without --all the automaton allows only lines as they stand in a text: not empty, and no
+        # white space at their ends.
         automaton = compile_constraints(vocabulary, options, 2 * longest, not options.all)
         self.decoder = Decoder(model, vocabulary, automaton, options, prefix, labels)
         self.table_decoder: TableDecoder | None = None  # made once enough lines are needed
@@ -146,8 +147,10 @@ class Sampler:
         needed = self.policy.draws_needed(
             self.wanted, self.decoder.strategy.by_model_alone, self.tabled, self.decoder.cache.most
         )
+        # No estimate (0): the rest of this round.
+        left = needed or (self.policy.draws_of(round_no) - row)
         # parts: (round, its first row, rows) until all needed draws have a round
-        left, parts = needed or self.policy.draws_of(round_no) - row, list[tuple[int, int, int]]()
+        parts = list[tuple[int, int, int]]()
         while left > 0:
             parts.append((round_no, row, min(self.policy.draws_of(round_no) - row, left)))
             left -= parts[-1][2]
@@ -257,7 +260,9 @@ class Sampler:
         logs = np.log(lines.draws[fresh]) + lines.log_weight[fresh]  # (F,)
         weights = np.exp(logs - logs.max())
         each = weights / lines.draws[fresh]  # (F,) of a single draw
-        effective = float(weights.sum() ** 2 / (weights * each).sum())  # in draws (Kish 1965)
+        # Kish 1965, in draws: (sum of all draws' weights)^2 / (sum of their squares). A line's
+        # draws have equal weights, so weights * each sums the squares of its draws.
+        effective = float(weights.sum() ** 2 / (weights * each).sum())
         self.tally.effective += effective
         uniform = uniforms(self.seed, round_no, WEIGHTS_STREAM, np.arange(len(fresh)))
         keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # log weight + Gumbel noise

@@ -54,8 +54,9 @@ class SamplingTable:
             logs = log_softmax(states.logs[here])  # (BLOCK, V)
             reach = cumulative(apply_filters(logs, filters))  # (BLOCK, C)
             self.logs[here], self.reach[here] = logs, reach
-            # guide[c] is the number of symbols whose cdf is c / C or less: a histogram of the
-            # cells where each symbol begins to count, summed up.
+            # guide[c] counts the symbols whose cdf is c / C or less: a number in cell c draws none
+            # of these. Of p = 0.5, 0.3, 0.2 and C = 4 the cdf is 0.5, 0.8, 1.0, and the guide
+            # 0, 0, 1, 1. Counted by a histogram of the first cell that each symbol counts in.
             cells = np.ceil(reach[:, :V] * C).astype(np.int64)  # (BLOCK, V) in 0 .. C
             cells += np.arange(len(cells))[:, None] * (C + 1)  # one histogram for all rows
             below = np.bincount(cells.ravel(), minlength=len(cells) * (C + 1))
@@ -171,7 +172,8 @@ class TableDecoder:
             on[:] = False
         else:
             cut = on[:0]  # before the greatest length no draw is cut
-            # DEAD is -1, which takes the last state's entry; the first condition refuses it.
+            # DEAD is -1, an index that numpy counts from the end: whatever stands there, DEAD is
+            # refused by to != DEAD.
             on &= (to != DEAD) & automaton.can_complete[position + 1].take(to)
         return cut, on
 

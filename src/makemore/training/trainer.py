@@ -91,7 +91,8 @@ def gradients(
 
     def of_group(index: int) -> tuple[Tensor, Sequence[Tensor | None]]:
         inputs, targets = groups[index]
-        # Threads that drew from one generator would get other masks in every run: each has its own.
+        # Threads that drew from one generator would get other masks in every run: each group has
+        # a generator of its own.
         dropout = generator(seed, step + 1, index) if model.splits_batches else None
         with nullcontext() if dropout is None else dropout_generator(dropout):
             logits = model(inputs)  # (B, T, V), or (N, V) of windows

@@ -3,7 +3,7 @@
 A node of a trie is a prefix, its children are that prefix with one more input. Here a node is an
 index, and the edge from a node to its child is one integer: parent * width + input. So a million
 prefixes are an array, not a million objects, and a child is found by binary search. All that goes
-by prefixes stands on this: the n-gram's contexts (read backwards), an ensemble's known prefixes,
+by prefixes uses this: the n-gram's contexts (last symbol first), an ensemble's known prefixes,
 soft targets, and the sampler's cache, its groups of draws and its tree of used lines.
 """
 
@@ -118,8 +118,9 @@ class PrefixTrie:
             inputs = np.zeros(len(lengths), dtype=np.int64)
         nodes = np.full(len(lengths), START)  # (n,) the node that each line has come to
         levels, n_nodes, position = list[Ints](), 0, 0
-        # Level by level: all prefixes of one input, then of two. A parent has its index before its
-        # children get theirs, and greater parents give greater codes: the levels are sorted.
+        # Level by level: all prefixes of one input, then of two. Nodes of a longer level have
+        # greater indices, so their children's codes, parent * base + input, are greater than all
+        # codes before: the levels one after another are sorted.
         while len(rows):
             edges = distinct_edges(nodes[rows], inputs, base)
             nodes[rows] = n_nodes + 1 + edges.edge_of_row  # equal prefixes are one node
@@ -140,6 +141,7 @@ class PrefixTrie:
         """
         parents = self.codes // self.base  # (n,)
         in_order = bool((np.diff(self.codes) > 0).all())
+        # Code i is that of node i + 1, whose parent is node i at most.
         return in_order and bool(((parents >= 0) & (parents <= np.arange(len(parents)))).all())
 
     def step(self, nodes: Ints, inputs: Ints) -> Ints:
