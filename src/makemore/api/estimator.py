@@ -224,7 +224,12 @@ def make_plan(
             return Plan.make(model, requested, split, name), ""
         chosen, options, why = choose_model(split, requested)
         plan = Plan.make(chosen, {**requested, **options}, split, name)
-        return plan.with_chosen_model(requested) if options else plan, why
+        if not options:
+            return plan, why
+        from makemore.api.time_budget import predicted_seconds
+
+        seconds = predicted_seconds(split, requested, options["members"])
+        return plan.with_chosen_model(requested), f"{why}: about {seconds:.0f} s"
     from makemore.api.time_budget import plan_within  # which needs torch
 
     return plan_within(split, requested, model, seconds, name, began)
