@@ -351,9 +351,7 @@ def test_the_lowest_loss_by_hand() -> None:
     assert lowest_loss([(packed, answers)]) == pytest.approx(2 * math.log(2) / 5)
 
 
-@pytest.mark.parametrize(
-    "name", ["mlp", pytest.param("transformer", marks=pytest.mark.slow), "gru"]
-)
+@pytest.mark.parametrize("name", each_kind(["mlp", "transformer", "gru"], ["mlp"]))
 def test_a_batch_is_learned_by_heart(name: str) -> None:
     small = {} if name == "mlp" else {"dropout": 0.0, "n_embd": 32}
     maker = begun(name, **small, learning_rate=0.01)

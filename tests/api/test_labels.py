@@ -510,7 +510,8 @@ def test_eval_says_how_often_the_label_is_right(call: Call, run_of: Callable[[st
     assert f"{100 * accuracy['majority']:.1f} % by the majority class" in val
 
 
-@pytest.mark.parametrize("name", each_kind(["transformer", "mlp", "ngram"], ["ngram"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["transformer", "mlp", "ngram"])
 def test_explain_and_inspect_know_labels(
     name: str, call: Call, run_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from kinds import each_kind
 from makemore import MakeMore, parallel
 from makemore.cli import progress
 
@@ -97,7 +98,8 @@ def counted(runs: Callable[..., Path]) -> Path:
     return runs("ngram", SYLLABLES, order=4)
 
 
-@pytest.fixture(scope="session", params=["ngram", "transformer"])
+# A network draws as counts do, and takes longer: its draws by commands are slow tests.
+@pytest.fixture(scope="session", params=each_kind(["ngram", "transformer"]))
 def run(request: pytest.FixtureRequest, counted: Path, runs: Callable[..., Path]) -> Path:
     if request.param == "ngram":
         return counted

@@ -60,8 +60,11 @@ def strange(runs: Callable[..., Path]) -> Path:
     [
         {"LC_ALL": "C", "LANG": None, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"LC_ALL": "POSIX", "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "1"},
-        {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PYTHONIOENCODING": "ascii"},
-        {"HOME": None, "PATH": "/usr/bin:/bin", "TERM": None},
+        pytest.param(
+            {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PYTHONIOENCODING": "ascii"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"HOME": None, "PATH": "/usr/bin:/bin", "TERM": None}, marks=pytest.mark.slow),
     ],
     ids=["LC_ALL=C", "dumb", "no HOME", "bare"],
 )

@@ -99,7 +99,16 @@ def test_everything_is_written_before_the_end(all_models: list[Path], cli: Cli) 
 # -- as a process of its own ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", ["", "--suffix ilon", "--json", "--rank", "--all"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        *(
+            pytest.param(option, marks=pytest.mark.slow)
+            for option in ("--suffix ilon", "--json", "--rank", "--all")
+        ),
+    ],
+)
 def test_a_process_of_its_own_shows_the_same(
     options: str, counted: Path, call: Call, cli: Cli
 ) -> None:

@@ -182,6 +182,7 @@ def test_3_copies_of_one_line_leave_little_to_make(call: Call) -> None:
     assert call("verify", "run").returncode == 0  # what was learned is kept
 
 
+@pytest.mark.slow
 def test_15_one_long_line_does_not_make_a_wide_model(call: Call) -> None:
     Path("names.txt").write_bytes(PLAIN + b"a" * 260 + b"\n" + b"x" * 1_000_000)
     ended = call(*NEURAL, "--max-steps", "1")

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from conftest import Call
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.api import Plan
 from makemore.errors import UsageError
@@ -320,7 +321,7 @@ def test_every_rate_too_high_is_divergence(text: str, call: Call) -> None:
 TEXTS = {"one": ["a"] * 3, "few": ["aaa", "aa"], "odd": HOSTILE, "many": HOSTILE * 9 + LINES}
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", each_kind(TEXTS, ["one"]))
 @pytest.mark.parametrize("exercise", ["", "--exercise --rates 2"], ids=["pass", "exercise"])
 def test_any_text_goes(name: str, exercise: str, call: Call, tmp_path: Path) -> None:
     (tmp_path / "$a_b.txt").write_text("\n".join(TEXTS[name]), encoding="utf-8")

@@ -20,7 +20,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 
 SLOW = (battery.same_seed_same_names, battery.overfits_one_batch)  # once a model is enough
 
-KINDS = ("ngram", "mlp", "gru", "transformer", "ensemble")  # the others' are slow tests
+KINDS = ("ngram", "mlp", "gru", "transformer")  # the others' are slow tests
 
 ROWS = [
     pytest.param(

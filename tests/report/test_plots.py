@@ -431,9 +431,7 @@ def hostile_charts() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     }
 
 
-@pytest.mark.parametrize(
-    "name", each_kind(hostile_charts(), ["attention", "symbols", "embedding_path", "lengths"])
-)
+@pytest.mark.parametrize("name", each_kind(hostile_charts(), ["attention", "symbols"]))
 def test_hostile_names_can_be_drawn(name: str) -> None:
     """Warnings are errors: no letter is missing in the font, no label is taken for mathematics."""
     draw, data = hostile_charts()[name]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.api.plan import Plan
 from makemore.api.resume import same_command
@@ -94,7 +95,7 @@ def change_tensors(path: Path, change: Callable[[dict[str, Any]], object]) -> No
     forge(path.parent, path.name, safetensors.numpy.save(tensors))
 
 
-@pytest.mark.parametrize("model", TINY)
+@pytest.mark.parametrize("model", each_kind(TINY))
 def test_a_model_is_loaded_as_it_was_saved(model: str, trained: Callable[[str], Path]) -> None:
     first, second = (MakeMore.load(trained(model)) for _ in range(2))
     assert first.model == model

@@ -36,7 +36,7 @@ def learned(model: str, labels: list[str] | None = None) -> MakeMore:
     return MakeMore(model, random_state=1, **steps, **SMALL[model]).fit(LINES, labels)
 
 
-@pytest.mark.parametrize("model", each_kind(SMALL, ["ngram", "gru"]))
+@pytest.mark.parametrize("model", each_kind(SMALL, ["gru"]))
 @pytest.mark.parametrize(
     "asked",
     [
