@@ -76,7 +76,7 @@ TYPED = {
 # What a line gets beside its own words so that it takes a second; most need nothing.
 FEW = "--max-steps 3 --eval-interval 3 --batch-size 16 --threads 1 --device cpu"
 SMALL = f"{FEW} --n-layer 1 --n-head 2 --n-embd 8"
-RUN = "runs/list"
+RUN = "runs/list-transformer"
 QUICK = {
     "makemore list.txt": SMALL,
     "makemore people.txt --labels": SMALL,

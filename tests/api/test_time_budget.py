@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from itertools import product
@@ -60,11 +61,15 @@ def test_costs_are_those_of_steps_evaluations_and_glimpses() -> None:
     alone = candidate(400, 0.1)
     assert alone.seconds(1.0, 0) == pytest.approx(40) and alone.seconds(0.5, 0) == pytest.approx(20)
     # 20 evaluations, one before the first step and one of the whole
-    assert candidate(400, 0.1, 2.0).seconds(1.0, 0.5) == pytest.approx(40 + 22 * 2.5)
+    assert candidate(400, 0.1, 0.2).seconds(1.0, 0.1) == pytest.approx(40 + 22 * 0.3)
+    # Long ones are made less often: between two of them steps of 2 / 0.15 seconds.
+    slow = candidate(400, 0.1, 2.0)
+    assert slow.least_interval == math.ceil(2 / 0.15 / 0.1)
+    assert slow.seconds(1.0, 0) == pytest.approx(40 + (400 / slow.least_interval + 2) * 2)
     assert Candidate("gru", {}, 400, 0.1, 2.0, 0, every=100).seconds(1, 0) == pytest.approx(52)
-    two = [candidate(400, 0.1, 1.0, 0.25), candidate(200, 0.2, 2.0, 0.5)]
-    first = 40 + 22 * 1.25 + 1.0
-    second = 40 + 22 * 2.25 + 3.0
+    two = [candidate(400, 0.1, 0.1, 0.02), candidate(200, 0.2, 0.2, 0.05)]
+    first = 40 + 22 * 0.12 + 0.1
+    second = 40 + 22 * 0.22 + 0.3
     assert total(two, 1.0) == pytest.approx(first + second)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,9 +109,7 @@ class FittedModel:
         """
         make(SamplingConfig, sampling)  # checked as they were given
         plan, avoid = self._plan, corpus_to_avoid(avoid)
-        # A sampler is plain where no style is named; `samples` and `sample` name the default.
-        values = self.styled(sampling) if "style" in sampling else sampling
-        options = make(SamplingConfig, values)
+        options = make(SamplingConfig, with_style(sampling, len(plan.split.train)))
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
@@ -123,10 +121,6 @@ class FittedModel:
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
             plan.split.train, near, self._label_inputs(options.label),
         )  # fmt: skip
-
-    def styled(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace the style of sampling, or the default one, by its filters: see with_style."""
-        return with_style(sampling, len(self._plan.split.train))
 
     def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> KnownLines:
         """Collect the lines that are not new: those of the text, and these."""
@@ -165,7 +159,6 @@ class FittedModel:
             issued = None
             if remember:
                 issued = stack.enter_context(self.issued_lines())
-            sampling.setdefault("style", None)  # the default one
             sampler = self.sampler(
                 random_state, avoid, issued.lines if issued else None, **sampling
             )
@@ -226,13 +219,12 @@ class FittedModel:
         avoid: lines to reject, too; rank: sort by nll a symbol, the lowest first (total: by that
         of whole lines, which puts short ones first)
         remember: record the lines in the run directory, and never issue them again from there
-        sampling: style (tidy, plain, wild; by default tidy for a short list), temperature, top_k,
+        sampling: style (tidy, plain, wild), temperature, top_k,
         top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
         min_distance, label, exact, all
         Raises UsageError, and Unsatisfiable where no further lines are found.
         """
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
-            sampling.setdefault("style", None)
             sampler = self.sampler(random_state, avoid, **sampling)
             return [text for lines in self.rounds(sampler, n) for text in lines.texts]
         lines = self.samples(

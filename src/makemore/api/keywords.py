@@ -65,6 +65,7 @@ class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
     warmup_steps: int
     decay_at: float
     grad_clip: float | None
+    ends: str
     # evaluation
     eval_interval: int | None
     patience: int | None

@@ -111,8 +111,10 @@ def train_directory(
     if not goes_on:  # planned before the directory is made: an error leaves nothing behind
         if split is None:
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
-        # Where no model was named, it is chosen by the list or by the time.
-        plan, why = make_plan(split, named, requested, name, seconds, began)
+        # A budget may choose among all models where none was named.
+        plan, why = make_plan(
+            split, model if seconds is None else named, requested, name, seconds, began
+        )
         if why:
             yield Message(why)
         maker = MakeMore(plan.config.model)
@@ -121,7 +123,7 @@ def train_directory(
         # Read under the lock, with its logs cut to what the last checkpoint committed.
         run = writer.resume() if goes_on else None
         if run is not None:
-            check_same_training(run, model, requested, split, seconds, named)
+            check_same_training(run, model, requested, split, seconds)
             if run.progress["finished"]:
                 yield Started(MakeMore.of_run(run), run.progress["step"], finished=True)
                 return

@@ -37,7 +37,6 @@ CALIBRATION = 0.06  # of the time, to time all candidates together
 WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
 GLIMPSED = 32  # draws of a preview at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
-PROBE = 0.2  # seconds in which a network is timed, to say how long the training will take
 FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
 EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often
 # A share is a factor on the steps that a model has by its own recipe for this text.
@@ -151,17 +150,6 @@ def plan_within(
     return plan.with_time_budget(requested, limit), choice.why
 
 
-def predicted_seconds(parts: Split, requested: Mapping[str, Any], members: str) -> float:
-    """Predict the seconds of training these members here, by timing some steps of each network."""
-    planner = BudgetPlanner(parts, requested, math.inf, time.monotonic())
-    planner.threads = requested.get("threads") or parallel.training_threads()
-    timed: list[Candidate] = []
-    for name, values in members_of(members):
-        if not issubclass(get_model(name), CountModel):
-            timed.append(planner.timed(name, values, PROBE, timed))
-    return total(timed, 1.0)
-
-
 class BudgetPlanner:
     """Times candidates, and chooses those whose steps fill the time."""
 
@@ -232,8 +220,10 @@ class BudgetPlanner:
         """Complete the options of a member: its steps, and how seldom it is evaluated."""
         steps = candidate.scaled(share)
         options = {**candidate.options, "max_steps": steps}
-        if "eval_interval" not in self.requested:
-            options["eval_interval"] = max(10, steps // 20, candidate.least_interval)
+        if "eval_interval" not in self.requested and candidate.least_interval > max(
+            10, steps // 20
+        ):
+            options["eval_interval"] = candidate.least_interval
         return options
 
     def with_threads(self, options: dict[str, Any]) -> dict[str, Any]:

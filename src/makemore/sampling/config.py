@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from makemore.options import option, options_of
+from makemore.options import option
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SamplingConfig(Filters, Constraints):
 
     style: str | None = option(
         None, "tidy: without unlikely symbols; plain: as the model has them; wild: unlikely ones "
-        "more often  [default: tidy for a list of fewer than 20,000 lines, else plain]",
+        "more often  [default: plain]",
         choices=("tidy", "plain", "wild"),
     )  # fmt: skip
     min_distance: int | None = option(
@@ -58,26 +58,20 @@ class SamplingConfig(Filters, Constraints):
     exact: bool = option(False, "never draw by lookahead, which is faster but approximate")
 
 
-# The fewer lines were learned from, the more of what a model holds possible is noise. Measured by
-# bench/short_lists.py on lists other than those that docs/list.md reports.
-TIDY = ((1_000, 0.1), (20_000, 0.05))  # (training lines, min_p of lists with fewer)
+# The fewer lines were learned from, the more of what a model holds possible is noise.
+TIDY = ((1_000, 0.1), (10**12, 0.05))  # (training lines, min_p of lists with fewer)
 WILD_TEMPERATURE = 1.2
 
 
 def with_style(sampling: Mapping[str, Any], n_lines: int) -> dict[str, Any]:
     """Replace `style` by the filters that it stands for, for a model of n_lines training lines.
 
-    Without a style, filters that are named hold alone; else a list of few lines is drawn from
-    tidily. Filters beside a style are applied with it: tidy with temperature=0.9 has both.
+    Filters beside a style are applied with it: tidy with temperature=0.9 has both.
     """
     values = dict(sampling)
-    style = values.pop("style", None)
-    if style is None and values.keys() & options_of(Filters).keys():
-        return values
-    tidy = next((min_p for lines, min_p in TIDY if n_lines < lines), None)
-    style = style or ("tidy" if tidy else "plain")
+    style = values.pop("style", None) or "plain"
     filters = {
-        "tidy": {"min_p": tidy or TIDY[-1][1]}, "plain": {},
-        "wild": {"temperature": WILD_TEMPERATURE},
+        "tidy": {"min_p": next(min_p for lines, min_p in TIDY if n_lines < lines)},
+        "plain": {}, "wild": {"temperature": WILD_TEMPERATURE},
     }[style]  # fmt: skip
     return {**filters, **values}

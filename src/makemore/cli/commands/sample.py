@@ -60,7 +60,6 @@ def command(**values: Any) -> int:
         issued = None
         if values["remember"]:  # the file of issued lines stays locked until the last is printed
             issued = stack.enter_context(maker.issued_lines(note_waiting))
-        options.setdefault("style", None)  # the default one, for a list of this size
         sampler = maker.sampler(seed, avoid, issued.lines if issued else None, **options)
         if values["seed"] is None:  # after all that can fail before a line is drawn
             note(f"--seed {seed}")

@@ -53,9 +53,8 @@ class TrainCommand(ModelCommand):
     params=[
         click.Argument(["file"], required=False, metavar="[FILE]"),
         click.Option(["-o", "--out"], metavar="DIR",
-                     help="run directory  [default: runs/FILE, with --model runs/FILE-MODEL]"),
-        model_option(default="counts and networks mixed for fewer than 5,000 lines, else a "
-                     "transformer"),
+                     help="run directory  [default: runs/FILE-MODEL]"),
+        model_option(),
         click.Option(["--val"], metavar="FILE",
                      help="lines to choose by, instead of a tenth of FILE"),
         click.Option(["--test"], metavar="FILE",
@@ -83,30 +82,19 @@ def command(**values: Any) -> int:
     from makemore.models import get_model
 
     seconds = parse_seconds(values["time"]) if values["time"] else None
-    named = values["model"]
-    goes_on = (
-        values["out"] and not values["fresh"] and (Path(values["out"]) / "config.json").exists()
-    )
-    one_network = values["watch"] or values["overfit_batch"] or _of_default_model(values)
-    if one_network and named is None and seconds is None and not goes_on:
-        named = DEFAULT_MODEL  # its own options were typed, or a look into one network
-    suffix = f"-{named}" if named else "" if seconds is None else f"-{seconds:g}s"
-    folder = Path(values["out"] or Path("runs") / f"{stem(values['file'])}{suffix}")
-    model = named or default_model(folder, seconds, values["fresh"])
+    folder = values["out"] and Path(values["out"])
+    if seconds is not None and folder is None:
+        folder = Path("runs") / f"{stem(values['file'])}-{values['model'] or f'{seconds:g}s'}"
+    model = values["model"] or default_model(folder, seconds, values["fresh"])
     kind = get_model(model)
     requested = given_options(values, TextConfig, TrainingConfig, kind.Options)
     split_options(kind, requested)  # what is wrong with them is reported before a long text is read
     if values["overfit_batch"]:
         return overfit(model, requested, values)
-    # None: the model is chosen by the list, or by what fills the time best.
+    folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
+    # With a time and no --model, the budget may choose among all models: None.
+    named = values["model"] if seconds else model
     return train_in(folder, values["file"], named, requested, values)
-
-
-def _of_default_model(values: Mapping[str, Any]) -> bool:
-    """Tell whether an option was typed that only the default model has, of those without -o."""
-    from makemore.models import get_model
-
-    return bool(given_options(values, get_model(DEFAULT_MODEL).Options))
 
 
 def train_in(
@@ -169,8 +157,7 @@ def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     from makemore.api.fitted import fresh_seed
 
     seed = fresh_seed()
-    tidy = "" if not maker.styled({}) else ", tidy: --style plain shows all that it holds possible"
-    note(f"{SHOWN} new lines (--seed {seed}{tidy}):")
+    note(f"{SHOWN} new lines (--seed {seed}):")
     for line in maker.samples(SHOWN, seed):
         result(line.text)
     sys.stdout.flush()  # before the notes, where both go to one file
