@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from makemore.api.members import members_of, text_of
 from makemore.api.plan import Plan, recipe_steps
-from makemore.training.pace import Clock
+from makemore.options import options_of
+from makemore.runs import Run
+from makemore.training.pace import Clock, write_ends
 
 KEPT = 0.93  # of the time is for training: the last evaluation and the new lines come after it
 LAST_SECONDS = 0.6  # for what takes as long whatever the time: the end of the process
@@ -78,3 +81,25 @@ def cost(plan: Plan) -> float:
         return 0.0
     width = getattr(plan.options, "n_embd", 64) * getattr(plan.options, "n_layer", 4) ** 0.5
     return float((plan.recipe.max_steps or 1) * width)
+
+
+def replay_options(run: Run) -> dict[str, Any]:
+    """List the options with which a run under a time budget is trained again, step by step.
+
+    The moves of its schedules are the option `ends`, so no clock is read, and the weights are the
+    same to the last bit on the same kind of machine:
+
+        MakeMore(run.config.model, **replay_options(run)).fit(lines)
+    """
+    plan, moves = Plan.from_run(run), run.progress.get("ends", [])
+    options = {key: value for key, value in run.config.asked.items() if key != "time"}
+    options["threads"] = run.config.threads
+    if not plan.kind.is_ensemble:
+        own = {key: run.config.resolved[key] for key in options_of(plan.kind.Options)}
+        steps = {key: run.config.resolved[key] for key in ("max_steps", "eval_interval")}
+        return {**options, **own, **steps, "ends": write_ends(moves)}
+    members = members_of(run.config.resolved["members"])
+    for number, (_, values) in enumerate(members):
+        if of_member := [move[1:] for move in moves if move[0] == number]:
+            values["ends"] = write_ends(of_member)
+    return {**options, "members": text_of(members)}
