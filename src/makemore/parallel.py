@@ -19,6 +19,9 @@ Made = TypeVar("Made")
 
 
 MOST_THREADS = 8  # the computations of these models are too small to keep more busy
+# Measured on 16 cores, a step of the default transformer takes 56 ms with 2 threads, 49 with 4 and
+# 96 with 8; a GRU's 28, 28 and 25.
+MOST_TRAINING_THREADS = 4
 _size = 1  # calls that parallel_map makes at the same time
 
 
@@ -29,6 +32,11 @@ def default_threads() -> int:
     except AttributeError:  # macOS
         cores = os.cpu_count() or 1
     return min(cores, MOST_THREADS)
+
+
+def training_threads() -> int:
+    """Count the threads that a training has by default: one for each core, at most 4."""
+    return min(default_threads(), MOST_TRAINING_THREADS)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from itertools import product
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from conftest import Call
+from makemore import MakeMore
 from makemore.api import time_budget
+from makemore.api.budget_clock import replay_options
 from makemore.api.members import members_of
 from makemore.api.time_budget import (
     COUNTS,
@@ -60,11 +63,15 @@ def test_costs_are_those_of_steps_evaluations_and_glimpses() -> None:
     alone = candidate(400, 0.1)
     assert alone.seconds(1.0, 0) == pytest.approx(40) and alone.seconds(0.5, 0) == pytest.approx(20)
     # 20 evaluations, one before the first step and one of the whole
-    assert candidate(400, 0.1, 2.0).seconds(1.0, 0.5) == pytest.approx(40 + 22 * 2.5)
+    assert candidate(400, 0.1, 0.2).seconds(1.0, 0.1) == pytest.approx(40 + 22 * 0.3)
+    # Long ones are made less often: between two of them steps of 2 / 0.15 seconds.
+    slow = candidate(400, 0.1, 2.0)
+    assert slow.least_interval == math.ceil(2 / 0.15 / 0.1)
+    assert slow.seconds(1.0, 0) == pytest.approx(40 + (400 / slow.least_interval + 2) * 2)
     assert Candidate("gru", {}, 400, 0.1, 2.0, 0, every=100).seconds(1, 0) == pytest.approx(52)
-    two = [candidate(400, 0.1, 1.0, 0.25), candidate(200, 0.2, 2.0, 0.5)]
-    first = 40 + 22 * 1.25 + 1.0
-    second = 40 + 22 * 2.25 + 3.0
+    two = [candidate(400, 0.1, 0.1, 0.02), candidate(200, 0.2, 0.2, 0.05)]
+    first = 40 + 22 * 0.12 + 0.1
+    second = 40 + 22 * 0.22 + 0.3
     assert total(two, 1.0) == pytest.approx(first + second)
 
 
@@ -235,28 +242,31 @@ makemore.training.trainer.nll = nll
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_it_is_what_its_config_says(warm: Warm, tmp_path: Path) -> None:
+def test_killed_and_resumed_it_keeps_its_time_and_can_be_taken_again(
+    warm: Warm, tmp_path: Path
+) -> None:
     command = ("train", "n.txt", "--time", "30s", "-o", "run", "--threads", "1", "--members",
                "ngram, gru n_hidden=8, mlp n_hidden=8", "--save-interval", "0")  # fmt: skip
-    found = []
-    for name, kills in (("whole", ()), ("broken", (3, 5, 20))):
-        folder, driver = tmp_path / name, tmp_path / f"{name}.py"
-        folder.mkdir()
-        (folder / "n.txt").write_text("\n".join(LINES))
-        for kill in kills:
-            driver.write_text(DRIVER.replace("NTH", str(kill)))
-            started = warm.start(*command, cwd=folder, before=driver)
-            assert started.wait() == -signal.SIGKILL, started.err
-            # From now on the config says what is trained.
-            driver.write_text("import makemore.api.time_budget as a\na.choose = None\n")
-        if not kills:
-            driver.write_text(DRIVER.replace("NTH", "0"))
-        started = warm.start(*command, cwd=folder, before=driver)
-        assert started.wait() == 0, started.err
-        config = json.loads((folder / "run/config.json").read_text())
-        assert config["asked"]["time"] == 30.0 and "max_steps" in config["resolved"]["members"]
-        assert config["resolved"]["max_steps"] > 21
-        found.append((config, Run.load(folder / "run").weights))
-    (whole, expected), (broken, weights) = found
-    assert whole == broken and expected.keys() == weights.keys()
-    assert all((weights[key] == value).all() for key, value in expected.items())
+    driver = tmp_path / "driver.py"
+    (tmp_path / "n.txt").write_text("\n".join(LINES))
+    used = 0.0
+    for kill in (3, 5, 20):
+        driver.write_text(DRIVER.replace("NTH", str(kill)))
+        started = warm.start(*command, cwd=tmp_path, before=driver)
+        assert started.wait() == -signal.SIGKILL, started.err
+        seconds = Run.load(tmp_path / "run").progress.get("seconds", 0.0)
+        assert seconds >= used  # what was used before is counted on
+        used = seconds
+        # From now on the config says what is trained.
+        driver.write_text("import makemore.api.time_budget as a\na.choose = None\n")
+    started = warm.start(*command, cwd=tmp_path, before=driver)
+    assert started.wait() == 0, started.err
+    run = Run.load(tmp_path / "run")
+    assert run.config.asked["time"] == 30.0 and used < run.progress["seconds"] <= 30.0
+    assert {member for member, _, _ in run.progress["ends"]} == {1, 2}
+    # The recorded steps, without a clock: the same weights to the last bit.
+    again = MakeMore(run.config.model, **replay_options(run)).fit(LINES)
+    assert again.model_ is not None
+    weights = again.model_.tensors()
+    assert weights.keys() == run.weights.keys()
+    assert all((weights[key] == value).all() for key, value in run.weights.items())

@@ -89,8 +89,12 @@ def test_rank_shows_the_same_lines_by_nll(options: tuple[str, ...], run: Path, c
     nll = [float(row[0]) for row in rows]
     assert nll == sorted(nll) and sorted(row[1] for row in rows) == sorted(plain)
     assert [row[1] for row in rows] != plain
-    scores = -MakeMore.load(run).score_samples([row[1].split("\t")[0] for row in rows])
-    assert nll == pytest.approx(scores.tolist(), rel=1e-3)
+    texts = [row[1].split("\t")[0] for row in rows]
+    each = -MakeMore.load(run).score_samples(texts) / [len(text) + 1 for text in texts]
+    assert nll == pytest.approx(each.tolist(), rel=1e-3)
+    whole = lines_of(call("sample", run, "-n", "40", "--seed", "6", "--rank", "--total", *options))
+    scores = [float(row.split("\t")[0]) for row in whole]
+    assert scores == sorted(scores) and scores[0] < max(each * [len(text) + 1 for text in texts])
 
 
 def test_rank_shows_what_was_found_before_the_end(counted: Path, call: Call) -> None:

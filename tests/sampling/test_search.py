@@ -59,7 +59,7 @@ def test_the_order_is_that_of_brute_force(
     allowed = sorted(accepted(automaton, maker.vocabulary, LONGEST) - known)
     nll = np.array([nlls[text] for text in allowed])
     order = np.argsort(nll, kind="stable")[:100]
-    lines = maker.top(100, max_length=6, **options)
+    lines = maker.top(100, max_length=6, **options, total=True)
     assert [line.nll for line in lines] == pytest.approx(nll[order].tolist(), rel=1e-5)
     # Equals aside, the same lines: the cut at 100 is no tie here.
     assert {line.text for line in lines} == {allowed[i] for i in order}
@@ -67,15 +67,18 @@ def test_the_order_is_that_of_brute_force(
 
 
 def test_a_beam_finds_lines_that_are_no_likelier(maker: MakeMore) -> None:
-    exact, beam = maker.top(30, max_length=6), maker.top(30, beam=3, max_length=6)
+    exact, beam = (
+        maker.top(30, max_length=6, total=True),
+        maker.top(30, beam=3, max_length=6, total=True),
+    )
     assert all(b.nll >= e.nll - 1e-6 for e, b in zip(exact, beam, strict=False))
     assert not all(line.proven for line in beam)
-    wide = maker.top(30, beam=10_000, max_length=6)
+    wide = maker.top(30, beam=10_000, max_length=6, total=True)
     assert [line.text for line in wide] == [line.text for line in exact]
 
 
 def test_where_memory_ends_the_order_is_proven_as_far_as_it_is(maker: MakeMore) -> None:
-    exact = maker.top(200, max_length=6, all=True)
+    exact = maker.top(200, max_length=6, all=True, total=True)
     automaton = compile_constraints(maker.vocabulary, Constraints(max_length=6), 6)
     search = Search(maker.model_, maker.vocabulary, automaton, {0: 1.0},
                     lambda lines: np.ones(len(lines), dtype=bool))  # fmt: skip
@@ -88,13 +91,13 @@ def test_where_memory_ends_the_order_is_proven_as_far_as_it_is(maker: MakeMore) 
 
 
 def test_fewer_than_asked_are_all_there_are(maker: MakeMore) -> None:
-    lines = maker.top(500, max_length=2, all=True)
+    lines = maker.top(500, max_length=2, all=True, total=True)
     assert sorted(line.text for line in lines) == sorted(s for s in STRINGS if len(s) <= 2)
-    assert maker.top(0) == []
+    assert maker.top(0, total=True) == []
     with pytest.raises(Unsatisfiable):
-        maker.top(5, contains="x")
+        maker.top(5, contains="x", total=True)
     with pytest.raises(UsageError):
-        maker.top(5, beam=0)
+        maker.top(5, beam=0, total=True)
 
 
 def test_probabilities_of_all_lines_and_of_what_is_open_sum_to_one(
@@ -123,6 +126,6 @@ def test_ranks_are_quick_on_a_list_of_names() -> None:
     parts = (["ka", "lo", "mi", "sen", "ta"], ["ri", "na", "lu", "ko"], ["", "s", "n", "ra"])
     names = MakeMore("ngram").fit(["".join(parts) for parts in itertools.product(*parts)])
     began = time.monotonic()
-    lines = names.top(100)
+    lines = names.top(100, total=True)
     assert len(lines) == 100 and time.monotonic() - began < 20
     assert not {line.text for line in lines} & {t for _, part in names.split for t in part}

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from makemore.api import fit, fit_model
+from makemore.api.budget_clock import BudgetClock
 from makemore.api.fitted import FittedModel
 from makemore.api.plan import Plan, split_options
 from makemore.errors import MakemoreError, RunError
@@ -110,7 +111,9 @@ class MakeMore(FittedModel):
         # A time is counted from the start of this call: cleaning and splitting took some of it.
         plan, _ = make_plan(parts, self.model, requested, "lines", seconds, began)
         self.begin(plan)
-        for _ in self.training():  # a generator: each event that is consumed trains on
+        for _ in self.training(
+            clock=self.clock(began)
+        ):  # a generator: each event that is consumed trains on
             pass
         return self
 
@@ -126,18 +129,26 @@ class MakeMore(FittedModel):
         writer: RunWriter | None = None,
         run: Run | None = None,
         stop: threading.Event | None = None,
+        clock: BudgetClock | None = None,
     ) -> Iterator[Event]:
         """Train the model of `begin`, or go on with `run`; yields Step, Evaluated and Saved.
 
         Training happens while the generator is consumed, and ends when it is closed.
         writer: writes a run directory, None to write nothing; stop: once set, the current step is
-        the last one
+        the last one; clock: of a time budget, which then ends the training
         """
-        with closing(fit.fit(self._plan, self._model, writer, run, stop)) as events:
+        with closing(fit.fit(self._plan, self._model, writer, run, stop, clock)) as events:
             for event in events:
                 self._classifier = None  # its calibration was fitted to other weights
                 yield event
         self._classifier = None  # the last event may have been used to predict
+
+    def clock(self, began: float, run: Run | None = None) -> BudgetClock | None:
+        """Make the clock of the plan's time budget, which counts from `began`; None without one.
+
+        run: the run that goes on, which has used some of the time
+        """
+        return BudgetClock.of(self._plan, began, run.progress if run else None)
 
     def batches(self, batch_size: int | None = None) -> Batches:
         """Make the batches of a training: batches(step) -> list of (inputs, targets).

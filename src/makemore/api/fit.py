@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +24,11 @@ from makemore.models import CountModel, Model
 from makemore.runs import Run, RunConfig, RunWriter
 
 if TYPE_CHECKING:
+    from makemore.api.budget_clock import BudgetClock
     from makemore.models.ensemble import Ensemble
     from makemore.training import Evaluated
     from makemore.training.events import Event
+    from makemore.training.pace import Clock
 
 
 MAX_VAL_CELLS = 2**24  # log-probabilities (symbols * V * members) that weights are fitted on
@@ -37,11 +40,14 @@ def fit(
     writer: RunWriter | None = None,
     run: Run | None = None,
     stop: threading.Event | None = None,
+    clock: BudgetClock | None = None,
+    member_clock: Clock | None = None,
 ) -> Generator[Event, None, None]:
     """Train a model with initial weights, or go on with `run`; yields Step, Evaluated and Saved.
 
     writer: writes a run directory; without one nothing is written. run: the run in that directory,
     None to create it; stop: once set, the current step is the last one.
+    clock: of a time budget, which ends the training; member_clock: of an ensemble's member
     """
     if writer is not None and run is None:
         writer.create(plan.config, plan.vocabulary, plan.split)
@@ -51,9 +57,10 @@ def fit(
         from makemore.models.ensemble import Ensemble
 
         assert isinstance(model, Ensemble)  # noqa: S101 (the only class with is_ensemble)
-        yield from fit_ensemble(plan, model, writer, run, stop)
+        yield from fit_ensemble(plan, model, writer, run, stop, clock)
     else:
-        yield from _by_steps(plan, model, writer, run, stop)
+        ending = member_clock or (clock.whole(plan) if clock else None)
+        yield from _by_steps(plan, model, writer, run, stop, ending)
 
 
 # -- an ensemble: member after member -------------------------------------------------------------
@@ -65,16 +72,20 @@ def fit_ensemble(
     writer: RunWriter | None,
     run: Run | None,
     stop: threading.Event | None,
+    budget: BudgetClock | None = None,
 ) -> Iterator[Event]:
     """Train the members that are missing, and fit all weights anew after each; yields events.
 
     A member in training is a run of its own in members/K, so after a kill it goes on where it was.
     The ensemble's run commits finished members only. Steps are counted over all members.
+    Under a budget each member gets a part of the time that is left, and the last ones may be left
+    out; without weights they are not mixed.
     """
     # logs: of each finished member, its log-probabilities of the validation lines (N, V).
     plans, logs = plan.member_plans(), list[NDArray[np.float32]]()
-    ends = np.cumsum([0, *(each.recipe.max_steps or 1 for each in plans)]).tolist()
+    done, moves = 0, list[list[int]]()  # steps taken; moved ends: member, step, end
     if run is not None:
+        done, moves = run.progress["step"], [*run.progress.get("ends", [])]
         model.load_tensors(run.weights)
         logs = [_of_val(plan, model, member)[0] for _, member in model.mixed]
     else:
@@ -83,21 +94,49 @@ def fit_ensemble(
         if writer is not None:  # a kill may have come before a finished member was removed
             writer.remove_members(range(number))
         member = initialize_model(plans[number])
+        clock = budget.member(plans[number:]) if budget and not _counts(plans[number]) else None
+        if budget and clock is None and not _counts(plans[number]) and logs:
+            break
         if number == 0:  # previews while the first member learns are drawn from it
             model.take_over(0, member)
             model.weights[:, 0] = 1.0
-        for event in _fit_member(plans[number], member, writer, number, stop):
+        taken = MemberSteps()
+        for event in _fit_member(plans[number], member, writer, number, stop, clock, taken):
             if not is_duplicate_report(event, number, member):
-                yield _shift_steps(event, ends[number])
+                yield _shift_steps(event, done)
         if stop is not None and stop.is_set():
             return  # its own run holds the member as it is
         _add_member(plan, model, number, member, logs)
-        done = ends[number + 1]
-        event = _evaluated(plan, model, done)
-        yield event
-        yield from _commit(writer, model, done, event.val, number + 1 == len(plans))
+        done += taken.step
+        moves.extend([number, *move] for move in taken.moves)
+        report = _evaluated(plan, model, done)
+        yield report
+        last = number + 1 == len(plans)
+        yield from _commit(writer, model, done, report.val, last, moves, budget)
+    if len(logs) < len(plans):  # no time for the others
+        yield from _commit(writer, model, done, losses(plan, model)[1], True, moves, budget)
     if writer is not None:
         writer.remove_members(range(len(plans)))
+
+
+@dataclass
+class MemberSteps:
+    """Counts the steps that a member has taken, and the moves of its schedule's end."""
+
+    step: int = 0
+    moves: list[list[int]] = field(default_factory=list)
+
+    def counted(self, events: Iterator[Event], clock: Clock | None) -> Iterator[Event]:
+        """Pass on the events of a member, and note what they say."""
+        for event in events:
+            self.step = event.step
+            yield event
+        self.moves = clock.moves if clock else []
+
+
+def _counts(plan: Plan) -> bool:
+    """Tell whether a member counts, which takes no time that a clock would have to divide."""
+    return issubclass(plan.kind, CountModel)
 
 
 def _begin_ensemble(plan: Plan, model: Ensemble, writer: RunWriter | None) -> Iterator[Event]:
@@ -118,13 +157,19 @@ def _add_member(
 
 
 def _fit_member(
-    plan: Plan, model: Model, writer: RunWriter | None, number: int, stop: threading.Event | None
+    plan: Plan,
+    model: Model,
+    writer: RunWriter | None,
+    number: int,
+    stop: threading.Event | None,
+    clock: Clock | None,
+    taken: MemberSteps,
 ) -> Iterator[Event]:
     """Train one member, or go on with it; one that has finished before is only loaded."""
     from makemore.training import Saved
 
     if writer is None:
-        yield from fit(plan, model, None, None, stop)
+        yield from taken.counted(fit(plan, model, None, None, stop, None, clock), clock)
         return
     with writer.member(number) as member_writer:
         run = member_writer.resume() if member_writer.manifest is not None else None
@@ -132,8 +177,10 @@ def _fit_member(
             run = None  # of another ensemble or version: it starts over
         if run is not None and run.progress["finished"]:  # killed before the ensemble's commit
             model.load_tensors(run.weights)
+            taken.step, taken.moves = run.progress["step"], run.progress.get("ends", [])
             return
-        for event in fit(plan, model, member_writer, run, stop):
+        events = fit(plan, model, member_writer, run, stop, None, clock)
+        for event in taken.counted(events, clock):
             if isinstance(event, Saved):
                 # Logs are the ensemble's. These steps will not be repeated, so keep their entries.
                 writer.commit_logs()
@@ -199,14 +246,22 @@ def _evaluated(plan: Plan, model: Model, step: int) -> Evaluated:
 
 
 def _commit(
-    writer: RunWriter | None, model: Model, step: int, val: float | None, finished: bool
+    writer: RunWriter | None,
+    model: Model,
+    step: int,
+    val: float | None,
+    finished: bool,
+    moves: list[list[int]] | None = None,
+    budget: BudgetClock | None = None,
 ) -> Iterator[Event]:
     """Save the ensemble's run after this step, if it is written; yields Saved."""
     from makemore.training import Saved
     from makemore.training.events import Progress
 
     if writer is not None:
-        writer.save(Progress(step, step, val, 0, finished).record(), model.tensors())
+        seconds = round(budget.used, 3) if budget else 0.0
+        progress = Progress(step, step, val, 0, finished, moves or [], seconds)
+        writer.save(progress.record(), model.tensors())
         yield Saved(step)
 
 

@@ -20,6 +20,7 @@ from makemore.runs import Run, RunWriter
 if TYPE_CHECKING:
     from makemore.training.batches import Batches
     from makemore.training.events import Event
+    from makemore.training.pace import Clock
     from makemore.training.soft_targets import SoftTargets
 
 
@@ -107,6 +108,7 @@ def _by_steps(
     writer: RunWriter | None,
     run: Run | None,
     stop: threading.Event | None,
+    clock: Clock | None,
 ) -> Iterator[Event]:
     """Train a neural network by gradient steps, or go on with `run`; yields events."""
     from makemore.models import NeuralModel
@@ -125,7 +127,7 @@ def _by_steps(
         except RunError as error:
             raise RunError(error.what, str(run.path), error.to_do) from None
     with _threads(plan):
-        yield from fit(trainer, batches, lambda: losses(plan, model), writer, stop)
+        yield from fit(trainer, batches, lambda: losses(plan, model), writer, stop, clock)
 
 
 def _count(plan: Plan, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:

@@ -23,6 +23,7 @@ from makemore.models import CountModel, Model
 from makemore.options import make, options_of, unknown_key
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
+from makemore.sampling.config import with_style
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
 from makemore.text import Corpus, EditDistanceIndex, Split, Vocabulary
@@ -106,7 +107,9 @@ class FittedModel:
         avoid: lines to reject beside those of the text; given: lines that earlier calls issued, to
         reject, too; sampling: see `sample`. Raises UsageError, Unsatisfiable.
         """
-        plan, options, avoid = self._plan, make(SamplingConfig, sampling), corpus_to_avoid(avoid)
+        make(SamplingConfig, sampling)  # checked as they were given
+        plan, avoid = self._plan, corpus_to_avoid(avoid)
+        options = make(SamplingConfig, with_style(sampling, len(plan.split.train)))
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
@@ -147,6 +150,7 @@ class FittedModel:
         *,
         avoid: Corpus | Iterable[str] | None = None,
         rank: bool = False,
+        total: bool = False,
         remember: bool = False,
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[Sample]:
@@ -159,7 +163,8 @@ class FittedModel:
                 random_state, avoid, issued.lines if issued else None, **sampling
             )
             lines = self.drawn(sampler, n)
-            for line in likeliest_first(lines) if rank else lines:
+            vocabulary = None if total else self._plan.vocabulary
+            for line in likeliest_first(lines, vocabulary) if rank else lines:
                 if issued:
                     issued.add([line.text])  # on the disk before anybody sees it
                 yield line
@@ -204,22 +209,27 @@ class FittedModel:
         *,
         avoid: Corpus | Iterable[str] | None = None,
         rank: bool = False,
+        total: bool = False,
         remember: bool = False,
         **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
         """Draw n distinct lines that are not in the text (`all=True`: any lines).
 
         random_state: the seed; the same one gives the same lines, here and on the command line
-        avoid: lines to reject, too; rank: sort by probability, the highest first
+        avoid: lines to reject, too; rank: sort by nll a symbol, the lowest first (total: by that
+        of whole lines, which puts short ones first)
         remember: record the lines in the run directory, and never issue them again from there
-        sampling: temperature, top_k, top_p, min_p, prefix, suffix, contains, exclude, pattern,
-        min_length, max_length, min_distance, label, exact, all
+        sampling: style (tidy, plain, wild), temperature, top_k,
+        top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
+        min_distance, label, exact, all
         Raises UsageError, and Unsatisfiable where no further lines are found.
         """
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
             sampler = self.sampler(random_state, avoid, **sampling)
             return [text for lines in self.rounds(sampler, n) for text in lines.texts]
-        lines = self.samples(n, random_state, avoid=avoid, rank=rank, remember=remember, **sampling)
+        lines = self.samples(
+            n, random_state, avoid=avoid, rank=rank, total=total, remember=remember, **sampling
+        )
         return [line.text for line in lines]
 
     def top(
@@ -227,22 +237,27 @@ class FittedModel:
         n: int = 20,
         beam: int | None = None,
         avoid: Corpus | Iterable[str] | None = None,
+        total: bool = False,
         **conditions: Unpack[ConstraintKeywords],
     ) -> list[RankedLine]:
-        """Search the n most probable lines, best first; new ones unless all=True.
+        """Search the n most probable lines by their nll a symbol; new ones unless all=True.
 
+        total: rank by the nll of whole lines, which puts short lines first
         beam: keep only so many prefixes of each length: faster, but ranks are not proven
         conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
         Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
         plan, options = self._plan, make(Constraints, conditions)
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
-        # The same limit on length as in sampling: twice the longest training line.
-        cap = 2 * plan.vocabulary.longest([plan.split.train])
+        # In total no line needs a limit but that of sampling, twice the longest training line. A
+        # symbol, a line that repeats itself for ever would be the best: it stays as long as those.
+        cap = (2 if total else 1) * plan.vocabulary.longest([plan.split.train])
         known = self._known(corpus_to_avoid(avoid))
         # With the run's number of threads: ranks must not depend on the machine's cores.
         with self.evaluation():
-            return top_lines(self._model, plan.vocabulary, known, options, inputs, n, cap, beam)
+            return top_lines(
+                self._model, plan.vocabulary, known, options, inputs, n, cap, beam, total
+            )
 
     # -- scores -----------------------------------------------------------------------------------
 
@@ -379,8 +394,10 @@ def corpus_to_avoid(lines: Corpus | Iterable[str] | None) -> Corpus | None:
     return Corpus.from_lines(lines, NO_LIMITS, fewest=0)
 
 
-def likeliest_first(lines: Iterable[Sample]) -> Iterator[Sample]:
-    """Sort samples by their nll, the lowest first.
+def likeliest_first(
+    lines: Iterable[Sample], vocabulary: Vocabulary | None = None
+) -> Iterator[Sample]:
+    """Sort samples by their nll a symbol of this vocabulary (None: in total), the lowest first.
 
     If drawing them raises Unsatisfiable, the samples drawn before are yielded first.
     """
@@ -390,7 +407,12 @@ def likeliest_first(lines: Iterable[Sample]) -> Iterator[Sample]:
             samples.append(line)
     except Unsatisfiable as error:
         failure = error
-    yield from sorted(samples, key=lambda line: line.nll)
+
+    def key(line: Sample) -> float:
+        """Return what a line is ranked by, nats; its end is a symbol, too."""
+        return line.nll / (len(vocabulary.pieces(line.text)) + 1) if vocabulary else line.nll
+
+    yield from sorted(samples, key=key)
     if failure is not None:
         raise failure
 

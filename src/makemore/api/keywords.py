@@ -65,6 +65,7 @@ class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
     warmup_steps: int
     decay_at: float
     grad_clip: float | None
+    ends: str
     # evaluation
     eval_interval: int | None
     patience: int | None
@@ -95,6 +96,7 @@ class ConstraintKeywords(TypedDict, total=False):
 class SamplingKeywords(ConstraintKeywords, total=False):
     """Types the options of sampling, and the constraints."""
 
+    style: str | None
     temperature: float
     top_k: int | None
     top_p: float | None

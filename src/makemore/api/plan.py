@@ -314,9 +314,18 @@ def resolved(
     )  # fmt: skip
 
 
+def recipe_steps(plan: Plan) -> int:
+    """Compute the steps that a plan's model has by its own recipe for the plan's text."""
+    declared = {"max_steps": None, **plan.kind.recipe}["max_steps"]
+    recipe = dataclasses.replace(plan.recipe, max_steps=declared)
+    requested = {key: value for key, value in plan.config.asked.items() if key != "max_steps"}
+    lengths = plan.vocabulary.lengths(plan.split.train)
+    return resolved(plan.kind, recipe, requested, lengths).max_steps or 1
+
+
 def _threads(kind: type[Model]) -> int:
     """Choose the number of CPU threads for a model: counts use one."""
-    return 1 if issubclass(kind, CountModel) else parallel.default_threads()
+    return 1 if issubclass(kind, CountModel) else parallel.training_threads()
 
 
 def _identifies_run(kind: type[Model], key: str) -> bool:

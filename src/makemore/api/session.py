@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from makemore.api.budget_clock import BudgetClock
 from makemore.api.estimator import MakeMore, make_plan
 from makemore.api.plan import Plan, split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
@@ -128,7 +129,8 @@ def train_directory(
                 return
             yield from _prepare_resume(maker, run, requested, folder)
         yield Started(maker, run.progress["step"] if run else 0)
-        yield from _logged(maker, writer, run, stop, observe)
+        clock = maker.clock(began, run)
+        yield from _logged(maker, writer, run, stop, observe, clock)
 
 
 def _prepare_resume(
@@ -148,6 +150,7 @@ def _logged(
     run: Run | None,
     stop: threading.Event | None,
     observe: Callable[[MakeMore], Observer | None] | None,
+    clock: BudgetClock | None,
 ) -> Iterator[SessionEvent]:
     """Train, write each event to the run's logs, then yield it; a Preview follows an evaluation."""
     assert maker.plan_ is not None  # noqa: S101 (the caller called maker.begin)
@@ -158,7 +161,7 @@ def _logged(
         yield Message(
             f"{maker.plan_.config.model} has nothing to watch: it does not learn by steps"
         )
-    for event in maker.training(writer, run, stop):
+    for event in maker.training(writer, run, stop, clock):
         # Before the generator goes on: the next step overwrites the gradients that observers read.
         for entry in observer.see(event) if observer else ():
             log.diagnostics(entry)

@@ -1,13 +1,15 @@
 """Time budget: chooses model, size and steps so that a training fills a number of seconds.
 
 A few steps and one evaluation of each candidate are timed on this machine, with these lines. Cost
-is taken as proportional to steps, so a bisection finds how many steps fill the time. The choice
-becomes options like any others, so a run records it and never times again.
+is taken as proportional to steps, so a bisection finds how many steps fill the time. That is a plan
+only: while it trains, a clock moves the end of each member's schedule to where its time is over
+(budget_clock.py). The choice becomes options like any others, so a run records it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from makemore import parallel
+from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.fit import fit
 from makemore.api.fit_model import initialize_model, losses
 from makemore.api.members import Members, members_of, text_of
@@ -28,17 +32,17 @@ from makemore.training import Evaluated, Step, TrainingConfig
 from makemore.training.config import BUDGET_MODEL
 from makemore.training.device import threads
 
-USED = 0.88  # of the time: a machine that others share may be slower later than when it was timed
+USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
 CALIBRATION = 0.06  # of the time, to time all candidates together
 WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
 GLIMPSED = 32  # draws of a preview at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
-FEW_STEPS = 30  # with fewer, a neural network has learned nothing
+FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
+EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often
 # A share is a factor on the steps that a model has by its own recipe for this text.
 LEAST_SHARE = 1.2  # of a member of an ensemble: rather one member fewer than less of each
 LARGER = 1.1  # that a larger model needs to be better than a smaller one
 FEW_EPOCHS = 0.4  # below it no line is seen often enough to be learned by heart
-MOST_SHARE = 2.5  # more steps would learn lines by heart
 MORE_DROPPED = 0.15  # dropout of models that are larger, or learn for longer, than the recipe's
 SMALL_TEXT = 8_000  # training lines below which the dropout of a transformer is 0.2, not 0.1
 
@@ -88,8 +92,18 @@ class Candidate:
         """
         steps = self.scaled(share)
         # As Plan sets eval_interval; two more: before the first step, and after the last.
-        evaluations = steps / (self.every or max(10, steps // 20)) + 2
+        every = self.every or max(10, steps // 20, self.least_interval)
+        evaluations = steps / every + 2
         return steps * self.step + evaluations * (self.evaluation + beside)
+
+    @property
+    def least_interval(self) -> int:
+        """Compute the steps between evaluations from which on they take little of the time."""
+        return math.ceil((self.evaluation + self.glimpse) / (EVALUATING * max(self.step, 1e-6)))
+
+    def learns_nothing(self, share: float) -> bool:
+        """Tell whether so few steps are of no use, beside those that it has by its recipe."""
+        return self.scaled(share) < min(FEW_STEPS, FEW_EPOCHS * self.steps)
 
     def scaled(self, share: float) -> int:
         """Compute the steps of this share, at least 1."""
@@ -144,6 +158,7 @@ class BudgetPlanner:
     ) -> None:
         self.parts, self.requested, self.limit, self.began = parts, requested, limit, began
         self.drop = 0.2 if len(parts.train) < SMALL_TEXT else 0.1
+        self.threads: int | None = None  # chosen with the first candidate
 
     @property
     def left(self) -> float:
@@ -167,7 +182,7 @@ class BudgetPlanner:
                 break
             fits = candidate
         share = fill([fits], self.left)
-        options = {**fits.options, "max_steps": fits.scaled(share)}
+        options = self.with_threads(self.member_options(fits, share))
         if "dropout" in options:  # the more often each line is seen, the more dropout
             more = MORE_DROPPED if share >= LARGER else 0.0
             options["dropout"] = 0.0 if share < FEW_EPOCHS else max(options["dropout"], more)
@@ -191,15 +206,30 @@ class BudgetPlanner:
                 break
             timed.append(candidate)
         share = fill(timed, self.left)  # all members get the same share of their own steps
-        if not named and (not timed or timed[0].scaled(share) < FEW_STEPS):
+        if not named and (not timed or timed[0].learns_nothing(share)):
             return Choice("ngram", {}, f"ngram for {lines}: no time for more than counts")
-        steps = iter([{**each.options, "max_steps": each.scaled(share)} for each in timed])
+        steps = iter([self.member_options(each, share) for each in timed])
         members: Members = [
             (name, values) if (name, values) in counts else (name, next(steps))
             for name, values in (lineup if requested else [*counts, *networks[: len(timed)]])
         ]
         why = f"{self.described(members)} for {lines}{note(share)}"
-        return Choice(BUDGET_MODEL, {"members": text_of(members)}, why)
+        return Choice(BUDGET_MODEL, self.with_threads({"members": text_of(members)}), why)
+
+    def member_options(self, candidate: Candidate, share: float) -> dict[str, Any]:
+        """Complete the options of a member: its steps, and how seldom it is evaluated."""
+        steps = candidate.scaled(share)
+        options = {**candidate.options, "max_steps": steps}
+        if "eval_interval" not in self.requested and candidate.least_interval > max(
+            10, steps // 20
+        ):
+            options["eval_interval"] = candidate.least_interval
+        return options
+
+    def with_threads(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Add the number of threads that was chosen, if it was not requested."""
+        chosen = {} if self.threads is None else {"threads": self.threads}
+        return {**options, **chosen}
 
     def fitting(self, kind: type[Model], size: Mapping[str, Any]) -> dict[str, Any]:
         """Complete a size's options with a dropout for this text; requested ones are left out."""
@@ -211,14 +241,34 @@ class BudgetPlanner:
     def timed(
         self, name: str, options: dict[str, Any], budget: float, known: Sequence[Candidate] = ()
     ) -> Candidate:
-        """Time a candidate in about `budget` seconds, unless an equal one is among `known`."""
+        """Time a candidate in about `budget` seconds, unless an equal one is among `known`.
+
+        The first one is timed with one thread, too: beside other work two threads that wait for
+        each other in every operation take many times as long as one.
+        """
         for other in known:
             if (other.name, other.options) == (name, options):
                 return other
+        if self.threads is None and self.requested.get("threads") is None:
+            self.threads = 1
+            alone = self._timed(name, options, budget / 2)
+            self.threads = parallel.training_threads()
+            if self.threads == 1:
+                return alone
+            together = self._timed(name, options, budget / 2)
+            if alone.step < together.step:
+                self.threads = 1
+                return alone
+            return together
+        return self._timed(name, options, budget)
+
+    def _timed(self, name: str, options: dict[str, Any], budget: float) -> Candidate:
+        """Time a candidate with the chosen number of threads."""
         groups = (get_model(name).Options, TrainingConfig, TextConfig)
         accepted = {key for group in groups for key in options_of(group)}
         requested = {key: value for key, value in self.requested.items() if key in accepted}
-        plan = Plan.make(name, {**requested, **options}, self.parts, "")
+        values = self.with_threads({**requested, **options})
+        plan = Plan.make(name, values, self.parts, "")
         model, step_seconds = initialize_model(plan), list[float]()
         before = started = time.monotonic()
         with contextlib.closing(fit(plan, model)) as events:

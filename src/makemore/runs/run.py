@@ -174,12 +174,26 @@ def _texts(body: bytes) -> Iterator[str]:
         start = end
 
 
+_BUDGET_KINDS: dict[str, tuple[type, ...]] = {"ends": (list,), "seconds": (float,)}
+
+
+def _sound_ends(ends: list[Any]) -> bool:
+    """Tell whether the moves of a schedule's end are lists of whole numbers in range."""
+    return all(
+        isinstance(move, list) and len(move) in (2, 3)
+        and all(type(number) is int and 0 <= number <= 10**9 for number in move)
+        for move in ends
+    )  # fmt: skip
+
+
 def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
     raw = parse_json(body, "state", folder)
     kinds: dict[str, tuple[type, ...]] = {
         "step": (int,), "best_step": (int,), "best_val": (float, type(None)), "waited": (int,),
         "finished": (bool,),
     }  # fmt: skip
+    if isinstance(raw, dict):  # those of a time budget
+        kinds |= {key: kind for key, kind in _BUDGET_KINDS.items() if key in raw}
     if not isinstance(raw, dict) or raw.keys() != kinds.keys():
         raise RunError("the state has other keys than makemore's", str(folder))
     if not all(type(raw[key]) in kind for key, kind in kinds.items()):
@@ -187,4 +201,6 @@ def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
     # Up to 2**53 a float is exact: other programs that read JSON see the same integer.
     if not all(0 <= raw[key] <= 2**53 for key in ("step", "best_step", "waited")):
         raise RunError("the state has a step out of range", str(folder))
+    if not _sound_ends(raw.get("ends", [])) or not 0 <= raw.get("seconds", 0.0) <= 1e9:
+        raise RunError("the state has no moves of the schedule", str(folder))
     return raw

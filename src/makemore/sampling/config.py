@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from makemore.options import option
 
@@ -44,8 +46,32 @@ class Filters:
 class SamplingConfig(Filters, Constraints):
     """Holds all options of `makemore sample`: filters, constraints and the two below."""
 
+    style: str | None = option(
+        None, "tidy: without unlikely symbols; plain: as the model has them; wild: unlikely ones "
+        "more often  [default: plain]",
+        choices=("tidy", "plain", "wild"),
+    )  # fmt: skip
     min_distance: int | None = option(
         None, "refuse lines fewer edits than this away from a line of the text", minimum=1,
         maximum=10,
     )  # fmt: skip
     exact: bool = option(False, "never draw by lookahead, which is faster but approximate")
+
+
+# The fewer lines were learned from, the more of what a model holds possible is noise.
+TIDY = ((1_000, 0.1), (10**12, 0.05))  # (training lines, min_p of lists with fewer)
+WILD_TEMPERATURE = 1.2
+
+
+def with_style(sampling: Mapping[str, Any], n_lines: int) -> dict[str, Any]:
+    """Replace `style` by the filters that it stands for, for a model of n_lines training lines.
+
+    Filters beside a style are applied with it: tidy with temperature=0.9 has both.
+    """
+    values = dict(sampling)
+    style = values.pop("style", None) or "plain"
+    filters = {
+        "tidy": {"min_p": next(min_p for lines, min_p in TIDY if n_lines < lines)},
+        "plain": {}, "wild": {"temperature": WILD_TEMPERATURE},
+    }[style]  # fmt: skip
+    return {**filters, **values}

@@ -5,6 +5,10 @@ more likely than its prefix. So once n lines are found, a prefix that is less li
 is left out, with all lines below it. A beam, which keeps only the K likeliest prefixes of each
 length, gives the first bound. Where more prefixes are open than memory allows, the least likely
 are dropped; lines that are likelier than the likeliest dropped prefix still have a proven rank.
+
+Lines are ranked by their nll a symbol or, if wished, in total. In total a short line is nearly
+always the likelier one: the likeliest names of a model are "S" and "Ma". A symbol, lines of all
+lengths compete; but ever likelier symbols may follow a prefix, so few ranks are proven.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ Ints = NDArray[np.int64]
 # Prefixes of one length that are kept: some hundred MB of a transformer's keys and values.
 MAX_OPEN_PREFIXES = 2**14
 MIN_BEAM = 256  # smallest width of the beam that gives the first bound
+SYMBOL_BEAM = 2**12  # width where lines are ranked by their nll a symbol
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class RankedLine:
 
     text: str
     origin: str
-    nll: float
+    nll: float  # of the whole line
+    nll_per_symbol: float
     proven: bool
 
 
@@ -49,12 +55,14 @@ class RankedLine:
 class BestLines:
     """Holds the likeliest lines found so far, the likeliest first.
 
-    logs: (n,) log p of each line, in nats
-    dropped: log p of the likeliest prefix that was dropped for memory; -inf if none was
+    logs: (n,) log p of each line, in nats; scores: (n,) what they are ranked by, log p in total or
+        a symbol
+    dropped: the highest score that a line after a dropped prefix may have; -inf if none was dropped
     """
 
     lines: Corpus
     logs: Floats
+    scores: Floats
     dropped: float = -np.inf
 
 
@@ -67,12 +75,14 @@ def top_lines(
     n: int,
     cap: int,
     beam: int | None = None,
+    total: bool = False,
 ) -> list[RankedLine]:
     """Find the n most likely lines under constraints, best first; new ones unless they say `all`.
 
     inputs: first input (the boundary or a label's id) -> probability that a line begins with it
     cap: symbols that a line may have at most
     beam: keep only so many prefixes of each length, which is faster and proves fewer ranks
+    total: rank by the nll of whole lines, not by that of a symbol
     Raises UsageError for a negative n or a beam below 1, Unsatisfiable where no line is allowed.
     """
     if n < 0 or (beam is not None and beam < 1):
@@ -83,14 +93,20 @@ def top_lines(
         """Say of each line (n,) whether it is new, or all lines are to be shown."""
         return (known.origins(lines.hashes()) == 0) | constraints.all
 
-    search = Search(model, vocabulary, automaton, inputs, accept)
+    search = Search(model, vocabulary, automaton, inputs, accept, total)
     best = search.beam_pass(n, beam) if beam else search.top(n)
     origins = known.origins(best.lines.hashes())
     # A line above the likeliest dropped prefix cannot have been overtaken by a line below that.
     return [
-        RankedLine(text, ORIGINS[origin], -float(log), bool(log > best.dropped))
-        for text, origin, log in zip(best.lines, origins, best.logs, strict=True)
-    ]
+        RankedLine(
+            text, ORIGINS[origin], -float(log),
+            -float(log) / (len(vocabulary.pieces(text)) + 1) if total else -float(score),
+            bool(score > best.dropped),
+        )
+        for text, origin, log, score in zip(
+            best.lines, origins, best.logs, best.scores, strict=True
+        )
+    ]  # fmt: skip
 
 
 class Search:
@@ -98,6 +114,7 @@ class Search:
 
     inputs: first input -> its probability: {boundary: 1}, or labels, and p is that of their mixture
     accept: lines (n,) -> (n,) whether each counts as a result
+    by_total: whether lines are ranked by the log p of whole lines, not by that of a symbol
     """
 
     def __init__(
@@ -107,27 +124,32 @@ class Search:
         automaton: Automaton,
         inputs: dict[int, float],
         accept: Callable[[Corpus], NDArray[np.bool_]],
+        by_total: bool = True,
     ) -> None:
         self.model, self.vocabulary, self.automaton = model, vocabulary, automaton
-        self.inputs, self.accept = inputs, accept
+        self.inputs, self.accept, self.by_total = inputs, accept, by_total
 
     def top(self, n: int, most_open: int = MAX_OPEN_PREFIXES) -> BestLines:
         """Find the n most likely lines; fewer where there are no more."""
+        if not self.by_total:  # no bound cuts a search that short lines do not win
+            return self.beam_pass(n, min(most_open, max(SYMBOL_BEAM, n)))
         width = min(most_open, max(MIN_BEAM, n))
         first = self.beam_pass(n, width)
         if first.dropped == -np.inf:
             return first  # nothing was dropped, so the beam saw every line
         # The n-th line of the beam is a lower bound of the n-th line of all.
-        bound = float(first.logs[n - 1]) if len(first.lines) == n else -np.inf
+        bound = float(first.scores[n - 1]) if len(first.lines) == n else -np.inf
         return self.beam_pass(n, most_open, bound)
 
     def beam_pass(self, n: int, width: int, bound: float = -np.inf) -> BestLines:
         """Extend prefixes length by length, the `width` likeliest of those above the bound.
 
-        bound: a log p that n lines are known to have or exceed; it rises as lines are found
+        bound: a score that n lines are known to have or exceed; it rises as lines are found
         """
         V, L = len(self.vocabulary), len(self.inputs)
-        best, dropped = BestLines(Corpus.exactly([]), np.zeros(0)), -np.inf
+        best, dropped = BestLines(Corpus.exactly([]), np.zeros(0), np.zeros(0)), -np.inf
+        # The best that may follow a prefix: symbols of probability 1, up to the longest line.
+        longest = 1 if self.by_total else self.automaton.max_length + 1
         if n == 0:
             return best
         ids = np.zeros((1, 0), dtype=np.int64)  # (G, position) the open prefixes; at first ""
@@ -140,13 +162,14 @@ class Search:
             total[~self.automaton.allowed(position, states)] = -np.inf
             best = self._add(best, ids, total[:, BOUNDARY], n)
             if len(best.logs) == n:
-                bound = max(bound, float(best.logs[-1]))
+                bound = max(bound, float(best.scores[-1]))
             total[:, BOUNDARY] = -np.inf  # what is left are prefixes to extend
             # A prefix equal to the bound stays: ties are broken by order, never by dropping.
-            codes = np.flatnonzero((total.ravel() >= bound - 1e-9) & (total.ravel() > -np.inf))
+            reachable = total.ravel() / longest
+            codes = np.flatnonzero((reachable >= bound - 1e-9) & (reachable > -np.inf))
             if len(codes) > width:
-                order = np.argsort(-total.ravel()[codes], kind="stable")
-                dropped = max(dropped, float(total.ravel()[codes[order[width]]]))
+                order = np.argsort(-reachable[codes], kind="stable")
+                dropped = max(dropped, float(reachable[codes[order[width]]]))
                 codes = np.sort(codes[order[:width]])
             if not len(codes):
                 break
@@ -161,8 +184,9 @@ class Search:
 
     def _add(self, best: BestLines, ids: Ints, logs: Floats, n: int) -> BestLines:
         """Merge the best lines with those that end here, ids (G, length), logs (G,): the n best."""
+        scores = logs / (1 if self.by_total else ids.shape[1] + 1)  # a line's end is a symbol, too
         # Only lines that beat the n-th are decoded and checked.
-        ended = np.flatnonzero(logs > (best.logs[-1] if len(best.logs) == n else -np.inf))
+        ended = np.flatnonzero(scores > (best.scores[-1] if len(best.scores) == n else -np.inf))
         if not len(ended):
             return best
         flat = ids[ended].ravel()
@@ -171,5 +195,6 @@ class Search:
         kept = np.flatnonzero(self.accept(lines))
         together = concatenate([best.lines, lines.take(kept)])
         logs = np.concatenate([best.logs, logs[ended[kept]]])
-        order = np.argsort(-logs, kind="stable")[:n]  # stable: of equals the shorter one is first
-        return BestLines(together.take(order), logs[order])
+        scores = np.concatenate([best.scores, scores[ended[kept]]])
+        order = np.argsort(-scores, kind="stable")[:n]  # stable: of equals the shorter one is first
+        return BestLines(together.take(order), logs[order], scores[order])

@@ -67,6 +67,10 @@ class TrainingConfig:
         0.5, "step schedule: fraction of the steps after which the learning rate is a tenth",
         minimum=0.0, maximum=1.0,
     )  # fmt: skip
+    ends: str = option(
+        "", "STEP:END/STEP:END: after STEP steps the schedule's end is moved to END, as a time "
+        "budget does; to take the same steps again",
+    )  # fmt: skip
     grad_clip: float | None = option(
         None, "largest norm of the gradient of all parameters: a longer one is scaled down to it",
         above=0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,13 +50,17 @@ class Progress:
     best_val: float | None = None  # nats a symbol; None if nothing was validated
     evaluations_since_best: int = 0  # compared with the option `patience`
     finished: bool = False  # all steps taken, or stopped early: there is nothing to resume
+    ends: list[list[int]] = field(default_factory=list)  # moves of the schedule's end (pace.py)
+    seconds: float = 0.0  # under a time budget: how much of it was used when this was saved
 
     def record(self) -> dict[str, Any]:
         """Return the values by the names that they have in a run directory.
 
         Example: {"step": 200, "best_step": 150, "best_val": 2.1, "waited": 1, "finished": False}
         """
-        return {_ON_DISK.get(name, name): value for name, value in asdict(self).items()}
+        record = {_ON_DISK.get(name, name): value for name, value in asdict(self).items()}
+        # Without a time budget a record has the keys that it always had.
+        return {key: value for key, value in record.items() if value or key not in _BUDGET}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Progress:
@@ -67,3 +71,4 @@ class Progress:
 
 # Field -> its name on disk since format 1. That one stays, so that runs of any age can be read.
 _ON_DISK = {"evaluations_since_best": "waited"}
+_BUDGET = ("ends", "seconds")  # only in runs under a time budget

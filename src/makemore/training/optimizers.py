@@ -229,7 +229,7 @@ def _tables(model: nn.Module) -> set[str]:
     }
 
 
-def lr_factor(recipe: TrainingConfig, step: int, max_steps: int) -> float:
+def lr_factor(recipe: TrainingConfig, step: float, max_steps: int) -> float:
     """Compute the learning rate of a step, counted from 0, as a factor of its peak (0 to 1).
 
     Example: the linear schedule over 4 steps has the factors 1, 0.75, 0.5 and 0.25.

@@ -6,6 +6,7 @@ nothing here prints or knows a file name. The clock is read only to know when to
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -32,6 +33,7 @@ from makemore.training.config import TrainingConfig
 from makemore.training.device import generator, one_thread_each, seeded
 from makemore.training.events import Evaluated, Event, Progress, Saved, Step
 from makemore.training.optimizers import lr_factor, make_optimizers, state_shapes
+from makemore.training.pace import Clock, Ends, end_of, position, read_ends
 from makemore.training.soft_targets import SoftTargets
 
 
@@ -42,18 +44,22 @@ def train_steps(
     recipe: TrainingConfig,
     start: int = 0,
     soft_targets: SoftTargets | None = None,
+    ends: Ends = (),
 ) -> Iterator[Step]:
     """Run the training loop: an optimizer step a batch, each yielded as a Step.
 
     batches: step, counted from 0 -> the (inputs, targets) of its groups; start: the first step
+    ends: where the schedule's end was moved to (pace.py); the caller may add to it between steps
     The gradients of a step stay in `parameter.grad` until the next step is asked for.
     """
     steps = recipe.max_steps or 1
     model.train()  # dropout on, and BatchNorm by the statistics of the batch
-    for step in range(start, steps):
+    for step in itertools.count(start):
+        if step >= end_of(ends, steps):
+            return
         # Schedule, batch and random numbers are functions of `step`: a training that starts here
         # again after an interruption takes the same steps as one that was never interrupted.
-        factor = lr_factor(recipe, step, steps)
+        factor = lr_factor(recipe, position(ends, step, steps), steps)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = group["peak"] * factor
         groups = batches(step)  # [(inputs, targets)], (B, T) each, or (N, block_size) and (N,)
@@ -144,6 +150,7 @@ class Trainer:
     ) -> None:
         self.model, self.recipe, self.progress = model, recipe, Progress()
         self.soft_targets = soft_targets
+        self.progress.ends = read_ends(recipe.ends)
         self.optimizers = make_optimizers(model, recipe)
         self.best = model.tensors()  # by validation loss; copies, which steps do not change
         self.resumed = False
@@ -204,7 +211,9 @@ class Trainer:
     def diverged(self, what: str) -> Diverged:
         """Make the error for a training that diverged, with its step and learning rate."""
         step, recipe = self.progress.step, self.recipe
-        factor = lr_factor(recipe, max(0, step - 1), recipe.max_steps or 1)  # of the step just done
+        steps, ends = recipe.max_steps or 1, self.progress.ends
+        # The factor of the step just done.
+        factor = lr_factor(recipe, position(ends, max(0, step - 1), steps), steps)
         return Diverged(
             f"training diverged: {what}",
             f"step {step}, learning rate {recipe.learning_rate * factor:g}",
@@ -218,37 +227,49 @@ def fit(
     losses: Losses,
     writer: Writer | None = None,
     stop: threading.Event | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[Event]:
     """Train to the recipe's last step: evaluate, keep the best weights, save, stop early.
 
     losses: computes the nll of train and val, in nats a symbol
     stop: once set, the current step is the last; it is saved, and the training can be resumed
+    clock: moves the end of the schedule, so that the training ends with its time
     Raises Diverged at the first loss or weight that is not finite.
     """
     recipe, progress, soft = training.recipe, training.progress, training.soft_targets
+    if clock:
+        clock.moves, clock.step = progress.ends, progress.step
     steps, every = recipe.max_steps or 1, recipe.eval_interval or 1
     saved_at = time.monotonic()  # the wall clock may be set back
     if not training.resumed:  # step 0, before any training: the loss should be near log V
         yield _evaluate(training, batches, losses)
-        yield from _save(training, writer)
+        yield from _save(training, writer, clock)
     done = progress.step
-    for event in train_steps(training.model, training.optimizers, batches, recipe, done, soft):
+    taken = train_steps(
+        training.model, training.optimizers, batches, recipe, done, soft, progress.ends
+    )
+    for event in taken:
         progress.step = event.step  # first, so that whoever reads the event finds it here, too
+        end = end_of(progress.ends, steps)
+        moved = clock.moved_end(event.step, end) if clock else None
+        if moved is not None:
+            progress.ends.append([event.step, moved])
+            end = moved
         if not math.isfinite(float(event.loss)):  # NaN never becomes a number again
             raise training.diverged("the loss is not finite")
         yield event
-        if event.step % every == 0 or event.step == steps:
+        if event.step % every == 0 or event.step == end:
             yield _evaluate(training, batches, losses)
-        if event.step == steps or _patience_is_over(training):
+        if event.step == end or _patience_is_over(training):
             break
         if stop is not None and stop.is_set():
-            yield from _save(training, writer)
+            yield from _save(training, writer, clock)
             return  # not finished: the same command goes on from this step
         if writer is not None and time.monotonic() - saved_at >= recipe.save_interval:
-            yield from _save(training, writer)
+            yield from _save(training, writer, clock)
             saved_at = time.monotonic()
     progress.finished = True  # saved with it: nobody resumes this run
-    yield from _save(training, writer)
+    yield from _save(training, writer, clock)
     training.model.load_tensors(training.best)  # the last weights may have overfitted
 
 
@@ -275,9 +296,11 @@ def _evaluate(training: Trainer, batches: Batches, losses: Losses) -> Evaluated:
     return Evaluated(progress.step, train, val, best)
 
 
-def _save(training: Trainer, writer: Writer | None) -> Iterator[Saved]:
+def _save(training: Trainer, writer: Writer | None, clock: Clock | None = None) -> Iterator[Saved]:
     if writer is None:
         return
+    if clock:  # committed, so that a training that is killed goes on with the time that is left
+        training.progress.seconds = round(clock.used, 3)
     state = training.state()
     training.check_finite(state)  # before the write: the last good checkpoint is not replaced
     if training.progress.best_val is None and training.progress.step:

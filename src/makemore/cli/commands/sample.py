@@ -13,6 +13,7 @@ from makemore.errors import UsageError
 from makemore.sampling import SamplingConfig
 
 if TYPE_CHECKING:
+    from makemore.api import MakeMore
     from makemore.sampling import Sample, Sampler
 
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
         click.Option(["--avoid"], metavar="FILE", help="refuse the lines of this file, too"),
         click.Option(["--remember"], is_flag=True, help="keep what is given out in DIR, and never "
                      "give it out again"),
-        click.Option(["--rank"], is_flag=True, help="show the likeliest first, with their nll"),
+        click.Option(["--rank"], is_flag=True, help="show the likeliest first, by their nll a "
+                     "symbol, in nats"),
+        click.Option(["--total"], is_flag=True, help="with --rank: by the nll of whole lines, "
+                     "which puts short ones first"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, capped, "
                      "exact, label"),
         plugin_option("the file of the run's own model"),
@@ -45,6 +49,8 @@ def command(**values: Any) -> int:
     from makemore.cli.loading import load_to_draw
 
     options = given_options(values, SamplingConfig)
+    if values["total"] and not values["rank"]:
+        raise UsageError("--total says how --rank sorts", "--total", "add --rank")
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
     maker = load_to_draw(values["dir"], options)
@@ -59,10 +65,11 @@ def command(**values: Any) -> int:
             note(f"--seed {seed}")
         lines = maker.drawn(sampler, values["n"])
         try:
-            for line in likeliest_first(lines) if values["rank"] else lines:
+            symbols = None if values["total"] else maker.vocabulary
+            for line in likeliest_first(lines, symbols) if values["rank"] else lines:
                 if issued:  # first recorded, then shown: after a kill none is given out twice
                     issued.add([line.text])
-                show(line, values)
+                show(line, values, maker)
         finally:  # also where fewer lines than N were found, which is an error
             note_how_drawn(sampler)
     return 0
@@ -72,12 +79,15 @@ def note_waiting() -> None:
     note("another sample --remember is drawing from this run: waiting for it")
 
 
-def show(line: Sample, values: dict[str, Any]) -> None:
+def show(line: Sample, values: dict[str, Any], maker: MakeMore) -> None:
     """Print a line in the form that the flags choose."""
     if values["json"]:
         result_json({key: value for key, value in line._asdict().items() if value is not None})
         return
-    shown = f"{line.nll:.4f}\t{line.text}" if values["rank"] else line.text
+    shown = line.text
+    if values["rank"]:
+        symbols = 1 if values["total"] else len(maker.vocabulary.pieces(line.text)) + 1
+        shown = f"{line.nll / symbols:.4f}\t{line.text}"
     if values["all"]:
         shown += f"\t{line.origin}{' capped' if line.capped else ''}"
         shown += f"\t{line.label}" if line.label is not None else ""

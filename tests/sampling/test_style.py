@@ -1,0 +1,78 @@
+"""config.py: styles are filters, and tidy goes by the size of the list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from makemore import MakeMore
+from makemore.errors import UsageError
+from makemore.sampling.config import TIDY, WILD_TEMPERATURE, with_style
+from makemore.text.builtin_lists import builtin_names
+
+
+@pytest.mark.parametrize(
+    ("given", "lines", "expected"),
+    [
+        ({}, 100, {}),
+        ({"style": None, "prefix": "a"}, 100, {"prefix": "a"}),
+        ({"style": "tidy"}, 100, {"min_p": TIDY[0][1]}),
+        ({"style": "plain"}, 100, {}),
+        ({"style": "wild"}, 100, {"temperature": WILD_TEMPERATURE}),
+        ({"style": "tidy"}, 10**6, {"min_p": TIDY[-1][1]}),
+        ({"style": "tidy", "temperature": 0.9}, 100, {"min_p": TIDY[0][1], "temperature": 0.9}),
+        ({"style": "tidy", "min_p": 0.3}, 100, {"min_p": 0.3}),
+    ],
+    ids=str,
+)
+def test_a_style_is_its_filters(
+    given: dict[str, Any], lines: int, expected: dict[str, Any]
+) -> None:
+    assert with_style(given, lines) == expected
+
+
+def test_the_more_lines_the_less_is_left_out() -> None:
+    sizes, min_ps = zip(*TIDY, strict=True)
+    assert list(sizes) == sorted(sizes) and list(min_ps) == sorted(min_ps, reverse=True)
+
+
+@pytest.fixture(scope="module")
+def maker() -> MakeMore:
+    return MakeMore("ngram", order=4).fit(builtin_names()[::20])
+
+
+def test_a_model_is_drawn_from_in_a_style(maker: MakeMore) -> None:
+    tidy = maker.sample(50, 3, style="tidy")
+    assert tidy == maker.sample(50, 3, min_p=TIDY[0][1])
+    plain = maker.sample(50, 3)
+    assert plain == maker.sample(50, 3, style="plain") != tidy
+    assert maker.score(tidy) > maker.score(plain) > maker.score(maker.sample(50, 3, style="wild"))
+    with pytest.raises(UsageError, match="choose one of tidy, plain, wild"):
+        maker.sample(1, style="neat")
+
+
+def test_ranks_are_by_nll_a_symbol_and_in_total_if_asked(maker: MakeMore) -> None:
+    lines = list(maker.samples(40, 1, rank=True))
+    each = [line.nll / (len(line.text) + 1) for line in lines]
+    assert each == sorted(each)
+    total = [line.nll for line in maker.samples(40, 1, rank=True, total=True)]
+    assert total == sorted(total) and sorted(line.nll for line in lines) == total
+
+
+def test_top_by_symbol_finds_what_a_full_search_finds() -> None:
+    maker = MakeMore("ngram", order=2).fit(["ab", "ba", "aab", "bbab"] * 2)
+    found = maker.top(12, all=True)  # lines of 4 symbols at most: the beam holds all prefixes
+    every = [
+        "".join("ab"[n >> i & 1] for i in range(length))
+        for length in range(1, 5)
+        for n in range(2**length)
+    ]
+    scores = -maker.score_samples(every) / np.array([len(text) + 1 for text in every])
+    best = np.sort(scores)[:12]
+    np.testing.assert_allclose([line.nll_per_symbol for line in found], best, rtol=1e-6)
+    assert all(line.proven for line in found)
+    assert [line.nll for line in maker.top(5, total=True)] == sorted(
+        line.nll for line in maker.top(5, total=True)
+    )
