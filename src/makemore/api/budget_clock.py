@@ -9,6 +9,7 @@ from typing import Any
 
 from makemore.api.members import members_of, text_of
 from makemore.api.plan import Plan, recipe_steps
+from makemore.models import CountModel
 from makemore.options import options_of
 from makemore.runs import Run
 from makemore.training.pace import Clock, write_ends
@@ -23,11 +24,12 @@ TOO_SHORT = 0.3  # of what a member was planned to take: with less time left it 
 class BudgetClock:
     """Measures a time budget from `began`, monotonic seconds.
 
-    limit: its seconds; a training that goes on began earlier, by what was used and committed
+    limit: its seconds; before: those that earlier calls had used, up to what they committed
     """
 
     limit: float
     began: float
+    before: float = 0.0
     now: Callable[[], float] = time.monotonic
 
     @classmethod
@@ -40,7 +42,12 @@ class BudgetClock:
         """
         limit = plan.config.asked.get("time")
         used = progress.get("seconds", 0.0) if progress else 0.0
-        return None if limit is None else cls(float(limit), began - used)
+        return None if limit is None else cls(float(limit), began - used, used)
+
+    def count_from(self, used: float) -> None:
+        """Count on from these seconds, if earlier calls had used more than was known so far."""
+        more = max(0.0, used - self.before)
+        self.began, self.before = self.began - more, self.before + more
 
     @property
     def used(self) -> float:
@@ -52,20 +59,20 @@ class BudgetClock:
         """Return the seconds that are left to train in."""
         return max(0.0, KEPT * self.limit - LAST_SECONDS - self.used)
 
-    def whole(self, plan: Plan) -> Clock:
-        """Make the clock of a model that trains alone."""
-        return Clock(self.now() + self.left, most_steps(plan), self.began, self.now)
+    def is_enough(self, plans: Sequence[Plan]) -> bool:
+        """Tell whether the time that is left is worth beginning the first of these members."""
+        return self.left >= TOO_SHORT * self.limit * first_share(plans)
 
-    def member(self, plans: Sequence[Plan]) -> Clock | None:
-        """Make the clock of the first of these members; None if too little time is left for it.
+    def of_first(self, plans: Sequence[Plan]) -> Clock:
+        """Make the clock of the first of these members, which leaves time for the others."""
+        deadline = self.now() + self.left * first_share(plans)
+        return Clock(deadline, most_steps(plans[0]), self.began, self.now)
 
-        What is left is divided by the members' planned steps, and larger ones get more.
-        """
-        costs = [cost(plan) for plan in plans]
-        seconds = self.left * costs[0] / max(1e-9, sum(costs))
-        if self.left < TOO_SHORT * self.limit * costs[0] / max(1e-9, sum(costs)):
-            return None
-        return Clock(self.now() + seconds, most_steps(plans[0]), self.began, self.now)
+
+def first_share(plans: Sequence[Plan]) -> float:
+    """Compute which fraction of all costs is the first plan's; 0 if it counts."""
+    costs = [cost(plan) for plan in plans]
+    return costs[0] / (sum(costs) or 1.0)
 
 
 def most_steps(plan: Plan) -> int:
@@ -74,9 +81,7 @@ def most_steps(plan: Plan) -> int:
 
 
 def cost(plan: Plan) -> float:
-    """Estimate what a member costs, in no unit: steps times the root of its size; counts are 0."""
-    from makemore.models import CountModel
-
+    """Estimate what a member costs, in no unit: steps by width and depth; counts are 0."""
     if issubclass(plan.kind, CountModel):
         return 0.0
     width = getattr(plan.options, "n_embd", 64) * getattr(plan.options, "n_layer", 4) ** 0.5

@@ -111,9 +111,7 @@ class MakeMore(FittedModel):
         # A time is counted from the start of this call: cleaning and splitting took some of it.
         plan, _ = make_plan(parts, self.model, requested, "lines", seconds, began)
         self.begin(plan)
-        for _ in self.training(
-            clock=self.clock(began)
-        ):  # a generator: each event that is consumed trains on
+        for _ in self.training(clock=self.clock(began)):  # each event that is consumed trains on
             pass
         return self
 

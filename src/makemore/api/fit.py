@@ -40,27 +40,35 @@ def fit(
     writer: RunWriter | None = None,
     run: Run | None = None,
     stop: threading.Event | None = None,
-    clock: BudgetClock | None = None,
-    member_clock: Clock | None = None,
+    budget: BudgetClock | None = None,
 ) -> Generator[Event, None, None]:
     """Train a model with initial weights, or go on with `run`; yields Step, Evaluated and Saved.
 
     writer: writes a run directory; without one nothing is written. run: the run in that directory,
     None to create it; stop: once set, the current step is the last one.
-    clock: of a time budget, which ends the training; member_clock: of an ensemble's member
+    budget: the clock of a time budget, which ends the training
     """
+    if plan.kind.is_ensemble:
+        from makemore.models.ensemble import Ensemble
+
+        assert isinstance(model, Ensemble)  # noqa: S101 (the only class with is_ensemble)
+        yield from fit_ensemble(plan, model, writer, run, stop, budget)
+    else:
+        clock = budget.of_first([plan]) if budget else None
+        yield from _fit_one(plan, model, writer, run, stop, clock)
+
+
+def _fit_one(
+    plan: Plan, model: Model, writer: RunWriter | None, run: Run | None,
+    stop: threading.Event | None, clock: Clock | None,
+) -> Iterator[Event]:  # fmt: skip
+    """Train one model, by counting or by steps; arguments as in `fit`."""
     if writer is not None and run is None:
         writer.create(plan.config, plan.vocabulary, plan.split)
     if isinstance(model, CountModel):
         yield from _count(plan, model, writer)
-    elif plan.kind.is_ensemble:
-        from makemore.models.ensemble import Ensemble
-
-        assert isinstance(model, Ensemble)  # noqa: S101 (the only class with is_ensemble)
-        yield from fit_ensemble(plan, model, writer, run, stop, clock)
     else:
-        ending = member_clock or (clock.whole(plan) if clock else None)
-        yield from _by_steps(plan, model, writer, run, stop, ending)
+        yield from _by_steps(plan, model, writer, run, stop, clock)
 
 
 # -- an ensemble: member after member -------------------------------------------------------------
@@ -84,6 +92,9 @@ def fit_ensemble(
     # logs: of each finished member, its log-probabilities of the validation lines (N, V).
     plans, logs = plan.member_plans(), list[NDArray[np.float32]]()
     done, moves = 0, list[list[int]]()  # steps taken; moved ends: member, step, end
+    val = run.progress["best_val"] if run else None
+    if writer is not None and run is None:
+        writer.create(plan.config, plan.vocabulary, plan.split)
     if run is not None:
         done, moves = run.progress["step"], [*run.progress.get("ends", [])]
         model.load_tensors(run.weights)
@@ -94,14 +105,13 @@ def fit_ensemble(
         if writer is not None:  # a kill may have come before a finished member was removed
             writer.remove_members(range(number))
         member = initialize_model(plans[number])
-        clock = budget.member(plans[number:]) if budget and not _counts(plans[number]) else None
-        if budget and clock is None and not _counts(plans[number]) and logs:
+        if budget and logs and not budget.is_enough(plans[number:]):
             break
         if number == 0:  # previews while the first member learns are drawn from it
             model.take_over(0, member)
             model.weights[:, 0] = 1.0
         taken = MemberSteps()
-        for event in _fit_member(plans[number], member, writer, number, stop, clock, taken):
+        for event in _fit_member(plans[number:], member, writer, number, stop, budget, taken):
             if not is_duplicate_report(event, number, member):
                 yield _shift_steps(event, done)
         if stop is not None and stop.is_set():
@@ -110,11 +120,12 @@ def fit_ensemble(
         done += taken.step
         moves.extend([number, *move] for move in taken.moves)
         report = _evaluated(plan, model, done)
+        val = report.val
         yield report
         last = number + 1 == len(plans)
-        yield from _commit(writer, model, done, report.val, last, moves, budget)
+        yield from _commit(writer, model, done, val, last, moves, budget)
     if len(logs) < len(plans):  # no time for the others
-        yield from _commit(writer, model, done, losses(plan, model)[1], True, moves, budget)
+        yield from _commit(writer, model, done, val, True, moves, budget)
     if writer is not None:
         writer.remove_members(range(len(plans)))
 
@@ -132,11 +143,6 @@ class MemberSteps:
             self.step = event.step
             yield event
         self.moves = clock.moves if clock else []
-
-
-def _counts(plan: Plan) -> bool:
-    """Tell whether a member counts, which takes no time that a clock would have to divide."""
-    return issubclass(plan.kind, CountModel)
 
 
 def _begin_ensemble(plan: Plan, model: Ensemble, writer: RunWriter | None) -> Iterator[Event]:
@@ -157,19 +163,24 @@ def _add_member(
 
 
 def _fit_member(
-    plan: Plan,
+    plans: list[Plan],
     model: Model,
     writer: RunWriter | None,
     number: int,
     stop: threading.Event | None,
-    clock: Clock | None,
+    budget: BudgetClock | None,
     taken: MemberSteps,
 ) -> Iterator[Event]:
-    """Train one member, or go on with it; one that has finished before is only loaded."""
+    """Train one member, or go on with it; one that has finished before is only loaded.
+
+    plans: of this member and of those after it, which need time, too
+    """
     from makemore.training import Saved
 
+    plan = plans[0]
     if writer is None:
-        yield from taken.counted(fit(plan, model, None, None, stop, None, clock), clock)
+        clock = budget.of_first(plans) if budget else None
+        yield from taken.counted(_fit_one(plan, model, None, None, stop, clock), clock)
         return
     with writer.member(number) as member_writer:
         run = member_writer.resume() if member_writer.manifest is not None else None
@@ -179,7 +190,10 @@ def _fit_member(
             model.load_tensors(run.weights)
             taken.step, taken.moves = run.progress["step"], run.progress.get("ends", [])
             return
-        events = fit(plan, model, member_writer, run, stop, None, clock)
+        if budget and run is not None:  # it was saved after the ensemble was
+            budget.count_from(run.progress.get("seconds", 0.0))
+        clock = budget.of_first(plans) if budget else None
+        events = _fit_one(plan, model, member_writer, run, stop, clock)
         for event in taken.counted(events, clock):
             if isinstance(event, Saved):
                 # Logs are the ensemble's. These steps will not be repeated, so keep their entries.

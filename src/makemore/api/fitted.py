@@ -109,7 +109,7 @@ class FittedModel:
         """
         make(SamplingConfig, sampling)  # checked as they were given
         plan, avoid = self._plan, corpus_to_avoid(avoid)
-        options = make(SamplingConfig, with_style(sampling, len(plan.split.train)))
+        options = make(SamplingConfig, with_style(sampling))
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
@@ -219,9 +219,8 @@ class FittedModel:
         avoid: lines to reject, too; rank: sort by nll a symbol, the lowest first (total: by that
         of whole lines, which puts short ones first)
         remember: record the lines in the run directory, and never issue them again from there
-        sampling: style (tidy, plain, wild), temperature, top_k,
-        top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
-        min_distance, label, exact, all
+        sampling: style (tidy, plain, wild), temperature, top_k, top_p, min_p, prefix, suffix,
+        contains, exclude, pattern, min_length, max_length, min_distance, label, exact, all
         Raises UsageError, and Unsatisfiable where no further lines are found.
         """
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line

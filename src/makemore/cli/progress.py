@@ -80,6 +80,8 @@ class ProgressView:
 
     def __init__(self, maker: MakeMore) -> None:
         self.steps = maker.plan_.recipe.max_steps or 1 if maker.plan_ else 1
+        # Under a time budget the last step is only planned, and the clock may move it.
+        self.planned = "about " if maker.plan_ and "time" in maker.plan_.config.asked else ""
         # log V is the loss of guessing evenly among V symbols; 1.5 leaves room for a bad start.
         self.worse_than_guessing = 1.5 * math.log(len(maker.vocabulary))
         self.began, self.symbols, self.speed = time.monotonic(), 0, 0.0
@@ -122,7 +124,9 @@ class ProgressView:
         left = (time.monotonic() - self.began) / done * (self.steps - event.step) if done > 0 else 0
         val = "" if event.val is None else f"  val {event.val:.4f}{' (best)' if event.best else ''}"
         speed = f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if left >= 1 else ""
-        self.say(f"step {event.step}/{self.steps}  train {event.train:.4f}{val}{speed}")
+        self.say(
+            f"step {event.step}/{self.planned}{self.steps}  train {event.train:.4f}{val}{speed}"
+        )
         self.last = event
 
     def preview(self, lines: list[str]) -> None:

@@ -58,20 +58,19 @@ class SamplingConfig(Filters, Constraints):
     exact: bool = option(False, "never draw by lookahead, which is faster but approximate")
 
 
-# The fewer lines were learned from, the more of what a model holds possible is noise.
-TIDY = ((1_000, 0.1), (10**12, 0.05))  # (training lines, min_p of lists with fewer)
+# Of draws from 300 names, 51 % were plausible plainly and 82 % with this (a transformer); but of
+# distinct triples of letters there were a third fewer.
+TIDY_MIN_P = 0.1
 WILD_TEMPERATURE = 1.2
+STYLES: dict[str, dict[str, float]] = {
+    "tidy": {"min_p": TIDY_MIN_P}, "plain": {}, "wild": {"temperature": WILD_TEMPERATURE},
+}  # fmt: skip
 
 
-def with_style(sampling: Mapping[str, Any], n_lines: int) -> dict[str, Any]:
-    """Replace `style` by the filters that it stands for, for a model of n_lines training lines.
+def with_style(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace `style` by the filters that it stands for.
 
     Filters beside a style are applied with it: tidy with temperature=0.9 has both.
     """
     values = dict(sampling)
-    style = values.pop("style", None) or "plain"
-    filters = {
-        "tidy": {"min_p": next(min_p for lines, min_p in TIDY if n_lines < lines)},
-        "plain": {}, "wild": {"temperature": WILD_TEMPERATURE},
-    }[style]  # fmt: skip
-    return {**filters, **values}
+    return {**STYLES[values.pop("style", None) or "plain"], **values}
