@@ -41,7 +41,7 @@ class Timed:
 
     def draw(self, seed: int) -> None:
         began = time.perf_counter()
-        self.sampler = self.maker.sampler(seed, **self.sampling)
+        self.sampler = self.maker.sampler(seed, style="plain", **self.sampling)
         try:
             for _ in self.maker.drawn(self.sampler, self.n):
                 pass

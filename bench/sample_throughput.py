@@ -28,7 +28,7 @@ SHORT = {20: 2, 1_000: 1}
 def draw(maker: MakeMore, n: int, seed: int) -> tuple[float, list[str], Sampler]:
     """Seconds, the lines, and what drew them."""
     began = time.perf_counter()
-    sampler = maker.sampler(seed)
+    sampler = maker.sampler(seed, style="plain")
     lines = [text for some in maker.rounds(sampler, n) for text in some.texts]
     return time.perf_counter() - began, lines, sampler
 

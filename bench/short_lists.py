@@ -1,7 +1,7 @@
 """Quality from short lists: how real are the lines of a model that learned from 60 or 300 lines?
 
     python bench/short_lists.py --log short.jsonl [--json OUT] [--names names.txt]
-    python bench/short_lists.py --ways default,ngram --min-p 0,0.05,0.1 --sizes 60,300 --seeds 3
+    python bench/short_lists.py --ways default,ngram --min-p 0,0.05,default --sizes 60,300 --seeds 3
     python bench/short_lists.py --tune --kinds "Dutch places,Czech words"    to choose defaults by
     python bench/short_lists.py --list --sizes 60,300,1000,5000              the kinds, no fits
 
@@ -52,7 +52,7 @@ class Way(NamedTuple):
     draw: dict[str, Any]
 
 
-MIXTURE = "ngram order=3, ngram order=5, ngram, ngram order=9, transformer"
+MIXTURE = "ngram order=3, ngram order=5, ngram, ngram order=9, transformer"  # as --time had it
 WAYS = {
     "default": Way({}, {}),
     "transformer": Way({"model": "transformer"}, {}),
@@ -96,6 +96,13 @@ def known_test(parts: Cut) -> list[str]:
     """The test lines without a character that the train list lacks: the same for all ways."""
     known = set("".join(parts.train))
     return [line for line in parts.test if known.issuperset(line)]
+
+
+def manner(word: str) -> tuple[str, dict[str, Any]]:
+    """A word of --min-p -> its label and the keywords of a draw."""
+    if word == "default":
+        return word, {}
+    return (f"min_p {word}", {"min_p": float(word)}) if float(word) else ("raw", {"style": "plain"})
 
 
 class Request(NamedTuple):
@@ -188,7 +195,8 @@ def main(arguments: list[str] | None = None) -> None:
     flags.add_argument("--tune", action="store_true", help="the kinds that defaults are chosen by")
     flags.add_argument("--kinds", default="all", help="comma-separated")
     flags.add_argument("--ways", default=",".join(WAYS), help="comma-separated")
-    flags.add_argument("--min-p", default="0,0.05,0.1", help="of the draws; 0: no keyword at all")
+    flags.add_argument("--min-p", default="0,default", help="of the draws; 0: raw; default: the "
+                       "style that `makemore sample` has for so many lines")  # fmt: skip
     flags.add_argument("--sizes", default="60,300", help="lines of the train lists")
     flags.add_argument("--seeds", type=int, default=3, help="how many: 0, 1, ...")
     flags.add_argument("--draws", type=int, default=500, help="lines to judge of each fit")
@@ -201,7 +209,7 @@ def run(options: argparse.Namespace) -> None:
     """Measure what is not in the log; then the table of all that was wanted."""
     if options.short:
         options.kinds, options.ways, options.sizes = "English words,Greek places", "ngram", "60"
-        options.tune, options.seeds, options.draws, options.min_p = False, 1, 40, "0,0.1"
+        options.tune, options.seeds, options.draws, options.min_p = False, 1, 40, "0,default"
     names = options.names or os.environ.get("MAKEMORE_NAMES")
     kinds = kinds_of(options.tune, names, options.kinds)
     sizes, ways = [int(size) for size in options.sizes.split(",")], options.ways.split(",")
@@ -212,8 +220,7 @@ def run(options: argparse.Namespace) -> None:
             fitting = [size for size in sizes if has_room(len(lines), size)]
             print(f"{kind}: {len(lines):,} lines, train lists of {fitting}")
         return
-    how = {f"min_p {p}" if float(p) else "raw": {"min_p": float(p)} if float(p) else {}
-           for p in options.min_p.split(",")}  # fmt: skip
+    how = dict(manner(word) for word in options.min_p.split(","))
     threads = {"threads": threads_of(options)} if threads_of(options) else {}
     bench, log, entries = Bench("short_lists", options), Log(options.log), list[Row]()
     bench.settings = {

@@ -27,7 +27,7 @@ PICTURE = Path(__file__).resolve().parent / "terminal.svg"
 WIDTH = 94
 COMMANDS = (
     "makemore names.txt --max-steps 240 --eval-interval 80",
-    "makemore sample runs/names-transformer -n 5 --prefix Mar",
+    "makemore sample runs/names -n 5 --prefix Mar",
 )
 # The fonts that machines have: a picture in a README may load none.
 FONTS = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"

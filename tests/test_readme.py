@@ -76,10 +76,10 @@ TYPED = {
 # What a line gets beside its own words so that it takes a second; most need nothing.
 FEW = "--max-steps 3 --eval-interval 3 --batch-size 16 --threads 1 --device cpu"
 SMALL = f"{FEW} --n-layer 1 --n-head 2 --n-embd 8"
-RUN = "runs/list-transformer"
+RUN = "runs/list"
 QUICK = {
-    "makemore list.txt": SMALL,
-    "makemore people.txt --labels": SMALL,
+    "makemore list.txt": FEW,
+    "makemore people.txt --labels": FEW,
     "makemore people.csv --label-column origin -o runs/table": SMALL,
     "makemore fetch names": "--url {url}/names.txt",
     "makemore -i names.txt -o names":

@@ -336,7 +336,8 @@ def test_the_command_says_what_score_says(call: Call, explain: Call, folder, nam
 
 def test_the_command_shows_a_draw(call: Call, explain: Call, folder) -> None:
     shown = explain("ngram", "--seed", "5")
-    line = call("sample", folder("ngram"), "--seed", "5", "--all", "-n", "1").stdout.split("\t")[0]
+    plain = ("--seed", "5", "--all", "-n", "1", "--style", "plain")
+    line = call("sample", folder("ngram"), *plain).stdout.split("\t")[0]
     begun = [line[:length] for length in range(1, len(line) + 1)]
     assert shown.stdout.splitlines()[0] == " → ".join(["...", *begun, "."])
     assert shown.stdout.splitlines()[-1].startswith(f"{line}: ")

@@ -200,7 +200,7 @@ def test_lines_to_avoid_are_given_as_strings(loaded: MakeMore) -> None:
 
 def test_rank_gives_the_likeliest_first(loaded: MakeMore) -> None:
     lines = list(loaded.samples(20, 3, rank=True))
-    each = [line.nll / (len(line.text) + 1) for line in lines]  # a symbol, the end is one, too
+    each = [line.nll / (len(line.text) + 1) for line in lines]
     assert each == sorted(each)
     assert {line.text for line in lines} == {*loaded.sample(20, 3)}
     assert loaded.sample(20, 3, rank=True) == [line.text for line in lines]

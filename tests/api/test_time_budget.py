@@ -16,10 +16,9 @@ from conftest import Call
 from makemore import MakeMore
 from makemore.api import time_budget
 from makemore.api.budget_clock import replay_options
+from makemore.api.lineup import COUNTS, SHORT
 from makemore.api.members import members_of
 from makemore.api.time_budget import (
-    COUNTS,
-    LINEUP,
     MOST_SHARE,
     USED,
     BudgetPlanner,
@@ -111,7 +110,7 @@ def test_more_time_gives_more_members_and_all_of_it_is_used(speeds: dict[str, fl
         assert choice.model == "ensemble" and members[: len(COUNTS)] == members_of(
             ", ".join(COUNTS)
         )
-        learning, names = members[len(COUNTS) :], [each.split()[0] for each in LINEUP]
+        learning, names = members[len(COUNTS) :], [each.split()[0] for each in SHORT]
         assert [name for name, _ in learning] == names[: len(learning)]
         cost = sum(
             own["max_steps"] * speeds[name] * (own.get("n_embd", 64) / 64) ** 2
@@ -120,7 +119,7 @@ def test_more_time_gives_more_members_and_all_of_it_is_used(speeds: dict[str, fl
         assert cost <= USED * limit
         assert cost > (USED - 0.03) * limit or "by heart" in choice.why
         counts.append(len(learning))
-    assert counts[0] == 1 and counts == sorted(counts) and counts[-1] == len(LINEUP)
+    assert counts[0] == 1 and counts == sorted(counts) and counts[-1] == len(SHORT)
 
 
 def test_little_time_or_text_is_for_counts() -> None:
@@ -130,7 +129,7 @@ def test_little_time_or_text_is_for_counts() -> None:
 
 
 def test_a_model_that_takes_too_long_leaves_the_counts(speeds: dict[str, float]) -> None:
-    speeds["transformer"] = 10.0
+    speeds.update(dict.fromkeys(speeds, 10.0))
     assert chosen(60).model == "ngram"
     assert chosen(60, "transformer").options["max_steps"] == 5  # it was typed
 

@@ -103,8 +103,9 @@ def on_terminal(cwd: Path, *arguments: str | Path, **variables: str) -> str:
 def test_control_characters_are_escaped_on_a_terminal_and_exact_in_a_pipe(
     cli: Cli, strange: Path, tmp_path: Path
 ) -> None:
-    shown = on_terminal(tmp_path, "sample", strange, "-n", "60", "--seed", "1")
-    exact = cli("sample", strange, "-n", "60", "--seed", "1").stdout
+    drawn = ("-n", "60", "--seed", "1", "--style", "plain")
+    shown = on_terminal(tmp_path, "sample", strange, *drawn)
+    exact = cli("sample", strange, *drawn).stdout
     assert {"\x1b", "\x07", "\u202e"} & set(exact) and "\\x1b" not in exact
     lines = shown.replace("\r\n", "\n")
     assert not {"\x1b", "\x07", "\x00", "\r", "\u202e", "\u2028", "\x85"} & set(lines)

@@ -234,11 +234,11 @@ def test_71_and_72_temperature(few_names: Path, call: Call) -> None:
 
 
 def test_73_limits_that_limit_and_those_that_do_not(few_names: Path, call: Call) -> None:
-    plain = drawn(call, few_names, "-n", "50")
+    plain = drawn(call, few_names, "-n", "50", "--style", "plain")
     size = str(len(Run.load(few_names).vocabulary))
     for option in (
         ("--top-k", size), ("--top-k", str(10**18)), ("--top-k", "none"), ("--top-p", "1"),
-        ("--min-p", "0"), ("--prefix", ""),
+        ("--min-p", "0"), ("--style", "plain", "--prefix", ""),
     ):  # fmt: skip
         assert drawn(call, few_names, "-n", "50", *option) == plain
     greedy = drawn(call, few_names, "-n", "5", "--temperature", "0")
@@ -256,14 +256,18 @@ def test_74_a_billion_lines_stream_and_end_on_an_interrupt(few_names: Path) -> N
     command = [SCRIPT, "sample", few_names, "-n", "1000000000", "--all"]
     with open(os.devnull, "wb") as nowhere:
         process = subprocess.Popen(command, stdout=nowhere, stderr=subprocess.PIPE)
-        assert process.stderr is not None and process.stderr.readline().startswith(b"makemore: --s")
-        time.sleep(0.3)  # it draws
-        before = memory(process.pid)
-        time.sleep(0.5)
-        after = memory(process.pid)
-        process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        errors = process.communicate(timeout=20)[1]
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(b"makemore: --s")
+            time.sleep(0.3)  # it draws
+            before = memory(process.pid)
+            time.sleep(0.5)
+            after = memory(process.pid)
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            errors = process.communicate(timeout=20)[1]
+        finally:
+            process.kill()  # it would draw for hours: where signals are ignored, too
     assert process.returncode == 130 and time.monotonic() - began < 5
     assert b"Traceback" not in errors and after - before < 20 * 2**20
 

@@ -88,8 +88,8 @@ def test_a_row_is_what_the_estimator_says() -> None:
         assert getattr(row, part) == maker.report(part)["nll"]
     assert row.bits == maker.report("val")["bits"] == pytest.approx((row.val or 0) / math.log(2))
     assert row.parameters == maker.n_parameters
-    assert row.samples == maker.sample(12, 0)
-    draws = [line.text for line in maker.samples(50, 0, all=True)]
+    assert row.samples == maker.sample(12, 0, style="plain")
+    draws = [line.text for line in maker.samples(50, 0, all=True, style="plain")]
     assert sum(row.shares.values()) == pytest.approx(1)
     assert row.shares["copied"] == sum(text in LINES for text in draws) / 50
     assert row.seconds is not None and row.seconds > 0
@@ -97,8 +97,8 @@ def test_a_row_is_what_the_estimator_says() -> None:
 
 def test_the_shares_are_counted_by_hand() -> None:
     class Lines:
-        def samples(self, n: int, seed: int, all: bool) -> Any:
-            assert (n, seed, all) == (50, 0, True)
+        def samples(self, n: int, seed: int, all: bool, style: str) -> Any:
+            assert (n, seed, all, style) == (50, 0, True, "plain")
             drawn = [("ab", "new", False)] * 3 + [("kala", "val", False)] * 2
             drawn += [("", "new", False), ("abab", "new", True)] + [("b", "new", False)]
             for text, origin, capped in drawn:

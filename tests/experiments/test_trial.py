@@ -141,9 +141,12 @@ def test_a_trial_says_what_the_same_training_says() -> None:
     assert found["last"] == {"train": events[-1].train, "val": events[-1].val}
     assert (found["steps"], found["parameters"]) == (10, maker.n_parameters)
     assert found["best_step"] in (0, 10) and found["nll_unseen"] is None
-    drawn = list(maker.samples(1000, 0, all=True))
+    drawn = list(maker.samples(1000, 0, all=True, style="plain"))
     assert found["copied"] == sum(line.text in set(PARTS.train) for line in drawn) / 1000
-    assert found["names"] == maker.sample(20, random_state=0) and len(found["names"]) == 20
+    assert (
+        found["names"] == maker.sample(20, random_state=0, style="plain")
+        and len(found["names"]) == 20
+    )
     assert not set(found["names"]) & set(LINES)
     again = run_trial("mlp", TINY, PARTS)
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
@@ -155,7 +158,7 @@ def test_names_are_new_to_the_lines_that_were_left_out_too() -> None:
     maker = MakeMore("ngram")
     maker.begin(plan_of("ngram", {"order": 4, "data": 0.5}, PARTS))
     list(maker.training())
-    drawn = [line.text for line in maker.samples(1000, 0, all=True)]
+    drawn = [line.text for line in maker.samples(1000, 0, all=True, style="plain")]
     assert found["copied"] == sum(line in half for line in drawn) / 1000
     assert found["copied"] < sum(line in set(LINES) for line in drawn) / 1000
     assert found["names"] and not set(found["names"]) & set(LINES)

@@ -65,8 +65,10 @@ def test_a_second_and_a_third_call_repeat_nothing(
 def test_at_a_distance_lines_keep_it_to_what_was_given_before(run: Path, call: Call) -> None:
     from rapidfuzz.distance import Levenshtein
 
+    apart = ("--min-distance", "2", "--remember", "--style", "plain")
+
     def draw(seed: int) -> list[str]:
-        ended = call("sample", run, "-n", "30", "--seed", seed, "--min-distance", "2", "--remember")
+        ended = call("sample", run, "-n", "30", "--seed", seed, *apart)
         assert ended.returncode == 0 and "lines refused: too near" in ended.stderr
         return ended.stdout.splitlines()
 

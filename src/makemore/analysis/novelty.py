@@ -16,7 +16,7 @@ def sample_shares(maker: MakeMore) -> dict[str, float]:
     """Classify 1,000 draws: the fractions new, repeated, copied from the text, cut or empty."""
     seen: set[str] = set()
     counts = {"new": 0, "repeated": 0, "copied": 0, "cut or empty": 0}
-    for line in maker.samples(DRAWS, DRAWS_SEED, all=True):
+    for line in maker.samples(DRAWS, DRAWS_SEED, all=True, style="plain"):
         # A line has one kind: a cut one is neither new nor a copy, whatever its text.
         if line.capped or not line.text:
             kind = "cut or empty"
@@ -34,7 +34,7 @@ def copied_from_train(maker: MakeMore) -> float:
 
     `sample_shares` also counts lines of val and test, which a model can only meet by luck.
     """
-    draws = maker.samples(DRAWS, DRAWS_SEED, all=True)
+    draws = maker.samples(DRAWS, DRAWS_SEED, all=True, style="plain")
     return sum(line.origin == "train" for line in draws) / DRAWS
 
 
@@ -42,5 +42,5 @@ def new_lines(maker: MakeMore, most: int, seed: int, avoid: Corpus | None = None
     """Draw up to `most` lines that are not in the text; fewer where there are no more."""
     lines: list[str] = []
     with suppress(Unsatisfiable):  # a small text, learned by heart: those before the error stay
-        lines.extend(line.text for line in maker.samples(most, seed, avoid=avoid))
+        lines.extend(line.text for line in maker.samples(most, seed, avoid=avoid, style="plain"))
     return lines

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from makemore.api import fit, fit_model
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.fitted import FittedModel
-from makemore.api.plan import Plan, split_options
+from makemore.api.lineup import choose_model
+from makemore.api.plan import CHOSEN, Plan, split_options
 from makemore.errors import MakemoreError, RunError
 from makemore.models import get_model
 from makemore.runs import Run, RunWriter
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 class MakeMore(FittedModel):
     """Trains a language model on lines, samples new lines from it, and scores lines.
 
-    model: a name that `makemore models` lists; None for the default, or to let `time` choose
+    model: a name that `makemore models` lists; None: counts and networks mixed for a list of fewer
+        than 5,000 lines, a transformer for a longer one, or what `time` is filled with best
     random_state: the seed of weights, data order and dropout
     time: seconds ("60s", "10m") that fit may take; model, size and steps are chosen for them
     options: of the model, the training or the text, by their names on the command line (n_layer,
@@ -188,6 +190,8 @@ class MakeMore(FittedModel):
         maker = cls(plan.config.model)
         # The constructor's arguments again, so that get_params and another fit mean the same.
         requested = {**plan.config.asked}
+        if requested.pop("model", None) == CHOSEN:
+            maker.model = None
         maker.time, maker.random_state = requested.pop("time", None), requested.pop("seed", None)
         maker.options, maker.plan_, maker.folder_ = requested, plan, run.path
         try:
@@ -210,11 +214,20 @@ def make_plan(
 ) -> tuple[Plan, str]:
     """Plan a training that begins now; with a time budget, say in one line why so ("" without).
 
-    model: the one that was named; None for the default, or to let the budget choose among all
+    model: the one that was named; None for the list's default, or to let the budget choose
     name: what the text is called; began: time.monotonic() from which `seconds` count
     """
     if seconds is None:  # no budget: steps by the recipe and the text
-        return Plan.make(model or DEFAULT_MODEL, requested, split, name), ""
+        if model is not None:
+            return Plan.make(model, requested, split, name), ""
+        chosen, options, why = choose_model(split, requested)
+        plan = Plan.make(chosen, {**requested, **options}, split, name)
+        if not options:
+            return plan, why
+        from makemore.api.time_budget import predicted_seconds
+
+        seconds = predicted_seconds(split, requested, options["members"])
+        return plan.with_chosen_model(requested), f"{why}, in about {seconds:.0f} s or less"
     from makemore.api.time_budget import plan_within  # which needs torch
 
     return plan_within(split, requested, model, seconds, name, began)

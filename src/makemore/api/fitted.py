@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +109,10 @@ class FittedModel:
         """
         make(SamplingConfig, sampling)  # checked as they were given
         plan, avoid = self._plan, corpus_to_avoid(avoid)
-        options = make(SamplingConfig, with_style(sampling))
+        options, relaxed = make(SamplingConfig, self.styled(sampling)), None
+        # Nobody named a style: once no tidy line is left, plain ones follow.
+        if options.style == "tidy" and sampling.get("style") is None:
+            relaxed = make(SamplingConfig, {**sampling, "style": "plain"})
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
@@ -119,8 +122,12 @@ class FittedModel:
         return Sampler(
             self._model, plan.vocabulary, self._known(avoid, given), options, seed,
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
-            plan.split.train, near, self._label_inputs(options.label),
+            plan.split.train, near, self._label_inputs(options.label), relaxed,
         )  # fmt: skip
+
+    def styled(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the filters of the style of sampling, or of the default one: see with_style."""
+        return with_style(sampling, sum(len(part) for _, part in self._plan.split))
 
     def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> KnownLines:
         """Collect the lines that are not new: those of the text, and these."""
@@ -219,8 +226,9 @@ class FittedModel:
         avoid: lines to reject, too; rank: sort by nll a symbol, the lowest first (total: by that
         of whole lines, which puts short ones first)
         remember: record the lines in the run directory, and never issue them again from there
-        sampling: style (tidy, plain, wild), temperature, top_k, top_p, min_p, prefix, suffix,
-        contains, exclude, pattern, min_length, max_length, min_distance, label, exact, all
+        sampling: style (tidy, plain, wild; by default tidy for a short list), temperature, top_k,
+        top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
+        min_distance, label, exact, all
         Raises UsageError, and Unsatisfiable where no further lines are found.
         """
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line

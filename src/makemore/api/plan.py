@@ -40,6 +40,7 @@ FEW_LINES = 4_000  # training lines below which even the least number of steps f
 BESIDE_COUNTS = 0.25  # factor on soft_targets of a member of an ensemble that has counts, too
 SOFT_TARGETS_PER_HALVING = 0.06  # added to soft_targets for every halving of the training lines
 MAX_SOFT_TARGETS = 0.9
+CHOSEN = "default"  # what is recorded as the requested model where none was named
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,12 @@ class Plan:
         config = dataclasses.replace(self.config, asked={**named, "time": time})
         return dataclasses.replace(self, config=config)
 
+    def with_chosen_model(self, requested: Mapping[str, Any]) -> Plan:
+        """Record the plan as one for which no model was named, only these options."""
+        named = {key: self.config.asked[key] for key in self.config.asked if key in requested}
+        config = dataclasses.replace(self.config, asked={**named, "model": CHOSEN})
+        return dataclasses.replace(self, config=config)
+
     @classmethod
     def from_run(cls, run: Run) -> Plan:
         """Rebuild the plan that a run directory records.
@@ -116,6 +123,8 @@ class Plan:
             # The requested options are not used here, but compared later: they must be valid, too.
             requested = {**config.asked}
             make(TimeBudget, {"time": requested.pop("time", None)})
+            if requested.pop("model", CHOSEN) != CHOSEN:
+                raise UsageError("asked: an unknown value of 'model'")
             split_options(kind, requested)
         except UsageError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
@@ -161,7 +170,7 @@ class Plan:
         """
         from makemore.models.ensemble import member_block_size
 
-        only_whole = {"members", "seed", "time"}  # of the ensemble alone
+        only_whole = {"members", "seed", "time", "model"}  # of the ensemble alone
         shared = {k: value for k, value in self.config.asked.items() if k not in only_whole}
         # Options that do not identify the run are not in config.asked.
         free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from makemore.api.plan import Plan
+from makemore.api.plan import CHOSEN, Plan
 from makemore.errors import MakemoreError, UsageError
 from makemore.runs import Run, RunConfig
 from makemore.text import Split
@@ -47,10 +47,12 @@ def check_same_training(
     requested: Mapping[str, Any],
     split: Split | None,
     seconds: float | None = None,
+    given_model: str | None = None,
 ) -> None:
     """Raise UsageError if a run was started by another command than this one.
 
     split: the data of this call, None for the run's own; seconds: its time budget, or None
+    given_model: the model that this call names; None goes on with the run's
     """
     if run.config.model != model:
         raise UsageError(
@@ -60,6 +62,8 @@ def check_same_training(
     # A plan keeps only options that identify the run, checked: 1 and 1.0 are the same there.
     named = Plan.make(model, requested, run.split, "").config.asked
     named = named if seconds is None else {**named, "time": seconds}
+    if run.config.asked.get("model") == CHOSEN and given_model is None:
+        named = {**named, "model": CHOSEN}
     same_command(run.config, named, split.digest() if split else None)
 
 

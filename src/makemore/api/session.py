@@ -111,10 +111,8 @@ def train_directory(
     if not goes_on:  # planned before the directory is made: an error leaves nothing behind
         if split is None:
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
-        # A budget may choose among all models where none was named.
-        plan, why = make_plan(
-            split, model if seconds is None else named, requested, name, seconds, began
-        )
+        # Where no model was named, it is chosen by the list or by the time.
+        plan, why = make_plan(split, named, requested, name, seconds, began)
         if why:
             yield Message(why)
         maker = MakeMore(plan.config.model)
@@ -123,7 +121,7 @@ def train_directory(
         # Read under the lock, with its logs cut to what the last checkpoint committed.
         run = writer.resume() if goes_on else None
         if run is not None:
-            check_same_training(run, model, requested, split, seconds)
+            check_same_training(run, model, requested, split, seconds, named)
             if run.progress["finished"]:
                 yield Started(MakeMore.of_run(run), run.progress["step"], finished=True)
                 return
@@ -184,7 +182,7 @@ def preview_samples(maker: MakeMore, step: int) -> list[str]:
 
     step: the seed, so that a training shows the same lines again
     """
-    sampler = maker.sampler(step)
+    sampler = maker.sampler(step, style="plain")
     policy = sampler.policy
     # Four draws for each line: an early model repeats itself or the text. Fewer lines are no error.
     policy.round_size = min(policy.round_size, 4 * PREVIEW_LINES)

@@ -22,6 +22,7 @@ from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.fit import fit
 from makemore.api.fit_model import initialize_model, losses
+from makemore.api.lineup import lineup_of
 from makemore.api.members import Members, members_of, text_of
 from makemore.api.plan import Plan
 from makemore.errors import UsageError
@@ -37,6 +38,7 @@ CALIBRATION = 0.06  # of the time, to time all candidates together
 WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
 GLIMPSED = 32  # draws of a preview at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
+PROBE = 0.2  # seconds in which a network is timed, to say how long the training will take
 FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
 EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often
 # A share is a factor on the steps that a model has by its own recipe for this text.
@@ -45,16 +47,6 @@ LARGER = 1.1  # that a larger model needs to be better than a smaller one
 FEW_EPOCHS = 0.4  # below it no line is seen often enough to be learned by heart
 MORE_DROPPED = 0.15  # dropout of models that are larger, or learn for longer, than the recipe's
 SMALL_TEXT = 8_000  # training lines below which the dropout of a transformer is 0.2, not 0.1
-
-
-# Counts of several orders cost next to nothing, and their weights tell how far to trust each length
-# of context. Then the networks that are added, in this order, while there is time.
-COUNTS = ("ngram order=3", "ngram order=5", "ngram", "ngram order=9")
-LINEUP = (
-    "transformer", "transformer n_embd=80", "lstm", "transformer n_embd=80",
-    "transformer n_layer=6", "transformer n_embd=80", "gru", "transformer n_embd=80",
-    "transformer n_layer=6", "transformer n_embd=80", "wavenet", "transformer n_embd=80",
-)  # fmt: skip
 # Sizes of a transformer that trains alone; {} is the recipe's.
 SIZES: tuple[dict[str, Any], ...] = ({}, {"n_embd": 80}, {"n_embd": 96}, {"n_embd": 128})
 
@@ -150,6 +142,17 @@ def plan_within(
     return plan.with_time_budget(requested, limit), choice.why
 
 
+def predicted_seconds(parts: Split, requested: Mapping[str, Any], members: str) -> float:
+    """Predict the seconds of training these members here, by timing some steps of each network."""
+    planner = BudgetPlanner(parts, requested, math.inf, time.monotonic())
+    planner.threads = requested.get("threads") or parallel.training_threads()
+    timed: list[Candidate] = []
+    for name, values in members_of(members):
+        if not issubclass(get_model(name), CountModel):
+            timed.append(planner.timed(name, values, PROBE, timed))
+    return total(timed, 1.0)
+
+
 class BudgetPlanner:
     """Times candidates, and chooses those whose steps fill the time."""
 
@@ -195,7 +198,7 @@ class BudgetPlanner:
         named: the ensemble was requested, so it is trained however little time there is
         """
         requested = self.requested.get("members")
-        lineup = members_of(requested or ", ".join((*COUNTS, *LINEUP)))
+        lineup = members_of(requested) if requested else lineup_of(self.parts)
         counts = [kind for kind in lineup if issubclass(get_model(kind[0]), CountModel)]
         networks = [kind for kind in lineup if kind not in counts]
         timed: list[Candidate] = []

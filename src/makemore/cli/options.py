@@ -80,9 +80,11 @@ def as_flags(values: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def model_option(which: str = "one that `makemore models` lists") -> click.Option:
+def model_option(
+    which: str = "one that `makemore models` lists", default: str = "transformer"
+) -> click.Option:
     """Make --model NAME, of a command whose other flags depend on it (see ModelCommand)."""
-    shown = "--model NAME --help shows its own options  [default: transformer]"
+    shown = f"--model NAME --help shows its own options  [default: {default}]"
     return click.Option(["--model"], metavar="NAME", help=f"{which}; {shown}")
 
 

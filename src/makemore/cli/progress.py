@@ -85,7 +85,7 @@ class ProgressView:
         # log V is the loss of guessing evenly among V symbols; 1.5 leaves room for a bad start.
         self.worse_than_guessing = 1.5 * math.log(len(maker.vocabulary))
         self.began, self.symbols, self.speed = time.monotonic(), 0, 0.0
-        self.first: int | None = None  # the step that this process went on from
+        self.first: int | None = None  # the first step that this process took; timed from its end
         self.last: Evaluated | None = None
         self.bar: Any = None
         if sys.stderr.isatty():
@@ -110,9 +110,12 @@ class ProgressView:
 
     def step(self, event: Step) -> None:
         """Show the batch loss of a step, and the speed in symbols a second."""
+        if self.first is None:
+            # Counts come before it, and the first evaluation: a rate of steps has neither.
+            self.first, self.began = event.step, time.monotonic()
+            return
         self.symbols += event.symbols
         self.speed = self.symbols / max(time.monotonic() - self.began, 1e-9)
-        self.first = event.step - 1 if self.first is None else self.first
         if self.bar:
             loss = f"loss {float(event.loss):.3f}"
             shown = f"{self.speed:,.0f} symbols/s"
@@ -120,7 +123,7 @@ class ProgressView:
 
     def evaluated(self, event: Evaluated) -> None:
         """Show the losses of an evaluation, in nats a symbol, and the remaining seconds."""
-        done = event.step - (self.first or 0)  # without steps before a resume
+        done = 0 if self.first is None else event.step - self.first
         left = (time.monotonic() - self.began) / done * (self.steps - event.step) if done > 0 else 0
         val = "" if event.val is None else f"  val {event.val:.4f}{' (best)' if event.best else ''}"
         speed = f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if left >= 1 else ""

@@ -311,7 +311,7 @@ def _attention(maker: MakeMore, inputs: list[int] | None) -> Iterator[Part]:
 
 def _draws(maker: MakeMore, seed: int) -> Iterator[Part]:
     """Yield charts of 1,000 draws beside the training lines: lengths and symbols."""
-    draws: list[Sample] = list(maker.samples(DRAWS, seed, all=True))
+    draws: list[Sample] = list(maker.samples(DRAWS, seed, all=True, style="plain"))
     lines, vocabulary = Corpus.exactly([line.text for line in draws]), maker.vocabulary
     train = maker.split.train
     new = sum(line.origin == "new" for line in draws)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from makemore.options import option
+from makemore.options import option, options_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SamplingConfig(Filters, Constraints):
 
     style: str | None = option(
         None, "tidy: without unlikely symbols; plain: as the model has them; wild: unlikely ones "
-        "more often  [default: plain]",
+        "more often  [default: tidy for a list of fewer than 20,000 lines, else plain]",
         choices=("tidy", "plain", "wild"),
     )  # fmt: skip
     min_distance: int | None = option(
@@ -58,19 +58,27 @@ class SamplingConfig(Filters, Constraints):
     exact: bool = option(False, "never draw by lookahead, which is faster but approximate")
 
 
-# Of draws from 300 names, 51 % were plausible plainly and 82 % with this (a transformer); but of
-# distinct triples of letters there were a third fewer.
-TIDY_MIN_P = 0.1
+# The fewer lines were learned from, the more of what a model holds possible is noise. Chosen by
+# bench/short_lists.py --tune, lists that docs/list.md does not report: of 60 lines' draws 39 % were
+# plausible, 69 % with 0.1; of 300 lines' 74 %, 91 % with 0.05; so many triples as real lines have.
+TIDY = ((200, 0.1), (20_000, 0.05))  # (lines of the text, min_p for texts of fewer)
 WILD_TEMPERATURE = 1.2
-STYLES: dict[str, dict[str, float]] = {
-    "tidy": {"min_p": TIDY_MIN_P}, "plain": {}, "wild": {"temperature": WILD_TEMPERATURE},
-}  # fmt: skip
 
 
-def with_style(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace `style` by the filters that it stands for.
+def with_style(sampling: Mapping[str, Any], n_lines: int) -> dict[str, Any]:
+    """Add the filters that `style` stands for, for a model that learned n_lines.
 
-    Filters beside a style are applied with it: tidy with temperature=0.9 has both.
+    Without a style, filters that are named hold alone; else a text of few lines is drawn from
+    tidily. Filters beside a style are applied with it: tidy with temperature=0.9 has both.
     """
     values = dict(sampling)
-    return {**STYLES[values.pop("style", None) or "plain"], **values}
+    style = values.pop("style", None)
+    if style is None and values.keys() & options_of(Filters).keys():
+        return values
+    min_p = next((min_p for lines, min_p in TIDY if n_lines < lines), None)
+    style = style or ("tidy" if min_p else "plain")
+    filters = {
+        "tidy": {"min_p": min_p or TIDY[-1][1]}, "plain": {},
+        "wild": {"temperature": WILD_TEMPERATURE},
+    }[style]  # fmt: skip
+    return {**filters, **values, "style": style}

@@ -119,13 +119,22 @@ class SamplingPolicy:
         tally = self.tally
         return tally.draws >= PILOT and tally.passed < MIN_PASS_RATE * tally.draws
 
+    def restart(self, options: SamplingConfig) -> None:
+        """Judge the draws to come without those before: they were made with other options."""
+        self.options, self.tally.idle = options, 0
+        self._draws_before, self._found_before = self.tally.draws, self.tally.found
+
+    def is_exhausted(self, left: float) -> bool:
+        """Tell whether no line is left, or none came in GIVE_UP draws; arguments as below."""
+        return left <= 0 or self.tally.idle >= GIVE_UP
+
     def check_not_exhausted(self, wanted: int | None, left: float) -> None:
         """Raise Unsatisfiable if no line is left, or none came in GIVE_UP draws.
 
         left: the model's probability, in [0, 1], of all lines that were not yet used and possible
         """
         tally = self.tally
-        if left > 0 and tally.idle < GIVE_UP:
+        if not self.is_exhausted(left):
             return
         rest = f"{left:.2g} of the probability is left"
         more = "and there is no other" if left == 0 else rest
@@ -145,7 +154,9 @@ class SamplingPolicy:
             return any(getattr(options, name) != getattr(plain, name) for name in names)
 
         ways = ["ask for fewer"] if self.tally.found else []
-        if left or changed(list(options_of(Filters))):
+        if options.style == "tidy":
+            ways.append("give --style plain")
+        elif left or changed(list(options_of(Filters))):
             ways.append("raise --temperature")
         if changed(CONSTRAINTS):
             ways.append("loosen the conditions")

@@ -68,6 +68,7 @@ class Sampler:
     train: lines for the n-gram of guided draws; without them no draw is guided.
     near: texts (n,) -> (n,) whether each is too near to a known line (--min-distance).
     labels: first input (id) -> probability that a draw begins with it.
+    relaxed: options to go on with, other filters, once no line is left under these.
     Raises Unsatisfiable where no line can satisfy the constraints, none is left, or no line came
     in many draws in a row (policy.GIVE_UP); UsageError for the prefix, the pattern or a label.
     """
@@ -84,8 +85,11 @@ class Sampler:
         train: Corpus | None = None,
         near: Callable[[list[str]], NDArray[np.bool_]] | None = None,
         labels: dict[int, float] | None = None,
+        relaxed: SamplingConfig | None = None,
     ) -> None:
         self.vocabulary, self.known, self.options = vocabulary, known, options
+        self.relaxed = relaxed
+        self.found_strict: int | None = None  # lines found before `relaxed` took effect
         self.seed, self.train, self.near = seed, train, near
         self.policy = SamplingPolicy(options, len(vocabulary), round_size)
         self.tally = self.policy.tally
@@ -190,6 +194,9 @@ class Sampler:
         """
         decoder, policy = self.decoder, self.policy
         before = decoder.strategy.exact, decoder.strategy.with_replacement
+        if self.relaxed and policy.is_exhausted(decoder.mass_left()):
+            self._relax(self.relaxed)
+            return True
         policy.check_not_exhausted(self.wanted, decoder.mass_left())
         if self.options.all:  # nothing is refused, so rejection always pays
             return False
@@ -204,6 +211,18 @@ class Sampler:
             if Guidance.fits(decoder.automaton):  # if not, the draws stay exact and slow
                 decoder.guide(self.train)
         return before != (decoder.strategy.exact, decoder.strategy.with_replacement)
+
+    def _relax(self, options: SamplingConfig) -> None:
+        """Go on with the same constraints and other filters, as if nothing had been drawn yet.
+
+        Lines that were returned stay excluded.
+        """
+        before, self.options, self.relaxed = self.decoder, options, None
+        self.decoder = Decoder(
+            before.model, self.vocabulary, before.automaton, options, before.prefix, before.labels
+        )
+        self.table_decoder, self.found_strict = None, self.tally.found
+        self.policy.restart(options)
 
     # -- choosing among the finished draws of a round ---------------------------------------------
 

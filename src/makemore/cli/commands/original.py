@@ -79,7 +79,7 @@ def sample_only(folder: Path, typed: dict[str, Any]) -> int:
     if seed is None:
         seed = fresh_seed()
         note(f"--seed {seed}")
-    limits = {"top_k": typed["top_k"]} if "top_k" in typed else {}
+    limits = {"style": "plain"} | ({"top_k": typed["top_k"]} if "top_k" in typed else {})
     for line in maker.samples(SAMPLED, seed, **limits):
         result(line.text)
     return 0

@@ -95,8 +95,10 @@ def show(line: Sample, values: dict[str, Any], maker: MakeMore) -> None:
 
 
 def note_how_drawn(sampler: Sampler) -> None:
-    """Note how many lines were refused as near copies, and whether the draws were approximate."""
+    """Note how many lines were too near, how many are not tidy, and if draws were approximate."""
     tally = sampler.tally
+    if (tidy := sampler.found_strict) is not None:
+        note(f"{tidy} tidy lines were left, so the others are plain; --style tidy gives no others")
     if near := tally.too_near:
         note(f"{near} {'line' if near == 1 else 'lines'} refused: too near to one of the text")
     if not sampler.exact:

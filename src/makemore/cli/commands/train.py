@@ -53,8 +53,9 @@ class TrainCommand(ModelCommand):
     params=[
         click.Argument(["file"], required=False, metavar="[FILE]"),
         click.Option(["-o", "--out"], metavar="DIR",
-                     help="run directory  [default: runs/FILE-MODEL]"),
-        model_option(),
+                     help="run directory  [default: runs/FILE, with --model runs/FILE-MODEL]"),
+        model_option(default="counts and networks mixed for fewer than 5,000 lines, else a "
+                     "transformer"),
         click.Option(["--val"], metavar="FILE",
                      help="lines to choose by, instead of a tenth of FILE"),
         click.Option(["--test"], metavar="FILE",
@@ -82,19 +83,29 @@ def command(**values: Any) -> int:
     from makemore.models import get_model
 
     seconds = parse_seconds(values["time"]) if values["time"] else None
-    folder = values["out"] and Path(values["out"])
-    if seconds is not None and folder is None:
-        folder = Path("runs") / f"{stem(values['file'])}-{values['model'] or f'{seconds:g}s'}"
-    model = values["model"] or default_model(folder, seconds, values["fresh"])
+    named, out = values["model"], values["out"]
+    goes_on = out and not values["fresh"] and (Path(out) / "config.json").exists()
+    if named is None and seconds is None and not goes_on and wants_one_network(values):
+        named = DEFAULT_MODEL
+    suffix = f"-{named}" if named else "" if seconds is None else f"-{seconds:g}s"
+    folder = Path(out or Path("runs") / f"{stem(values['file'])}{suffix}")
+    model = named or default_model(folder, seconds, values["fresh"])
     kind = get_model(model)
     requested = given_options(values, TextConfig, TrainingConfig, kind.Options)
     split_options(kind, requested)  # what is wrong with them is reported before a long text is read
     if values["overfit_batch"]:
         return overfit(model, requested, values)
-    folder = folder or Path("runs") / f"{stem(values['file'])}-{model}"
-    # With a time and no --model, the budget may choose among all models: None.
-    named = values["model"] if seconds else model
+    # None: the model is chosen by the list, or by what fills the time best.
     return train_in(folder, values["file"], named, requested, values)
+
+
+def wants_one_network(values: Mapping[str, Any]) -> bool:
+    """Tell whether a look into one network was typed, or an option that only the default has."""
+    from makemore.models import get_model
+
+    if values["watch"] or values["overfit_batch"]:
+        return True
+    return bool(given_options(values, get_model(DEFAULT_MODEL).Options))
 
 
 def train_in(
@@ -157,7 +168,9 @@ def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     from makemore.api.fitted import fresh_seed
 
     seed = fresh_seed()
-    note(f"{SHOWN} new lines (--seed {seed}):")
+    tidy = maker.styled({})["style"] == "tidy"
+    style = ", tidy (--style plain also draws what is unlikely)" if tidy else ""
+    note(f"{SHOWN} new lines (--seed {seed}){style}:")
     for line in maker.samples(SHOWN, seed):
         result(line.text)
     sys.stdout.flush()  # before the notes, where both go to one file

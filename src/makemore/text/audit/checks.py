@@ -117,7 +117,7 @@ def _few(distinct: Corpus) -> Iterator[Finding]:
         yield Finding(
             "few lines", number,
             f"Under {FEW:,} distinct lines there is something to see, but not much to learn from.",
-            "Train with --model ngram, too: it counts, and from so few it learns as much.",
+            "Train without --model: counts and networks are mixed, best for few lines.",
         )  # fmt: skip
 
 
