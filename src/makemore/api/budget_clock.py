@@ -81,10 +81,14 @@ def most_steps(plan: Plan) -> int:
 
 
 def cost(plan: Plan) -> float:
-    """Estimate what a member costs, in no unit: steps by width and depth; counts are 0."""
+    """Estimate what a member costs, in no unit: steps by width and depth; counts are 0.
+
+    Of cells such as an LSTM's the hidden state has the width, and a step half of the products.
+    """
     if issubclass(plan.kind, CountModel):
         return 0.0
-    width = getattr(plan.options, "n_embd", 64) * getattr(plan.options, "n_layer", 4) ** 0.5
+    width = max(getattr(plan.options, "n_embd", 64), getattr(plan.options, "n_hidden", 0) / 2)
+    width *= getattr(plan.options, "n_layer", 4) ** 0.5
     return float((plan.recipe.max_steps or 1) * width)
 
 

@@ -45,6 +45,11 @@ def is_short(parts: Split) -> bool:
     return sum(len(part) for _, part in parts) < SHORT_LIST
 
 
+def least_share(parts: Split) -> float:
+    """Return what every member has of its recipe's steps before one more is added."""
+    return 2.0 if is_short(parts) else 1.2
+
+
 def lineup_of(parts: Split) -> Members:
     """List the models that learn this list together: counts, then networks, the best first."""
     return members_of(", ".join((*COUNTS, *(SHORT if is_short(parts) else LONG))))

@@ -22,7 +22,7 @@ from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.fit import fit
 from makemore.api.fit_model import initialize_model, losses
-from makemore.api.lineup import lineup_of
+from makemore.api.lineup import least_share, lineup_of
 from makemore.api.members import Members, members_of, text_of
 from makemore.api.plan import Plan
 from makemore.errors import UsageError
@@ -42,7 +42,6 @@ PROBE = 0.2  # seconds in which a network is timed, to say how long the training
 FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
 EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often
 # A share is a factor on the steps that a model has by its own recipe for this text.
-LEAST_SHARE = 1.2  # of a member of an ensemble: rather one member fewer than less of each
 LARGER = 1.1  # that a larger model needs to be better than a smaller one
 FEW_EPOCHS = 0.4  # below it no line is seen often enough to be learned by heart
 MORE_DROPPED = 0.15  # dropout of models that are larger, or learn for longer, than the recipe's
@@ -202,10 +201,11 @@ class BudgetPlanner:
         counts = [kind for kind in lineup if issubclass(get_model(kind[0]), CountModel)]
         networks = [kind for kind in lineup if kind not in counts]
         timed: list[Candidate] = []
+        least = least_share(self.parts)
         for name, values in networks:
             options = values if requested else self.fitting(get_model(name), values)
             candidate = self.timed(name, options, CALIBRATION * self.limit / len(networks), timed)
-            if not requested and total([*timed, candidate], LEAST_SHARE) > self.left and timed:
+            if not requested and total([*timed, candidate], least) > self.left and timed:
                 break
             timed.append(candidate)
         share = fill(timed, self.left)  # all members get the same share of their own steps
