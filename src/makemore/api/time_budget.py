@@ -22,7 +22,7 @@ from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.fit import fit
 from makemore.api.fit_model import initialize_model, losses
-from makemore.api.lineup import least_share, lineup_of
+from makemore.api.lineup import MOST_STEPS, is_short, least_share, lineup_of
 from makemore.api.members import Members, members_of, text_of
 from makemore.api.plan import Plan
 from makemore.errors import UsageError
@@ -34,6 +34,7 @@ from makemore.training.config import BUDGET_MODEL
 from makemore.training.device import threads
 
 USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
+HURRIED = 0.55  # of the time: with less left after the first timing no second one is made
 CALIBRATION = 0.06  # of the time, to time all candidates together
 WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
 GLIMPSED = 32  # draws of a preview at an evaluation
@@ -258,6 +259,9 @@ class BudgetPlanner:
             self.threads = parallel.training_threads()
             if self.threads == 1:
                 return alone
+            if self.left < HURRIED * self.limit:  # it took long: other work wants the cores
+                self.threads = 1
+                return alone
             together = self._timed(name, options, budget / 2)
             if alone.step < together.step:
                 self.threads = 1
@@ -272,13 +276,14 @@ class BudgetPlanner:
         requested = {key: value for key, value in self.requested.items() if key in accepted}
         values = self.with_threads({**requested, **options})
         plan = Plan.make(name, values, self.parts, "")
-        model, step_seconds = initialize_model(plan), list[float]()
+        model, step_seconds, evaluation = initialize_model(plan), list[float](), 0.0
         before = started = time.monotonic()
         with contextlib.closing(fit(plan, model)) as events:
             for event in events:
                 now = time.monotonic()
                 if isinstance(event, Evaluated) and event.step == 0:
-                    started = now  # the first evaluation sets up much that is there afterwards
+                    # The first evaluation sets up much that is there afterwards.
+                    started, evaluation = now, now - before
                 elif isinstance(event, Step):
                     step_seconds.append(now - before)
                 enough = len(step_seconds) >= WARM_UP + TIMED or now - started > budget
@@ -286,12 +291,17 @@ class BudgetPlanner:
                     break
                 before = time.monotonic()
         before = time.monotonic()
-        with threads(plan.config.threads):  # once more: the first evaluation was a slow one
-            losses(plan, model)
-        evaluation = time.monotonic() - before
+        # Once more: the first was a slow one. Of a long text it says enough, and takes long.
+        if is_short(self.parts) or evaluation < EVALUATING * self.limit:
+            with threads(plan.config.threads):
+                losses(plan, model)
+            evaluation = time.monotonic() - before
         # The median: one step that waited for another process does not count.
         step = statistics.median(step_seconds[WARM_UP:] or step_seconds or [evaluation])
         steps, every = plan.recipe.max_steps or 1, self.requested.get("eval_interval")
+        if is_short(self.parts) and "max_steps" not in options:
+            # More members are worth more than more steps.
+            steps = min(steps, round(MOST_STEPS / MOST_SHARE))
         return Candidate(
             name, options, steps, step, evaluation, preview_seconds(plan, model), every
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from makemore.errors import UsageError
 from makemore.options import option, options_of
 
-DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named
+DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named, if the list is long
 BUDGET_MODEL = "ensemble"  # what a time is filled with, where no model is named
 
 
