@@ -15,7 +15,7 @@ import torch
 
 from conftest import Call
 from makemore import MakeMore
-from makemore.api.fit import SPLIT_PRIOR, WEIGHT_PRIOR, fit_ensemble_weights
+from makemore.api.mixture_weights import SPLIT_PRIOR, WEIGHT_PRIOR, fit_ensemble_weights
 from makemore.api.plan import Plan
 from makemore.models.core.base import CountModel
 from makemore.models.ensemble import Ensemble

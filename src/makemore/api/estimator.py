@@ -222,12 +222,7 @@ def make_plan(
             return Plan.make(model, requested, split, name), ""
         chosen, options, why = choose_model(split, requested)
         plan = Plan.make(chosen, {**requested, **options}, split, name)
-        if not options:
-            return plan, why
-        from makemore.api.time_budget import predicted_seconds
-
-        seconds = predicted_seconds(split, requested, options["members"])
-        return plan.with_chosen_model(requested), f"{why}, in about {seconds:.0f} s or less"
+        return (plan.as_requested(requested, model=CHOSEN) if options else plan), why
     from makemore.api.time_budget import plan_within  # which needs torch
 
     return plan_within(split, requested, model, seconds, name, began)

@@ -127,7 +127,7 @@ class FittedModel:
 
     def styled(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
         """Add the filters of the style of sampling, or of the default one: see with_style."""
-        return with_style(sampling, sum(len(part) for _, part in self._plan.split))
+        return with_style(sampling, self._plan.split.n_lines)
 
     def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> KnownLines:
         """Collect the lines that are not new: those of the text, and these."""

@@ -89,19 +89,14 @@ class Plan:
         plan = cls(kind, options, recipe, config, vocabulary, parts)
         return plan.with_members() if kind.is_ensemble else plan
 
-    def with_time_budget(self, requested: Mapping[str, Any], time: float) -> Plan:
-        """Record the plan as one that was requested with these options and a time in seconds.
+    def as_requested(self, requested: Mapping[str, Any], **beside: Any) -> Plan:
+        """Record the plan as one that was requested with these options alone, and these beside.
 
-        The options that were chosen for the time remain among the resolved values only.
+        beside: time=60.0, a budget in seconds; model=CHOSEN, where no model was named
+        Options that were chosen for them remain among the resolved values only.
         """
-        named = {key: requested[key] for key in self.config.asked if key in requested}
-        config = dataclasses.replace(self.config, asked={**named, "time": time})
-        return dataclasses.replace(self, config=config)
-
-    def with_chosen_model(self, requested: Mapping[str, Any]) -> Plan:
-        """Record the plan as one for which no model was named, only these options."""
         named = {key: self.config.asked[key] for key in self.config.asked if key in requested}
-        config = dataclasses.replace(self.config, asked={**named, "model": CHOSEN})
+        config = dataclasses.replace(self.config, asked={**named, **beside})
         return dataclasses.replace(self, config=config)
 
     @classmethod
@@ -272,6 +267,12 @@ def split_options(
         for group, known in zip(groups, names, strict=True)
     ]
     return chosen[0], chosen[1], chosen[2]
+
+
+def options_for(kind: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Select those of flat values that are options of a model, of its training or of the text."""
+    groups: tuple[type[Any], ...] = (kind.Options, TrainingConfig, TextConfig)
+    return {k: v for k, v in values.items() if any(k in options_of(group) for group in groups)}
 
 
 def block_size_of(kind: type[Model], options: Any, vocabulary: Vocabulary, parts: Split) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.estimator import MakeMore, make_plan
-from makemore.api.plan import Plan, split_options
+from makemore.api.plan import CHOSEN, Plan, split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
 from makemore.models import get_model
@@ -113,6 +113,10 @@ def train_directory(
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
         # Where no model was named, it is chosen by the list or by the time.
         plan, why = make_plan(split, named, requested, name, seconds, began)
+        if plan.config.asked.get("model") == CHOSEN:
+            from makemore.api.time_budget import predicted_seconds  # which needs torch
+
+            why += f", in about {predicted_seconds(plan):.0f} s or less"
         if why:
             yield Message(why)
         maker = MakeMore(plan.config.model)

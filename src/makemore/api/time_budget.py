@@ -8,43 +8,30 @@ only: while it trains, a clock moves the end of each member's schedule to where 
 
 from __future__ import annotations
 
-import contextlib
-import math
-import statistics
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
-from makemore.api.fit import fit
-from makemore.api.fit_model import initialize_model, losses
-from makemore.api.lineup import MOST_STEPS, is_short, least_share, lineup_of
+from makemore.api.candidates import FEW_EPOCHS, Candidate, fill, time_candidate, total
+from makemore.api.lineup import LEAST_SHARE, MOST_STEPS, is_short, lineup_of
 from makemore.api.members import Members, members_of, text_of
-from makemore.api.plan import Plan
+from makemore.api.plan import Plan, options_for
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model, get_model
-from makemore.options import options_of
-from makemore.text import Split, TextConfig
-from makemore.training import Evaluated, Step, TrainingConfig
+from makemore.text import Split
 from makemore.training.config import BUDGET_MODEL
-from makemore.training.device import threads
 
 USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
-HURRIED = 0.55  # of the time: with less left after the first timing no second one is made
+HURRIED = 0.55  # of the time: with less left, nothing more is timed
 CALIBRATION = 0.06  # of the time, to time all candidates together
-WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
-GLIMPSED = 32  # draws of a preview at an evaluation
 SHORTEST = 5.0  # seconds in which more than counting can be done
 PROBE = 0.2  # seconds in which a network is timed, to say how long the training will take
-FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
-EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often
 # A share is a factor on the steps that a model has by its own recipe for this text.
 LARGER = 1.1  # that a larger model needs to be better than a smaller one
-FEW_EPOCHS = 0.4  # below it no line is seen often enough to be learned by heart
 MORE_DROPPED = 0.15  # dropout of models that are larger, or learn for longer, than the recipe's
 SMALL_TEXT = 8_000  # training lines below which the dropout of a transformer is 0.2, not 0.1
 # Sizes of a transformer that trains alone; {} is the recipe's.
@@ -58,48 +45,6 @@ class Choice:
     model: str
     options: dict[str, Any]
     why: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Holds a model with options and what it costs on this machine.
-
-    steps: of its own recipe for this text; step, evaluation: seconds of one
-    glimpse: seconds to draw a preview at an evaluation; every: steps between evaluations, None for
-    the default
-    """
-
-    name: str
-    options: dict[str, Any]
-    steps: int
-    step: float
-    evaluation: float
-    glimpse: float
-    every: int | None = None
-
-    def seconds(self, share: float, beside: float) -> float:
-        """Predict the seconds of a training of `share` times its steps.
-
-        beside: seconds of a preview by the members that were trained before it
-        """
-        steps = self.scaled(share)
-        # As Plan sets eval_interval; two more: before the first step, and after the last.
-        every = self.every or max(10, steps // 20, self.least_interval)
-        evaluations = steps / every + 2
-        return steps * self.step + evaluations * (self.evaluation + beside)
-
-    @property
-    def least_interval(self) -> int:
-        """Compute the steps between evaluations from which on they take little of the time."""
-        return math.ceil((self.evaluation + self.glimpse) / (EVALUATING * max(self.step, 1e-6)))
-
-    def learns_nothing(self, share: float) -> bool:
-        """Tell whether so few steps are of no use, beside those that it has by its recipe."""
-        return self.scaled(share) < min(FEW_STEPS, FEW_EPOCHS * self.steps)
-
-    def scaled(self, share: float) -> int:
-        """Compute the steps of this share, at least 1."""
-        return max(1, round(share * self.steps))
 
 
 def choose(
@@ -139,17 +84,16 @@ def plan_within(
     # The choice has the members with their steps.
     others = {key: value for key, value in requested.items() if key != "members"}
     plan = Plan.make(choice.model, {**others, **choice.options}, split, name)
-    return plan.with_time_budget(requested, limit), choice.why
+    return plan.as_requested(requested, time=limit), choice.why
 
 
-def predicted_seconds(parts: Split, requested: Mapping[str, Any], members: str) -> float:
-    """Predict the seconds of training these members here, by timing some steps of each network."""
-    planner = BudgetPlanner(parts, requested, math.inf, time.monotonic())
-    planner.threads = requested.get("threads") or parallel.training_threads()
-    timed: list[Candidate] = []
-    for name, values in members_of(members):
-        if not issubclass(get_model(name), CountModel):
-            timed.append(planner.timed(name, values, PROBE, timed))
+def predicted_seconds(plan: Plan) -> float:
+    """Predict the seconds of training an ensemble here, by timing some steps of each network."""
+    timed = [
+        time_candidate(member, {}, PROBE)
+        for member in plan.member_plans()
+        if not issubclass(member.kind, CountModel)
+    ]
     return total(timed, 1.0)
 
 
@@ -202,11 +146,17 @@ class BudgetPlanner:
         counts = [kind for kind in lineup if issubclass(get_model(kind[0]), CountModel)]
         networks = [kind for kind in lineup if kind not in counts]
         timed: list[Candidate] = []
-        least = least_share(self.parts)
+        short = is_short(self.parts)
+        if not named and not short and self.left < HURRIED * self.limit:
+            networks = []  # reading took long already, and to time one takes as long again
         for name, values in networks:
             options = values if requested else self.fitting(get_model(name), values)
             candidate = self.timed(name, options, CALIBRATION * self.limit / len(networks), timed)
-            if not requested and total([*timed, candidate], least) > self.left and timed:
+            if short and not requested:  # more members are worth more than more steps
+                most = min(candidate.steps, round(MOST_STEPS / MOST_SHARE))
+                candidate = dataclasses.replace(candidate, steps=most)
+            least = total([*timed, candidate], LEAST_SHARE[short])  # seconds
+            if not requested and least > self.left and timed:
                 break
             timed.append(candidate)
         share = fill(timed, self.left)  # all members get the same share of their own steps
@@ -271,40 +221,10 @@ class BudgetPlanner:
 
     def _timed(self, name: str, options: dict[str, Any], budget: float) -> Candidate:
         """Time a candidate with the chosen number of threads."""
-        groups = (get_model(name).Options, TrainingConfig, TextConfig)
-        accepted = {key for group in groups for key in options_of(group)}
-        requested = {key: value for key, value in self.requested.items() if key in accepted}
-        values = self.with_threads({**requested, **options})
+        kind = get_model(name)
+        values = self.with_threads({**options_for(kind, self.requested), **options})
         plan = Plan.make(name, values, self.parts, "")
-        model, step_seconds, evaluation = initialize_model(plan), list[float](), 0.0
-        before = started = time.monotonic()
-        with contextlib.closing(fit(plan, model)) as events:
-            for event in events:
-                now = time.monotonic()
-                if isinstance(event, Evaluated) and event.step == 0:
-                    # The first evaluation sets up much that is there afterwards.
-                    started, evaluation = now, now - before
-                elif isinstance(event, Step):
-                    step_seconds.append(now - before)
-                enough = len(step_seconds) >= WARM_UP + TIMED or now - started > budget
-                if enough and len(step_seconds) > WARM_UP:
-                    break
-                before = time.monotonic()
-        before = time.monotonic()
-        # Once more: the first was a slow one. Of a long text it says enough, and takes long.
-        if is_short(self.parts) or evaluation < EVALUATING * self.limit:
-            with threads(plan.config.threads):
-                losses(plan, model)
-            evaluation = time.monotonic() - before
-        # The median: one step that waited for another process does not count.
-        step = statistics.median(step_seconds[WARM_UP:] or step_seconds or [evaluation])
-        steps, every = plan.recipe.max_steps or 1, self.requested.get("eval_interval")
-        if is_short(self.parts) and "max_steps" not in options:
-            # More members are worth more than more steps.
-            steps = min(steps, round(MOST_STEPS / MOST_SHARE))
-        return Candidate(
-            name, options, steps, step, evaluation, preview_seconds(plan, model), every
-        )
+        return time_candidate(plan, options, budget, self.limit)
 
     def described(self, members: Members) -> str:
         """Describe models in one line: `ngram + gru (500 steps)`."""
@@ -313,41 +233,6 @@ class BudgetPlanner:
             for name, values in members
         ]
         return " + ".join(each)
-
-
-def preview_seconds(plan: Plan, model: Model) -> float:
-    """Time the steps of drawing a few lines, in seconds."""
-    longest = plan.vocabulary.longest([plan.split.train])
-    with threads(plan.config.threads):
-        began, state = time.monotonic(), model.initial_state(GLIMPSED)
-        ids = np.zeros(GLIMPSED, dtype=np.int64)
-        for _ in range(min(longest, 50) + 1):
-            _, state = model.step(ids, state)
-            ids = np.ones(GLIMPSED, dtype=np.int64)
-        return time.monotonic() - began
-
-
-def total(candidates: Sequence[Candidate], share: float) -> float:
-    """Predict the seconds of training members in turn, each with this share of its steps."""
-    seconds = beside = evaluations = 0.0
-    for each in candidates:
-        # After each member the ensemble of all so far is evaluated. While one learns, previews are
-        # drawn from those before it; the first one draws its own.
-        evaluations += each.evaluation
-        seconds += each.seconds(share, beside or each.glimpse) + evaluations
-        beside += each.glimpse
-    return seconds
-
-
-def fill(candidates: Sequence[Candidate], left: float) -> float:
-    """Find the share of their steps that fills the seconds left, at most MOST_SHARE (bisection)."""
-    low, high = 0.0, MOST_SHARE
-    if total(candidates, high) <= left:
-        return high
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if total(candidates, middle) <= left else (low, middle)
-    return low
 
 
 def size(options: Mapping[str, Any]) -> str:

@@ -46,8 +46,9 @@ Ints = NDArray[np.int64]
 class Ensemble(NeuralModel):
     """Mixes K members: log p is the normalised sum of weight * log p of each member.
 
-    Inputs (B, T) -> log-probabilities (B, T, V). `fit_ensemble_weights` in api/fit.py fits the
-    weights; a member is trained as it would be alone, then put in by `take_over`.
+    Inputs (B, T) -> log-probabilities (B, T, V). The weights are fitted by
+    `fit_ensemble_weights` in api/mixture_weights.py; a member is trained as it would be alone, then
+    put in by `take_over`.
 
     weights: (2, K) row 0 for known prefixes, row 1 for new ones; 0 for a member not yet trained.
         While all are 0, the distribution is uniform.

@@ -29,6 +29,11 @@ class Split:
     def __iter__(self) -> Iterator[tuple[str, Corpus]]:
         return iter((("train", self.train), ("val", self.val), ("test", self.test)))
 
+    @property
+    def n_lines(self) -> int:
+        """Count the lines of all parts."""
+        return sum(len(part) for _, part in self)
+
     def digest(self) -> str:
         """Compute the sha256 over the digests of the three parts."""
         return hashlib.sha256("".join(part.digest() for _, part in self).encode()).hexdigest()

@@ -101,7 +101,7 @@ def note_how_drawn(sampler: Sampler) -> None:
         note(f"{tidy} tidy lines were left, so the others are plain; --style tidy gives no others")
     if near := tally.too_near:
         note(f"{near} {'line' if near == 1 else 'lines'} refused: too near to one of the text")
-    if not sampler.exact:
+    if tally.guided:
         note(
             f"only {tally.passed} of {tally.draws - tally.guided} draws satisfied all "
             "conditions, so the others were led to it: approximate, effective sample size "
