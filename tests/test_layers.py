@@ -29,7 +29,8 @@ WITH_TORCH = (
     "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
     "scoring.loss", "scoring.neural_scorer", "training.batch", "training.device",
-    "training.optimizers", "training.soft_targets", "training.trainer", "api.candidates", "api.time_budget",
+    "training.optimizers", "training.soft_targets", "training.trainer", "api.candidates",
+    "api.time_budget",
     "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.",
 )  # fmt: skip

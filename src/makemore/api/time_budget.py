@@ -82,9 +82,10 @@ def plan_within(
     named = model or (BUDGET_MODEL if "members" in requested else None)
     choice = choose(split, requested, named, limit, began)
     # The choice has the members with their steps.
+    members = {key: value for key, value in requested.items() if key == "members"}
     others = {key: value for key, value in requested.items() if key != "members"}
     plan = Plan.make(choice.model, {**others, **choice.options}, split, name)
-    return plan.as_requested(requested, time=limit), choice.why
+    return plan.as_requested(requested, **members, time=limit), choice.why
 
 
 def predicted_seconds(plan: Plan) -> float:
