@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile $(if $(HYPOTHESIS),--hypothesis-pro
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check docs house bench bench-full lessons lessons-short notebooks clean
+.PHONY: help demo test test-slow test-all check docs house bench bench-full prior lessons lessons-short notebooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,13 @@ bench-full: $(INSTALLED)  ## every bench on names.txt in full, its figures kept 
 	@for bench in $(filter-out models time_to_loss,$(BENCHES)); do echo "== $$bench"; \
 	    $(BIN)/python bench/$$bench.py --names $(NAMES) --json docs/performance \
 	    --runs runs/bench || exit 1; done
+
+LISTS := build/prior-lists
+
+prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on two cores)
+	$(BIN)/python bench/prior_lists.py $(LISTS)
+	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
+	    --pack src/makemore/api/builtin_prior
 
 LESSONS := $(wildcard lessons/0*.py)
 

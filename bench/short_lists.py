@@ -9,7 +9,8 @@ A kind of lines (line_kinds.py) is cut by a seed into a train list, test lines, 
 which the judge learns (realism.py). Each fit adds a line to --log; a later run with the same log
 skips what is there, so use another log once the code of a model or of sampling has changed.
 
-nll test         nats a symbol of the test lines whose characters all occur in the train list
+nll test         nats a symbol of the test lines whose characters all occur in the train list, and
+                 which the built-in prior has not read (of Faker's kinds it has read none)
 plausible        new lines that the judge finds as likely, a symbol, as 95 % of the test lines
 AUC              how well a classifier tells test lines from as many new ones; 0.5: it cannot
 triples of real  distinct letter triples (ends not marked), over those of as many test lines
@@ -36,8 +37,10 @@ from typing import Any, NamedTuple
 
 from line_kinds import Cut, cut, has_room, kinds_of
 from makemore import MakeMore
+from makemore.api.prior import load_prior
 from makemore.errors import Unsatisfiable
 from makemore.text import Corpus
+from makemore.text.line_hashes import is_among
 from measure import Bench, Row, parser, threads_of
 from realism import Judge, classifier_auc, copies, near_copies, triples
 
@@ -55,6 +58,7 @@ class Way(NamedTuple):
 MIXTURE = "ngram order=3, ngram order=5, ngram, ngram order=9, transformer"  # as --time had it
 WAYS = {
     "default": Way({}, {}),
+    "no prior": Way({"prior": "none"}, {}),
     "transformer": Way({"model": "transformer"}, {}),
     "ngram": Way({"model": "ngram"}, {}),
     "mixture": Way({"model": "ensemble", "members": MIXTURE}, {}),
@@ -94,8 +98,11 @@ def quality(maker: MakeMore, parts: Cut, judge: Judge, draws: int, seed: int, **
 
 def known_test(parts: Cut) -> list[str]:
     """The test lines without a character that the train list lacks: the same for all ways."""
-    known = set("".join(parts.train))
-    return [line for line in parts.test if known.issuperset(line)]
+    known, prior = set("".join(parts.train)), load_prior("builtin")
+    assert prior is not None
+    read = is_among(Corpus.exactly(parts.test).hashes(), prior.lines)
+    both = zip(parts.test, read, strict=True)
+    return [line for line, was_read in both if known.issuperset(line) and not was_read]
 
 
 def manner(word: str) -> tuple[str, dict[str, Any]]:

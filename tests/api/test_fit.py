@@ -15,7 +15,7 @@ import torch
 
 from conftest import Call
 from makemore import MakeMore
-from makemore.api.mixture_weights import SPLIT_PRIOR, WEIGHT_PRIOR, fit_ensemble_weights
+from makemore.api.mixture_weights import STRENGTHS, fit_ensemble_weights
 from makemore.api.plan import Plan
 from makemore.models.core.base import CountModel
 from makemore.models.ensemble import Ensemble
@@ -84,9 +84,9 @@ def test_the_weights_are_those_that_a_search_finds(scales: list[float]) -> None:
         search.step(closure)  # type: ignore[no-untyped-call]
         return weights.detach().numpy()
 
-    of_all = searched(np.full(len(targets), True), np.full(3, 1 / 3), WEIGHT_PRIOR)
+    of_all = searched(np.full(len(targets), True), np.full(3, 1 / 3), STRENGTHS[0])
     for number, rows in enumerate((~new, new)):
-        expected = searched(rows, of_all, SPLIT_PRIOR)
+        expected = searched(rows, of_all, STRENGTHS[1])
         np.testing.assert_allclose(found[number], expected, atol=1e-4)
         own = logs[:, rows], targets[rows]
         assert loss(found[number], *own) < loss(of_all, *own)

@@ -121,7 +121,7 @@ def test_report_counts_what_the_scores_say() -> None:
     assert (report["split"], report["lines"], report["unknown"]) == ("val", 60, 0)
     assert maker.report("train")["nll_unseen"] is None
     nothing = dict.fromkeys(("nll", "nll_unseen", "bits", "perplexity"))
-    assert maker.report("test") == {"split": "test", **nothing, "lines": 0, "unknown": 0}
+    assert maker.report("test") == {"split": "test", **nothing, "lines": 0, "unknown": 0, "read": 0}
     with pytest.raises(UsageError, match="unknown part"):
         maker.report("tests")
 

@@ -56,18 +56,20 @@ def trained(folder: Path, **options: Any) -> list[Any]:
 
 
 def test_a_run_of_a_chosen_model_goes_on_without_a_name(tmp_path: Path) -> None:
-    events = trained(tmp_path / "run")
+    events = trained(tmp_path / "run", prior="none")
     assert isinstance(events[0], Message)
     assert "counts and a network are mixed, in about" in events[0].text
     run = Run.load(tmp_path / "run")
-    assert run.config.asked == {"model": "default"} and run.progress["finished"]
-    assert len(trained(tmp_path / "run")) == 1  # finished: the same command
+    assert run.config.asked == {"model": "default", "prior": "none"} and run.progress["finished"]
+    assert len(trained(tmp_path / "run", prior="none")) == 1  # finished: the same command
     loaded = MakeMore.load(tmp_path / "run")
     assert loaded.model is None and len(loaded.sample(3, 1)) == 3
     with pytest.raises(UsageError, match="another -o"):
-        trained(tmp_path / "run", model="ensemble")
+        trained(tmp_path / "run", model="ensemble", prior="none")
     with pytest.raises(UsageError, match="another -o"):
-        trained(tmp_path / "run", seed=4)
+        trained(tmp_path / "run", seed=4, prior="none")
+    with pytest.raises(UsageError, match="another -o"):
+        trained(tmp_path / "run")
 
 
 def test_a_network_beside_counts_has_more_steps_than_alone_and_patience() -> None:

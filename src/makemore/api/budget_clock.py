@@ -88,7 +88,9 @@ def first_share(plans: Sequence[Plan]) -> float:
 
 def most_steps(plan: Plan) -> int:
     """Compute the steps from which on a model would learn lines by heart."""
-    return max(1, round(MOST_SHARE * recipe_steps(plan)))
+    # From a prior the recipe's steps are all that are of use.
+    share = MOST_SHARE if plan.prior_lines is None else 1.0
+    return max(1, round(share * recipe_steps(plan)))
 
 
 def cost(plan: Plan) -> float:

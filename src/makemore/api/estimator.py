@@ -19,11 +19,11 @@ from makemore.api.budget_clock import BudgetClock
 from makemore.api.fitted import FittedModel
 from makemore.api.lineup import choose_model
 from makemore.api.plan import CHOSEN, Plan, split_options
-from makemore.errors import MakemoreError, RunError
+from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import get_model
 from makemore.runs import Run, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
-from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, parse_seconds
+from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, NO_PRIOR, parse_seconds
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -117,12 +117,14 @@ class MakeMore(FittedModel):
             pass
         return self
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self, plan: Plan, resumes: bool = False) -> None:
         """Make the planned model with initial weights, on its device.
 
+        resumes: the weights of a run will be loaded, so those of a prior are not needed
         Raises UsageError for options that clash.
         """
-        self.plan_, self.model_, self._classifier = plan, fit_model.initialize_model(plan), None
+        model = fit_model.initialize_model(plan, from_prior=not resumes)
+        self.plan_, self.model_, self._classifier = plan, model, None
 
     def training(
         self,
@@ -175,7 +177,7 @@ class MakeMore(FittedModel):
         with RunWriter(folder) as writer:
             if writer.manifest is not None:
                 raise RunError("there is a run already", str(folder), "give another directory")
-            writer.create(plan.config, plan.vocabulary, plan.split)
+            writer.create(plan.config, plan.vocabulary, plan.split, plan.prior_lines)
             writer.save(Progress(steps, steps, finished=True).record(), self._model.tensors())
 
     @classmethod
@@ -204,6 +206,19 @@ class MakeMore(FittedModel):
         return maker
 
 
+def check_prior(model: str, requested: Mapping[str, Any]) -> None:
+    """Raise UsageError if a prior is requested for a named ensemble, none of whose members has it.
+
+    Where no model is named, the ensemble that is chosen has a member for it.
+    """
+    prior = requested.get("prior")
+    if get_model(model).is_ensemble and prior not in (None, NO_PRIOR):
+        raise UsageError(
+            "it is a member that starts from a prior", "--prior",
+            f"name it: --members 'ngram, transformer prior={prior}'",
+        )  # fmt: skip
+
+
 def make_plan(
     split: Split,
     model: str | None,
@@ -219,6 +234,7 @@ def make_plan(
     """
     if seconds is None:  # no budget: steps by the recipe and the text
         if model is not None:
+            check_prior(model, requested)
             return Plan.make(model, requested, split, name), ""
         chosen, options, why = choose_model(split, requested)
         plan = Plan.make(chosen, {**requested, **options}, split, name)

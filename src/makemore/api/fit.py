@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.api.fit_model import _by_steps, _count, _threads, initialize_model, losses
-from makemore.api.mixture_weights import fit_ensemble_weights
+from makemore.api.mixture_weights import expected_weights, fit_ensemble_weights
 from makemore.api.plan import Plan
 from makemore.models import CountModel, Model
 from makemore.runs import Run, RunConfig, RunWriter
@@ -63,7 +63,7 @@ def _fit_one(
 ) -> Iterator[Event]:  # fmt: skip
     """Train one model, by counting or by steps; arguments as in `fit`."""
     if writer is not None and run is None:
-        writer.create(plan.config, plan.vocabulary, plan.split)
+        writer.create(plan.config, plan.vocabulary, plan.split, plan.prior_lines)
     if isinstance(model, CountModel):
         yield from _count(plan, model, writer)
     else:
@@ -93,7 +93,7 @@ def fit_ensemble(
     done, moves = 0, list[list[int]]()  # steps taken; moved ends: member, step, end
     val = run.progress["best_val"] if run else None
     if writer is not None and run is None:
-        writer.create(plan.config, plan.vocabulary, plan.split)
+        writer.create(plan.config, plan.vocabulary, plan.split, plan.prior_lines)
     if run is not None:
         done, moves = run.progress["step"], [*run.progress.get("ends", [])]
         model.load_tensors(run.weights)
@@ -115,7 +115,7 @@ def fit_ensemble(
                 yield _shift_steps(event, done)
         if stop is not None and stop.is_set():
             return  # its own run holds the member as it is
-        _add_member(plan, model, number, member, logs)
+        _add_member(plan, model, plans[: number + 1], member, logs)
         done += taken.step
         moves.extend([number, *move] for move in taken.moves)
         report = _evaluated(plan, model, done)
@@ -152,13 +152,22 @@ def _begin_ensemble(plan: Plan, model: Ensemble, writer: RunWriter | None) -> It
 
 
 def _add_member(
-    plan: Plan, model: Ensemble, number: int, member: Model, logs: list[NDArray[np.float32]]
+    plan: Plan,
+    model: Ensemble,
+    plans: list[Plan],
+    member: Model,
+    logs: list[NDArray[np.float32]],
 ) -> None:
-    """Add a trained member to an ensemble, its predictions to `logs`, and fit all weights anew."""
-    model.take_over(number, member)
+    """Add a trained member to an ensemble, its predictions to `logs`, and fit all weights anew.
+
+    plans: of all members so far, with the new one
+    """
+    model.take_over(len(plans) - 1, member)
     own_logs, targets, new = _of_val(plan, model, member)
     logs.append(own_logs)
-    model.weights[:, : len(logs)] = fit_ensemble_weights(np.stack(logs), targets, new)
+    model.weights[:, : len(logs)] = fit_ensemble_weights(
+        np.stack(logs), targets, new, *expected_weights(plans)
+    )
 
 
 def _fit_member(

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from makemore.training.soft_targets import SoftTargets
 
 
-def initialize_model(plan: Plan) -> Model:
-    """Make the planned model with initial weights, on its device.
+def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
+    """Make the planned model with initial weights, on its device: random ones, or its prior's.
 
+    from_prior: if not, the weights are random, as others will be loaded
     Raises UsageError for options that clash.
     """
     model = plan.build_seeded()
@@ -38,6 +39,11 @@ def initialize_model(plan: Plan) -> Model:
         assert isinstance(model, NeuralModel)  # noqa: S101 (a model counts or is a network)
         # Weights are drawn on the CPU, so that they are the same on every device.
         model.to(choose_device(plan.recipe.device))
+        if from_prior and plan.recipe.prior is not None and not plan.kind.is_ensemble:
+            from makemore.api.prior_start import start_from_prior
+
+            with _threads(plan):
+                start_from_prior(plan, model)
         if plan.recipe.batch_size == 1 and has_batch_norm(model):  # one example has no variance
             raise UsageError("BatchNorm needs batches of 2 or more", "--batch-size", "give 2")
     return model

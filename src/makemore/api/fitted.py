@@ -134,7 +134,7 @@ class FittedModel:
         plan = self._plan
         if avoid is None and given is None:
             return plan.known_lines  # kept by the plan: collecting them sorts the whole text
-        return KnownLines(plan.split, avoid, given)
+        return KnownLines(plan.split, avoid, given, plan.prior_lines)
 
     def _label_inputs(self, label: str) -> dict[int, float] | None:
         """Choose the first inputs of draws, label id -> probability; None for a run without labels.
@@ -350,7 +350,8 @@ class FittedModel:
         """Compute the exact losses of one part (train, val, test) over all of its lines.
 
         nll (nats) and bits are per symbol. nll_unseen is the nll of the lines that are not in
-        train, None where all or none of them are. Raises UsageError for another part.
+        train, None where all or none of them are. Lines of val and test that the prior has read
+        are left out of all losses, and counted as `read`. Raises UsageError for another part.
         """
         parts = dict(self._plan.split)
         if name not in parts:
@@ -360,15 +361,17 @@ class FittedModel:
         unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
         # A split puts all copies of a text into one part; a file for val or test may repeat train.
         copies = name != "train" and not unseen.all()
-        nll = scores.mean()
+        read = self._plan.is_read(part) & (name != "train")
+        nll = scores.mean(~read)
         return {
             "split": name,
             "nll": nll,
-            "nll_unseen": scores.mean(unseen) if copies else None,
+            "nll_unseen": scores.mean(unseen & ~read) if copies else None,
             "bits": None if nll is None else nll / math.log(2),
             "perplexity": None if nll is None else math.exp(min(nll, 700.0)),  # or it overflows
             "lines": len(part),
             "unknown": int((~scores.known).sum()),
+            "read": int(read.sum()),
         }
 
     @property

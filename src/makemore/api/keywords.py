@@ -66,6 +66,8 @@ class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
     decay_at: float
     grad_clip: float | None
     ends: str
+    # where the weights start
+    prior: str | None
     # evaluation
     eval_interval: int | None
     patience: int | None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from makemore import parallel
 from makemore.api.members import members_of, text_of
+from makemore.api.prior import FINE_TUNING, load_prior
 from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.models.core.base import Arrays
@@ -29,8 +30,9 @@ from makemore.runs import Run, RunConfig
 from makemore.sampling import KnownLines
 from makemore.sampling.sampler import ROUND
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text.line_hashes import is_among
 from makemore.training import TrainingConfig
-from makemore.training.config import TimeBudget
+from makemore.training.config import NO_PRIOR, TimeBudget
 from makemore.version import __version__
 
 MAX_VAL_LINES = 20_000  # lines of val that are evaluated while training, a sample by hashes
@@ -40,6 +42,7 @@ FEW_LINES = 4_000  # training lines below which even the least number of steps f
 BESIDE_COUNTS = 0.25  # factor on soft_targets of a member of an ensemble that has counts, too
 SOFT_TARGETS_PER_HALVING = 0.06  # added to soft_targets for every halving of the training lines
 MAX_SOFT_TARGETS = 0.9
+TUNING_STEPS, TUNING_LINES = 30, 48  # from a prior: so many steps for so many training lines
 CHOSEN = "default"  # what is recorded as the requested model where none was named
 
 
@@ -49,6 +52,7 @@ class Plan:
 
     kind: the model's class; options: an object of its Options; recipe: options of the training
     config: what config.json records, options as requested and as resolved
+    prior_lines: (n, 5) packed hashes of what the prior has read, if the weights start from one
     """
 
     kind: type[Model]
@@ -57,6 +61,7 @@ class Plan:
     config: RunConfig
     vocabulary: Vocabulary
     split: Split
+    prior_lines: NDArray[np.uint8] | None = None
 
     @classmethod
     def make(cls, model: str, requested: Mapping[str, Any], parts: Split, name: str) -> Plan:
@@ -65,7 +70,13 @@ class Plan:
         name: what the text is called in config.json. Raises UsageError for options.
         """
         kind = get_model(model)
-        options, recipe, text = split_options(kind, requested)
+        # The members of an ensemble start from a prior, each for itself.
+        prior = None if kind.is_ensemble else load_prior(requested.get("prior"))
+        values = requested
+        if prior is not None:
+            prior.check_options(model, requested)
+            values = {**prior.options, **options_for(kind, FINE_TUNING), **requested}
+        options, recipe, text = split_options(kind, values)
         # Of all parts, so that a symbol that is rare has an id even if train lacks it.
         vocabulary = Vocabulary.of((part for _, part in parts), text.symbols, text.max_vocab)
         block_size = block_size_of(kind, options, vocabulary, parts)
@@ -75,6 +86,8 @@ class Plan:
         # Only options that identify a run are compared when a later call goes on with it.
         named = {key: checked[key] for key in requested if _identifies_run(kind, key)}
         recipe = resolved(kind, recipe, requested, vocabulary.lengths(parts.train))
+        if prior is not None:
+            recipe = dataclasses.replace(recipe, prior=prior.name)
         config = RunConfig(
             model=model,
             asked=named,
@@ -86,7 +99,8 @@ class Plan:
             round_size=ROUND,
             version=__version__,
         )
-        plan = cls(kind, options, recipe, config, vocabulary, parts)
+        lines = prior.lines if prior else None
+        plan = cls(kind, options, recipe, config, vocabulary, parts, lines)
         return plan.with_members() if kind.is_ensemble else plan
 
     def as_requested(self, requested: Mapping[str, Any], **beside: Any) -> Plan:
@@ -126,7 +140,7 @@ class Plan:
         slot = bool(run.vocabulary.labels)  # a window's first column is the label
         if kind.input_kind == "window" and config.block_size != kind.context_for(options, 0) + slot:
             raise RunError(f"config.json: block_size is {config.block_size}", str(run.path))
-        plan = cls(kind, options, recipe, config, run.vocabulary, run.split)
+        plan = cls(kind, options, recipe, config, run.vocabulary, run.split, run.prior_lines)
         try:
             plan.check_weights(run.weights)
         except RunError as error:
@@ -165,7 +179,7 @@ class Plan:
         """
         from makemore.models.ensemble import member_block_size
 
-        only_whole = {"members", "seed", "time", "model"}  # of the ensemble alone
+        only_whole = {"members", "seed", "time", "model", "prior"}  # of the ensemble alone
         shared = {k: value for k, value in self.config.asked.items() if k not in only_whole}
         # Options that do not identify the run are not in config.asked.
         free = {key: getattr(self.recipe, key) for key in ("device", "save_interval")}
@@ -198,24 +212,51 @@ class Plan:
         plans, kinds = self.member_plans(), members_of(self.options.members)
         steps = [plan.recipe.max_steps or 1 for plan in plans]
         each = [
-            (name, values if issubclass(plan.kind, CountModel) else {**values, "max_steps": number})
-            for (name, values), plan, number in zip(kinds, plans, steps, strict=True)
+            (name, {**values, **plan.fixed_options()})
+            for (name, values), plan in zip(kinds, plans, strict=True)
         ]
         options = dataclasses.replace(self.options, members=text_of(each))
         recipe = dataclasses.replace(self.recipe, max_steps=sum(steps))
         values = {**self.config.resolved, **asdict(options), **asdict(recipe)}
         config = dataclasses.replace(self.config, resolved=values)
-        return dataclasses.replace(self, options=options, recipe=recipe, config=config)
+        known = [plan.prior_lines for plan in plans if plan.prior_lines is not None]
+        lines = np.unique(np.concatenate(known), axis=0) if known else None
+        return dataclasses.replace(
+            self, options=options, recipe=recipe, config=config, prior_lines=lines
+        )
+
+    def fixed_options(self) -> dict[str, Any]:
+        """Return what was resolved for a member and does not follow from its own options alone."""
+        if issubclass(self.kind, CountModel):
+            return {}
+        steps = {"max_steps": self.recipe.max_steps or 1}
+        if self.recipe.prior in (None, NO_PRIOR):
+            return steps
+        # Without its prior, the sizes of its weights would be unknown.
+        return {"prior": self.recipe.prior, **asdict(self.options), **steps}
 
     @cached_property
     def evaluation_lines(self) -> list[Corpus]:
-        """Sample the lines of train and of val whose losses are measured while training."""
-        return [self.split.train.lowest(MAX_TRAIN_LINES), self.split.val.lowest(MAX_VAL_LINES)]
+        """Sample the lines of train and of val whose losses are measured while training.
+
+        Lines of val that the prior has read are left out: of those it knows more than of new ones.
+        """
+        val = self.split.val
+        return [
+            self.split.train.lowest(MAX_TRAIN_LINES),
+            val.take(~self.is_read(val)).lowest(MAX_VAL_LINES),
+        ]
+
+    def is_read(self, lines: Corpus) -> NDArray[np.bool_]:
+        """Tell which lines the prior has read (n_lines,); none without a prior."""
+        if self.prior_lines is None:
+            return np.zeros(len(lines), dtype=bool)
+        return is_among(lines.hashes(), self.prior_lines)
 
     @cached_property
     def known_lines(self) -> KnownLines:
         """Collect the lines of the text, for samples that must not repeat them."""
-        return KnownLines(self.split)
+        return KnownLines(self.split, prior=self.prior_lines)
 
     @property
     def label_shares(self) -> NDArray[np.float64] | None:
@@ -307,6 +348,9 @@ def resolved(
         # power 0.65 was measured (docs/decisions/0041).
         least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
         steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
+        if recipe.prior not in (None, NO_PRIOR):
+            # From good weights on, few steps: more lines have more to tell.
+            steps = max(10, round(TUNING_STEPS * (len(lengths) / TUNING_LINES) ** 0.55))
     if issubclass(kind, CountModel):
         steps = 1
     soft = recipe.soft_targets

@@ -142,7 +142,7 @@ def _prepare_resume(
     # The run's own plan: its resolved values hold, whatever would be resolved now.
     plan, warnings = with_call_options(Plan.from_run(run), requested)
     yield from map(Message, warnings)
-    maker.begin(plan)
+    maker.begin(plan, resumes=True)
     yield Message(f"going on from step {run.progress['step']} in {folder}")
 
 

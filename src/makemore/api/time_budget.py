@@ -17,13 +17,13 @@ from typing import Any
 from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.candidates import FEW_EPOCHS, Candidate, fill, time_candidate, total
-from makemore.api.lineup import LEAST_SHARE, MOST_STEPS, is_short, lineup_of
+from makemore.api.lineup import LEAST_SHARE, MOST_STEPS, is_short, lineup_of, prior_of
 from makemore.api.members import Members, members_of, text_of
 from makemore.api.plan import Plan, options_for
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.text import Split
-from makemore.training.config import BUDGET_MODEL
+from makemore.training.config import BUDGET_MODEL, NO_PRIOR
 
 USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
 HURRIED = 0.55  # of the time: with less left, nothing more is timed
@@ -58,8 +58,10 @@ def choose(
     if requested.get("max_steps") is not None:
         raise UsageError("time and steps both", "--time", "give --time or --max-steps")
     lines = f"{len(parts.train):,} lines in {limit:g} s"
-    if model is None and (limit < SHORTEST or not len(parts.val)):  # weights are fitted on val
-        reason = "no time for more than counts" if len(parts.val) else "too few lines to weigh by"
+    # Weights are fitted on val; beside a prior there are some to expect.
+    weighed = len(parts.val) or prior_of(parts, requested) != NO_PRIOR
+    if model is None and (limit < SHORTEST or not weighed):
+        reason = "no time for more than counts" if weighed else "too few lines to weigh by"
         return Choice("ngram", {}, f"ngram for {lines}: {reason}")
     planner = BudgetPlanner(parts, requested, limit, began)
     if model is not None and not get_model(model).is_ensemble:
@@ -84,6 +86,8 @@ def plan_within(
     # The choice has the members with their steps.
     members = {key: value for key, value in requested.items() if key == "members"}
     others = {key: value for key, value in requested.items() if key != "members"}
+    if issubclass(get_model(choice.model), CountModel):
+        others.pop("prior", None)  # counts have nothing to start from
     plan = Plan.make(choice.model, {**others, **choice.options}, split, name)
     return plan.as_requested(requested, **members, time=limit), choice.why
 
@@ -118,9 +122,12 @@ class BudgetPlanner:
         kind = get_model(model)
         if issubclass(kind, CountModel):
             return Choice(model, {}, f"{model} for {lines}: counts take no steps")
-        sizes: Sequence[dict[str, Any]] = SIZES if model == "transformer" else ({},)
+        prior = self.requested.get("prior")
+        start = {} if prior in (None, NO_PRIOR) else {"prior": prior}
+        # A prior has its size.
+        sizes = SIZES if model == "transformer" and not start else (start,)
         budget = CALIBRATION * self.limit / len(sizes)
-        fits = self.timed(model, self.fitting(kind, {}), budget)
+        fits = self.timed(model, self.fitting(kind, sizes[0]), budget)
         for size in sizes[1:]:
             larger = self.fitting(kind, size)
             if larger == fits.options or fits.seconds(LARGER * 1.3, 0) > self.left:
@@ -134,7 +141,7 @@ class BudgetPlanner:
         if "dropout" in options:  # the more often each line is seen, the more dropout
             more = MORE_DROPPED if share >= LARGER else 0.0
             options["dropout"] = 0.0 if share < FEW_EPOCHS else max(options["dropout"], more)
-        why = f"{self.described([(model, options)])} for {lines}{note(share)}"
+        why = f"{described([(model, options)])} for {lines}{note(share)}"
         return Choice(model, options, why)
 
     def several(self, lines: str, named: bool) -> Choice:
@@ -143,7 +150,7 @@ class BudgetPlanner:
         named: the ensemble was requested, so it is trained however little time there is
         """
         requested = self.requested.get("members")
-        lineup = members_of(requested) if requested else lineup_of(self.parts)
+        lineup = members_of(requested) if requested else lineup_of(self.parts, self.requested)
         counts = [kind for kind in lineup if issubclass(get_model(kind[0]), CountModel)]
         networks = [kind for kind in lineup if kind not in counts]
         timed: list[Candidate] = []
@@ -168,7 +175,7 @@ class BudgetPlanner:
             (name, values) if (name, values) in counts else (name, next(steps))
             for name, values in (lineup if requested else [*counts, *networks[: len(timed)]])
         ]
-        why = f"{self.described(members)} for {lines}{note(share)}"
+        why = f"{described(members)} for {lines}{note(share)}"
         return Choice(BUDGET_MODEL, self.with_threads({"members": text_of(members)}), why)
 
     def member_options(self, candidate: Candidate, share: float) -> dict[str, Any]:
@@ -191,7 +198,9 @@ class BudgetPlanner:
         dropout = {}
         if kind.name == "transformer":  # its dropout was measured on small and on large texts
             dropout = {"dropout": max(self.drop, MORE_DROPPED if size else 0.0)}
-        return {k: v for k, v in {**size, **dropout}.items() if k not in self.requested}
+        own = {**size, **dropout}
+        # A requested prior is that of one member, whose option it is.
+        return {k: v for k, v in own.items() if k not in self.requested or k == "prior"}
 
     def timed(
         self, name: str, options: dict[str, Any], budget: float, known: Sequence[Candidate] = ()
@@ -223,17 +232,28 @@ class BudgetPlanner:
     def _timed(self, name: str, options: dict[str, Any], budget: float) -> Candidate:
         """Time a candidate with the chosen number of threads."""
         kind = get_model(name)
-        values = self.with_threads({**options_for(kind, self.requested), **options})
+        shared = {key: value for key, value in self.requested.items() if key != "prior"}
+        values = self.with_threads({**options_for(kind, shared), **options})
         plan = Plan.make(name, values, self.parts, "")
-        return time_candidate(plan, options, budget, self.limit)
+        candidate = time_candidate(plan, options, budget, self.limit)
+        if plan.prior_lines is None:
+            return candidate
+        # Its own steps are the most that are of use, and a share may be up to MOST_SHARE.
+        steps = max(1, round(candidate.steps / MOST_SHARE))
+        return dataclasses.replace(candidate, steps=steps)
 
-    def described(self, members: Members) -> str:
-        """Describe models in one line: `ngram + gru (500 steps)`."""
-        each = [
-            f"{name} ({values['max_steps']} steps{size(values)})" if "max_steps" in values else name
-            for name, values in members
-        ]
-        return " + ".join(each)
+
+def described(members: Members) -> str:
+    """Describe models in one line: `ngram + gru (500 steps)`."""
+    return " + ".join(worded(name, values) for name, values in members)
+
+
+def worded(name: str, options: Mapping[str, Any]) -> str:
+    """Word a model and its steps: `transformer (from a prior, 30 steps)`."""
+    if "max_steps" not in options:
+        return name
+    start = "from a prior, " if "prior" in options else ""
+    return f"{name} ({start}{options['max_steps']} steps{size(options)})"
 
 
 def size(options: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from makemore.runs.safe_files import MAX_JSON, parse_json, parse_tensors, read_p
 FORMAT = 1
 PARTS = ("train", "val", "test")
 FIXED = ("config.json", "vocabulary.json", *(f"split/{part}.txt" for part in PARTS))
+PRIOR = "prior.safetensors"  # hashes of the lines of a prior, in a run that started from one
 # Logs grow between saves, so they have no digest: the manifest holds the length that it committed.
 LOGS = ("metrics.jsonl", "samples.txt")
 WATCHED = ("diagnostics.jsonl",)  # a log that only a training with --watch has
@@ -28,7 +29,7 @@ GROWING = ("looks.jsonl", "given.txt")  # not in the manifest: they grow after t
 # other names and no run in it is refused.
 OURS = re.compile(
     r"(config|vocabulary|checkpoint)\.json|lock|split|members|(metrics|looks|diagnostics)\.jsonl"
-    r"|(samples|given)\.txt|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
+    r"|(samples|given)\.txt|prior\.safetensors|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
 )
 GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 
@@ -86,7 +87,7 @@ def _is_generation(manifest: Any) -> bool:
     if not all(GENERATED.fullmatch(name) for name in named):
         return False
     # Only names that we write: "../x" in a stranger's manifest would be a file outside of the run.
-    allowed = (name in FIXED or GENERATED.fullmatch(name) for name in files)
+    allowed = (name in (*FIXED, PRIOR) or GENERATED.fullmatch(name) for name in files)
     entries = (
         isinstance(entry, dict)
         and type(entry.get("size")) is int  # not isinstance: True is an int as well

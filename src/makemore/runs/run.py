@@ -6,6 +6,7 @@
     metrics.jsonl  samples.txt  [diagnostics.jsonl]                 logs, committed up to a length
     checkpoint.json                                                 the one commit point
     lock                                                            held by flock while training
+    [prior.safetensors]                             hashes of the lines of the prior it started from
     members/K/                                     an ensemble's member K, while it is in training
 
 A save writes new files beside the old ones, each under a temporary name, fsync, rename, and then
@@ -22,11 +23,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from makemore.errors import DataError, RunError, UsageError
 from makemore.models.core.base import Arrays
-from makemore.runs.manifest import FORMAT, PARTS, _read_verified, damaged, read_manifest
+from makemore.runs.manifest import (
+    FORMAT,
+    PARTS,
+    PRIOR,
+    _read_verified,
+    damaged,
+    read_manifest,
+)
 from makemore.runs.safe_files import parse_json, parse_tensors
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text.line_hashes import PACKED_BYTES
 from makemore.text.reading import CHUNK
 
 READ_TRIES = 50  # generations that may pass while one run is read
@@ -65,6 +77,7 @@ class Run:
     progress: dict[str, Any]  # step, best_step, best_val, waited, finished
     weights: Arrays  # name -> array: the best by validation loss
     state: Arrays | None  # the latest, to resume from; None if it was not asked for
+    prior_lines: NDArray[np.uint8] | None = None  # (n, 5) of the prior's known lines, or no prior
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], state: bool = False) -> Run:
@@ -111,7 +124,8 @@ class Run:
         latest = (
             parse_tensors(read(name), name, folder) if state and name in manifest["files"] else None
         )
-        return cls(folder, config, vocabulary, Split(*parts), progress, tensors, latest)
+        prior = _parse_prior(read(PRIOR), folder) if PRIOR in manifest["files"] else None
+        return cls(folder, config, vocabulary, Split(*parts), progress, tensors, latest, prior)
 
 
 # The digests are no signature: whoever changes a file can write a fitting digest beside it. So each
@@ -162,6 +176,15 @@ def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) ->
     if not set(corpus.label_names) <= set(labels):
         raise RunError(f"split/{part}.txt holds a label that vocabulary.json lacks", str(folder))
     return corpus
+
+
+def _parse_prior(body: bytes, folder: Path) -> NDArray[np.uint8]:
+    tensors = parse_tensors(body, PRIOR, folder)
+    lines = tensors.get("lines")
+    sound = lines is not None and lines.dtype == np.uint8 and lines.ndim == 2
+    if lines is None or not sound or lines.shape[1] != PACKED_BYTES or len(tensors) > 1:
+        raise RunError(f"{PRIOR} holds no hashes of lines", str(folder))
+    return lines
 
 
 def _texts(body: bytes) -> Iterator[str]:

@@ -16,6 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from makemore.errors import RunError, SystemFault
 from makemore.escaping import visible
 from makemore.models.core.base import Arrays
@@ -25,6 +28,7 @@ from makemore.runs.manifest import (
     LOGS,
     OURS,
     PARTS,
+    PRIOR,
     WATCHED,
     digest_of,
     problems,
@@ -166,9 +170,16 @@ class RunWriter:
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
                     remove(folder / entry)
 
-    def create(self, config: RunConfig, vocabulary: Vocabulary, split: Split) -> None:
+    def create(
+        self,
+        config: RunConfig,
+        vocabulary: Vocabulary,
+        split: Split,
+        prior_lines: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Write the files that stay the same: configuration, vocabulary and split.
 
+        prior_lines: hashes of the known lines of the prior that the training starts from
         They count once the first save names them in checkpoint.json. Raises SystemFault.
         """
         self.clear()
@@ -187,6 +198,11 @@ class RunWriter:
         for name, part in split:
             file, lines = f"split/{name}.txt", (some.written().encode() for some in part.blocks())
             self._files[file] = write_parts(self.folder, file, lines)
+        if prior_lines is not None:
+            import safetensors.numpy
+
+            body = safetensors.numpy.save({"lines": prior_lines})
+            self._files[PRIOR] = write_atomically(self.folder, PRIOR, body)
 
     def resume(self) -> Run:
         """Load the run that is here, to resume it. Raises RunError.

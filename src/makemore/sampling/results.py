@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.text import Corpus, Split, Vocabulary
+from makemore.text.line_hashes import is_among, is_in_sorted
 from makemore.text.tokenizer import CHARACTER
 
 Floats = NDArray[np.float64]
@@ -127,7 +128,7 @@ class RoundCompletions:
 
 
 # Where a line stands already, in the order of KnownLines; `given`: returned by an earlier call.
-ORIGINS = ("new", "train", "val", "test", "avoid", "given")
+ORIGINS = ("new", "train", "val", "test", "avoid", "given", "prior")
 
 
 class Sample(NamedTuple):
@@ -182,26 +183,26 @@ class KnownLines:
     """
 
     def __init__(
-        self, split: Split, avoid: Corpus | None = None, given: Corpus | None = None
+        self,
+        split: Split,
+        avoid: Corpus | None = None,
+        given: Corpus | None = None,
+        prior: NDArray[np.uint8] | None = None,
     ) -> None:
+        """Collect lines; prior: (n, 5) the hashes of a prior's lines, packed."""
         parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
         self.parts = {  # index into ORIGINS -> sorted hashes
             origin: np.sort(part.hashes())
             for origin, part in enumerate(parts, 1)
             if part is not None and len(part)
         }
+        self.prior = prior
 
     def origins(self, hashes: NDArray[np.uint64]) -> NDArray[Any]:
         """Look up hashes (n,) -> indices (n,) into ORIGINS, the lowest of several; 0 is new."""
         found = np.zeros(len(hashes), dtype=np.int64)
+        if self.prior is not None:
+            found[is_among(hashes, self.prior)] = ORIGINS.index("prior")
         for origin, known in reversed(self.parts.items()):  # the lowest is written last
             found[is_in_sorted(hashes, known)] = origin
         return found
-
-
-def is_in_sorted(hashes: NDArray[np.uint64], those: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Check whether each hash (n,) is in the sorted array `those`: (n,) bool, by bisection."""
-    if not len(those):
-        return np.zeros(len(hashes), dtype=bool)
-    at = np.searchsorted(those, hashes)
-    return np.asarray(those[np.minimum(at, len(those) - 1)] == hashes)

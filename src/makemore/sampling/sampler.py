@@ -35,10 +35,10 @@ from makemore.sampling.results import (
     RoundCompletions,
     Sample,
     SampleBatch,
-    is_in_sorted,
 )
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.text import Corpus, Vocabulary
+from makemore.text.line_hashes import is_in_sorted
 from makemore.text.tokenizer import CHARACTER
 from makemore.text.vocabulary import UNKNOWN
 

@@ -152,6 +152,10 @@ class Vocabulary:
             return list(text), [True] * len(text)
         return self._cutter.tokenize(text)
 
+    def encode_symbols(self, symbols: Iterable[str]) -> NDArray[np.int64]:
+        """Look up the id of each of these symbols (n,): UNKNOWN (-1) for one that is not here."""
+        return np.array([self._numbers.get(symbol, UNKNOWN) for symbol in symbols], dtype=np.int64)
+
     def encode_line(self, text: str) -> NDArray[np.int64]:
         """Encode one line (n_symbols,): UNKNOWN (-1) for a symbol that is not here."""
         return np.array(self._cut_ids(text), dtype=np.int64)

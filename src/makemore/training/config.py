@@ -13,6 +13,7 @@ from makemore.errors import UsageError
 from makemore.options import option, options_of
 
 DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named, if the list is long
+NO_PRIOR, BUILTIN_PRIOR = "none", "builtin"  # values of the option prior
 BUDGET_MODEL = "ensemble"  # what a time is filled with, where no model is named
 
 
@@ -74,6 +75,12 @@ class TrainingConfig:
     grad_clip: float | None = option(
         None, "largest norm of the gradient of all parameters: a longer one is scaled down to it",
         above=0.0,
+    )  # fmt: skip
+    # -- where the weights start ------------------------------------------------------------------
+    prior: str | None = option(
+        None, "a model of many lists to start from, not from random weights: builtin, the folder "
+        "of a run or of `makemore prior`; none  [default: builtin where no model is named and the "
+        "list is short]",
     )  # fmt: skip
     # -- evaluation, and when to stop early -------------------------------------------------------
     eval_interval: int | None = option(

@@ -53,6 +53,9 @@ def command(**values: Any) -> int:
         if report["unknown"]:
             left_out = f"{report['unknown']} lines of {report['split']} left out"
             note(f"{left_out}: they hold unknown symbols")
+        if report["read"]:
+            left_out = f"{report['read']} lines of {report['split']} left out"
+            note(f"{left_out}: the prior that the training started from has read them")
     for report, accuracy in zip(reports, accuracies, strict=True):
         if accuracy:
             result(describe_accuracy(report, accuracy))
