@@ -37,9 +37,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # In the order in which their commands are typed here, one after another in one folder.
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "docs/list.md", "docs/learning.md", "docs/new-model.md")
-}
-README, LIST, LEARNING, NEW_MODEL = PAGES.values()
+    for name in (
+        "README.md", "docs/list.md", "docs/learning.md", "docs/new-model.md", "docs/prior.md",
+    )
+}  # fmt: skip
+README, LIST, LEARNING, NEW_MODEL, PRIOR = PAGES.values()
 BLOCKS = {
     name: re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for name, text in PAGES.items()
@@ -79,6 +81,10 @@ SMALL = f"{FEW} --n-layer 1 --n-head 2 --n-embd 8"
 RUN = "runs/list"
 QUICK = {
     "makemore list.txt": FEW,
+    "makemore list.txt --prior none -o runs/alone": FEW,
+    "makemore list.txt --model transformer --prior builtin -o runs/t": FEW,
+    "makemore prior dogs.txt cats.txt horses.txt -o runs/pets": "--epochs 1",
+    "makemore hamsters.txt --prior runs/pets": FEW,
     "makemore people.txt --labels": FEW,
     "makemore people.csv --label-column origin -o runs/table": SMALL,
     "makemore fetch names": "--url {url}/names.txt",
@@ -125,6 +131,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
         "list.txt": "\n".join(LINES) + "\n", "names.txt": "\n".join(LINES) + "\n",
         "taken.txt": "Mari\nMara\n", "people.txt": "".join(f"{a}\t{b}\n" for a, b in kinds),
         "people.csv": "name,origin\n" + "".join(f"{a},{b}\n" for a, b in kinds),
+        **{f"{kind}.txt": "\n".join(LINES[number::4]) + "\n"
+           for number, kind in enumerate(("dogs", "cats", "horses", "hamsters"))},
     }  # fmt: skip
     for name, text in files.items():
         (place / name).write_text(text, encoding="utf-8")
