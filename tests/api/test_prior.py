@@ -41,6 +41,7 @@ from makemore.sampling import KnownLines
 from makemore.text import Corpus, Split, Vocabulary, train_val_test_split
 from makemore.text.line_hashes import is_among
 from makemore.training import Saved, Step
+from makemore.training.config import names_prior
 
 LISTS = {
     "birds": like_names(90, seed=1),
@@ -277,7 +278,7 @@ def test_where_there_is_no_prior_it_says_what_to_give(tmp_path: Path) -> None:
 
 def test_another_model_or_size_than_the_prior_s_is_refused(packed: str) -> None:
     told = refused(UsageError, lambda: MakeMore("gru", prior=packed).fit(NEW))
-    assert "the prior is a transformer, not a gru" in told and "--model transformer" in told
+    assert "the prior's model is transformer, not gru" in told and "--model transformer" in told
     told = refused(UsageError, lambda: from_prior(packed, n_layer=2))
     assert "the prior has n_layer 1" in told and "give --n-layer 1" in told
     assert plan_of(from_prior(packed, n_layer=1, dropout=0.3)).config.resolved["dropout"] == 0.3
@@ -325,10 +326,9 @@ def test_epochs_say_how_often_each_line_is_read(tmp_path: Path) -> None:
     assert recipe.max_steps == round(3 * len(labelled(lists).train) / 20)
 
 
-@pytest.mark.parametrize("lists", [LISTS, None], ids=["its lists", "none named"])
-def test_a_finished_one_is_given_back(run: Path, lists: dict[str, list[str]] | None) -> None:
-    given = lists and {name: Corpus.exactly(lines) for name, lines in lists.items()}
-    (event,) = train_prior(run, given, **TINY)
+def test_a_finished_one_is_given_back(run: Path) -> None:
+    lists = {name: Corpus.exactly(lines) for name, lines in LISTS.items()}
+    (event,) = train_prior(run, lists, **TINY)
     assert isinstance(event, Started) and event.finished
 
 
@@ -655,7 +655,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_in_a_time_a_member_starts_from_the_prior_that_was_named(packed: str) -> None:
     plan = within(60, {"prior": packed, "threads": 1})
     starts = [each.recipe.prior for each in plan.member_plans()]
-    assert [prior for prior in starts if prior] == [the(packed).name]
+    assert [prior for prior in starts if names_prior(prior)] == [the(packed).name]
     assert plan.prior_lines is not None and plan.config.asked["prior"] == packed
 
 

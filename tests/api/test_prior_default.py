@@ -100,7 +100,7 @@ def test_a_long_list_never_starts_from_it(n: int, expected: list[str]) -> None:
         return
     model, options, _ = choose_model(parts_of(lines), {})
     assert (model, options) == ("transformer", {}) and prior_of(parts_of(lines), {}) == "none"
-    assert Plan.make(model, options, parts_of(lines), "").recipe.prior is None
+    assert Plan.make(model, options, parts_of(lines), "").recipe.prior == "auto"
 
 
 def test_a_transformer_that_is_asked_for_starts_from_random_weights() -> None:
@@ -113,7 +113,7 @@ def test_no_named_model_has_a_prior(model: str) -> None:
     """So that every published figure of a model is of that model alone."""
     plan = Plan.make(model, {}, parts_of(PLACES), "")
     each = [plan, *(plan.member_plans() if plan.kind.is_ensemble else [])]
-    assert [one.recipe.prior for one in each] == [None] * len(each)
+    assert [one.recipe.prior for one in each] == ["auto"] * len(each)
     assert [one.prior_lines for one in each] == [None] * len(each)
 
 

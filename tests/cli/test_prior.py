@@ -54,6 +54,16 @@ def test_files_make_a_prior_in_two_small_files(call: Call) -> None:
     assert listed == [("birds", len(BIRDS)), ("pairs", len(PAIRS))]
 
 
+def test_none_is_typed_as_a_word(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineup, "COUNTS", ("ngram order=3",))
+    monkeypatch.setattr(lineup, "SHORT", ("gru n_hidden=8 max_steps=2", "gru max_steps=1"))
+    ended = call("birds.txt", "--prior", "none", "-o", "alone", "--threads", "1")
+    assert "has read" not in ended.stderr and ended.returncode == 0
+    config = config_of("alone")
+    assert config["asked"]["prior"] == "none" and "prior=" not in config["resolved"]["members"]
+    failed(call("birds.txt", "-o", "alone", "--threads", "1"), 2, "started with prior = 'none'")
+
+
 def test_a_short_list_starts_from_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     made(call, "--pack", "packed")
     monkeypatch.setattr(lineup, "COUNTS", ("ngram order=3",))
@@ -80,7 +90,7 @@ def test_a_named_transformer_starts_from_it_and_another_model_does_not(call: Cal
     assert len(lines_of(call(*train, "--model", "transformer", "-o", "run"))) == 20
     digest = hashlib.sha256(Path("packed/prior.safetensors").read_bytes()).hexdigest()
     assert config_of("run")["resolved"]["prior"] == f"packed@{digest[:12]}"
-    failed(call(*train, "--model", "gru"), 2, "the prior is a transformer, not a gru")
+    failed(call(*train, "--model", "gru"), 2, "the prior's model is transformer, not gru")
     failed(call(*train, "--n-layer", "3"), 2, "the prior has n_layer 1", "give --n-layer 1")
 
 

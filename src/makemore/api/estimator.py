@@ -23,7 +23,7 @@ from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import get_model
 from makemore.runs import Run, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
-from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, NO_PRIOR, parse_seconds
+from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, names_prior, parse_seconds
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -212,7 +212,7 @@ def check_prior(model: str, requested: Mapping[str, Any]) -> None:
     Where no model is named, the ensemble that is chosen has a member for it.
     """
     prior = requested.get("prior")
-    if get_model(model).is_ensemble and prior not in (None, NO_PRIOR):
+    if get_model(model).is_ensemble and names_prior(prior):
         raise UsageError(
             "it is a member that starts from a prior", "--prior",
             f"name it: --members 'ngram, transformer prior={prior}'",

@@ -16,6 +16,7 @@ from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.runs import Run, RunWriter
+from makemore.training.config import names_prior
 
 if TYPE_CHECKING:
     from makemore.training.batches import Batches
@@ -39,7 +40,7 @@ def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
         assert isinstance(model, NeuralModel)  # noqa: S101 (a model counts or is a network)
         # Weights are drawn on the CPU, so that they are the same on every device.
         model.to(choose_device(plan.recipe.device))
-        if from_prior and plan.recipe.prior is not None and not plan.kind.is_ensemble:
+        if from_prior and names_prior(plan.recipe.prior) and not plan.kind.is_ensemble:
             from makemore.api.prior_start import start_from_prior
 
             with _threads(plan):

@@ -67,7 +67,7 @@ class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
     grad_clip: float | None
     ends: str
     # where the weights start
-    prior: str | None
+    prior: str
     # evaluation
     eval_interval: int | None
     patience: int | None

@@ -21,7 +21,13 @@ from makemore.models import CountModel, get_model
 from makemore.options import options_of
 from makemore.text import Split
 from makemore.text.tokenizer import CHARACTER
-from makemore.training.config import BUDGET_MODEL, BUILTIN_PRIOR, DEFAULT_MODEL, NO_PRIOR
+from makemore.training.config import (
+    AUTO_PRIOR,
+    BUDGET_MODEL,
+    BUILTIN_PRIOR,
+    DEFAULT_MODEL,
+    NO_PRIOR,
+)
 
 SHORT_LIST = 5_000  # lines: with as many or more a transformer alone is the default
 # Counts of several orders cost next to nothing, and their weights tell how far to trust each length
@@ -65,8 +71,8 @@ def lineup_of(parts: Split, requested: Mapping[str, Any]) -> Members:
 
 def prior_of(parts: Split, requested: Mapping[str, Any]) -> str:
     """Choose the prior that a short list's network starts from: "builtin", a folder, or "none"."""
-    named = requested.get("prior")
-    if named is not None:
+    named = requested.get("prior", AUTO_PRIOR)
+    if named != AUTO_PRIOR:
         return str(named)
     if not is_short(parts) or requested.get("symbols", CHARACTER) != CHARACTER:
         return NO_PRIOR

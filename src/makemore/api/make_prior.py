@@ -46,7 +46,7 @@ def labelled(lists: Mapping[str, Corpus]) -> Split:
 
 def train_prior(
     folder: str | os.PathLike[str],
-    lists: Mapping[str, Corpus] | None,
+    lists: Mapping[str, Corpus],
     *,
     epochs: float = EPOCHS,
     fresh: bool = False,
@@ -55,18 +55,14 @@ def train_prior(
 ) -> Generator[SessionEvent, None, None]:
     """Train a prior on lists (name -> lines) in a run directory, or go on there; yields events.
 
-    lists: None goes on with those of the run; epochs: how often each line is read
+    epochs: how often each line is read
     options: of the training, in place of OPTIONS
     Raises DataError for fewer than two lists, and what train_directory raises.
     """
-    parts, values = None, {**OPTIONS, **options}
-    if lists is None:  # the same options as before
-        values = {**Run.load(folder).config.asked, **options}
-    else:
-        parts = labelled(lists)
-        values["batch_size"] = min(values["batch_size"], len(parts.train))
-        steps = max(1, round(epochs * len(parts.train) / values["batch_size"]))
-        values.setdefault("max_steps", steps)
+    parts, values = labelled(lists), {**OPTIONS, **options}
+    values["batch_size"] = min(values["batch_size"], len(parts.train))
+    steps = max(1, round(epochs * len(parts.train) / values["batch_size"]))
+    values.setdefault("max_steps", steps)
     yield from train_directory(
         folder, parts, model=MODEL, fresh=fresh, name="prior", stop=stop, **values
     )

@@ -32,7 +32,7 @@ from makemore.sampling.sampler import ROUND
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.line_hashes import is_among
 from makemore.training import TrainingConfig
-from makemore.training.config import NO_PRIOR, TimeBudget
+from makemore.training.config import TimeBudget, names_prior
 from makemore.version import __version__
 
 MAX_VAL_LINES = 20_000  # lines of val that are evaluated while training, a sample by hashes
@@ -230,7 +230,7 @@ class Plan:
         if issubclass(self.kind, CountModel):
             return {}
         steps = {"max_steps": self.recipe.max_steps or 1}
-        if self.recipe.prior in (None, NO_PRIOR):
+        if not names_prior(self.recipe.prior):
             return steps
         # Without its prior, the sizes of its weights would be unknown.
         return {"prior": self.recipe.prior, **asdict(self.options), **steps}
@@ -348,7 +348,7 @@ def resolved(
         # power 0.65 was measured (docs/decisions/0041).
         least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
         steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
-        if recipe.prior not in (None, NO_PRIOR):
+        if names_prior(recipe.prior):
             # From good weights on, few steps: more lines have more to tell.
             steps = max(10, round(TUNING_STEPS * (len(lengths) / TUNING_LINES) ** 0.55))
     if issubclass(kind, CountModel):

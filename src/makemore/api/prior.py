@@ -37,7 +37,7 @@ from makemore.runs.safe_files import (
 )
 from makemore.text import Vocabulary
 from makemore.text.line_hashes import PACKED_BYTES, pack
-from makemore.training.config import BUILTIN_PRIOR, NO_PRIOR
+from makemore.training.config import BUILTIN_PRIOR, names_prior
 
 CARD, WEIGHTS = "prior.json", "prior.safetensors"
 FORMAT = 1
@@ -97,7 +97,7 @@ class Prior:
         """Raise UsageError if these are of another model, or change the sizes of its weights."""
         if model != self.model:
             raise UsageError(
-                f"the prior is a {self.model}, not a {model}", "--prior",
+                f"the prior's model is {self.model}, not {model}", "--prior",
                 f"give --model {self.model}, or --prior none",
             )  # fmt: skip
         for key, value in self.sizes().items():
@@ -132,12 +132,12 @@ def split_name(text: str) -> tuple[str, str | None]:
 
 
 def load_prior(text: str | None) -> Prior | None:
-    """Load the prior that the option names; None for "none".
+    """Load the prior that the option names; None for "none" and "auto".
 
     Raises UsageError where there is no such prior or another one by that name now, RunError for a
     damaged one.
     """
-    if text is None or text == NO_PRIOR:
+    if text is None or not names_prior(text):
         return None
     name, digest = split_name(text)
     prior = _builtin() if name == BUILTIN_PRIOR else _read(Path(name), name)

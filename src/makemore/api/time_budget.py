@@ -23,7 +23,7 @@ from makemore.api.plan import Plan, options_for
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.text import Split
-from makemore.training.config import BUDGET_MODEL, NO_PRIOR
+from makemore.training.config import BUDGET_MODEL, NO_PRIOR, names_prior
 
 USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
 HURRIED = 0.55  # of the time: with less left, nothing more is timed
@@ -123,7 +123,7 @@ class BudgetPlanner:
         if issubclass(kind, CountModel):
             return Choice(model, {}, f"{model} for {lines}: counts take no steps")
         prior = self.requested.get("prior")
-        start = {} if prior in (None, NO_PRIOR) else {"prior": prior}
+        start = {"prior": prior} if names_prior(prior) else {}
         # A prior has its size.
         sizes = SIZES if model == "transformer" and not start else (start,)
         budget = CALIBRATION * self.limit / len(sizes)

@@ -13,7 +13,7 @@ from makemore.errors import UsageError
 from makemore.options import option, options_of
 
 DEFAULT_MODEL = "transformer"  # where neither a model nor a time is named, if the list is long
-NO_PRIOR, BUILTIN_PRIOR = "none", "builtin"  # values of the option prior
+AUTO_PRIOR, NO_PRIOR, BUILTIN_PRIOR = "auto", "none", "builtin"  # values of the option prior
 BUDGET_MODEL = "ensemble"  # what a time is filled with, where no model is named
 
 
@@ -77,10 +77,10 @@ class TrainingConfig:
         above=0.0,
     )  # fmt: skip
     # -- where the weights start ------------------------------------------------------------------
-    prior: str | None = option(
-        None, "a model of many lists to start from, not from random weights: builtin, the folder "
-        "of a run or of `makemore prior`; none  [default: builtin where no model is named and the "
-        "list is short]",
+    prior: str = option(
+        "auto", "a model of many lists to start from, not from random weights: builtin, the folder "
+        "of a run or of `makemore prior`, none, or auto: builtin where no model is named and the "
+        "list is short",
     )  # fmt: skip
     # -- evaluation, and when to stop early -------------------------------------------------------
     eval_interval: int | None = option(
@@ -123,6 +123,11 @@ class TimeBudget:
         None, "seconds that training may take; model, size and steps are chosen to fit",
         above=0.0, maximum=1e7,
     )  # fmt: skip
+
+
+def names_prior(value: str | None) -> bool:
+    """Tell whether a value of the option `prior`, None if it was not given, names one."""
+    return value not in (None, AUTO_PRIOR, NO_PRIOR)
 
 
 def parse_seconds(time: float | str) -> float:

@@ -24,10 +24,10 @@ from makemore.cli.output import note, result, result_json
 def command(**values: Any) -> int:
     """Print the exact losses of the run in DIR by part: nats and bits a symbol, perplexity.
 
-    And which percentages of 1,000 draws are new, repeated, or copied from the text. In a run with
-    labels: the accuracy of choosing the likeliest label of a line, and of always choosing the label
-    that most training lines have. The test part is for the end: --test scores it, and each look is
-    counted in looks.jsonl.
+    And which percentages of 1,000 draws are new, repeated, or copied from the text or from what the
+    prior has read. In a run with labels: the accuracy of choosing the likeliest label of a line,
+    and of always choosing the label that most training lines have. The test part is for the end:
+    --test scores it, and each look is counted in looks.jsonl.
     """
     from makemore.analysis import sample_shares
     from makemore.analysis.novelty import DRAWS
