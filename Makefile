@@ -73,7 +73,7 @@ LISTS := build/prior-lists
 prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on two cores)
 	$(BIN)/python bench/prior_lists.py $(LISTS)
 	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
-	    --pack src/makemore/api/builtin_prior
+	    --held-out $(LISTS)/held-out/lines.txt --pack src/makemore/api/builtin_prior
 
 LESSONS := $(wildcard lessons/0*.py)
 

@@ -2,6 +2,9 @@
 
     python bench/prior_lists.py FOLDER            then `makemore prior FOLDER/*.txt`
 
+and to FOLDER/held-out/lines.txt all lines of Faker that are in none of them: a prior that has not
+read "Anthony" must not offer it as a new name either.
+
 Left out are the lists of line_kinds.py, which the benchmark of short lists learns from and judges
 by, with every line of theirs that stands elsewhere; patterns, codes and abbreviations; and lines
 with a symbol that occurs fewer than LEAST_SEEN times in all, of which nothing would be learned.
@@ -14,7 +17,7 @@ import pkgutil
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,15 +70,21 @@ def all_lists() -> dict[str, set[str]]:
     for name, value in attributes():
         if name in left_out or not isinstance(value, tuple | list | dict | set):
             continue
-        texts = sorted({text for text in value if isinstance(text, str)})
-        found[name] = {
-            line
-            for line in Corpus.from_lines(texts, fewest=0)
-            if line.casefold() not in held_out
-            and not NO_LINE.search(line)
-            and 2 <= len(line) <= LONGEST
-        }
+        found[name] = {line for line in cleaned(value) if line.casefold() not in held_out}
     return found
+
+
+def cleaned(texts: Iterable[Any]) -> set[str]:
+    """Clean the texts among these as a list's lines are, without patterns and codes."""
+    lines = Corpus.from_lines(sorted({text for text in texts if isinstance(text, str)}), fewest=0)
+    return {line for line in lines if not NO_LINE.search(line) and 2 <= len(line) <= LONGEST}
+
+
+def faker_lines() -> set[str]:
+    """Collect the distinct lines of all of Faker's lists, those that are held out as well."""
+    lists = (value for _, value in attributes() if isinstance(value, tuple | list | dict | set))
+    kinds = [lines_of(sources) for listed in (REPORT, TUNE) for sources in listed.values()]
+    return {line for value in lists for line in cleaned(value)}.union(*kinds)
 
 
 def merged(found: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -125,13 +134,19 @@ def main(folder: str) -> None:
     for name, lines in lists.items():
         text = "".join(f"{line}\n" for line in lines)
         (target / f"{name.replace(' ', '.')}.txt").write_text(text, encoding="utf-8")
+    read = {line for lines in lists.values() for line in lines}
+    held_out = sorted(faker_lines() - read)
+    (target / "held-out").mkdir(exist_ok=True)
+    (target / "held-out/lines.txt").write_text("\n".join(held_out) + "\n", encoding="utf-8")
     about = {
         "data": f"the lists of Faker {faker.VERSION}, MIT licence, see LICENSE-Faker.txt",
         "held out": {kind: sources_of(sources) for kind, sources in {**REPORT, **TUNE}.items()},
     }
     (target / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    total = len({line for lines in lists.values() for line in lines})
-    print(f"{len(lists)} lists, {total:,} distinct lines in {target}", file=sys.stderr)
+    print(
+        f"{len(lists)} lists, {len(read):,} distinct lines in {target}; "
+        f"{len(held_out):,} lines are held out", file=sys.stderr,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

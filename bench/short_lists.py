@@ -40,7 +40,6 @@ from makemore import MakeMore
 from makemore.api.prior import load_prior
 from makemore.errors import Unsatisfiable
 from makemore.text import Corpus
-from makemore.text.line_hashes import is_among
 from measure import Bench, Row, parser, threads_of
 from realism import Judge, classifier_auc, copies, near_copies, triples
 
@@ -100,7 +99,7 @@ def known_test(parts: Cut) -> list[str]:
     """The test lines without a character that the train list lacks: the same for all ways."""
     known, prior = set("".join(parts.train)), load_prior("builtin")
     assert prior is not None
-    read = is_among(Corpus.exactly(parts.test).hashes(), prior.lines)
+    read = prior.lines.is_read(Corpus.exactly(parts.test).hashes())
     both = zip(parts.test, read, strict=True)
     return [line for line, was_read in both if known.issuperset(line) and not was_read]
 

@@ -39,7 +39,6 @@ from makemore.runs import Run
 from makemore.runs.manifest import verify
 from makemore.sampling import KnownLines
 from makemore.text import Corpus, Split, Vocabulary, train_val_test_split
-from makemore.text.line_hashes import is_among
 from makemore.training import Saved, Step
 from makemore.training.config import names_prior
 
@@ -142,9 +141,9 @@ def test_what_is_written_is_read_again_in_half_precision(run: Path, packed: str)
 
 def test_every_line_that_it_read_is_known_and_no_other(packed: str) -> None:
     lines = the(packed).lines
-    assert lines.shape == (len(READ), 5)  # of all parts, those held back included
-    assert is_among(Corpus.exactly(sorted(READ)).hashes(), lines).all()
-    assert not is_among(Corpus.exactly(NEW).hashes(), lines).any()
+    assert lines.read.shape == (len(READ), 5)  # of all parts, those held back included
+    assert lines.is_read(Corpus.exactly(sorted(READ)).hashes()).all()
+    assert not lines.is_known(Corpus.exactly(NEW).hashes()).any()
 
 
 def test_prior_json_tells_a_person_what_it_read(packed: str, run: Path) -> None:
@@ -473,7 +472,7 @@ def test_any_run_will_do_as_a_prior(tmp_path: Path, labels: list[str] | None) ->
     tiny("transformer").fit(NEW, labels).save(tmp_path / "run")
     prior = the(str(tmp_path / "run"))
     assert prior.vocabulary.labels == (() if labels is None else ("x", "y"))
-    assert prior.about == {} and is_among(Corpus.exactly(NEW).hashes(), prior.lines).all()
+    assert prior.about == {} and prior.lines.is_read(Corpus.exactly(NEW).hashes()).all()
     assert len({the(str(tmp_path / "run")).name for _ in range(4)}) == 1
     maker = begun(str(tmp_path / "run"), NEW)
     symbols = "".join(maker.vocabulary.symbols)
@@ -576,7 +575,7 @@ def test_a_run_needs_its_prior_no_more(copied: Path, tmp_path: Path, model: str 
     for each in (maker, loaded):
         found = plan_of(each).prior_lines
         assert found is not None
-        np.testing.assert_array_equal(found, lines)
+        np.testing.assert_array_equal(found.read, lines.read)
     np.testing.assert_array_equal(maker.score_samples(OVER_AB), loaded.score_samples(OVER_AB))
     assert loaded.report("train") == maker.report("train")
     assert loaded.sample(20, 1, style="plain") == maker.sample(20, 1, style="plain")
@@ -602,7 +601,7 @@ def test_hashes_in_a_run_are_verified(packed: str, tmp_path: Path) -> None:
 def test_what_the_prior_of_a_prior_has_read_is_known_too(packed: str, tmp_path: Path) -> None:
     from_prior(packed, OVER_AB).save(tmp_path / "run")
     known = the(str(tmp_path / "run")).lines
-    assert is_among(Corpus.exactly([*OVER_AB, *LISTS["pairs"]]).hashes(), known).all()
+    assert known.is_read(Corpus.exactly([*OVER_AB, *LISTS["pairs"]]).hashes()).all()
 
 
 def test_the_same_command_goes_on_and_another_prior_is_another_one(

@@ -17,7 +17,6 @@ from makemore.api.members import Members, members_of
 from makemore.api.prior import BUILTIN_FOLDER, Prior, load_prior
 from makemore.api.prior_start import start_from_prior
 from makemore.text import Corpus, Split, train_val_test_split
-from makemore.text.line_hashes import is_among
 
 ENGLISH = """amber stone, apple pie, autumn leaf, bakery, barn owl, blue harbour, bramble, brick
 lane, candle, cedar grove, chalk hill, cherry tree, cliff walk, cloud nine, copper kettle, corner
@@ -139,12 +138,18 @@ def test_it_is_small_and_says_what_it_has_read() -> None:
     prior = builtin()
     lists = prior.about["lists"]
     assert [each["name"] for each in lists] == list(prior.vocabulary.labels)
-    assert sum(each["lines"] for each in lists) >= len(prior.lines) > 10_000
+    assert sum(each["lines"] for each in lists) >= len(prior.lines.read) > 10_000
 
 
 @pytest.mark.parametrize("kind", [*REPORT, *TUNE])
 def test_it_has_read_no_line_of_the_benchmark(kind: str) -> None:
     """Of those kinds that the bench of short lists learns from and judges by."""
     lines = Corpus.exactly(lines_of({**REPORT, **TUNE}[kind]))
-    read = is_among(lines.hashes(), builtin().lines)
-    assert len(lines) > 100 and list(lines.take(read)) == []
+    known = builtin().lines
+    assert len(lines) > 100 and list(lines.take(known.is_read(lines.hashes()))) == []
+    assert known.is_known(lines.hashes()).all()  # and none is drawn as new
+
+
+def test_common_names_that_it_has_not_read_are_not_new() -> None:
+    lines = Corpus.exactly(["Anthony", "Maria", "Michael", "Emma", "Zorvana"])
+    assert builtin().lines.is_known(lines.hashes()).tolist() == [True] * 4 + [False]

@@ -16,7 +16,9 @@ from api.conftest import like_names
 from cli.conftest import config_of, failed, lines_of, stop_at, strict
 from conftest import Call
 from makemore.api import lineup, make_prior
+from makemore.api.prior import load_prior
 from makemore.runs import Run
+from makemore.text import Corpus
 
 BIRDS = like_names(60, seed=1)
 PAIRS = ["".join(word) for size in (1, 2, 3) for word in product("ab", repeat=size)]
@@ -157,6 +159,17 @@ def test_lists_that_no_prior_can_read(call: Call, tmp_path: Path) -> None:
     failed(call("prior", "birds.txt", "empty.txt"), 3, "no lines to learn from", "empty.txt")
     failed(call("prior"), 2)
     assert not Path("runs").exists()
+
+
+def test_held_out_lines_are_known_lines_that_were_not_read(call: Call) -> None:
+    Path("held-out.txt").write_text("Anthony\nMaria\n")
+    ended = made(call, "--pack", "packed", "--held-out", "held-out.txt")
+    assert f"{len(READ) + 2} lines are known" in ended.stderr
+    prior = load_prior("packed")
+    assert prior is not None
+    lines, held_out = prior.lines, Corpus.exactly(["Anthony", "Maria"]).hashes()
+    assert lines.is_known(held_out).all() and not lines.is_read(held_out).any()
+    failed(call(*PRIOR, "--pack", "packed", "--held-out", "gone.txt"), 3, "gone.txt")
 
 
 def test_what_is_told_beside(call: Call) -> None:

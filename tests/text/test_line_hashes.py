@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore.text import Corpus
-from makemore.text.line_hashes import PACKED_BYTES, is_among, is_in_sorted, pack
+from makemore.text.line_hashes import PACKED_BYTES, PriorLines, is_among, is_in_sorted, pack
 
 CUT = 8 * (8 - PACKED_BYTES)  # bits of a hash that are not kept
 BITS = range(64)
@@ -59,11 +60,33 @@ def test_one_other_bit_is_seen_in_the_first_bytes_alone(number: int, bit: int) -
     assert found.tolist() == [bit < CUT]
 
 
-@given(hashes, hashes)
-def test_two_sets_are_joined_by_their_distinct_rows(ones: list[int], others: list[int]) -> None:
+@given(hashes, hashes, hashes, hashes)
+def test_the_lines_of_two_priors_are_joined(
+    ones: list[int], others: list[int], these: list[int], those: list[int]
+) -> None:
     """As an ensemble does whose members start from several priors."""
-    rows = np.concatenate([pack(array(ones)), pack(array(others))])
-    assert np.array_equal(np.unique(rows, axis=0), pack(array(ones + others)))
+    each = [PriorLines.of(array(ones), array(others)), PriorLines.of(array(these), array(those))]
+    both, asked = PriorLines.union(each), array([*ones, *others, *these, *those])
+    assert np.array_equal(both.read, pack(array(ones + these)))
+    assert both.is_known(asked).all() and len(both) == len(pack(asked))
+    found = PriorLines.of_tensors(both.tensors())
+    assert np.array_equal(found.read, both.read)
+    assert np.array_equal(found.held_out, both.held_out)
+
+
+def test_what_was_read_is_not_held_out() -> None:
+    lines = PriorLines.of(array([1 << 60, 2 << 60]), array([2 << 60, 3 << 60]))
+    asked = array([number << 60 for number in (1, 2, 3, 4)])
+    assert lines.is_read(asked).tolist() == [True, True, False, False]
+    assert lines.is_known(asked).tolist() == [True, True, True, False]
+    assert (len(lines.read), len(lines.held_out)) == (2, 1)
+
+
+def test_tensors_of_another_kind_are_no_lines() -> None:
+    assert len(PriorLines.of_tensors({"lines": pack(array([7]))}).held_out) == 0
+    for bad in (np.zeros((2, 5)), np.zeros((2, 4), dtype=np.uint8), np.zeros(5, dtype=np.uint8)):
+        with pytest.raises(ValueError, match="no hashes"):
+            PriorLines.of_tensors({"lines": bad})
 
 
 @given(hashes, hashes)

@@ -6,6 +6,7 @@ stopped and goes on, and `--prior DIR` starts from it. `pack` makes the two smal
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import threading
@@ -13,11 +14,14 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from makemore.api.prior import Prior
 from makemore.api.session import SessionEvent, train_directory
 from makemore.errors import DataError
 from makemore.runs import Run
 from makemore.text import Corpus, Split, TextConfig
+from makemore.text.line_hashes import PriorLines
 
 MODEL = "transformer"
 # With two threads on any machine, as the last bits of sums depend on their number.
@@ -68,13 +72,23 @@ def train_prior(
     )
 
 
-def pack(folder: str | os.PathLike[str], target: Path, about: Mapping[str, Any]) -> Prior:
+def pack(
+    folder: str | os.PathLike[str],
+    target: Path,
+    about: Mapping[str, Any],
+    held_out: Corpus | None = None,
+) -> Prior:
     """Write the prior of a finished run as two small files, with what a person wants to know.
 
     about: facts beside those that the run tells: each list with its lines and digest, the losses
+    held_out: lines that it has not read, and that are not to be drawn as new either
     """
     run = Run.load(folder)
     prior = Prior.of_run(run, str(folder))
+    if held_out is not None:
+        none = np.zeros(0, dtype=np.uint64)
+        others = PriorLines.of(none, held_out.hashes())
+        prior = dataclasses.replace(prior, lines=PriorLines.union([prior.lines, others]))
     val = run.progress["best_val"]
     prior.about.update(
         {**about, "val_nll": val if val is None else round(val, 4), "steps": run.progress["step"]},

@@ -30,7 +30,7 @@ from makemore.runs import Run, RunConfig
 from makemore.sampling import KnownLines
 from makemore.sampling.sampler import ROUND
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
-from makemore.text.line_hashes import is_among
+from makemore.text.line_hashes import PriorLines
 from makemore.training import TrainingConfig
 from makemore.training.config import TimeBudget, names_prior
 from makemore.version import __version__
@@ -52,7 +52,7 @@ class Plan:
 
     kind: the model's class; options: an object of its Options; recipe: options of the training
     config: what config.json records, options as requested and as resolved
-    prior_lines: (n, 5) packed hashes of what the prior has read, if the weights start from one
+    prior_lines: the lines of the prior, if the weights start from one
     """
 
     kind: type[Model]
@@ -61,7 +61,7 @@ class Plan:
     config: RunConfig
     vocabulary: Vocabulary
     split: Split
-    prior_lines: NDArray[np.uint8] | None = None
+    prior_lines: PriorLines | None = None
 
     @classmethod
     def make(cls, model: str, requested: Mapping[str, Any], parts: Split, name: str) -> Plan:
@@ -220,7 +220,7 @@ class Plan:
         values = {**self.config.resolved, **asdict(options), **asdict(recipe)}
         config = dataclasses.replace(self.config, resolved=values)
         known = [plan.prior_lines for plan in plans if plan.prior_lines is not None]
-        lines = np.unique(np.concatenate(known), axis=0) if known else None
+        lines = PriorLines.union(known) if known else None
         return dataclasses.replace(
             self, options=options, recipe=recipe, config=config, prior_lines=lines
         )
@@ -251,7 +251,7 @@ class Plan:
         """Tell which lines the prior has read (n_lines,); none without a prior."""
         if self.prior_lines is None:
             return np.zeros(len(lines), dtype=bool)
-        return is_among(lines.hashes(), self.prior_lines)
+        return self.prior_lines.is_read(lines.hashes())
 
     @cached_property
     def known_lines(self) -> KnownLines:

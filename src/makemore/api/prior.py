@@ -5,7 +5,7 @@ So a prior is a model with labels, one for each list that it has read; on a new 
 goes on from its weights (prior_start.py). The built-in one comes with makemore, packed:
 
     prior.json           model, options, vocabulary, the lists with their digests, how it was made
-    prior.safetensors    the weights as float16, and 5 bytes of the hash of each line that it read
+    prior.safetensors    the weights as float16, and 5 bytes of the hash of each line of its lists
 
 Any run directory will do as well; then its lines are those that it knows. No torch.
 """
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from makemore.errors import RunError, UsageError
 from makemore.escaping import visible
@@ -36,7 +35,7 @@ from makemore.runs.safe_files import (
     write_atomically,
 )
 from makemore.text import Vocabulary
-from makemore.text.line_hashes import PACKED_BYTES, pack
+from makemore.text.line_hashes import PriorLines
 from makemore.training.config import BUILTIN_PRIOR, names_prior
 
 CARD, WEIGHTS = "prior.json", "prior.safetensors"
@@ -57,7 +56,7 @@ class Prior:
 
     name: as the option `prior` names it, with the digest: "builtin@0123456789ab"
     model, options, block_size: of the model; its vocabulary's labels are the lists
-    tensors: its weights by name, float32; lines: (n, 5) the packed hashes of all lines it has read
+    tensors: its weights by name, float32; lines: hashes of those of its lists
     about: what prior.json tells a person, {} of a run
     """
 
@@ -67,7 +66,7 @@ class Prior:
     block_size: int
     vocabulary: Vocabulary
     tensors: Arrays
-    lines: NDArray[np.uint8]
+    lines: PriorLines
     about: dict[str, Any]
 
     @classmethod
@@ -84,9 +83,10 @@ class Prior:
             )  # fmt: skip
         known = options_of(kind.Options)
         options = {key: value for key, value in run.config.resolved.items() if key in known}
-        lines = pack(np.concatenate([part.hashes() for _, part in run.split]))
+        read = np.concatenate([part.hashes() for _, part in run.split])
+        lines = PriorLines.of(read, np.zeros(0, dtype=np.uint64))
         if run.prior_lines is not None:  # what its own prior has read, it has read
-            lines = np.unique(np.concatenate([lines, run.prior_lines]), axis=0)
+            lines = PriorLines.union([lines, run.prior_lines])
         digest = hashlib.sha256(b"".join(part.tobytes() for _, part in sorted(run.weights.items())))
         return cls(
             f"{name}@{digest.hexdigest()[:DIGEST]}", run.config.model, options,
@@ -114,7 +114,7 @@ class Prior:
         import safetensors.numpy
 
         halves = {name: array.astype(np.float16) for name, array in self.tensors.items()}
-        body = safetensors.numpy.save({**halves, "lines": self.lines})
+        body = safetensors.numpy.save({**halves, **self.lines.tensors()})
         folder.mkdir(parents=True, exist_ok=True)
         entry = write_atomically(folder, WEIGHTS, body)
         card = {
@@ -177,9 +177,7 @@ def _read(folder: Path, name: str) -> Prior:
                 f"{WEIGHTS} is not what was saved", str(folder), "install makemore again"
             )
         tensors = parse_tensors(body, WEIGHTS, folder)
-        lines = tensors.pop("lines")
-        if lines.dtype != np.uint8 or lines.ndim != 2 or lines.shape[1] != PACKED_BYTES:
-            raise RunError(f"{WEIGHTS} holds no hashes of lines", str(folder))
+        lines = _take_lines(tensors, folder)
         return Prior(
             f"{name}@{digest[:DIGEST]}", str(card["model"]), dict(card["options"]),
             int(card["block_size"]), Vocabulary.of_record(card["vocabulary"]),
@@ -188,3 +186,14 @@ def _read(folder: Path, name: str) -> Prior:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{CARD} is not as makemore writes it", f"{folder}: {error!r}") from None
+
+
+def _take_lines(tensors: Arrays, folder: Path) -> PriorLines:
+    """Remove the hashes of lines from among the tensors of a packed prior, and return them."""
+    try:
+        lines = PriorLines.of_tensors(tensors)
+    except ValueError as error:
+        raise RunError(f"{WEIGHTS} holds {error}", str(folder), "install makemore again") from None
+    for name in lines.tensors():
+        tensors.pop(name, None)
+    return lines

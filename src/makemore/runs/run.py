@@ -23,9 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from makemore.errors import DataError, RunError, UsageError
 from makemore.models.core.base import Arrays
 from makemore.runs.manifest import (
@@ -38,7 +35,7 @@ from makemore.runs.manifest import (
 )
 from makemore.runs.safe_files import parse_json, parse_tensors
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
-from makemore.text.line_hashes import PACKED_BYTES
+from makemore.text.line_hashes import PriorLines
 from makemore.text.reading import CHUNK
 
 READ_TRIES = 50  # generations that may pass while one run is read
@@ -77,7 +74,7 @@ class Run:
     progress: dict[str, Any]  # step, best_step, best_val, waited, finished
     weights: Arrays  # name -> array: the best by validation loss
     state: Arrays | None  # the latest, to resume from; None if it was not asked for
-    prior_lines: NDArray[np.uint8] | None = None  # (n, 5) of the prior's known lines, or no prior
+    prior_lines: PriorLines | None = None  # of the prior that it started from
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], state: bool = False) -> Run:
@@ -178,13 +175,11 @@ def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) ->
     return corpus
 
 
-def _parse_prior(body: bytes, folder: Path) -> NDArray[np.uint8]:
-    tensors = parse_tensors(body, PRIOR, folder)
-    lines = tensors.get("lines")
-    sound = lines is not None and lines.dtype == np.uint8 and lines.ndim == 2
-    if lines is None or not sound or lines.shape[1] != PACKED_BYTES or len(tensors) > 1:
-        raise RunError(f"{PRIOR} holds no hashes of lines", str(folder))
-    return lines
+def _parse_prior(body: bytes, folder: Path) -> PriorLines:
+    try:
+        return PriorLines.of_tensors(parse_tensors(body, PRIOR, folder))
+    except (KeyError, ValueError):
+        raise RunError(f"{PRIOR} holds no hashes of lines", str(folder)) from None
 
 
 def _texts(body: bytes) -> Iterator[str]:

@@ -16,9 +16,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from makemore.errors import RunError, SystemFault
 from makemore.escaping import visible
 from makemore.models.core.base import Arrays
@@ -45,6 +42,7 @@ from makemore.runs.safe_files import (
     write_parts,
 )
 from makemore.text import Split, Vocabulary
+from makemore.text.line_hashes import PriorLines
 
 
 class RunWriter:
@@ -175,11 +173,11 @@ class RunWriter:
         config: RunConfig,
         vocabulary: Vocabulary,
         split: Split,
-        prior_lines: NDArray[np.uint8] | None = None,
+        prior_lines: PriorLines | None = None,
     ) -> None:
         """Write the files that stay the same: configuration, vocabulary and split.
 
-        prior_lines: hashes of the known lines of the prior that the training starts from
+        prior_lines: those of the prior that the training starts from
         They count once the first save names them in checkpoint.json. Raises SystemFault.
         """
         self.clear()
@@ -201,7 +199,7 @@ class RunWriter:
         if prior_lines is not None:
             import safetensors.numpy
 
-            body = safetensors.numpy.save({"lines": prior_lines})
+            body = safetensors.numpy.save(prior_lines.tensors())
             self._files[PRIOR] = write_atomically(self.folder, PRIOR, body)
 
     def resume(self) -> Run:

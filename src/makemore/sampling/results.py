@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.text import Corpus, Split, Vocabulary
-from makemore.text.line_hashes import is_among, is_in_sorted
+from makemore.text.line_hashes import PriorLines, is_in_sorted
 from makemore.text.tokenizer import CHARACTER
 
 Floats = NDArray[np.float64]
@@ -187,9 +187,9 @@ class KnownLines:
         split: Split,
         avoid: Corpus | None = None,
         given: Corpus | None = None,
-        prior: NDArray[np.uint8] | None = None,
+        prior: PriorLines | None = None,
     ) -> None:
-        """Collect lines; prior: (n, 5) the hashes of a prior's lines, packed."""
+        """Collect lines; prior: those of the prior that the training started from."""
         parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
         self.parts = {  # index into ORIGINS -> sorted hashes
             origin: np.sort(part.hashes())
@@ -202,7 +202,7 @@ class KnownLines:
         """Look up hashes (n,) -> indices (n,) into ORIGINS, the lowest of several; 0 is new."""
         found = np.zeros(len(hashes), dtype=np.int64)
         if self.prior is not None:
-            found[is_among(hashes, self.prior)] = ORIGINS.index("prior")
+            found[self.prior.is_known(hashes)] = ORIGINS.index("prior")
         for origin, known in reversed(self.parts.items()):  # the lowest is written last
             found[is_in_sorted(hashes, known)] = origin
         return found

@@ -27,6 +27,8 @@ from makemore.escaping import visible
         click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
         click.Option(["--pack"], metavar="FOLDER", help="write the finished prior as two small "
                      "files, too: half precision, and hashes in place of lines"),
+        click.Option(["--held-out"], metavar="FILE", help="further known lines, which are not "
+                     "read: the packed prior holds their hashes, too"),
         click.Option(["--about"], metavar="FILE", help="JSON to tell in the packed prior.json"),
     ],
 )  # fmt: skip
@@ -47,6 +49,7 @@ def command(**values: Any) -> int:
             raise UsageError(f"two lists are called {name!r}", path, "rename one of the files")
         lists[name] = Corpus.read(path)
     about = read_about(values["about"]) if values["about"] else {}
+    held_out = Corpus.read(values["held_out"]) if values["held_out"] else None
     folder = Path(values["out"])
     with StopSignals() as stop:
         events = train_prior(
@@ -59,7 +62,7 @@ def command(**values: Any) -> int:
         note(f"stopped and saved in {folder}; the same command goes on")
         return 128 + stop.signum
     if values["pack"]:
-        prior = pack(folder, Path(values["pack"]), about)
+        prior = pack(folder, Path(values["pack"]), about, held_out)
         note(f"packed in {values['pack']}: {len(prior.lines):,} lines are known")
     note(f"what you can type next: makemore FILE --prior {values['pack'] or folder}")
     return 0
