@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from makemore.api.members import members_of, text_of
-from makemore.api.plan import Plan, recipe_steps
+from makemore.api.plan import Plan
 from makemore.models import CountModel
 from makemore.options import options_of
 from makemore.runs import Run
@@ -90,7 +90,7 @@ def most_steps(plan: Plan) -> int:
     """Compute the steps from which on a model would learn lines by heart."""
     # From a prior the recipe's steps are all that are of use.
     share = MOST_SHARE if plan.prior_lines is None else 1.0
-    return max(1, round(share * recipe_steps(plan)))
+    return max(1, round(share * plan.recipe_steps))
 
 
 def cost(plan: Plan) -> float:

@@ -18,7 +18,8 @@ from makemore.api import fit, fit_model
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.fitted import FittedModel
 from makemore.api.lineup import choose_model
-from makemore.api.plan import CHOSEN, Plan, split_options
+from makemore.api.plan import CHOSEN, Plan
+from makemore.api.resolve import split_options
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import get_model
 from makemore.runs import Run, RunWriter

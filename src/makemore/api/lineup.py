@@ -14,8 +14,9 @@ from typing import Any
 
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.members import Members, members_of, text_of
-from makemore.api.plan import Plan, options_for, recipe_steps
+from makemore.api.plan import Plan
 from makemore.api.prior import load_prior
+from makemore.api.resolve import options_for
 from makemore.errors import UsageError
 from makemore.models import CountModel, get_model
 from makemore.options import options_of
@@ -128,7 +129,7 @@ def with_steps(
         return own
     shared = options_for(get_model(name), requested)
     shared.pop("prior", None)
-    steps = recipe_steps(Plan.make(name, {**shared, **own}, parts, ""))
+    steps = Plan.make(name, {**shared, **own}, parts, "").recipe_steps
     if "prior" in own:
         if parts.n_lines < STOPPED_BY_VAL:
             own["eval_interval"] = steps

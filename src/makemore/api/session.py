@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.estimator import MakeMore, make_plan
-from makemore.api.plan import CHOSEN, Plan, split_options
+from makemore.api.plan import CHOSEN, Plan
+from makemore.api.resolve import split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
 from makemore.models import get_model

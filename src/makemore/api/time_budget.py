@@ -19,7 +19,8 @@ from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.candidates import FEW_EPOCHS, Candidate, fill, time_candidate, total
 from makemore.api.lineup import LEAST_SHARE, MOST_STEPS, is_short, lineup_of, prior_of
 from makemore.api.members import Members, members_of, text_of
-from makemore.api.plan import Plan, options_for
+from makemore.api.plan import Plan
+from makemore.api.resolve import options_for
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.text import Split

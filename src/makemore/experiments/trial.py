@@ -22,7 +22,7 @@ import numpy as np
 
 from makemore.analysis.novelty import DRAWS_SEED, copied_from_train, new_lines
 from makemore.api import MakeMore, Plan
-from makemore.api.plan import block_size_of, split_options
+from makemore.api.resolve import block_size_of, split_options
 from makemore.errors import DataError, Diverged, MakemoreError, UsageError
 from makemore.experiments.presets import Amount
 from makemore.models import CountModel, get_model

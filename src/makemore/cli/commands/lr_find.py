@@ -78,7 +78,7 @@ def command(**values: Any) -> int:
     that their ratio stays (type both to set another ratio). A table, and a chart in DIR.
     """
     from makemore.api import Plan
-    from makemore.api.plan import split_options
+    from makemore.api.resolve import split_options
     from makemore.experiments.lr_finder import begun, exponential
     from makemore.models import get_model
 

@@ -104,7 +104,7 @@ def command(**values: Any) -> int:
 
 def sweep_of(values: Mapping[str, Any]) -> Sweep:
     """Plan the trials from what was typed. Raises UsageError, DataError."""
-    from makemore.api.plan import split_options
+    from makemore.api.resolve import split_options
     from makemore.experiments import Sweep
     from makemore.experiments.trial import Axis, grid, random_draws, with_seeds
     from makemore.models import get_model

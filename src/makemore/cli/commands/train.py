@@ -78,7 +78,7 @@ def command(**values: Any) -> int:
     Without FILE it learns English given names, which come with makemore. If the training is killed
     or stopped, the same command goes on where it was; once it is finished, it shows 20 more lines.
     """
-    from makemore.api.plan import split_options
+    from makemore.api.resolve import split_options
     from makemore.api.resume import default_model
     from makemore.models import get_model
 
