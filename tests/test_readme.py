@@ -219,6 +219,31 @@ def test_the_other_experiments_work(folder, line):
     assert code == 0 and len(out.splitlines()) > 10, err
 
 
+def rows_of_the_lectures() -> list[str]:
+    """The commands in the table of docs/learning.md, from top to bottom."""
+    rows = [row for row in LEARNING.splitlines() if row.startswith("|")]
+    return [line for line in quoted(*rows) if line.startswith("makemore ")]
+
+
+@pytest.mark.slow
+def test_the_lectures_are_followed_row_by_row(tmp_path):
+    """In an empty folder with nothing but names.txt, as a learner goes through the table."""
+    (tmp_path / "names.txt").write_text("\n".join(LINES))
+    lines = rows_of_the_lectures()
+    assert len(lines) == 22
+    for line in lines:
+        words, few = line.split(), "--max-steps 3 --threads 1 --device cpu"
+        if words[1] == "lr-find":
+            few = "--steps 20 --batch-size 16 --threads 1 --device cpu"
+        elif words[1] == "sweep":  # those of test_the_other_experiments_work
+            assert line in SWEEPS
+            continue
+        elif "names.txt" not in words or "ngram" in words:
+            few = ""
+        code, out, err = run(f"{line} {few}", tmp_path)
+        assert code == 0 and (out or words[1] == "inspect"), f"{line}: {err}"
+
+
 def test_what_replaces_part_2_is_part_2():
     """200,000 steps, progress each 20,000, batches of 32, SGD at 0.1 and then 0.01, 11,897."""
     line = next(line for line in TYPED["docs/learning.md"] if "part2 --model mlp" in line)
