@@ -29,7 +29,8 @@ from makemore.sampling.search import RankedLine
 from makemore.text import Corpus, EditDistanceIndex, Split, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
-from makemore.text.vocabulary import BOUNDARY, parse_mixture
+from makemore.text.labels import parse_mixture
+from makemore.text.vocabulary import BOUNDARY
 from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from makemore.escaping import visible
+from makemore.escaping import visible, visible_json
 
 
 def result(*lines: str) -> None:
@@ -20,11 +20,15 @@ def result(*lines: str) -> None:
 
 
 def result_json(*objects: Mapping[str, Any]) -> None:
-    """Print JSON objects, one a line; a number that is not finite becomes null."""
+    """Print JSON objects, one a line; a number that is not finite becomes null.
+
+    On a terminal control characters stand as escapes of JSON: the values stay the same.
+    """
     from makemore.experiments.journal import finite  # --help need not wait for it
 
     for each in map(finite, map(dict, objects)):
-        sys.stdout.write(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n")
+        line = json.dumps(each, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write((visible_json(line) if sys.stdout.isatty() else line) + "\n")
 
 
 def result_table(header: Sequence[str], rows: Sequence[Sequence[Any]], indent: str = "") -> None:
