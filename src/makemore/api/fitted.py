@@ -50,6 +50,7 @@ class FittedModel:
     plan_: Plan | None = None
     model_: Model | None = None
     folder_: Path | None = None  # the run directory that it was loaded from
+    _best: tuple[int, float | None] | None = None  # step and val of the weights that count
     _classifier: Classifier | None = None  # made when it is first needed, see _labels
 
     @property

@@ -36,16 +36,14 @@ GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read checkpoint.json and check its digest, version and shape. Raises RunError."""
-    if not folder.is_dir():
-        raise RunError(
-            f"no run directory at {str(folder)!r}", None, "makemore train FILE -o DIR makes one"
-        )
     try:
-        body = read_plain(folder / "checkpoint.json", MAX_JSON)
+        body = read_plain(folder / "checkpoint.json", MAX_JSON) if folder.is_dir() else None
     except FileNotFoundError:
-        raise RunError(
-            "no run here (no checkpoint.json)", str(folder), "makemore train FILE -o DIR makes one"
-        ) from None
+        body = None
+    if body is None:
+        from makemore.runs.listing import no_run  # it reads manifests, too
+
+        raise no_run(folder)
     manifest = parse_json(body, "checkpoint.json", folder)
     # The version comes before the digest: a later format may compute its digest in another way, and
     # "use a newer makemore" helps where "damaged" would not.
@@ -105,7 +103,7 @@ def digest_of(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
+def read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
     """Read a file that the manifest lists, and check its digest. Raises RunError.
 
     The bytes that were checked are returned, so nobody reads the file twice: it could have changed.
@@ -138,7 +136,7 @@ def problems(folder: Path, generation: dict[str, Any]) -> list[str]:
     wrong = []
     for name in generation["files"]:
         try:
-            body = _read_verified(folder, name, generation)
+            body = read_verified(folder, name, generation)
             # The digest says that these are the bytes we wrote; this, that they can be used.
             if name.endswith(".safetensors"):
                 parse_tensors(body, name, folder)
