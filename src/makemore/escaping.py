@@ -18,9 +18,7 @@ def _hidden(char: str) -> bool:
 def visible(text: str, limit: int | None = None) -> str:
     """Escape the control characters of `text` (``\\x1b``) and cut it to `limit` characters."""
     shown = "".join(
-        char.encode("unicode_escape").decode("ascii")
-        if _hidden(char)
-        else char
+        char.encode("unicode_escape").decode("ascii") if _hidden(char) else char
         for char in text[: limit + 1 if limit else None]
     )
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"

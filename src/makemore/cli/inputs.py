@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makemore.cli.options import given_options
 from makemore.cli.output import note
+from makemore.errors import DataError
 from makemore.text import TextConfig
 from makemore.text.config import NO_LIMITS
 
@@ -41,6 +43,8 @@ def read_text(
     from makemore.options import make
     from makemore.text.dataset import read_split
 
+    if file is not None and Path(file, "checkpoint.json").exists():
+        raise DataError("this is a run, and no text", file, f"makemore sample {shlex.quote(file)}")
     config = make(TextConfig, given_options(requested, TextConfig))
     corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts

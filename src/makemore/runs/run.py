@@ -32,9 +32,9 @@ from makemore.runs.manifest import (
     FORMAT,
     PARTS,
     PRIOR,
-    read_verified,
     damaged,
     read_manifest,
+    read_verified,
 )
 from makemore.runs.safe_files import parse_json, parse_tensors
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
