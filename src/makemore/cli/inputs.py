@@ -11,25 +11,14 @@ from makemore.cli.options import given_options
 from makemore.cli.output import note
 from makemore.errors import DataError
 from makemore.text import TextConfig
-from makemore.text.config import NO_LIMITS
 
 if TYPE_CHECKING:
-    from makemore.text import Corpus, Split
+    from makemore.text import Split
 
 
 def stem(file: str | None) -> str:
     """Name a text for run directories and titles: data/names.txt -> names."""
     return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
-
-
-def read_avoided(file: str | None) -> Corpus | None:
-    """Read the lines of `--avoid FILE`, which may hold none.
-
-    The limits of a training text do not apply: a line that is too long to learn can be avoided.
-    """
-    from makemore.text import Corpus
-
-    return Corpus.read(file, NO_LIMITS, fewest=0) if file else None
 
 
 def read_text(

@@ -91,7 +91,7 @@ class Sampler:
         self.relaxed = relaxed
         self.found_strict: int | None = None  # lines found before `relaxed` took effect
         self.seed, self.train, self.near = seed, train, near
-        self.policy = SamplingPolicy(options, len(vocabulary), round_size)
+        self.policy = SamplingPolicy(options, len(vocabulary), round_size, known.issues)
         self.tally = self.policy.tally
         prefix = encode_prefix(vocabulary, options.prefix)
         # Without --all the automaton allows only lines as they stand in a text: not empty, and no
@@ -260,6 +260,8 @@ class Sampler:
         unknown = self.known.origins(hashes) == 0  # sorted hashes are found several times as fast
         fresh = np.sort(fresh[unknown][~is_in_sorted(hashes[unknown], self.excluded)])
         fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
+        if self.known.folded is not None:
+            fresh = fresh[~self.known.is_avoided_like(lines.texts.take(fresh))]
         if self.near and len(fresh):  # last, since edit distances take the longest
             near = self.near(list(lines.texts.take(fresh)))
             self.tally.too_near += int(near.sum())
@@ -291,7 +293,7 @@ class Sampler:
         """Collect the columns of the chosen lines (n,)."""
         origins = np.zeros(len(chosen), dtype=np.int64)  # 0: new
         if self.options.all:  # without it only new lines are chosen
-            origins = self.known.origins(lines.hashes[chosen])
+            origins = self.known.origins_of(lines.texts.take(chosen))
         names = (None,) * len(self.vocabulary) + self.vocabulary.labels  # by id: labels come last
         return SampleBatch(
             lines.texts.take(chosen), origins, lines.nll[chosen], lines.capped[chosen], self.exact,
