@@ -1,4 +1,4 @@
-"""labels.py: mixtures of labels that hold commas, signs and quotes, and labels that are not there."""
+"""labels.py: mixtures of labels with commas, signs and quotes, and labels that are not there."""
 
 from __future__ import annotations
 
