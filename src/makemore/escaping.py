@@ -24,6 +24,11 @@ def visible(text: str, limit: int | None = None) -> str:
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def quoted(symbol: str) -> str:
+    """Quote a symbol for a message; a mark stands on a circle, or the quote would bear it."""
+    return f"'{'◌' if unicodedata.category(symbol[:1] or ' ')[0] == 'M' else ''}{visible(symbol)}'"
+
+
 def visible_json(text: str) -> str:
     """Escape the control characters of JSON text (``\\u009b``), which stays the same value.
 

@@ -360,3 +360,39 @@ def test_25_a_loss_that_only_grows_is_a_warning(call: Call) -> None:
     assert len(lines_of(ended)) == 20
     assert "worse than guessing; try a smaller --learning-rate" in ended.stderr
     assert Run.load("run").progress["best_step"] == 0  # the best stays
+
+
+# -- the lines at the end -------------------------------------------------------------------------
+
+
+def test_a_list_of_which_all_lines_are_known_is_trained_all_the_same(call: Call) -> None:
+    Path("two.txt").write_text("a\nb\naa\nab\nba\nbb\n")
+    counts = ("--model", "ngram", "--order", "1", "--smoothing", "add-k", "--k", "0.001")
+    ended = call("train", "two.txt", "-o", "two", *counts)
+    shown = lines_of(ended)  # what was new: lines of 3 and 4 symbols
+    assert 0 < len(shown) < 20 or shown == []
+    assert "the training is done, and there are no more new lines: found" in ended.stderr
+    assert "  makemore sample two --all   " in ended.stderr and "-n 50" not in ended.stderr
+    assert lines_of(call("sample", "two", "--all", "-n", "50"))[49]
+    again = call("train", "two.txt", "-o", "two", *counts)
+    assert again.returncode == 0 and sorted(lines_of(again)) == sorted(shown)
+    ended = call("sample", "two", "-n", "50")
+    assert ended.returncode == 7 and "use --all, which refuses none" in ended.stderr
+    ended = call("sample", "two", "-n", "50", "--remember")  # which --all would contradict
+    assert ended.returncode == 7 and "--all" not in ended.stderr
+    assert "leave out --remember, which never repeats a line" in ended.stderr
+    ended = call("-o", "two", "--sample-only")
+    assert ended.returncode == 7 and ": makemore sample two --all refuses none\n" in ended.stderr
+
+
+def test_the_lines_at_the_end_say_of_which_step_they_are(call: Call) -> None:
+    steps = ("--max-steps", "12", "--eval-interval", "4")
+    for rate in ("0.01", "10"):  # the second is far too high: the first evaluation stays the best
+        ended = call(*NEURAL, *steps, "--learning-rate", rate, "--optimizer", "adamw", "--fresh")
+        best = Run.load("run").progress["best_step"]
+        of_step = f" of step {best}, the best by val" if best else ""
+        assert f"makemore: 20 new lines{of_step} (--seed " in ended.stderr
+    assert "20 new lines (--seed" in call(*COUNTS, "--fresh").stderr  # counted at once
+    Path("few.txt").write_text("\n".join(NAMES))
+    ended = call("train", "few.txt", "-o", "few", *TINY, "--max-steps", "3")
+    assert "20 new lines of step 3 (--seed " in ended.stderr  # nothing was held back

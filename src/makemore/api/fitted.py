@@ -25,6 +25,7 @@ from makemore.options import make, options_of, unknown_key
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
 from makemore.sampling.config import with_style
+from makemore.sampling.constraints.spelling import as_in_text
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
 from makemore.text import Corpus, EditDistanceIndex, Split, TextConfig, Vocabulary
@@ -114,11 +115,12 @@ class FittedModel:
         """
         make(SamplingConfig, sampling)  # checked as they were given
         plan = self._plan
+        typed = as_in_text(plan.vocabulary, sampling)
         avoid, like = to_avoid(avoid, plan.vocabulary), to_avoid(avoid_like, plan.vocabulary)
-        options, relaxed = make(SamplingConfig, self.styled(sampling)), None
+        options, relaxed = make(SamplingConfig, self.styled(typed)), None
         # Nobody named a style: once no tidy line is left, plain ones follow.
         if options.style == "tidy" and sampling.get("style") is None:
-            relaxed = make(SamplingConfig, {**sampling, "style": "plain"})
+            relaxed = make(SamplingConfig, {**typed, "style": "plain"})
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
@@ -270,7 +272,9 @@ class FittedModel:
         conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
         Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
-        plan, options = self._plan, make(Constraints, conditions)
+        make(Constraints, conditions)  # checked as they were given
+        plan = self._plan
+        options = make(Constraints, as_in_text(plan.vocabulary, conditions))
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
         # In total no line needs a limit but that of sampling, twice the longest training line. A
         # symbol, a line that repeats itself for ever would be the best: it stays as long as those.

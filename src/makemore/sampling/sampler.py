@@ -14,6 +14,7 @@ gives the same lines.
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import UsageError
+from makemore.escaping import quoted
 from makemore.models import Model
 from makemore.sampling.categorical import DrawBatch, uniforms
 from makemore.sampling.config import SamplingConfig
@@ -38,6 +40,7 @@ from makemore.sampling.results import (
 )
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.text import Corpus, Vocabulary
+from makemore.text.folding import fold
 from makemore.text.line_hashes import is_in_sorted
 from makemore.text.tokenizer import CHARACTER
 from makemore.text.vocabulary import UNKNOWN
@@ -313,8 +316,17 @@ def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
         return []
     ids = vocabulary.encode_line(prefix)
     if (ids == UNKNOWN).any():
-        unknown = " ".join(repr(symbol) for symbol in vocabulary.unknown_in(prefix))
+        unknown = " ".join(map(quoted, vocabulary.unknown_in(prefix)))
         raise UsageError(
-            f"the model does not know {unknown}", "--prefix", "use symbols of the text"
+            f"the model does not know {unknown}", "--prefix", _known_spelling(vocabulary, prefix)
         )
     return [int(number) for number in ids]
+
+
+def _known_spelling(vocabulary: Vocabulary, prefix: str) -> str:
+    """Say what to type instead: the prefix in another case or without accents, if that is known."""
+    folded = fold(prefix)
+    for other in (prefix.lower(), prefix.upper(), prefix.title(), folded, folded.title()):
+        if not vocabulary.unknown_in(other):
+            return f"type --prefix {shlex.quote(other)}"
+    return "use symbols of the text"

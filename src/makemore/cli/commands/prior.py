@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from makemore.cli.inputs import stem
+from makemore.cli.options import click_options, given_options
 from makemore.cli.output import note
 from makemore.cli.progress import StopSignals, show_progress
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
+from makemore.text import TextConfig
 
 
 @click.command(
@@ -28,6 +30,7 @@ from makemore.escaping import visible
         click.Option(["--pack"], metavar="FOLDER", help="write the finished prior as two small "
                      "files, too: half precision, and hashes in place of lines"),
         click.Option(["--about"], metavar="FILE", help="JSON to tell in the packed prior.json"),
+        *[option for option in click_options(TextConfig) if option.name in ("encoding", "errors")],
     ],
 )  # fmt: skip
 def command(**values: Any) -> int:
@@ -38,14 +41,15 @@ def command(**values: Any) -> int:
     stopped, the same command goes on.
     """
     from makemore.api.make_prior import EPOCHS, pack, train_prior
+    from makemore.options import make
     from makemore.text import Corpus
 
-    lists = {}
+    lists, config = {}, make(TextConfig, given_options(values, TextConfig))
     for path in values["lists"]:
         name = visible(stem(path), 200)
         if name in lists:
             raise UsageError(f"two lists are called {name!r}", path, "rename one of the files")
-        lists[name] = Corpus.read(path)
+        lists[name] = Corpus.read(path, config)
     about = read_about(values["about"]) if values["about"] else {}
     folder = Path(values["out"])
     with StopSignals() as stop:
