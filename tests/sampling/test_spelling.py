@@ -38,7 +38,6 @@ def test_a_set_of_characters_is_never_taken_apart() -> None:
         "exclude": "e\u0308",
         "pattern": f"{TWO}+.*",
         "min_length": 2,
-        "all": True,
     }
     assert as_in_text(COMPOSED, typed) == {
         "prefix": ONE, "exclude": "\u00eb", "pattern": f"{ONE}+.*", "min_length": 2
