@@ -15,7 +15,7 @@ from exact import ABC, Table, draw, of_words, stream
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models.core.state import State
-from makemore.sampling.sampler import encode_prefix
+from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.text.corpus import is_clean
 from makemore.text.vocabulary import Vocabulary
 

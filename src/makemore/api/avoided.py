@@ -44,9 +44,9 @@ def read_avoided(path: str | Path, own: TextConfig) -> tuple[Corpus, str | None]
     plain = dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
     if not is_table(own):
         return Corpus.read(path, plain, fewest=0), None
-    columns = {"label_column": own.label_column, "text_column": own.text_column}
+    table = dataclasses.replace(plain, label_column=own.label_column, text_column=own.text_column)
     try:
-        return Corpus.read(path, dataclasses.replace(plain, **columns), fewest=0), None
+        return Corpus.read(path, table, fewest=0), None
     except UsageError as error:  # another table, or a list of texts alone
         if str(path) == "-":  # it has been read, and cannot be read again
             raise
@@ -74,8 +74,8 @@ def _other_spellings(lines: Corpus, vocabulary: Vocabulary) -> list[Corpus]:
         text += "\n".join(others)
     if not text.isascii():
         for form in ("NFC", "NFD"):
-            if not unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
-                others += unicodedata.normalize(form, text).split("\n")  # type: ignore[arg-type]
+            if not unicodedata.is_normalized(form, text):
+                others += unicodedata.normalize(form, text).split("\n")
     return [Corpus.from_lines(others, NO_LIMITS, fewest=0)] if others else []
 
 

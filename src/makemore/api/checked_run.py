@@ -13,8 +13,7 @@ from makemore.options import make
 from makemore.runs import Run
 from makemore.sampling import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
-from makemore.sampling.constraints.spelling import as_in_text
-from makemore.sampling.sampler import encode_prefix
+from makemore.sampling.constraints.spelling import as_in_text, encode_prefix
 
 
 def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) -> Run:

@@ -1,26 +1,16 @@
-"""Listing: the run directories below a folder, each summed up without reading its weights.
-
-A mistyped run directory is looked for among them, too: its error names the runs that are there.
-"""
+"""Listing: the run directories below a folder, each summed up without reading its weights."""
 
 from __future__ import annotations
 
-import difflib
 import os
-import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from makemore.errors import RunError
 from makemore.runs.manifest import read_manifest, read_verified
+from makemore.runs.nearby import COMMIT, FOLDER, run_folders
 from makemore.runs.run import READ_TRIES, parse_config, parse_progress
-
-FOLDER = "runs"  # where trainings write unless another directory is named
-DEPTH = 2  # runs/NAME, and runs/NAME-compare/MODEL
-COMMIT = "checkpoint.json"
-SUGGESTED = 3  # runs that an error names
 
 
 @dataclass(frozen=True)
@@ -79,86 +69,3 @@ def _read(folder: Path, modified: datetime) -> RunSummary:
         progress["step"], steps if isinstance(steps, int) else None, progress["best_step"],
         progress["finished"],
     )  # fmt: skip
-
-
-def run_folders(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """Find the run directories in a folder, by their checkpoint.json, in the order of their names.
-
-    What lies within a run is part of it. A link is followed to a run and no further.
-    """
-    if os.path.lexists(folder / COMMIT):
-        yield folder
-    elif depth:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:  # a folder of somebody else
-            return
-        for entry in entries:
-            if entry.is_dir():
-                yield from run_folders(Path(entry.path), 0 if entry.is_symlink() else depth - 1)
-
-
-# -- a directory that is no run -------------------------------------------------------------------
-
-
-def no_run(folder: Path) -> RunError:
-    """Make the error for a path that is no run directory: what it is, and which runs there are."""
-    if folder.is_file():
-        return _no_folder(folder)
-    if folder.is_dir():
-        inside = [str(path) for path in run_folders(folder)]
-        to_do = f"it holds {_listed(inside)}" if inside else _instead(folder)
-        return RunError("no run here (no checkpoint.json)", str(folder), to_do)
-    return RunError(f"no run directory at {str(folder)!r}", None, _instead(folder))
-
-
-def _no_folder(file: Path) -> RunError:
-    """Make the error for a file where a run directory was expected."""
-    if os.path.lexists(file.parent / COMMIT):
-        to_do = f"give its folder, {shlex.quote(str(file.parent))}"
-        return RunError("this is a file of a run", str(file), to_do)
-    near = _near(Path(file.stem), _known_runs(file))
-    to_do = f"makemore {shlex.quote(str(file))} makes a run of it"
-    if near:
-        to_do += f"; there is {_listed(near)}"
-    return RunError("this is a text, and no run", str(file), to_do)
-
-
-def _instead(folder: Path) -> str:
-    """Say which run may be meant, or how to make one."""
-    known = _known_runs(folder)
-    if near := _near(folder, known):
-        return f"did you mean {_listed(near, ' or ')}?"
-    if known:
-        return f"there is {_listed(known)}; makemore runs lists all"
-    for text in (folder.with_name(folder.name + ".txt"), Path(folder.name + ".txt")):
-        if text.is_file():
-            return f"makemore {shlex.quote(str(text))} makes a run"
-    return "makemore train FILE -o DIR makes one"
-
-
-def _known_runs(path: Path) -> list[str]:
-    """List the runs beside a path, and those where trainings write by default."""
-    above = {path.parent, Path(FOLDER)}
-    return sorted({str(run) for folder in above if folder.is_dir() for run in run_folders(folder)})
-
-
-def _near(folder: Path, runs: list[str]) -> list[str]:
-    """Select the runs whose names begin like this folder's, else the one that is spelt most alike.
-
-    pokemon -> runs/pokemon-gru, runs/pokemon-transformer
-    """
-    name = folder.name.lower()
-    begins = [run for run in runs if name and Path(run).name.lower().startswith(name)]
-    if begins:
-        return begins
-    by_name = {Path(run).name.lower(): run for run in reversed(runs)}
-    return [by_name[near] for near in difflib.get_close_matches(name, by_name, n=1, cutoff=0.6)]
-
-
-def _listed(runs: list[str], last: str = ", ") -> str:
-    """Write down the first of some runs, as a person types them."""
-    shown = [shlex.quote(run) for run in runs[:SUGGESTED]]
-    if len(runs) > SUGGESTED:
-        return f"{', '.join(shown)} and {len(runs) - SUGGESTED} more"
-    return last.join(filter(None, (", ".join(shown[:-1]), shown[-1])))

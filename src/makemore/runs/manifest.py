@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from makemore.errors import RunError
+from makemore.runs.nearby import no_run
 from makemore.runs.safe_files import MAX_JSON, parse_json, parse_tensors, read_plain
 
 FORMAT = 1
@@ -41,8 +42,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         body = None
     if body is None:
-        from makemore.runs.listing import no_run  # it reads manifests, too
-
         raise no_run(folder)
     manifest = parse_json(body, "checkpoint.json", folder)
     # The version comes before the digest: a later format may compute its digest in another way, and

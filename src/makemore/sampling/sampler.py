@@ -14,7 +14,6 @@ gives the same lines.
 
 from __future__ import annotations
 
-import shlex
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,12 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.errors import UsageError
-from makemore.escaping import quoted
 from makemore.models import Model
 from makemore.sampling.categorical import DrawBatch, uniforms
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
+from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.sampling.decoder import Decoder
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.policy import TABLE_FROM, SamplingPolicy
@@ -40,10 +38,7 @@ from makemore.sampling.results import (
 )
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.text import Corpus, Vocabulary
-from makemore.text.folding import fold
 from makemore.text.line_hashes import is_in_sorted
-from makemore.text.tokenizer import CHARACTER
-from makemore.text.vocabulary import UNKNOWN
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -302,31 +297,3 @@ class Sampler:
             lines.texts.take(chosen), origins, lines.nll[chosen], lines.capped[chosen], self.exact,
             lines.label[chosen], names,
         )  # fmt: skip
-
-
-def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
-    """Encode a prefix: the ids that all draws start with; [] where the automaton checks it instead.
-
-    It does where a symbol may be longer than a character: if `Cl` is a symbol, lines that start
-    with it start with `C`, too. Raises UsageError for symbols that no line of the text holds.
-    """
-    if prefix != prefix.lstrip():
-        raise UsageError("no line starts with white space", "--prefix", "leave it out")
-    if vocabulary.rule != CHARACTER:
-        return []
-    ids = vocabulary.encode_line(prefix)
-    if (ids == UNKNOWN).any():
-        unknown = " ".join(map(quoted, vocabulary.unknown_in(prefix)))
-        raise UsageError(
-            f"the model does not know {unknown}", "--prefix", _known_spelling(vocabulary, prefix)
-        )
-    return [int(number) for number in ids]
-
-
-def _known_spelling(vocabulary: Vocabulary, prefix: str) -> str:
-    """Say what to type instead: the prefix in another case or without accents, if that is known."""
-    folded = fold(prefix)
-    for other in (prefix.lower(), prefix.upper(), prefix.title(), folded, folded.title()):
-        if not vocabulary.unknown_in(other):
-            return f"type --prefix {shlex.quote(other)}"
-    return "use symbols of the text"

@@ -32,7 +32,7 @@ def command(**values: Any) -> int:
     training is finished. Losses of one text may be compared, those of two texts not.
     """
     from makemore.runs import summaries
-    from makemore.runs.listing import FOLDER
+    from makemore.runs.nearby import FOLDER
 
     folder = values["folder"] or FOLDER
     # Before the first training there is no such folder, which is no error unless it was named.
