@@ -80,3 +80,13 @@ def test_many_runs_are_not_all_named(whole: Path, tmp_path: Path) -> None:
         shutil.copytree(whole, tmp_path / f"n-{number}")
     to_do = no_run(tmp_path / "n").to_do or ""
     assert to_do.endswith("n-2 and 2 more?") and to_do.count("n-") == 3
+
+
+@pytest.mark.parametrize("name", ["", "..", "/", "x" * 300, "a\0b", "a/b/c"])
+def test_no_name_of_a_folder_is_too_odd(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    with pytest.raises(RunError, match="no run"):
+        MakeMore.load(name)

@@ -159,7 +159,7 @@ def test_nothing_asked_is_nothing_drawn_but_the_prefix_is_still_checked(table: T
 
 @pytest.mark.parametrize(
     ("prefix", "named"),
-    [("xay", "'x' 'y'"), ("a\n", r"'\\n'"), ("A", "'A'"), ("\x1b[", r"'\\x1b' '\['")],
+    [("xay", "'x' 'y'"), ("a\n", r"'\\n'"), ("X", "'X'"), ("\x1b[", r"'\\x1b' '\['")],
 )
 def test_unknown_symbols_of_a_prefix_are_named(table: Table, prefix: str, named: str) -> None:
     message = rf"^the model does not know {named} \(--prefix\): use symbols of the text$"

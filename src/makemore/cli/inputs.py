@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ def read_text(
     from makemore.options import make
     from makemore.text.dataset import read_split
 
-    if file is not None and Path(file, "checkpoint.json").exists():
+    if file is not None and os.path.exists(os.path.join(file, "checkpoint.json")):
         raise DataError("this is a run, and no text", file, f"makemore sample {shlex.quote(file)}")
     config = make(TextConfig, given_options(requested, TextConfig))
     corpus, parts = read_split(file, config, val, test)

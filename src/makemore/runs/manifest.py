@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read checkpoint.json and check its digest, version and shape. Raises RunError."""
     try:
-        body = read_plain(folder / "checkpoint.json", MAX_JSON) if folder.is_dir() else None
+        body = read_plain(folder / "checkpoint.json", MAX_JSON) if os.path.isdir(folder) else None
     except FileNotFoundError:
         body = None
     if body is None:

@@ -38,9 +38,9 @@ def run_folders(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
 
 def no_run(folder: Path) -> RunError:
     """Make the error for a path that is no run directory: what it is, and which runs there are."""
-    if folder.is_file():
+    if os.path.isfile(folder):  # unlike Path's, it takes any name, as one that is too long
         return _no_folder(folder)
-    if folder.is_dir():
+    if os.path.isdir(folder):
         inside = [str(path) for path in run_folders(folder)]
         to_do = f"it holds {_listed(inside)}" if inside else _instead(folder)
         return RunError("no run here (no checkpoint.json)", str(folder), to_do)
@@ -65,17 +65,19 @@ def _instead(folder: Path) -> str:
     if near := _near(folder, known):
         return f"did you mean {_listed(near, ' or ')}?"
     if known:
-        return f"there is {_listed(known)}; makemore runs lists all"
-    for text in (folder.with_name(folder.name + ".txt"), Path(folder.name + ".txt")):
-        if text.is_file():
+        rest = "; makemore runs lists all" if os.path.isdir(FOLDER) else ""
+        return f"there is {_listed(known)}{rest}"
+    for text in (folder.parent / f"{folder.name}.txt", Path(f"{folder.name}.txt")):
+        if folder.name and os.path.isfile(text):
             return f"makemore {shlex.quote(str(text))} makes a run"
     return "makemore train FILE -o DIR makes one"
 
 
 def _known_runs(path: Path) -> list[str]:
     """List the runs beside a path, and those where trainings write by default."""
-    above = {path.parent, Path(FOLDER)}
-    return sorted({str(run) for folder in above if folder.is_dir() for run in run_folders(folder)})
+    depths = {path.parent: 1, Path(FOLDER): DEPTH}  # the first may be anywhere, and hold anything
+    found = [run_folders(folder, n) for folder, n in depths.items() if os.path.isdir(folder)]
+    return sorted({str(run) for runs in found for run in runs})
 
 
 def _near(folder: Path, runs: list[str]) -> list[str]:
