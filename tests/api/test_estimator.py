@@ -247,10 +247,30 @@ def test_a_saved_model_samples_and_scores_as_before(model: str, tmp_path: Path) 
     assert weights(again.set_params(threads=1).fit(lines)) == weights(maker)
 
 
+def test_save_replaces_a_run_where_it_is_told_to(counted: MakeMore, tmp_path: Path) -> None:
+    MakeMore("ngram", order=2).fit(["other", "lines"]).save(tmp_path)
+    (tmp_path / "mine.txt").write_text("stays")
+    counted.save(tmp_path, replace=True)
+    loaded = MakeMore.load(tmp_path)
+    assert loaded.sample(5, 1) == counted.sample(5, 1)
+    assert (tmp_path / "mine.txt").read_text() == "stays"
+    loaded.save(tmp_path, replace=True)  # over the run that it was loaded from
+    assert MakeMore.load(tmp_path).sample(5, 1) == counted.sample(5, 1)
+
+
+def test_a_saved_run_knows_its_best_loss(counted: MakeMore, tmp_path: Path) -> None:
+    counted.save(tmp_path)
+    progress = Run.load(tmp_path).progress
+    assert progress["best_val"] == pytest.approx(counted.report("val")["nll"])
+    again = tmp_path / "again"
+    MakeMore.load(tmp_path).save(again)
+    assert Run.load(again).progress == progress
+
+
 def test_save_refuses_a_run_that_is_there(counted: MakeMore, tmp_path: Path) -> None:
     counted.save(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    with pytest.raises(RunError, match="^there is a run already .*: give another directory$"):
+    with pytest.raises(RunError, match="^there is a run already .*: give another directory, or"):
         tiny("ngram").fit(["ab"]).save(tmp_path / "run")
     del before[tmp_path / "run" / "lock"]  # names the last process that held it
     assert all(path.read_bytes() == body for path, body in before.items())

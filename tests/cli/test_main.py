@@ -10,7 +10,8 @@ import pytest
 from cli.conftest import TEXT, failed
 from conftest import Call
 from makemore import MakeMore
-from makemore.cli.main import NAMES, run
+from makemore.cli.main import run
+from makemore.cli.suggestions import NAMES
 from makemore.runs.run import Run
 from makemore.version import __version__
 
@@ -48,7 +49,7 @@ def test_what_cannot_be_right_is_a_usage_error(line: str, call: Call) -> None:
 
 
 def test_a_misspelt_command_is_named(call: Call) -> None:
-    failed(call("smaple", "run"), 3, "did you mean sample?")
+    failed(call("smaple", "run"), 3, "did you mean makemore sample run?")
 
 
 @pytest.mark.parametrize("command", ["sample", "score", "eval", "verify"])

@@ -68,3 +68,11 @@ def test_n_embd2_is_the_hidden_size(call: Call, text: Path) -> None:
     ended = call("-i", text, "-o", "a", "--type", "mlp", "--n-embd2", "7", "--max-steps", "1")
     assert ended.returncode == 0 and "ignored" not in ended.stderr
     assert config_of("a")["resolved"]["n_hidden"] == 7
+
+
+def test_a_text_in_another_encoding_can_be_named(call: Call) -> None:
+    Path("latin.txt").write_bytes("zoë\nnoël\njoël\n".encode("latin-1"))
+    command = ("-i", "latin.txt", "-o", "run", "--type", "bigram", "--max-steps", "1")
+    failed(call(*command), 3, "--encoding latin-1", "--errors replace")
+    assert call(*command, "--encoding", "latin-1").returncode == 0
+    assert config_of("run")["resolved"]["encoding"] == "latin-1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from cli.conftest import SCRIPT, TINY, failed
 from conftest import Cli
 from makemore import MakeMore
+from makemore.escaping import visible_json
 
 
 def test_a_reader_that_leaves_ends_it_quietly(ngram: Path) -> None:
@@ -122,3 +124,34 @@ def test_training_on_a_dumb_terminal_shows_no_control_characters(tmp_path: Path)
     assert "\\x1b[31m" in shown or "\\x07" in shown
     assert not {"\x07", "\u202e", "\x00"} & set(shown)
     assert "Traceback" not in shown and "4/4" in shown
+
+
+def test_json_on_a_terminal_escapes_what_controls_it(
+    cli: Cli, strange: Path, tmp_path: Path
+) -> None:
+    drawn = ("sample", strange, "-n", "60", "--seed", "1", "--style", "plain", "--json")
+    shown = on_terminal(tmp_path, *drawn).replace("\r\n", "\n")
+    exact = cli(*drawn).stdout
+    assert {"\u202e", "\u2028", "\x85"} & set(exact)
+    assert "".join(shown.split("\n")).isprintable() or "\u200d" in shown
+    assert [json.loads(line) for line in shown.split("\n")[:-1]] == [
+        json.loads(line) for line in exact.split("\n")[:-1]
+    ]
+    assert shown.count("\n") == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("\x9b31m", "\\u009b31m"), ("\x7f", "\\u007f"),
+        ("\u202e\u200f\u061c", "\\u202e\\u200f\\u061c"),
+        ("\u2028\u2029\x85", "\\u2028\\u2029\\u0085"),
+        ("\u2066\u2069\ufeff", "\\u2066\\u2069\\ufeff"),
+        ("\U000e0041", "\\udb40\\udc41"), ("é名😀\u200d", "é名😀\u200d"), ('"\\', '\\"\\\\'),
+        ("\x1b", "\\u001b"), ("\ud800", "\\ud800"),
+    ],
+)  # fmt: skip
+def test_escapes_of_json_are_the_same_value(text: str, escaped: str) -> None:
+    line = visible_json(json.dumps({text: [text]}, ensure_ascii=False))
+    assert line == f'{{"{escaped}": ["{escaped}"]}}'
+    assert json.loads(line) == {text: [text]}

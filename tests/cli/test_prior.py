@@ -188,3 +188,9 @@ def test_where_there_is_no_prior_training_says_so(call: Call) -> None:
         ended = call("list.txt", "--prior", "gone", *model)
         failed(ended, 2, "no prior at 'gone'", "give builtin, none, or the folder of a run")
     assert not Path("runs").exists()
+
+
+def test_lists_in_another_encoding_can_be_read(call: Call) -> None:
+    Path("latin.txt").write_bytes("zoë\nnoël\n".encode("latin-1"))
+    failed(call("prior", "latin.txt", "-o", "p"), 3, "--encoding latin-1")
+    failed(call("prior", "latin.txt", "-o", "p", "--encoding", "no"), 3, "unknown encoding")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,3 +142,60 @@ def test_82_every_line_has_its_score_in_order(named: Path, call: Call) -> None:
     assert scored[0]["nll"] == pytest.approx(scored[5]["nll"]) and scored[3]["nll"] > 100
     plain = lines_of(call("score", named, input=body))
     assert plain[2] == "inf\tzoe7" and "nan" not in "".join(plain)
+
+
+# -- words, and other encodings -------------------------------------------------------------------
+
+
+def test_words_are_scored_and_files_are_read(bigram: Path, call: Call) -> None:
+    Path("kari").write_text("mela\n")  # a file has the name of a word: it is read
+    ended = call("score", bigram, "kala", "kari", "-", "a b\n c ", input=b"nisa\n")
+    texts = ["kala", "mela", "nisa", "a b", "c"]
+    assert [line.split("\t")[1] for line in lines_of(ended)] == texts
+    typed = strict(call("score", bigram, "--json", "kala").stdout)
+    assert typed == strict(call("score", bigram, "--json", input=b"kala").stdout)
+    assert typed["nll"] == pytest.approx(
+        bigram_nll("kala", list(MakeMore.load(bigram).split.train))
+    )
+
+
+def test_a_word_like_the_name_of_a_file_is_one_that_is_missing(bigram: Path, call: Call) -> None:
+    Path("data").mkdir()
+    for name in ("missing.txt", "names.CSV", "data/missing", "./kala", "/nowhere"):
+        failed(call("score", bigram, name), 3, f"cannot read '{name}'")
+    failed(call("score", bigram, "data"), 3, "cannot read 'data'")  # a folder holds no lines
+    for text in ("C/C=C/C", "kala.", "St. Ives"):
+        assert lines_of(call("score", bigram, text))[0].endswith(f"\t{text}")
+    assert lines_of(call("score", bigram, "--", "-x"))[0] == "inf\t-x"
+
+
+def test_accents_of_a_word_are_taken_as_the_text_has_them(
+    runs: Callable[..., Path], call: Call
+) -> None:
+    run = runs("ngram", ["zo\u00eb", "no\u00ebl"], order=2)
+    expected = call("score", run, "zo\u00eb").stdout
+    ended = call("score", run, "zoe\u0308")
+    assert ended.stdout == expected and "accents are taken as the text has them" in ended.stderr
+    explained = call("explain", run, "zo\u00eb").stdout
+    assert call("explain", run, "zoe\u0308").stdout == explained
+    # Lines of a file are scored as they are.
+    assert call("score", run, input="zoe\u0308".encode()).stdout == "inf\tzoe\u0308\n"
+
+
+def test_lines_are_decoded_as_the_runs_text_was_unless_it_is_typed(
+    runs: Callable[..., Path], call: Call
+) -> None:
+    lines = ["zo\u00eb", "no\u00ebl"]
+    body, text = "\n".join(lines), {"order": 2}
+    own, other = runs("ngram", lines, encoding="latin-1", **text), runs("ngram", lines, **text)
+    expected = call("score", other, input=body.encode()).stdout
+    assert call("score", own, input=body.encode("latin-1")).stdout == expected
+    assert call("score", own, "--encoding", "utf-8", input=body.encode()).stdout == expected
+    for encoding in ("latin-1", "utf-16", "utf-16-le", "utf-32", "utf-8-sig", "cp1252"):
+        Path("lines").write_bytes(f"{body}\n".encode(encoding))
+        assert call("score", other, "lines", "--encoding", encoding).stdout == expected
+    message = "name what they are (--encoding latin-1) or use --errors replace"
+    failed(call("score", other, input=body.encode("latin-1")), 3, "standard input:1:3", message)
+    ignored = call("score", other, "--errors", "ignore", input=body.encode("latin-1"))
+    assert [line.split("\t")[1] for line in lines_of(ignored)] == ["zo", "nol"]
+    failed(call("score", other, "lines", "--encoding", "nothing"), 3, "unknown encoding")

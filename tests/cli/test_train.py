@@ -88,7 +88,7 @@ def test_a_finished_run_shows_20_more_and_is_not_trained_again(call: Call) -> No
     before = bodies()
     again = call(*NEURAL, "--max-steps", "3")
     assert len(lines_of(again)) == 20 and bodies() == before
-    assert "finished" in again.stderr and "step" not in again.stderr.split("what you can")[0]
+    assert "finished" in again.stderr and "step 3/3" not in again.stderr
 
 
 def test_other_options_are_refused_and_named(call: Call) -> None:
@@ -175,7 +175,7 @@ def test_2_few_lines_all_train(number: int, call: Call) -> None:
 
 def test_3_copies_of_one_line_leave_little_to_make(call: Call) -> None:
     ended = learn(call, b"a\n" * 1000)
-    assert ended.returncode == 7 and "found 1 of 20 lines" in ended.stderr.splitlines()[-1]
+    assert ended.returncode == 0 and "found 1 of 20 lines" in ended.stderr
     assert ended.stdout == "aa\n"  # twice the longest line is the limit
     assert "1 line, 999 copies dropped" in ended.stderr
     assert "warning: 1 distinct line" in ended.stderr
@@ -360,3 +360,41 @@ def test_25_a_loss_that_only_grows_is_a_warning(call: Call) -> None:
     assert len(lines_of(ended)) == 20
     assert "worse than guessing; try a smaller --learning-rate" in ended.stderr
     assert Run.load("run").progress["best_step"] == 0  # the best stays
+
+
+# -- the lines at the end -------------------------------------------------------------------------
+
+
+def test_a_list_of_which_all_lines_are_known_is_trained_all_the_same(call: Call) -> None:
+    Path("two.txt").write_text("a\nb\n")
+    counts = ("--model", "ngram", "--order", "1", "--smoothing", "add-k", "--k", "0.001")
+    ended = call("train", "two.txt", "-o", "two", *counts)
+    shown = lines_of(ended)  # no line is longer than twice the longest of the text
+    assert sorted(shown) == ["aa", "ab", "ba", "bb"]
+    assert (
+        "the training is done, and there are no more new lines: found 4 of 20 lines" in ended.stderr
+    )
+    assert "  makemore sample two --all   " in ended.stderr and "-n 50" not in ended.stderr
+    assert lines_of(call("sample", "two", "--all", "-n", "50"))[49]
+    again = call("train", "two.txt", "-o", "two", *counts)
+    assert again.returncode == 0 and sorted(lines_of(again)) == sorted(shown)
+    ended = call("sample", "two", "-n", "50")
+    assert ended.returncode == 7 and "use --all, which refuses none" in ended.stderr
+    ended = call("sample", "two", "-n", "50", "--remember")  # which --all would contradict
+    assert ended.returncode == 7 and "--all" not in ended.stderr
+    assert "leave out --remember, which never repeats a line" in ended.stderr
+    ended = call("-o", "two", "--sample-only")
+    assert ended.returncode == 7 and ": makemore sample two --all refuses none\n" in ended.stderr
+
+
+def test_the_lines_at_the_end_say_of_which_step_they_are(call: Call) -> None:
+    steps = ("--max-steps", "12", "--eval-interval", "4")
+    for rate in ("0.01", "10"):  # the second is far too high: the first evaluation stays the best
+        ended = call(*NEURAL, *steps, "--learning-rate", rate, "--optimizer", "adamw", "--fresh")
+        best = Run.load("run").progress["best_step"]
+        of_step = f" of step {best}, the best by val" if best else ""
+        assert f"makemore: 20 new lines{of_step} (--seed " in ended.stderr
+    assert "20 new lines (--seed" in call(*COUNTS, "--fresh").stderr  # counted at once
+    Path("few.txt").write_text("\n".join(NAMES))
+    ended = call("train", "few.txt", "-o", "few", *TINY, "--max-steps", "3")
+    assert "20 new lines of step 3 (--seed " in ended.stderr  # nothing was held back

@@ -23,6 +23,7 @@ from makemore.experiments.compare import Row, Started, floor, measure, ordered, 
 from makemore.models.core import registry
 from makemore.report.plots.comparison import losses
 from makemore.report.plots.style import DARK, LIGHT, png
+from makemore.runs.writer import remove_run
 from makemore.text import Corpus, train_val_test_split
 
 LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
@@ -187,7 +188,7 @@ def test_the_command_prints_and_writes(call: Call, text: Path, tmp_path: Path) -
     lines = shown(ended)
     folder = tmp_path / "runs" / "names-compare"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "compare-dark.png", "compare.png", "rows.jsonl", "table.md",
+        "bigram", "compare-dark.png", "compare.png", "mlp", "ngram", "rows.jsonl", "table.md",
     ]  # fmt: skip
     rows = {row["model"]: row for row in rows_of(folder)}
     assert list(rows) == ["ngram", "mlp", "bigram"]
@@ -225,6 +226,7 @@ def test_a_finished_model_is_not_trained_again(call: Call, text, tmp_path, monke
     assert pages == [(tmp_path / "c" / name).read_bytes() for name in ("rows.jsonl", "table.md")]
     as_json = shown(call("compare", text, "--models", SOME, *FAST, "-o", "c", "--json"))
     by_val = sorted(rows_of(tmp_path / "c"), key=lambda row: row["val"])
+    by_val = [{**row, "run": f"c/{row['model']}"} for row in by_val]
     assert [json.loads(line) for line in as_json] == by_val
 
 
@@ -416,7 +418,61 @@ def test_what_was_finished_stays_when_it_is_stopped(call, text, tmp_path, monkey
     assert rows_of(tmp_path / "c")[0] == kept and len(rows_of(tmp_path / "c")) == 2
     monkeypatch.setattr(compared, "_one", one)  # a table of rows that were forgotten is no table
     assert call(*command, "--fresh").returncode == 130
-    assert [path.name for path in (tmp_path / "c").iterdir()] == ["rows.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["ngram", "rows.jsonl"]
+
+
+def test_each_model_is_kept_as_a_run_that_can_be_drawn_from(
+    call: Call, text: Path, tmp_path: Path
+) -> None:
+    ended = call("compare", text, "--models", SOME, *FAST, "-o", "a b")
+    best = min(rows_of(tmp_path / "a b"), key=lambda row: row["val"])
+    command = f"makemore sample 'a b/{best['model']}'"
+    assert ended.stderr.endswith(f"makemore: the lowest val has {best['model']}: {command}\n")
+    assert f"\n    {command}\n" in (tmp_path / "a b" / "table.md").read_text()
+    for row in rows_of(tmp_path / "a b"):
+        maker = MakeMore.load(tmp_path / "a b" / row["model"])
+        assert maker.report("val")["nll"] == pytest.approx(row["val"])
+        assert maker.sample(12, 0, style="plain") == row["samples"]
+        assert shown(call("sample", f"a b/{row['model']}", "-n", "12", "--seed", "0",
+                          "--style", "plain")) == row["samples"]  # fmt: skip
+    listed = [json.loads(line) for line in shown(call("runs", "a b", "--json"))]
+    assert [(run["model"], run["text"]) for run in listed] == [
+        (name, "names") for name in ("bigram", "mlp", "ngram")
+    ]
+    assert call("verify", "a b/mlp").returncode == 0
+    failed(call("sample", "a b"), 4, "it holds 'a b/bigram', 'a b/mlp', 'a b/ngram'")
+
+
+def test_a_model_that_was_not_kept_is_no_error(counted: Any, tmp_path: Path) -> None:
+    remove_run(tmp_path / "c" / "ngram")  # as earlier versions left it
+    ended = counted(*FAST)
+    assert ended.stderr.endswith("its model was not kept; --fresh trains and keeps all\n")
+    assert "sample" not in (tmp_path / "c" / "table.md").read_text()
+    assert json.loads(counted(*FAST, "--json").stdout)["run"] is None
+    shown(counted(*FAST, "--fresh"))
+    assert (tmp_path / "c" / "ngram" / "checkpoint.json").is_file()
+
+
+def test_fresh_forgets_the_models_and_nothing_else(
+    counted: Any, call: Call, text: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "c" / "ngram" / "mine.txt").write_text("stays")
+    (tmp_path / "c" / "other").mkdir()
+    MakeMore("ngram", order=2).fit(LINES).save(tmp_path / "c" / "my-own")
+    shown(call("compare", text, "--models", "bigram", *FAST, "-o", "c", "--fresh"))
+    folders = sorted(path.name for path in (tmp_path / "c").iterdir() if path.is_dir())
+    assert folders == ["bigram", "my-own", "ngram", "other"]
+    assert [path.name for path in (tmp_path / "c" / "ngram").iterdir()] == ["mine.txt"]
+
+
+def test_a_link_in_place_of_a_model_is_refused(call: Call, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "rows.jsonl").touch()
+    (tmp_path / "c" / "ngram").symlink_to(tmp_path / "elsewhere")
+    failed(call("compare", text, "--models", "ngram", *FAST, "-o", "c"), 4, "this is a link")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert compared.run_folder(Path("c"), "../a b/c") == Path("c/___a_b_c")
 
 
 def test_all_models_are_compared_without_models(call: Call, text: Path, monkeypatch) -> None:

@@ -182,7 +182,7 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> No
     assert set(contents(tmp_path)) == {"letter.txt", "config.json", "weights-1.safetensors"}
     with pytest.raises(RunError, match="no directory"):
         RunWriter(tmp_path / "letter.txt")
-    with pytest.raises(RunError, match="no run directory at"):
+    with pytest.raises(RunError, match="this is a text, and no run"):
         Run.load(tmp_path / "letter.txt")
     with pytest.raises(RunError, match="no run directory at"):
         Run.load(tmp_path / "missing")

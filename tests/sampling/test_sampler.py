@@ -15,7 +15,7 @@ from exact import ABC, Table, draw, of_words, stream
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models.core.state import State
-from makemore.sampling.sampler import encode_prefix
+from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.text.corpus import is_clean
 from makemore.text.vocabulary import Vocabulary
 
@@ -159,7 +159,7 @@ def test_nothing_asked_is_nothing_drawn_but_the_prefix_is_still_checked(table: T
 
 @pytest.mark.parametrize(
     ("prefix", "named"),
-    [("xay", "'x' 'y'"), ("a\n", r"'\\n'"), ("A", "'A'"), ("\x1b[", r"'\\x1b' '\['")],
+    [("xay", "'x' 'y'"), ("a\n", r"'\\n'"), ("X", "'X'"), ("\x1b[", r"'\\x1b' '\['")],
 )
 def test_unknown_symbols_of_a_prefix_are_named(table: Table, prefix: str, named: str) -> None:
     message = rf"^the model does not know {named} \(--prefix\): use symbols of the text$"

@@ -13,7 +13,7 @@ from makemore.options import make
 from makemore.runs import Run
 from makemore.sampling import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
-from makemore.sampling.sampler import encode_prefix
+from makemore.sampling.constraints.spelling import as_in_text, encode_prefix
 
 
 def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) -> Run:
@@ -22,7 +22,9 @@ def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) ->
     Raises Unsatisfiable or UsageError before the model is made: to find that no line can satisfy
     them takes no model, and importing torch alone takes a second.
     """
-    options, run = make(SamplingConfig, constraints), Run.load(folder)
+    make(SamplingConfig, constraints)  # what is wrong with them is told before a run is read
+    run = Run.load(folder)
+    options = make(SamplingConfig, as_in_text(run.vocabulary, constraints))
     encode_prefix(run.vocabulary, options.prefix)
     longest = run.vocabulary.longest([run.split.train])
     # The same limit as the sampler's: twice the longest training line.

@@ -25,6 +25,7 @@ from makemore.models import get_model
 from makemore.runs import Run, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
 from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, names_prior, parse_seconds
+from makemore.training.events import Evaluated
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -126,6 +127,7 @@ class MakeMore(FittedModel):
         """
         model = fit_model.initialize_model(plan, from_prior=not resumes)
         self.plan_, self.model_, self._classifier = plan, model, None
+        self._best = None
 
     def training(
         self,
@@ -140,9 +142,13 @@ class MakeMore(FittedModel):
         writer: writes a run directory, None to write nothing; stop: once set, the current step is
         the last one; clock: of a time budget, which then ends the training
         """
+        if run is not None:
+            self._best = run.progress["best_step"], run.progress["best_val"]
         with closing(fit.fit(self._plan, self._model, writer, run, stop, clock)) as events:
             for event in events:
                 self._classifier = None  # its calibration was fitted to other weights
+                if isinstance(event, Evaluated) and event.best:
+                    self._best = event.step, event.val
                 yield event
         self._classifier = None  # the last event may have been used to predict
 
@@ -165,21 +171,25 @@ class MakeMore(FittedModel):
         """Make the soft targets of the training; None where targets are one-hot."""
         return fit_model.soft_targets_of(self._plan, self._model)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], *, replace: bool = False) -> None:
         """Write a run directory that every command can use.
 
-        It holds no optimizer state, so a training cannot go on from it. Raises RunError where there
-        is a run already, SystemFault.
+        It holds no optimizer state, so a training cannot go on from it.
+        replace: remove a run that is in the folder; files that makemore did not write stay
+        Raises RunError where there is a run already, SystemFault.
         """
         from makemore.training.events import Progress
 
         plan, steps = self._plan, self._plan.recipe.max_steps or 1
+        best_step, best_val = self._best or (steps, None)
         # The writer takes the directory's lock and refuses one with other files in it.
-        with RunWriter(folder) as writer:
-            if writer.manifest is not None:
-                raise RunError("there is a run already", str(folder), "give another directory")
+        with RunWriter(folder, fresh=replace) as writer:
+            if writer.manifest is not None and not replace:
+                to_do = "give another directory, or save(folder, replace=True)"
+                raise RunError("there is a run already", str(folder), to_do)
             writer.create(plan.config, plan.vocabulary, plan.split, plan.prior_lines)
-            writer.save(Progress(steps, steps, finished=True).record(), self._model.tensors())
+            progress = Progress(steps, best_step, best_val, finished=True)
+            writer.save(progress.record(), self._model.tensors())
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> MakeMore:
@@ -197,6 +207,7 @@ class MakeMore(FittedModel):
             maker.model = None
         maker.time, maker.random_state = requested.pop("time", None), requested.pop("seed", None)
         maker.options, maker.plan_, maker.folder_ = requested, plan, run.path
+        maker._best = run.progress["best_step"], run.progress["best_val"]
         try:
             maker.model_ = plan.build()
             maker.model_.load_tensors(run.weights)

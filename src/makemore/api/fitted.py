@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import parallel
+from makemore.api.avoided import text_config, to_avoid
 from makemore.api.plan import Plan
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models import CountModel, Model
@@ -24,12 +25,13 @@ from makemore.options import make, options_of, unknown_key
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
 from makemore.sampling.config import with_style
+from makemore.sampling.constraints.spelling import as_in_text
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
-from makemore.text import Corpus, EditDistanceIndex, Split, Vocabulary
-from makemore.text.config import NO_LIMITS
+from makemore.text import Corpus, EditDistanceIndex, Split, TextConfig, Vocabulary
 from makemore.text.corpus import concatenate
-from makemore.text.vocabulary import BOUNDARY, parse_mixture
+from makemore.text.labels import parse_mixture
+from makemore.text.vocabulary import BOUNDARY
 from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class FittedModel:
     plan_: Plan | None = None
     model_: Model | None = None
     folder_: Path | None = None  # the run directory that it was loaded from
+    _best: tuple[int, float | None] | None = None  # step and val of the weights that count
     _classifier: Classifier | None = None  # made when it is first needed, see _labels
 
     @property
@@ -100,27 +103,33 @@ class FittedModel:
         random_state: int | None = None,
         avoid: Corpus | Iterable[str] | None = None,
         given: Corpus | None = None,
+        *,
+        avoid_like: Corpus | Iterable[str] | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> Sampler:
         """Make a sampler of lines under constraints, which also counts rejected draws.
 
-        avoid: lines to reject beside those of the text; given: lines that earlier calls issued, to
-        reject, too; sampling: see `sample`. Raises UsageError, Unsatisfiable.
+        avoid: lines to reject beside those of the text; avoid_like: whatever their case and accents
+        given: lines that earlier calls issued, to reject, too; sampling: see `sample`
+        Raises UsageError, Unsatisfiable.
         """
         make(SamplingConfig, sampling)  # checked as they were given
-        plan, avoid = self._plan, corpus_to_avoid(avoid)
-        options, relaxed = make(SamplingConfig, self.styled(sampling)), None
+        plan = self._plan
+        typed = as_in_text(plan.vocabulary, sampling)
+        avoid, like = to_avoid(avoid, plan.vocabulary), to_avoid(avoid_like, plan.vocabulary)
+        options, relaxed = make(SamplingConfig, self.styled(typed)), None
         # Nobody named a style: once no tidy line is left, plain ones follow.
         if options.style == "tidy" and sampling.get("style") is None:
-            relaxed = make(SamplingConfig, {**sampling, "style": "plain"})
+            relaxed = make(SamplingConfig, {**typed, "style": "plain"})
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
             # Rejected: what is min_distance - 1 edits or fewer away from any known line.
-            parts = [part for _, part in plan.split] + [part for part in (avoid, given) if part]
+            parts = [part for _, part in plan.split]
+            parts += [part for part in (avoid, like, given) if part]
             near = EditDistanceIndex(concatenate(parts), distance - 1).near
         return Sampler(
-            self._model, plan.vocabulary, self._known(avoid, given), options, seed,
+            self._model, plan.vocabulary, self._known(avoid, given, like), options, seed,
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
             plan.split.train, near, self._label_inputs(options.label), relaxed,
         )  # fmt: skip
@@ -129,12 +138,14 @@ class FittedModel:
         """Add the filters of the style of sampling, or of the default one: see with_style."""
         return with_style(sampling, self._plan.split.n_lines)
 
-    def _known(self, avoid: Corpus | None, given: Corpus | None = None) -> KnownLines:
+    def _known(
+        self, avoid: Corpus | None, given: Corpus | None = None, like: Corpus | None = None
+    ) -> KnownLines:
         """Collect the lines that are not new: those of the text, and these."""
         plan = self._plan
-        if avoid is None and given is None:
+        if avoid is None and given is None and like is None:
             return plan.known_lines  # kept by the plan: collecting them sorts the whole text
-        return KnownLines(plan.split, avoid, given, plan.prior_lines)
+        return KnownLines(plan.split, avoid, given, plan.prior_lines, like)
 
     def _label_inputs(self, label: str) -> dict[int, float] | None:
         """Choose the first inputs of draws, label id -> probability; None for a run without labels.
@@ -156,6 +167,7 @@ class FittedModel:
         random_state: int | None = None,
         *,
         avoid: Corpus | Iterable[str] | None = None,
+        avoid_like: Corpus | Iterable[str] | None = None,
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
@@ -166,9 +178,8 @@ class FittedModel:
             issued = None
             if remember:
                 issued = stack.enter_context(self.issued_lines())
-            sampler = self.sampler(
-                random_state, avoid, issued.lines if issued else None, **sampling
-            )
+            given = issued.lines if issued else None
+            sampler = self.sampler(random_state, avoid, given, avoid_like=avoid_like, **sampling)
             lines = self.drawn(sampler, n)
             vocabulary = None if total else self._plan.vocabulary
             for line in likeliest_first(lines, vocabulary) if rank else lines:
@@ -215,6 +226,7 @@ class FittedModel:
         random_state: int | None = None,
         *,
         avoid: Corpus | Iterable[str] | None = None,
+        avoid_like: Corpus | Iterable[str] | None = None,
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
@@ -223,8 +235,10 @@ class FittedModel:
         """Draw n distinct lines that are not in the text (`all=True`: any lines).
 
         random_state: the seed; the same one gives the same lines, here and on the command line
-        avoid: lines to reject, too; rank: sort by nll a symbol, the lowest first (total: by that
-        of whole lines, which puts short ones first)
+        avoid: lines to reject, too, in the form that the text has (with labels: TEXT<tab>LABEL)
+        avoid_like: lines to reject whatever their case and accents
+        rank: sort by nll a symbol, the lowest first (total: by that of whole lines, which puts
+        short ones first)
         remember: record the lines in the run directory, and never issue them again from there
         sampling: style (tidy, plain, wild; by default tidy for a short list), temperature, top_k,
         top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
@@ -232,11 +246,12 @@ class FittedModel:
         Raises UsageError, and Unsatisfiable where no further lines are found.
         """
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
-            sampler = self.sampler(random_state, avoid, **sampling)
+            sampler = self.sampler(random_state, avoid, avoid_like=avoid_like, **sampling)
             return [text for lines in self.rounds(sampler, n) for text in lines.texts]
         lines = self.samples(
-            n, random_state, avoid=avoid, rank=rank, total=total, remember=remember, **sampling
-        )
+            n, random_state, avoid=avoid, avoid_like=avoid_like, rank=rank, total=total,
+            remember=remember, **sampling,
+        )  # fmt: skip
         return [line.text for line in lines]
 
     def top(
@@ -245,21 +260,27 @@ class FittedModel:
         beam: int | None = None,
         avoid: Corpus | Iterable[str] | None = None,
         total: bool = False,
+        *,
+        avoid_like: Corpus | Iterable[str] | None = None,
         **conditions: Unpack[ConstraintKeywords],
     ) -> list[RankedLine]:
         """Search the n most probable lines by their nll a symbol; new ones unless all=True.
 
         total: rank by the nll of whole lines, which puts short lines first
         beam: keep only so many prefixes of each length: faster, but ranks are not proven
+        avoid, avoid_like: lines to leave out, as in `sample`
         conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
         Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
-        plan, options = self._plan, make(Constraints, conditions)
+        make(Constraints, conditions)  # checked as they were given
+        plan = self._plan
+        options = make(Constraints, as_in_text(plan.vocabulary, conditions))
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
         # In total no line needs a limit but that of sampling, twice the longest training line. A
         # symbol, a line that repeats itself for ever would be the best: it stays as long as those.
         cap = (2 if total else 1) * plan.vocabulary.longest([plan.split.train])
-        known = self._known(corpus_to_avoid(avoid))
+        like = to_avoid(avoid_like, plan.vocabulary)
+        known = self._known(to_avoid(avoid, plan.vocabulary), None, like)
         # With the run's number of threads: ranks must not depend on the machine's cores.
         with self.evaluation():
             return top_lines(
@@ -385,6 +406,11 @@ class FittedModel:
         return self._plan.split
 
     @property
+    def text_config(self) -> TextConfig:
+        """Return how the text that the model learned was read."""
+        return text_config(self._plan.config.resolved)
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the text that the model learned."""
         return self._plan.vocabulary
@@ -394,14 +420,6 @@ def corpus_as_is(lines: Iterable[str]) -> Corpus:
     """Make a corpus of lines without cleaning, so that there is one score for each, in order."""
     # A string stays one: Corpus.exactly refuses it, where list() would make lines of characters.
     return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
-
-
-def corpus_to_avoid(lines: Corpus | Iterable[str] | None) -> Corpus | None:
-    """Make a corpus of lines to avoid: cleaned, of any length and with any characters."""
-    if lines is None or isinstance(lines, Corpus):  # the command line reads a file into a corpus
-        return lines
-    # Cleaned like the lines of a text, or a space at the end would make a line another one.
-    return Corpus.from_lines(lines, NO_LIMITS, fewest=0)
 
 
 def likeliest_first(

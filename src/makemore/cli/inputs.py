@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makemore.cli.options import given_options
 from makemore.cli.output import note
+from makemore.errors import DataError
 from makemore.text import TextConfig
-from makemore.text.config import NO_LIMITS
 
 if TYPE_CHECKING:
-    from makemore.text import Corpus, Split
+    from makemore.text import Split
 
 
 def stem(file: str | None) -> str:
     """Name a text for run directories and titles: data/names.txt -> names."""
     return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
-
-
-def read_avoided(file: str | None) -> Corpus | None:
-    """Read the lines of `--avoid FILE`, which may hold none.
-
-    The limits of a training text do not apply: a line that is too long to learn can be avoided.
-    """
-    from makemore.text import Corpus
-
-    return Corpus.read(file, NO_LIMITS, fewest=0) if file else None
 
 
 def read_text(
@@ -41,6 +33,8 @@ def read_text(
     from makemore.options import make
     from makemore.text.dataset import read_split
 
+    if file is not None and os.path.exists(os.path.join(file, "checkpoint.json")):
+        raise DataError("this is a run, and no text", file, f"makemore sample {shlex.quote(file)}")
     config = make(TextConfig, given_options(requested, TextConfig))
     corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
-import importlib
 import os
-import pkgutil
 import signal
 import sys
 from typing import Any
 
 import click
 
-import makemore.cli.commands
 from makemore.cli.output import note
 from makemore.cli.startup import exit_now, prepare
-from makemore.errors import DataError, MakemoreError, SystemFault
+from makemore.cli.suggestions import HIDDEN, NAMES, command_of, unknown_command, unknown_option
+from makemore.errors import MakemoreError, SystemFault
+from makemore.escaping import visible
 from makemore.version import __version__
 
-# As they are typed: the file lr_find.py is `lr-find`.
-NAMES = sorted(
-    module.name.replace("_", "-") for module in pkgutil.iter_modules(makemore.cli.commands.__path__)
-)
-HIDDEN = "original"  # the command line of the original makemore.py: nobody types this name
 READER_GONE = 128 + signal.SIGPIPE  # as in `makemore sample DIR | head`, by the shell's custom
 
 HELP = """Give it a text file, one thing a line: it learns what lines look like, and makes new ones.
@@ -45,9 +38,7 @@ class Commands(click.Group):
         if name not in NAMES:
             return None
         # Imported now and not at the top: --help of one command waits for no other.
-        module = importlib.import_module(f"makemore.cli.commands.{name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+        return command_of(name)
 
 
 @click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,11 +55,13 @@ def with_command(arguments: list[str]) -> list[str]:
     first = arguments[0] if arguments else "--help"
     if first in NAMES or first in ("-h", "--help", "--version"):
         return arguments or ["--help"]
-    # `makemore smaple` is a slip and not a file, unless there is such a file.
-    near = difflib.get_close_matches(first, NAMES, n=1, cutoff=0.7)
-    if near and not os.path.lexists(first):
-        raise DataError(f"no command or file {first!r}", None, f"did you mean {near[0]}?")
-    return [HIDDEN if first.startswith("-") and first != "-" else "train", *arguments]
+    if first == "help" and not os.path.lexists(first):  # `makemore help`, `makemore help sample`
+        return with_command([*arguments[1:2], "--help"])
+    if first.startswith("-") and first != "-":
+        return [HIDDEN, *arguments]
+    if error := unknown_command(arguments):
+        raise error
+    return ["train", *arguments]
 
 
 def main() -> None:
@@ -129,6 +122,8 @@ def _known(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, click.ClickException):
         where: Any = getattr(error, "ctx", None)
         path = where.command_path.removesuffix(f" {HIDDEN}") if where else "makemore"
+        if isinstance(error, click.NoSuchOption):
+            return f"{visible(error.message.rstrip('.'), 200)}: {unknown_option(error, path)}", 2
         message = error.format_message().rstrip(".").replace("\n", " ")
         return f"{message}: see {path} --help", 2
     # torch and CUDA have errors of their own for it, known by their messages.

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from makemore.options import Option, options_of
+from makemore.text import TextConfig
 
 NONE = "none"  # what a user types to turn an optional option off
 
@@ -78,6 +79,27 @@ def as_flags(values: Mapping[str, Any]) -> list[str]:
         else:
             words += [f"--{flag}", NONE if value is None else str(value)]
     return words
+
+
+def encoding_options(file: str) -> list[click.Parameter]:
+    """Make --encoding and --errors of a file that is read like the run's own text."""
+    own, choices = "  [default: as the run's text]", options_of(TextConfig)["errors"].choices
+    return [
+        click.Option(["--encoding"], help=f"how the bytes of {file} are read{own}"),
+        click.Option(["--errors"], type=click.Choice(choices or ()),
+                     help=f"bytes that cannot be read: stop, or replace or ignore them{own}"),
+    ]  # fmt: skip
+
+
+def avoid_options() -> list[click.Parameter]:
+    """Make --avoid and --avoid-like, with the encoding of their files."""
+    return [
+        click.Option(["--avoid"], metavar="FILE", help="refuse the lines of this file, too; in a "
+                     "run with labels or of a table, in the form of its text, or as texts alone"),
+        click.Option(["--avoid-like"], metavar="FILE", help="refuse them whatever their case and "
+                     "accents"),
+        *encoding_options("these files"),
+    ]  # fmt: skip
 
 
 def model_option(

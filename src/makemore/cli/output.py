@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from makemore.escaping import visible
+from makemore.escaping import visible, visible_json
 
 
 def result(*lines: str) -> None:
@@ -19,12 +19,28 @@ def result(*lines: str) -> None:
         sys.stdout.write((visible(line) if sys.stdout.isatty() else line) + "\n")
 
 
-def result_json(*objects: Mapping[str, Any]) -> None:
-    """Print JSON objects, one a line; a number that is not finite becomes null."""
+def as_json(record: Mapping[str, Any]) -> str:
+    """Write an object as one line of JSON; a number that is not finite becomes null."""
     from makemore.experiments.journal import finite  # --help need not wait for it
 
-    for each in map(finite, map(dict, objects)):
-        sys.stdout.write(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(finite(dict(record)), ensure_ascii=False, allow_nan=False)
+
+
+def result_json(*objects: Mapping[str, Any]) -> None:
+    """Print JSON objects, one a line.
+
+    On a terminal control characters stand as escapes of JSON: the values stay the same.
+    """
+    for line in map(as_json, objects):
+        sys.stdout.write((visible_json(line) if sys.stdout.isatty() else line) + "\n")
+
+
+def result_csv(row: str) -> None:
+    """Print a row of CSV that ends as its format has it; on a terminal like any other line."""
+    if sys.stdout.isatty():
+        result(row.rstrip("\r\n"))
+    else:
+        sys.stdout.write(row)
 
 
 def result_table(header: Sequence[str], rows: Sequence[Sequence[Any]], indent: str = "") -> None:

@@ -1,7 +1,8 @@
 """Compare: every model on the same lines, each by its own recipe, against the counts as a floor.
 
 `compare` is a generator that trains; rows.jsonl holds what is finished, so that no model is trained
-twice. Val chooses and orders. The test part is scored only on request, and orders nothing.
+twice, and each model is kept as a run beside it. Val chooses and orders. The test part is scored
+only on request, and orders nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import math
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from makemore.analysis.novelty import DRAWS_SEED, new_lines
 from makemore.api import MakeMore, Plan
 from makemore.errors import MakemoreError, RunError
 from makemore.experiments.journal import ResultLog
+from makemore.models.core.registry import model_names
+from makemore.runs.writer import remove_run
 from makemore.text import Split
 from makemore.training.config import DEFAULT_MODEL
 from makemore.version import __version__
@@ -76,15 +80,17 @@ class Started:
 
 
 def compare(
-    models: Sequence[str], parts: Split, requested: Mapping[str, Any], test: bool = False
-) -> Iterator[Started | Event | Row]:
+    models: Sequence[str], parts: Split, requested: Mapping[str, Any], test: bool = False,
+    name: str = "compare",
+) -> Iterator[Started | Event | Row]:  # fmt: skip
     """Train every model on the same parts, the floor first; its Row ends each model's events.
 
+    name: what the text is called in the runs that are kept
     A model that cannot be trained gives a Row with the error, and the next one begins.
     """
     for model in sorted(dict.fromkeys(models), key=lambda name: name != FLOOR):
         try:
-            yield from _one(model, parts, requested, test)
+            yield from _one(model, parts, requested, test, name)
         except MakemoreError as error:
             yield Row(model, error=str(error), code=error.exit_code)
         except Exception as error:  # a plugin may raise anything, memory may run out
@@ -92,12 +98,12 @@ def compare(
 
 
 def _one(
-    model: str, parts: Split, requested: Mapping[str, Any], test: bool
+    model: str, parts: Split, requested: Mapping[str, Any], test: bool, name: str
 ) -> Iterator[Started | Event | Row]:
     """Train one model: yields its start, its events, and its row."""
     began = time.perf_counter()
     maker = MakeMore(model)
-    maker.begin(Plan.make(model, requested, parts, "compare"))
+    maker.begin(Plan.make(model, requested, parts, name))
     yield Started(model, maker)
     yield from maker.training()
     seconds = time.perf_counter() - began
@@ -167,6 +173,36 @@ def verdict(rows: Sequence[Row]) -> list[str]:
     return sentences
 
 
+# -- the models -----------------------------------------------------------------------------------
+
+
+def run_folder(folder: Path, model: str) -> Path:
+    """Name the run directory that a model of a comparison is kept in."""
+    return folder / re.sub(r"[^\w-]", "_", model)  # a plugin may call its model anything
+
+
+def keep(folder: Path, maker: MakeMore) -> None:
+    """Keep a trained model as a run beside the rows. Raises RunError, SystemFault."""
+    path = run_folder(folder, maker.model or DEFAULT_MODEL)
+    if path.is_symlink():
+        raise RunError("this is a link", str(path), "take it away")
+    maker.save(path, replace=True)  # a kill may have come between this and its row
+
+
+def kept(folder: Path, row: Row) -> Path | None:
+    """Find the run of a row; None if it failed, or was trained by a version that kept none."""
+    path = run_folder(folder, row.model)
+    return path if row.error is None and (path / "checkpoint.json").is_file() else None
+
+
+def _forget(folder: Path) -> None:
+    """Remove the models that an earlier comparison kept in a folder."""
+    for model in model_names():
+        path = run_folder(folder, model)
+        if (path / "checkpoint.json").is_file() and not path.is_symlink():
+            remove_run(path)
+
+
 # -- rows.jsonl -----------------------------------------------------------------------------------
 
 
@@ -187,6 +223,8 @@ def opened(folder: Path, facts: Facts, fresh: bool = False) -> tuple[ResultLog, 
     """Open the rows.jsonl of a folder: it and its finished rows. Raises what ResultLog does."""
     journal = ResultLog(folder, FILE, facts, IDENTITY, (TABLE, *CHARTS), fresh)
     try:
+        if fresh:
+            _forget(folder)
         return journal, [_read(line, folder) for line in journal.records]
     except BaseException:  # whatever it is, the file must not stay locked
         journal.close()

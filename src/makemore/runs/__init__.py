@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from makemore.lazy import late_names
 
 if TYPE_CHECKING:
+    from makemore.runs.listing import RunSummary, summaries
     from makemore.runs.logs import RunLog
     from makemore.runs.manifest import verify
     from makemore.runs.run import Run, RunConfig
     from makemore.runs.writer import RunWriter
 
-__all__ = ["Run", "RunConfig", "RunLog", "RunWriter", "verify"]
+__all__ = ["Run", "RunConfig", "RunLog", "RunSummary", "RunWriter", "summaries", "verify"]
 
 __getattr__ = late_names(
     __name__,
@@ -22,5 +23,7 @@ __getattr__ = late_names(
         "RunConfig": "run",
         "verify": "manifest",
         "RunLog": "logs",
+        "RunSummary": "listing",
+        "summaries": "listing",
     },
 )

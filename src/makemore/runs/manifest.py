@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 from makemore.errors import RunError
+from makemore.runs.nearby import no_run
 from makemore.runs.safe_files import MAX_JSON, parse_json, parse_tensors, read_plain
 
 FORMAT = 1
@@ -36,16 +38,12 @@ GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read checkpoint.json and check its digest, version and shape. Raises RunError."""
-    if not folder.is_dir():
-        raise RunError(
-            f"no run directory at {str(folder)!r}", None, "makemore train FILE -o DIR makes one"
-        )
     try:
-        body = read_plain(folder / "checkpoint.json", MAX_JSON)
+        body = read_plain(folder / "checkpoint.json", MAX_JSON) if os.path.isdir(folder) else None
     except FileNotFoundError:
-        raise RunError(
-            "no run here (no checkpoint.json)", str(folder), "makemore train FILE -o DIR makes one"
-        ) from None
+        body = None
+    if body is None:
+        raise no_run(folder)
     manifest = parse_json(body, "checkpoint.json", folder)
     # The version comes before the digest: a later format may compute its digest in another way, and
     # "use a newer makemore" helps where "damaged" would not.
@@ -105,7 +103,7 @@ def digest_of(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
+def read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
     """Read a file that the manifest lists, and check its digest. Raises RunError.
 
     The bytes that were checked are returned, so nobody reads the file twice: it could have changed.
@@ -138,7 +136,7 @@ def problems(folder: Path, generation: dict[str, Any]) -> list[str]:
     wrong = []
     for name in generation["files"]:
         try:
-            body = _read_verified(folder, name, generation)
+            body = read_verified(folder, name, generation)
             # The digest says that these are the bytes we wrote; this, that they can be used.
             if name.endswith(".safetensors"):
                 parse_tensors(body, name, folder)

@@ -29,9 +29,9 @@ from makemore.runs.manifest import (
     FORMAT,
     PARTS,
     PRIOR,
-    _read_verified,
     damaged,
     read_manifest,
+    read_verified,
 )
 from makemore.runs.safe_files import parse_json, parse_tensors
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
@@ -103,9 +103,9 @@ class Run:
     def _read(cls, folder: Path, manifest: dict[str, Any], state: bool) -> Run:
         # All files by one manifest, never "the newest": parts of two generations do not mix.
         def read(name: str) -> bytes:
-            return _read_verified(folder, name, manifest)
+            return read_verified(folder, name, manifest)
 
-        config = _parse_config(read("config.json"), folder)
+        config = parse_config(read("config.json"), folder)
         vocabulary = _parse_vocabulary(read("vocabulary.json"), folder)
         if len(vocabulary) != config.vocab_size:
             raise RunError("vocabulary.json does not fit config.json", str(folder))
@@ -115,7 +115,7 @@ class Run:
         ]
         if not len(parts[0]):
             raise RunError("split/train.txt is empty", str(folder))
-        progress = _parse_progress(read(manifest["state"] + ".json"), folder)
+        progress = parse_progress(read(manifest["state"] + ".json"), folder)
         tensors = parse_tensors(read(manifest["weights"]), manifest["weights"], folder)
         name = manifest["state"] + ".safetensors"
         latest = (
@@ -129,7 +129,7 @@ class Run:
 # part is checked for itself, and its sizes are bounded before anything is allocated by them.
 
 
-def _parse_config(body: bytes, folder: Path) -> RunConfig:
+def parse_config(body: bytes, folder: Path) -> RunConfig:
     raw = parse_json(body, "config.json", folder)
     if not isinstance(raw, dict) or raw.keys() != _CONFIG_KINDS.keys():
         raise RunError("config.json has other keys than makemore's", str(folder))
@@ -204,7 +204,7 @@ def _sound_ends(ends: list[Any]) -> bool:
     )  # fmt: skip
 
 
-def _parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
+def parse_progress(body: bytes, folder: Path) -> dict[str, Any]:
     raw = parse_json(body, "state", folder)
     kinds: dict[str, tuple[type, ...]] = {
         "step": (int,), "best_step": (int,), "best_val": (float, type(None)), "waited": (int,),

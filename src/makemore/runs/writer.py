@@ -150,11 +150,7 @@ class RunWriter:
             if not re.fullmatch(r"\d{1,3}", entry) or folder.is_symlink() or not folder.is_dir():
                 continue
             if numbers is None or int(entry) in numbers:
-                with RunWriter(folder, fresh=True) as writer:
-                    writer.clear()
-                    _remove_empty(folder / "split")
-                    remove(folder / "lock")
-                _remove_empty(folder)
+                remove_run(folder)
         _remove_empty(members)
 
     def _clear(self, prefix: str) -> None:
@@ -301,6 +297,15 @@ class RunWriter:
                 "train again, or take a copy of the run",
             )  # fmt: skip
         self._replace_manifest({**previous, "previous": None})
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run, and its directory if nothing else is in it. Raises what RunWriter does."""
+    with RunWriter(folder, fresh=True) as writer:
+        writer.clear()
+        _remove_empty(folder / "split")
+        remove(folder / "lock")
+    _remove_empty(folder)
 
 
 def _remove_empty(folder: Path) -> None:

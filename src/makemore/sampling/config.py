@@ -22,7 +22,10 @@ class Constraints:
         None, "refuse lines of fewer symbols", minimum=0, maximum=10_000
     )
     max_length: int | None = option(None, "refuse lines of more symbols", minimum=1)
-    label: str = option("", "of a run with labels: NAME, or a mixture NAME=.7,OTHER=.3")
+    label: str = option(
+        "", "of a run with labels: NAME, or a mixture NAME=.7,OTHER=.3; quotes end a NAME that "
+        'holds a comma or =, as in \'"Smith, J."=.7,Doe=.3\''
+    )  # fmt: skip
     all: bool = option(False, "show every line with its origin, refuse none")
 
 

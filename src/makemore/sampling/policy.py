@@ -63,8 +63,11 @@ class Decision:
 class SamplingPolicy:
     """Chooses the strategy and the number of the next draws, by a tally of those before."""
 
-    def __init__(self, options: SamplingConfig, vocab_size: int, round_size: int) -> None:
-        self.options, self.vocab_size = options, vocab_size
+    def __init__(
+        self, options: SamplingConfig, vocab_size: int, round_size: int, issues: bool = False
+    ) -> None:
+        """issues: whether lines are recorded, which --all could not be asked for."""
+        self.options, self.vocab_size, self.issues = options, vocab_size, issues
         self.round_size = max(1, min(round_size, MAX_BATCH_CELLS // vocab_size))
         self.tally = Tally()
         self._draws_before, self._found_before = 0, 0  # the tally at the last estimate
@@ -162,6 +165,8 @@ class SamplingPolicy:
             ways.append("loosen the conditions")
         if self.tally.too_near:
             ways.append("lower --min-distance")
-        if not options.all:
+        if self.issues:  # --all would repeat them
+            ways.append("leave out --remember, which never repeats a line")
+        elif not options.all:
             ways.append("use --all, which refuses none")
         return ", ".join(ways[:-1]) + ", or " * (len(ways) > 1) + "".join(ways[-1:])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.text import Corpus, Split, Vocabulary
+from makemore.text.folding import fold_lines
 from makemore.text.line_hashes import PriorLines, is_in_sorted
 from makemore.text.tokenizer import CHARACTER
 
@@ -188,8 +189,12 @@ class KnownLines:
         avoid: Corpus | None = None,
         given: Corpus | None = None,
         prior: PriorLines | None = None,
+        avoid_like: Corpus | None = None,
     ) -> None:
-        """Collect lines; prior: those of the prior that the training started from."""
+        """Collect lines; prior: those of the prior that the training started from.
+
+        avoid_like: lines that are avoided whatever their case and accents
+        """
         parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
         self.parts = {  # index into ORIGINS -> sorted hashes
             origin: np.sort(part.hashes())
@@ -197,9 +202,24 @@ class KnownLines:
             if part is not None and len(part)
         }
         self.prior = prior
+        # Sorted hashes of lines without case and accents; None where none are avoided like that.
+        self.folded = np.sort(fold_lines(avoid_like).hashes()) if avoid_like is not None else None
+        self.issues = given is not None  # whether lines are recorded, so that none comes again
+
+    def is_avoided_like(self, lines: Corpus) -> NDArray[np.bool_]:
+        """Tell of lines (n,) which are avoided but for their case and accents."""
+        if self.folded is None:
+            return np.zeros(len(lines), dtype=bool)
+        return is_in_sorted(fold_lines(lines).hashes(), self.folded)
+
+    def origins_of(self, lines: Corpus) -> NDArray[Any]:
+        """Look up lines (n,) -> indices (n,) into ORIGINS, the lowest of several; 0 is new."""
+        found, avoided = self.origins(lines.hashes()), ORIGINS.index("avoid")
+        found[self.is_avoided_like(lines) & ((found == 0) | (found > avoided))] = avoided
+        return found
 
     def origins(self, hashes: NDArray[np.uint64]) -> NDArray[Any]:
-        """Look up hashes (n,) -> indices (n,) into ORIGINS, the lowest of several; 0 is new."""
+        """Look up hashes (n,) -> indices (n,) into ORIGINS; `avoid_like` needs the lines."""
         found = np.zeros(len(hashes), dtype=np.int64)
         if self.prior is not None:
             found[self.prior.is_known(hashes)] = ORIGINS.index("prior")

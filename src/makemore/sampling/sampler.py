@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.errors import UsageError
 from makemore.models import Model
 from makemore.sampling.categorical import DrawBatch, uniforms
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
+from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.sampling.decoder import Decoder
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.policy import TABLE_FROM, SamplingPolicy
@@ -39,8 +39,6 @@ from makemore.sampling.results import (
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.text import Corpus, Vocabulary
 from makemore.text.line_hashes import is_in_sorted
-from makemore.text.tokenizer import CHARACTER
-from makemore.text.vocabulary import UNKNOWN
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -91,7 +89,7 @@ class Sampler:
         self.relaxed = relaxed
         self.found_strict: int | None = None  # lines found before `relaxed` took effect
         self.seed, self.train, self.near = seed, train, near
-        self.policy = SamplingPolicy(options, len(vocabulary), round_size)
+        self.policy = SamplingPolicy(options, len(vocabulary), round_size, known.issues)
         self.tally = self.policy.tally
         prefix = encode_prefix(vocabulary, options.prefix)
         # Without --all the automaton allows only lines as they stand in a text: not empty, and no
@@ -260,6 +258,8 @@ class Sampler:
         unknown = self.known.origins(hashes) == 0  # sorted hashes are found several times as fast
         fresh = np.sort(fresh[unknown][~is_in_sorted(hashes[unknown], self.excluded)])
         fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
+        if self.known.folded is not None:
+            fresh = fresh[~self.known.is_avoided_like(lines.texts.take(fresh))]
         if self.near and len(fresh):  # last, since edit distances take the longest
             near = self.near(list(lines.texts.take(fresh)))
             self.tally.too_near += int(near.sum())
@@ -291,28 +291,9 @@ class Sampler:
         """Collect the columns of the chosen lines (n,)."""
         origins = np.zeros(len(chosen), dtype=np.int64)  # 0: new
         if self.options.all:  # without it only new lines are chosen
-            origins = self.known.origins(lines.hashes[chosen])
+            origins = self.known.origins_of(lines.texts.take(chosen))
         names = (None,) * len(self.vocabulary) + self.vocabulary.labels  # by id: labels come last
         return SampleBatch(
             lines.texts.take(chosen), origins, lines.nll[chosen], lines.capped[chosen], self.exact,
             lines.label[chosen], names,
         )  # fmt: skip
-
-
-def encode_prefix(vocabulary: Vocabulary, prefix: str) -> list[int]:
-    """Encode a prefix: the ids that all draws start with; [] where the automaton checks it instead.
-
-    It does where a symbol may be longer than a character: if `Cl` is a symbol, lines that start
-    with it start with `C`, too. Raises UsageError for symbols that no line of the text holds.
-    """
-    if prefix != prefix.lstrip():
-        raise UsageError("no line starts with white space", "--prefix", "leave it out")
-    if vocabulary.rule != CHARACTER:
-        return []
-    ids = vocabulary.encode_line(prefix)
-    if (ids == UNKNOWN).any():
-        unknown = " ".join(repr(symbol) for symbol in vocabulary.unknown_in(prefix))
-        raise UsageError(
-            f"the model does not know {unknown}", "--prefix", "use symbols of the text"
-        )
-    return [int(number) for number in ids]

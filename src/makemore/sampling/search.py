@@ -91,11 +91,11 @@ def top_lines(
 
     def accept(lines: Corpus) -> NDArray[np.bool_]:
         """Say of each line (n,) whether it is new, or all lines are to be shown."""
-        return (known.origins(lines.hashes()) == 0) | constraints.all
+        return (known.origins_of(lines) == 0) | constraints.all
 
     search = Search(model, vocabulary, automaton, inputs, accept, total)
     best = search.beam_pass(n, beam) if beam else search.top(n)
-    origins = known.origins(best.lines.hashes())
+    origins = known.origins_of(best.lines)
     # A line above the likeliest dropped prefix cannot have been overtaken by a line below that.
     return [
         RankedLine(

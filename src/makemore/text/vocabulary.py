@@ -8,7 +8,6 @@ and never predicts one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
-from makemore.options import unknown_key
 from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
+from makemore.text.labels import unknown_label
 from makemore.text.ragged import in_blocks, offsets_of
 from makemore.text.tokenizer import CHARACTER, Tokenizer
 
@@ -196,7 +195,7 @@ class Vocabulary:
         if not self.labels:
             raise UsageError("this run has no labels", "--label", "train with --labels")
         if name not in self.labels:
-            raise unknown_key(name, self.labels, "label")
+            raise unknown_label(name, self.labels)
         return len(self) + self.labels.index(name)
 
     def encode_labels(self, corpus: Corpus) -> NDArray[np.int64] | None:
@@ -241,31 +240,3 @@ def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
                 )  # fmt: skip
             symbols.update(pieces)
     return symbols
-
-
-def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
-    """Parse a mixture of labels into the probability of each, scaled to sum to 1.
-
-    Raises UsageError for an unknown label, or a weight that is no number above 0.
-
-        parse_mixture("female=7,scots=3", names) -> {"female": 0.7, "scots": 0.3}
-    """
-    if text in names:  # a label may itself hold a comma or an equals sign
-        return {text: 1.0}
-    weights = {}
-    for part in text.split(","):
-        name, equals, number = part.strip().rpartition("=")
-        name, number = (name, number) if equals else (number, "1")  # `a,b` weighs both alike
-        if name not in names:
-            raise unknown_key(name, names, "label")
-        try:
-            weights[name] = float(number)
-        except ValueError:
-            weights[name] = -1.0  # refused below, with the same message as a number out of range
-        if not 0 < weights[name] < math.inf:
-            raise UsageError(
-                f"{visible(number, 40)!r} is no share of {name!r}", "--label",
-                "give NAME=.7,OTHER=.3",
-            )  # fmt: skip
-    total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items()}

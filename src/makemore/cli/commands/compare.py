@@ -25,6 +25,7 @@ from makemore.text import TextConfig
 from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:
+    from makemore.api import MakeMore
     from makemore.experiments import ResultLog
     from makemore.experiments.compare import Row
     from makemore.text import Split
@@ -55,11 +56,12 @@ def command(**values: Any) -> int:
     """Train every model on FILE, each by its own recipe, and compare them.
 
     The counts (ngram) come first: they are the floor that a neural model must beat. Writes
-    rows.jsonl, table.md, compare.png and compare-dark.png. Stopped, the same command goes on with
+    rows.jsonl, table.md, compare.png and compare-dark.png, and each model as a run that `makemore
+    sample` and all other commands can use. Stopped, the same command goes on with
     the models that are missing; more --models may be added to what is there. Without FILE: the
     names that come with makemore.
     """
-    from makemore.experiments.compare import TABLE, header, opened, ordered
+    from makemore.experiments.compare import TABLE, header, measure, opened, ordered
     from makemore.options import make
     from makemore.runs.safe_files import write_atomically
     from makemore.training.device import choose_device
@@ -79,11 +81,12 @@ def command(**values: Any) -> int:
         if rows:
             note(f"finished before: {', '.join(row.model for row in rows)}")
         rows = ordered(rows + train(missing, parts, requested, values["test"], journal))
-        page = markdown_page(rows, journal.first, command_line(values))
+        page = markdown_page(rows, journal.first, command_line(values), folder)
         write_atomically(folder, TABLE, page.encode())
         draw(folder, rows, journal.first["text"])
-    show(rows, values)
+    show(rows, values, folder)
     note(f"{folder / TABLE} and {folder / 'compare.png'}")
+    note_best(rows[0], measure(rows), folder, values["plugin"])
     # Some models may fail, as on a machine with little memory; an error is that all of them do.
     return max(row.code for row in rows) if all(row.error is not None for row in rows) else 0
 
@@ -114,10 +117,13 @@ def train(
     from makemore.training import Step
 
     rows: list[Row] = []
+    maker: MakeMore | None = None
     try:
         with ExitStack() as stack:
-            for event in compare.compare(models, parts, requested, test):
+            name = journal.first["text"]
+            for event in compare.compare(models, parts, requested, test, name):
                 if isinstance(event, compare.Started):
+                    maker = event.maker
                     view = stack.enter_context(ProgressView(event.maker))
                     if view.bar:
                         view.say(f"makemore: {event.model}, {view.steps:,} steps")
@@ -125,6 +131,8 @@ def train(
                     view.step(event)
                 elif isinstance(event, compare.Row):
                     stack.close()  # the bar
+                    if maker is not None and event.error is None:
+                        compare.keep(journal.folder, maker)
                     journal.append(asdict(event))
                     rows.append(event)
                     note(outcome(event))
@@ -145,10 +153,16 @@ def outcome(row: Row) -> str:
 # -- what is shown --------------------------------------------------------------------------------
 
 
-def show(rows: Sequence[Row], values: Mapping[str, Any]) -> None:
+def show(rows: Sequence[Row], values: Mapping[str, Any], folder: Path) -> None:
     """Print the rows as JSON, or the table, what it says, and new lines of each model."""
+    from makemore.experiments.compare import kept
+
     if values["json"]:
-        result_json(*map(asdict, rows))
+        runs = [kept(folder, row) for row in rows]
+        result_json(*(
+            {**asdict(row), "run": None if run is None else str(run)}
+            for row, run in zip(rows, runs, strict=True)
+        ))  # fmt: skip
         return
     result_table(*columns(rows))
     result("", *conclusions(rows, values["test"]))
@@ -210,10 +224,28 @@ def show_side_by_side(header: Sequence[str], lines: Sequence[Sequence[str]]) -> 
         start = end
 
 
+def note_best(row: Row, part: str, folder: Path, plugin: str | None) -> None:
+    """Note which model has the lowest loss, and the command that draws from it."""
+    if row.error is None:
+        note(f"the lowest {part} has {row.model}: {draw_from(row, folder, plugin)}")
+
+
+def draw_from(row: Row, folder: Path, plugin: str | None = None) -> str:
+    """Write the command that draws from the model of a row, or say why there is none."""
+    from makemore.experiments.compare import kept
+
+    run = kept(folder, row)
+    if run is None:
+        return "its model was not kept; --fresh trains and keeps all"
+    return shlex.join(["makemore", "sample", str(run), *(["--plugin", plugin] if plugin else [])])
+
+
 # -- what is written ------------------------------------------------------------------------------
 
 
-def markdown_page(rows: Sequence[Row], facts: Mapping[str, Any], command_line: str) -> str:
+def markdown_page(
+    rows: Sequence[Row], facts: Mapping[str, Any], command_line: str, folder: Path
+) -> str:
     """Write table.md: where it was measured, the table, what it says, and new lines."""
     from makemore.cli.tables import markdown
 
@@ -236,6 +268,7 @@ def markdown_page(rows: Sequence[Row], facts: Mapping[str, Any], command_line: s
         "",
         *(f"{plain(sentence)}  " for sentence in conclusions(rows, facts["test"])),
         "",
+        *how_to_draw(rows[0], folder),
         "![Loss of each model](compare.png)",
         "",
         "New lines of each:",
@@ -243,6 +276,16 @@ def markdown_page(rows: Sequence[Row], facts: Mapping[str, Any], command_line: s
         *markdown([plain(name) for name in names], [[*map(plain, line)] for line in samples]),
         "",
     ])  # fmt: skip
+
+
+def how_to_draw(best: Row, folder: Path) -> list[str]:
+    """Write how to draw from the best model; nothing if it was not kept."""
+    from makemore.experiments.compare import kept
+
+    if kept(folder, best) is None:
+        return []
+    lines = "Each model is a run in this folder. The first of the table draws new lines by"
+    return [lines, "", f"    {visible(draw_from(best, folder))}", ""]
 
 
 def plain(text: str) -> str:

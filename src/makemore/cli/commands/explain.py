@@ -51,9 +51,12 @@ def command(**values: Any) -> int:
     from the ids to the loss of TEXT's last symbol, function by function, with shapes and values.
     """
     from makemore.api import MakeMore
+    from makemore.cli.loading import spelled_text
 
     check(values)
     maker = MakeMore.load(values["dir"])
+    if values["text"] is not None:
+        values["text"] = spelled_text(maker.vocabulary, values["text"])
     temperature = given_options(values, SamplingConfig).get("temperature", 1.0)
     if values["text"] is None:
         show_generation(maker, temperature, values)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
+from makemore.cli.options import click_options
 from makemore.cli.output import note, result
+from makemore.errors import Unsatisfiable
+from makemore.text import TextConfig
 from makemore.training.config import DEFAULT_MODEL
 
 SAMPLED = 50  # lines that the original prints with --sample-only
-SAME_NAME = ("max_steps", "device", "seed", "n_layer", "n_head", "n_embd", "batch_size")
+SAME_NAME = (
+    "max_steps", "device", "seed", "n_layer", "n_head", "n_embd", "batch_size", "encoding", "errors"
+)  # fmt: skip
 
 
 @click.command(
@@ -35,6 +41,8 @@ SAME_NAME = ("max_steps", "device", "seed", "n_layer", "n_head", "n_embd", "batc
         click.Option(["-b", "--batch-size"], type=int),
         click.Option(["-l", "--learning-rate"], type=float),
         click.Option(["-w", "--weight-decay"], type=float),
+        # The original has neither; an error that the text's bytes give names them.
+        *[option for option in click_options(TextConfig) if option.name in ("encoding", "errors")],
     ],
 )  # fmt: skip
 def command(**values: Any) -> int:
@@ -80,6 +88,10 @@ def sample_only(folder: Path, typed: dict[str, Any]) -> int:
         seed = fresh_seed()
         note(f"--seed {seed}")
     limits = {"style": "plain"} | ({"top_k": typed["top_k"]} if "top_k" in typed else {})
-    for line in maker.samples(SAMPLED, seed, **limits):
-        result(line.text)
+    try:
+        for line in maker.samples(SAMPLED, seed, **limits):
+            result(line.text)
+    except Unsatisfiable as error:  # its ways out are options that this command line lacks
+        to_do = f"makemore sample {shlex.quote(str(folder))} --all refuses none"
+        raise Unsatisfiable(error.what, error.where, to_do) from None
     return 0

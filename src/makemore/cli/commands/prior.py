@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from makemore.cli.inputs import stem
+from makemore.cli.options import click_options, given_options
 from makemore.cli.output import note
 from makemore.cli.progress import StopSignals, show_progress
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
+from makemore.text import TextConfig
 
 
 @click.command(
@@ -30,6 +32,7 @@ from makemore.escaping import visible
         click.Option(["--held-out"], metavar="FILE", help="further known lines, which are not "
                      "read: the packed prior holds their hashes, too"),
         click.Option(["--about"], metavar="FILE", help="JSON to tell in the packed prior.json"),
+        *[option for option in click_options(TextConfig) if option.name in ("encoding", "errors")],
     ],
 )  # fmt: skip
 def command(**values: Any) -> int:
@@ -40,14 +43,15 @@ def command(**values: Any) -> int:
     stopped, the same command goes on.
     """
     from makemore.api.make_prior import EPOCHS, pack, train_prior
+    from makemore.options import make
     from makemore.text import Corpus
 
-    lists = {}
+    lists, config = {}, make(TextConfig, given_options(values, TextConfig))
     for path in values["lists"]:
         name = visible(stem(path), 200)
         if name in lists:
             raise UsageError(f"two lists are called {name!r}", path, "rename one of the files")
-        lists[name] = Corpus.read(path)
+        lists[name] = Corpus.read(path, config)
     about = read_about(values["about"]) if values["about"] else {}
     held_out = Corpus.read(values["held_out"]) if values["held_out"] else None
     folder = Path(values["out"])

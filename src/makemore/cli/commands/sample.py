@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.options import click_options, given_options, plugin_option
-from makemore.cli.output import note, result, result_json
+from makemore.cli.options import avoid_options, click_options, given_options, plugin_option
+from makemore.cli.output import note
+from makemore.cli.results import Results, result_options
 from makemore.errors import UsageError
 from makemore.sampling import SamplingConfig
 
 if TYPE_CHECKING:
     from makemore.api import MakeMore
     from makemore.sampling import Sample, Sampler
+    from makemore.text import Vocabulary
 
 
 @click.command(
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
         click.Option(["--seed"], type=int,
                      help="the same seed draws the same lines  [default: fresh]"),
         *click_options(SamplingConfig),
-        click.Option(["--avoid"], metavar="FILE", help="refuse the lines of this file, too"),
+        *avoid_options(),
         click.Option(["--remember"], is_flag=True, help="keep what is given out in DIR, and never "
                      "give it out again"),
         click.Option(["--rank"], is_flag=True, help="show the likeliest first, by their nll a "
                      "symbol, in nats"),
         click.Option(["--total"], is_flag=True, help="with --rank: by the nll of whole lines, "
                      "which puts short ones first"),
+        *result_options(),
         click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, capped, "
                      "exact, label"),
         plugin_option("the file of the run's own model"),
@@ -45,7 +48,7 @@ def command(**values: Any) -> int:
     lines, no line is cut.
     """
     from makemore.api.fitted import fresh_seed, likeliest_first
-    from makemore.cli.inputs import read_avoided
+    from makemore.cli.avoided import Avoided
     from makemore.cli.loading import load_to_draw
 
     options = given_options(values, SamplingConfig)
@@ -53,45 +56,57 @@ def command(**values: Any) -> int:
         raise UsageError("--total says how --rank sorts", "--total", "add --rank")
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
+    results = Results(values)  # what is wrong with its file is told before a model is loaded
     maker = load_to_draw(values["dir"], options)
-    avoid = read_avoided(values["avoid"])
+    avoid = Avoided(maker, values)
     seed = fresh_seed() if values["seed"] is None else values["seed"]
     with ExitStack() as stack:
         issued = None
         if values["remember"]:  # the file of issued lines stays locked until the last is printed
             issued = stack.enter_context(maker.issued_lines(note_waiting))
-        sampler = maker.sampler(seed, avoid, issued.lines if issued else None, **options)
+        given = issued.lines if issued else None
+        sampler = maker.sampler(seed, avoid.lines, given, avoid_like=avoid.like, **options)
         if values["seed"] is None:  # after all that can fail before a line is drawn
             note(f"--seed {seed}")
         lines = maker.drawn(sampler, values["n"])
-        try:
-            symbols = None if values["total"] else maker.vocabulary
-            for line in likeliest_first(lines, symbols) if values["rank"] else lines:
-                if issued:  # first recorded, then shown: after a kill none is given out twice
-                    issued.add([line.text])
-                show(line, values, maker)
-        finally:  # also where fewer lines than N were found, which is an error
-            note_how_drawn(sampler)
+        stack.callback(note_how_drawn, sampler)  # also where fewer than N are found, an error
+        stack.callback(avoid.note_alike)
+        stack.enter_context(results.with_columns(columns_of(values, maker)))
+        symbols = None if values["total"] else maker.vocabulary
+        for line in likeliest_first(lines, symbols) if values["rank"] else lines:
+            if issued:  # first recorded, then shown: after a kill none is given out twice
+                issued.add([line.text])
+            avoid.see(line.text)
+            results.add(*row_of(line, values, symbols))
     return 0
+
+
+def columns_of(values: dict[str, Any], maker: MakeMore) -> list[str]:
+    """Choose the columns of CSV: what the flags show of each line, and its label if it has one."""
+    ranked = ["nll" if values["total"] else "nll_per_symbol"] if values["rank"] else []
+    labels = ["label"] if maker.vocabulary.labels else []
+    return ["text", *labels, *ranked, *(["origin", "capped"] if values["all"] else [])]
 
 
 def note_waiting() -> None:
     note("another sample --remember is drawing from this run: waiting for it")
 
 
-def show(line: Sample, values: dict[str, Any], maker: MakeMore) -> None:
-    """Print a line in the form that the flags choose."""
-    if values["json"]:
-        result_json({key: value for key, value in line._asdict().items() if value is not None})
-        return
+def row_of(
+    line: Sample, values: dict[str, Any], symbols: Vocabulary | None
+) -> tuple[str, dict[str, Any]]:
+    """Make the text and the record of a line; symbols: what its nll is divided by, to rank it."""
+    record = {key: value for key, value in line._asdict().items() if value is not None}
     shown = line.text
     if values["rank"]:
-        symbols = 1 if values["total"] else len(maker.vocabulary.pieces(line.text)) + 1
-        shown = f"{line.nll / symbols:.4f}\t{line.text}"
+        nll = line.nll / (len(symbols.pieces(line.text)) + 1 if symbols else 1)
+        shown = f"{nll:.4f}\t{line.text}"
+        if symbols:
+            record["nll_per_symbol"] = nll
     if values["all"]:
         shown += f"\t{line.origin}{' capped' if line.capped else ''}"
         shown += f"\t{line.label}" if line.label is not None else ""
-    result(shown)
+    return shown, record
 
 
 def note_how_drawn(sampler: Sampler) -> None:

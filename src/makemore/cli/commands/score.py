@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from makemore.cli.avoided import read_as
 from makemore.cli.commands.explain import label
-from makemore.cli.options import plugin_option
+from makemore.cli.loading import spelled_text
+from makemore.cli.options import encoding_options, plugin_option
 from makemore.cli.output import result, result_json
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
+from makemore.text import TextConfig
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Standing, Surprisal
     from makemore.api import MakeMore
 
 
+# Of a word that names no file: it is a file that is missing, and no line.
+FILE_ENDINGS = (".txt", ".text", ".csv", ".tsv", ".json", ".jsonl", ".lst", ".dat", ".gz", ".zip")
 LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many come
 
 
@@ -29,7 +34,8 @@ LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many
     "score",
     params=[
         click.Argument(["dir"]),
-        click.Argument(["file"], default="-"),
+        click.Argument(["what"], nargs=-1, metavar="[FILE|TEXT]..."),
+        *encoding_options("FILE"),
         click.Option(["--table"], is_flag=True, help="nats, bits a symbol, percentile and line"),
         click.Option(["--each"], is_flag=True, help="the surprisal of each symbol"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
@@ -39,7 +45,10 @@ LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many
     ],
 )  # fmt: skip
 def command(**values: Any) -> int:
-    """Print the nll (nats, lower is likelier) of each line of FILE, or of standard input, in order.
+    """Print the nll (nats, lower is likelier) of each line, in order.
+
+    A word that is no file is scored itself, as a line: `makemore score DIR emma`. Without one, or
+    for `-`, lines come from standard input.
 
     A line with a symbol that the model does not know has no nll: inf, null in JSON. In a run with
     labels the nll is over all labels, by how frequent each is, and the likeliest label follows with
@@ -57,14 +66,31 @@ def command(**values: Any) -> int:
     if values["table"] and (values["json"] or values["each"]):
         raise UsageError("--table is a form of its own", "--table", "leave --json and --each out")
     maker = MakeMore.load(values["dir"])
-    lines = read_lines(values["file"])
     # Percentiles take the scores of 2,000 training lines, so only where they are shown.
     percentiles_of = Standing(maker) if values["table"] or values["json"] else None
     if values["table"]:
         result(f"{'nats':>9}  {'bits/symbol':>11}  {'percentile':>10}  line")
-    while chunk := list(islice(lines, LINES_AT_ONCE)):
-        show(maker, chunk, percentiles_of, values)
+    config = read_as(maker.text_config, values)
+    for word in values["what"] or ("-",):
+        lines = typed_lines(maker, word) if is_text(word) else read_lines(word, config)
+        while chunk := list(islice(lines, LINES_AT_ONCE)):
+            show(maker, chunk, percentiles_of, values)
     return 0
+
+
+def is_text(word: str) -> bool:
+    """Tell whether a word is a line to score: no file has this name, nor is it like that of one."""
+    if word == "-" or os.path.lexists(word):
+        return False
+    # A misspelt name of a file is an error; C/C=C is a molecule, and no name in a folder that is.
+    folder, ending = os.path.dirname(word), os.path.splitext(word)[1].lower()
+    return ending not in FILE_ENDINGS and not (folder and os.path.isdir(folder))
+
+
+def typed_lines(maker: MakeMore, word: str) -> Iterator[str]:
+    """Yield the lines of a word that was typed, with its accents as the run's text has them."""
+    for line in word.split("\n"):
+        yield spelled_text(maker.vocabulary, line.strip())
 
 
 def show(
@@ -124,25 +150,42 @@ def labels_of(maker: Any, scores: Any, row: int) -> dict[str, Any]:
 # -- reading: line by line, as a corpus would have to end before its first line is scored ---------
 
 
-def read_lines(name: str) -> Iterator[str]:
+def read_lines(name: str, config: TextConfig) -> Iterator[str]:
     """Read lines of a file or of standard input (`-`), without white space at their ends."""
     if name == "-":
-        yield from decoded(sys.stdin.buffer, "standard input")
+        yield from decoded(sys.stdin.buffer, "standard input", config)
         return
     try:
         with open(name, "rb") as stream:
-            yield from decoded(stream, visible(name, 200))
+            yield from decoded(stream, visible(name, 200), config)
     except OSError as error:
         what = f"cannot read {os.fspath(name)!r}"
         raise DataError(what, error.strerror, "give a text file") from None
 
 
-def decoded(stream: BinaryIO, name: str) -> Iterator[str]:
-    """Decode lines from UTF-8. Raises DataError with the line and the byte that cannot be read."""
+def decoded(stream: BinaryIO, name: str, config: TextConfig) -> Iterator[str]:
+    """Decode lines as they come. Raises DataError with the line and the byte that is no text."""
+    if not ends_lines_with_lf(config.encoding):
+        from makemore.text.reading import blocks
+
+        # UTF-16: its bytes are cut into lines as those of a text are
+        for block in blocks(stream, name, config.encoding, config.errors):
+            yield from (line.strip() for line in block.removesuffix("\n").split("\n"))
+        return
     for number, line in enumerate(stream, 1):
         try:
             # Some editors begin a file with a byte order mark, which is no symbol of a line.
-            yield line.decode("utf-8").removeprefix("\ufeff" if number == 1 else "").strip()
+            text = line.decode(config.encoding, config.errors)
         except UnicodeDecodeError as error:
             where = f"{name}:{number}:{error.start + 1}"
-            raise DataError("the bytes are no utf-8", where, "turn the file into UTF-8") from None
+            to_do = "name what they are (--encoding latin-1) or use --errors replace"
+            raise DataError(f"the bytes are no {config.encoding}", where, to_do) from None
+        yield text.removeprefix("\ufeff" if number == 1 else "").strip()
+
+
+def ends_lines_with_lf(encoding: str) -> bool:
+    """Tell whether byte 10 ends a line; also False for an encoding that does not exist."""
+    try:
+        return "\n".encode(encoding) == b"\n"
+    except LookupError:
+        return False

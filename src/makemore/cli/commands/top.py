@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from makemore.cli.options import click_options, given_options, plugin_option
-from makemore.cli.output import note, result, result_json
+from makemore.cli.options import avoid_options, click_options, given_options, plugin_option
+from makemore.cli.output import note
+from makemore.cli.results import Results, result_options
 from makemore.sampling import Constraints
 
 
@@ -23,7 +24,8 @@ from makemore.sampling import Constraints
                      "short ones first"),
         click.Option(["--beam"], type=click.IntRange(min=1), metavar="K",
                      help="beam search: keep K prefixes of each length"),
-        click.Option(["--avoid"], metavar="FILE", help="leave out the lines of this file, too"),
+        *avoid_options(),
+        *result_options(),
         click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, "
                      "nll_per_symbol, proven"),
         plugin_option("the file of the run's own model"),
@@ -36,19 +38,24 @@ def command(**values: Any) -> int:
     left out is likelier, or a note says down to which rank that is proven. Nothing here is random:
     the same run gives the same lines.
     """
-    from makemore.cli.inputs import read_avoided
+    from makemore.cli.avoided import Avoided
     from makemore.cli.loading import load_to_draw
 
+    results = Results(values)
     constraints = given_options(values, Constraints)
     maker = load_to_draw(values["dir"], constraints)
-    total, avoid = values["total"], read_avoided(values["avoid"])
-    lines = maker.top(values["n"], values["beam"], avoid, total, **constraints)
-    for line in lines:
-        if values["json"]:
-            result_json(asdict(line))
-        else:
+    total, avoid = values["total"], Avoided(maker, values)
+    lines = maker.top(
+        values["n"], values["beam"], avoid.lines, total, avoid_like=avoid.like, **constraints
+    )
+    ranked_by = "nll" if total else "nll_per_symbol"
+    columns = ["text", ranked_by, *(["origin"] if values["all"] else [])]
+    with results.with_columns(columns):
+        for line in lines:
             origin = f"\t{line.origin}" if values["all"] else ""
-            result(f"{line.nll if total else line.nll_per_symbol:.4f}\t{line.text}{origin}")
+            avoid.see(line.text)
+            results.add(f"{getattr(line, ranked_by):.4f}\t{line.text}{origin}", asdict(line))
+    avoid.note_alike()
     proven = sum(line.proven for line in lines)
     if len(lines) < values["n"]:
         note(f"{len(lines)} lines: there are no more")

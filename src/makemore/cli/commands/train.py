@@ -18,7 +18,7 @@ from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
 from makemore.cli.output import note, result
 from makemore.cli.progress import StopSignals, show_progress
-from makemore.errors import UsageError
+from makemore.errors import Unsatisfiable, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
@@ -164,27 +164,46 @@ def overfit(model: str, requested: Mapping[str, Any], values: Mapping[str, Any])
 
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
-    """Print 20 new lines, and commands that can be typed next."""
+    """Print 20 new lines, or as many as there are, and commands that can be typed next."""
     from makemore.api.fitted import fresh_seed
 
-    seed = fresh_seed()
+    seed, fewer = fresh_seed(), None
     tidy = maker.styled({})["style"] == "tidy"
-    style = ", tidy (--style plain also draws what is unlikely)" if tidy else ""
-    note(f"{SHOWN} new lines (--seed {seed}){style}:")
-    for line in maker.samples(SHOWN, seed):
-        result(line.text)
+    style = ", tidy (makemore sample --style plain also draws what is unlikely)" if tidy else ""
+    note(f"{SHOWN} new lines{which_step(maker, folder)} (--seed {seed}){style}:")
+    try:
+        for line in maker.samples(SHOWN, seed):
+            result(line.text)
+    except Unsatisfiable as error:  # the training is done all the same
+        fewer = error
     sys.stdout.flush()  # before the notes, where both go to one file
-    start = maker.vocabulary.pieces(maker.split.train[0])[0]
     run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
     name = program()
-    suggestions = {
-        f"{name} sample {run} -n 50": "more of them",
-        f"{name} sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
-        f"{name} eval {run}": "how good the model is",
-    }
+    if fewer is not None:
+        note(f"the training is done, and there are no more new lines: {fewer.what}")
+        suggestions = {f"{name} sample {run} --all": "all that it draws, lines of the text, too"}
+    else:
+        start = maker.vocabulary.pieces(maker.split.train[0])[0]
+        suggestions = {
+            f"{name} sample {run} -n 50": "more of them",
+            f"{name} sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
+        }
+    suggestions[f"{name} eval {run}"] = "how good the model is"
     note("what you can type next:")
     for command_line, what in suggestions.items():
         note(f"  {command_line:{max(map(len, suggestions))}}   {what}", prefix="")
+
+
+def which_step(maker: MakeMore, folder: Path) -> str:
+    """Say after which step the weights were as they are now; "" for what is learned at once."""
+    from makemore.models import get_model
+    from makemore.runs.listing import summary_of
+
+    run = summary_of(folder)
+    if not run.best_step or (run.steps or 1) <= 1 or get_model(run.model or "").is_ensemble:
+        return ""
+    best = ", the best by val" if run.val is not None else ""
+    return f" of step {run.best_step:,}{best}"
 
 
 def program() -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import Unsatisfiable, UsageError
-from makemore.escaping import visible
+from makemore.escaping import quoted, visible
 from makemore.options import options_of
 from makemore.sampling.config import Constraints
 from makemore.sampling.constraints.regex import DEAD, CharDFA, Table, compile_pattern
@@ -127,7 +127,7 @@ def _typed(conditions: Constraints, vocabulary: Vocabulary) -> str:
     # The likeliest mistake: a capital letter, or one with an accent, that the text does not have.
     lacking = vocabulary.unknown_in(conditions.prefix + conditions.suffix + conditions.contains)
     if lacking:
-        parts.append("no line of the text holds " + " ".join(map(repr, lacking)))
+        parts.append("no line of the text holds " + " ".join(map(quoted, lacking)))
     return ", ".join(parts)
 
 

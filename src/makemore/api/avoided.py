@@ -1,0 +1,130 @@
+"""Avoided lines: reads those that samples must not be, in the form that the run's own text has.
+
+A run of a table, or of TEXT<tab>LABEL lines, learned texts alone. Lines to avoid come in that form,
+too, or as plain texts: both are understood.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makemore.errors import UsageError
+from makemore.options import make, options_of
+from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text.config import NO_LIMITS
+from makemore.text.corpus import concatenate
+from makemore.text.folding import fold, fold_lines
+from makemore.text.table import is_table
+from makemore.text.vocabulary import UNKNOWN
+
+Lines = Corpus | Iterable[str]
+MAX_COMPARED = 100_000  # lines of the text that are folded to say how the avoided ones differ
+
+
+def text_config(resolved: Mapping[str, Any]) -> TextConfig:
+    """Return how a run's own text was read, by the resolved values of its plan."""
+    known = options_of(TextConfig)
+    return make(TextConfig, {key: value for key, value in resolved.items() if key in known})
+
+
+def read_avoided(path: str | Path, own: TextConfig) -> tuple[Corpus, str | None]:
+    """Read a file of lines to avoid; own: how the run's text was read.
+
+    Returns the lines, of any length and perhaps none; and, where the run is of a table and the file
+    is none with its columns, a sentence that says so. Raises DataError.
+    """
+    # The limits of a training text do not apply: a line too long to learn can be avoided.
+    plain = dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
+    if not is_table(own):
+        return Corpus.read(path, plain, fewest=0), None
+    table = dataclasses.replace(plain, label_column=own.label_column, text_column=own.text_column)
+    try:
+        return Corpus.read(path, table, fewest=0), None
+    except UsageError as error:  # another table, or a list of texts alone
+        if str(path) == "-":  # it has been read, and cannot be read again
+            raise
+        return Corpus.read(path, plain, fewest=0), f"{error.what}, so its lines are taken whole"
+
+
+def to_avoid(lines: Lines | None, vocabulary: Vocabulary) -> Corpus | None:
+    """Make a corpus of lines to avoid: cleaned, without labels, in each way of writing accents.
+
+    Of a run with labels a line may be TEXT<tab>LABEL, as its text has them.
+    """
+    if lines is None:
+        return None
+    if not isinstance(lines, Corpus):
+        # Cleaned like the lines of a text, or a space at the end would make a line another one.
+        lines = Corpus.from_lines(lines, NO_LIMITS, fewest=0)
+    return concatenate([_without_labels(lines), *_other_spellings(lines, vocabulary)])
+
+
+def _other_spellings(lines: Corpus, vocabulary: Vocabulary) -> list[Corpus]:
+    """Collect the lines without labels, and those with accents in their other spelling."""
+    text, others = lines.text(), list[str]()
+    if vocabulary.labels and "\t" in text:
+        others += [line.rpartition("\t")[0] for line in text.split("\n") if "\t" in line]
+        text += "\n".join(others)
+    if not text.isascii():
+        for form in ("NFC", "NFD"):
+            if not unicodedata.is_normalized(form, text):
+                others += unicodedata.normalize(form, text).split("\n")
+    return [Corpus.from_lines(others, NO_LIMITS, fewest=0)] if others else []
+
+
+def _without_labels(lines: Corpus) -> Corpus:
+    return dataclasses.replace(lines, labels=None, label_names=())
+
+
+# -- why nothing is avoided -----------------------------------------------------------------------
+
+
+def why_none_matches(avoid: Corpus, vocabulary: Vocabulary, split: Split) -> str | None:
+    """Say if lines to avoid match none that can be drawn, or stand in the text, but for their case.
+
+    None where some match as they are written, or none would in another case either.
+    """
+    if not len(avoid):
+        return None
+    lines = f"none of its {len(avoid):,} lines" if len(avoid) > 1 else "its line is none that"
+    drawable = _drawable(avoid, vocabulary)
+    if not drawable.any():
+        letters = set(fold("".join(vocabulary.symbols)))
+        alike = sum(set(line) <= letters for line in fold_lines(avoid))
+        verb = "can be drawn as it is written"
+        return _but_for_case(lines, verb, alike)
+    if split.n_lines > MAX_COMPARED:
+        return None
+    text = concatenate([_without_labels(part) for _, part in split])
+    if np.isin(avoid.hashes(), text.hashes()).any():
+        return None
+    alike = int(np.isin(fold_lines(avoid).hashes(), fold_lines(text).hashes()).sum())
+    return _but_for_case(lines, "stands in the text as it is written", alike)
+
+
+def _drawable(lines: Corpus, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """Tell of each line (n,) whether all of its symbols are known."""
+    encoded = vocabulary.encode(lines)
+    unknown = np.flatnonzero(encoded.ids == UNKNOWN)
+    drawable = np.ones(len(lines), dtype=bool)
+    drawable[np.searchsorted(encoded.offsets, unknown, "right") - 1] = False
+    return drawable
+
+
+def _but_for_case(lines: str, verb: str, alike: int) -> str | None:
+    if not alike:
+        return None
+    return f"{lines} {verb}, {alike:,} would in another case or with other accents"
+
+
+def alike_but_for_case(texts: Iterable[str], avoid: Corpus) -> int:
+    """Count the texts that are a line to avoid but for case and accents."""
+    folded = fold_lines(Corpus.exactly(list(texts)))
+    return int(np.isin(folded.hashes(), fold_lines(avoid).hashes()).sum())

@@ -1,0 +1,164 @@
+"""avoided.py: lines to avoid in the forms in which they come, and why none of them matches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from makemore import MakeMore
+from makemore.api.avoided import alike_but_for_case, read_avoided, to_avoid, why_none_matches
+from makemore.errors import DataError
+from makemore.sampling.results import ORIGINS, KnownLines
+from makemore.text import Corpus, Split, TextConfig, Vocabulary
+
+NOTHING = Corpus.exactly([])
+
+
+def avoided(lines: list[str], labels: tuple[str, ...] = ()) -> list[str]:
+    found = to_avoid(lines, Vocabulary("ab", labels))
+    assert found is not None and found.labels is None
+    return list(found)
+
+
+def test_lines_with_labels_are_avoided_with_and_without_them() -> None:
+    assert avoided([" a ", "b"]) == ["a", "b"]
+    assert avoided(["a\tgirl", "b"], ("girl",)) == ["a\tgirl", "b", "a"]
+    assert avoided(["a \tgirl"]) == ["a \tgirl"]  # the tab is a symbol where there are no labels
+    assert avoided(["a\tb\tgirl"], ("girl",)) == ["a\tb\tgirl", "a\tb"]
+    assert to_avoid(None, Vocabulary("ab")) is None and avoided([]) == []
+
+
+def test_both_spellings_of_an_accent_are_avoided() -> None:
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    assert set(avoided([composed])) == set(avoided([apart])) == {composed, apart}
+    assert set(avoided([f"{apart}\tx"], ("x",))) >= {composed, apart}
+
+
+TABLE = "name,sex\nemma,f\nbob,m\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "body", "lines", "remark"),
+    [
+        ({}, "emma\nbob\n", ["emma", "bob"], None),
+        ({}, "", [], None),
+        ({"labels": True}, "emma\tf\n", ["emma\tf"], None),  # to_avoid takes the label off
+        ({"label_column": "sex"}, TABLE, ["emma", "bob"], None),
+        ({"text_column": "name"}, TABLE, ["emma", "bob"], None),
+        ({"label_column": "2"}, "emma,f\n", ["emma"], None),
+        ({"label_column": "sex"}, "emma\nbob\n", ["emma", "bob"], "unknown column 'sex'"),
+        ({"label_column": "2"}, "emma\nbob\n", ["emma", "bob"], "there is no column 2"),
+        ({"label_column": "sex"}, "emma\tf\n", ["emma\tf"], "unknown column 'sex'"),
+    ],
+)
+def test_a_file_is_read_as_the_runs_text_was(
+    own: dict[str, Any], body: str, lines: list[str], remark: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "avoid"
+    path.write_text(body)
+    found, said = read_avoided(path, TextConfig(**own, max_line=3))  # no limit of the text applies
+    assert list(found) == lines
+    assert (said or "").startswith(remark or "") and (said is None) == (remark is None)
+
+
+def test_a_file_is_decoded_as_the_runs_text_was(tmp_path: Path) -> None:
+    path = tmp_path / "avoid"
+    path.write_bytes("caf\u00e9\n".encode("latin-1"))
+    assert list(read_avoided(path, TextConfig(encoding="latin-1"))[0]) == ["caf\u00e9"]
+    assert list(read_avoided(path, TextConfig(errors="ignore"))[0]) == ["caf"]
+    with pytest.raises(DataError, match="no utf-8"):
+        read_avoided(path, TextConfig())
+
+
+def test_a_maker_knows_how_its_text_was_read(tmp_path: Path) -> None:
+    maker = MakeMore("ngram", order=2, encoding="latin-1", labels=True).fit(["a\tx", "b\ty"])
+    maker.save(tmp_path)
+    own = MakeMore.load(tmp_path).text_config
+    assert own == replace(TextConfig(), encoding="latin-1", labels=True)
+
+
+# -- case -----------------------------------------------------------------------------------------
+
+
+def said(avoid: list[str], text: list[str]) -> str | None:
+    split = Split(Corpus.exactly(text), NOTHING, NOTHING)
+    return why_none_matches(Corpus.exactly(avoid), Vocabulary.of([split.train]), split)
+
+
+def test_it_is_told_where_case_is_why_nothing_matches() -> None:
+    text = ["emma", "anna"]
+    assert said(["Emma", "Mena"], text) == (
+        "none of its 2 lines can be drawn as it is written, "
+        "2 would in another case or with other accents"
+    )
+    assert said(["EMMA"], text) == (
+        "its line is none that can be drawn as it is written, "
+        "1 would in another case or with other accents"
+    )
+    titled = ["Emma", "Anna", "nene"]
+    assert said(["emma", "nea"], titled) == (
+        "none of its 2 lines stands in the text as it is written, "
+        "1 would in another case or with other accents"
+    )
+
+
+@pytest.mark.parametrize(
+    ("avoid", "text"),
+    [
+        ([], ["emma"]),  # nothing to avoid
+        (["emma", "ANNA"], ["emma", "anna"]),  # some match
+        (["mena", "ZOE"], ["emma", "anna"]),  # it may match a line that is drawn
+        (["XYZ"], ["emma"]),  # no case makes it match
+        (["\u674e"], ["emma"]),
+    ],
+)
+def test_else_nothing_is_told(avoid: list[str], text: list[str]) -> None:
+    assert said(avoid, text) is None
+
+
+def test_lines_that_differ_by_case_are_counted() -> None:
+    avoid = Corpus.exactly(["Emma", "CAF\u00c9"])
+    assert alike_but_for_case(["emma", "cafe", "bob", "Emma"], avoid) == 3
+    assert alike_but_for_case([], avoid) == 0
+
+
+def test_lines_avoided_in_any_case_have_that_origin() -> None:
+    split = Split(Corpus.exactly(["anna"]), NOTHING, NOTHING)
+    known = KnownLines(
+        split, Corpus.exactly(["bob"]), None, None, Corpus.exactly(["Z\u00d6E", "ANNA"])
+    )
+    lines = Corpus.exactly(["anna", "Anna", "bob", "Bob", "zoe", "zo\u00eb", "eve", ""])
+    assert [ORIGINS[i] for i in known.origins_of(lines)] == [
+        "train", "avoid", "avoid", "new", "avoid", "avoid", "new", "new"
+    ]  # fmt: skip
+
+
+LINES = [f"{a}{b}{c}" for a in "kmnr" for b in "aeio" for c in ("la", "ri", "no", "sa")]
+
+
+@pytest.fixture(scope="module")
+def labelled() -> MakeMore:
+    return MakeMore("ngram", order=3).fit(LINES, ["ab"[len(line) % 2] for line in LINES])
+
+
+@pytest.mark.parametrize("rank", [False, True])
+def test_samples_are_none_of_them(rank: bool, labelled: MakeMore) -> None:
+    drawn = labelled.sample(30, 1, rank=rank)
+    as_text = [f"{line}\ta" for line in drawn]
+    assert not set(labelled.sample(30, 1, avoid=as_text, rank=rank)) & set(drawn)
+    shouted = [line.upper() for line in drawn]
+    assert labelled.sample(30, 1, avoid=shouted, rank=rank) == drawn
+    rest = labelled.sample(30, 1, avoid_like=shouted, rank=rank)
+    assert not set(rest) & set(drawn)
+    assert set(labelled.sample(30, 1, avoid=drawn, rank=rank)) == set(rest)
+
+
+def test_the_likeliest_lines_are_none_of_them(labelled: MakeMore) -> None:
+    best = [line.text for line in labelled.top(6)]
+    assert [line.text for line in labelled.top(3, avoid=[f"{x}\tb" for x in best[:3]])] == best[3:]
+    assert [
+        line.text for line in labelled.top(3, avoid_like=[x.title() for x in best[:3]])
+    ] == best[3:]
