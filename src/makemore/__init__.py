@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from makemore.api.fitted import FittedModel
     from makemore.text.corpus import Corpus
     from makemore.text.dataset import Split
+    from makemore.text.lines import read_lines
     from makemore.text.vocabulary import Vocabulary
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "UsageError",
     "Vocabulary",
     "__version__",
+    "read_lines",
 ]
 
 # These need numpy, so they are imported when first used: `makemore --help` stays quick. The errors
@@ -48,6 +50,7 @@ __getattr__ = late_names(
         "FittedModel": "api.fitted",
         "Corpus": "text.corpus",
         "Split": "text.dataset",
+        "read_lines": "text.lines",
         "Vocabulary": "text.vocabulary",
     },
 )

@@ -6,8 +6,9 @@ model of counts is loaded and sampled without it.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-import secrets
+import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,25 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import parallel
+from makemore.api.checks import RandomState, check_part, check_seed, check_whole, fresh_seed
+from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
+from makemore.api.label_values import LabelValues
+from makemore.api.not_fitted import not_fitted
 from makemore.api.plan import Plan
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models import CountModel, Model
-from makemore.options import make, options_of, unknown_key
+from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
 from makemore.sampling.config import with_style
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
-from makemore.text import Corpus, EditDistanceIndex, Split, Vocabulary
+from makemore.text import Corpus, EditDistanceIndex, Split, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
+from makemore.text.sources import Lines, is_file, strings_of
 from makemore.text.vocabulary import BOUNDARY, parse_mixture
-from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
     from makemore.scoring import Scores
     from makemore.scoring.classifier import Classifier
 
@@ -49,20 +53,22 @@ class FittedModel:
     plan_: Plan | None = None
     model_: Model | None = None
     folder_: Path | None = None  # the run directory that it was loaded from
-    _classifier: Classifier | None = None  # made when it is first needed, see _labels
+    label_values_ = LabelValues()  # of which type the labels of y were
+    # What is computed once it is needed: the classifier of the labels, the lines of _repr_html_.
+    _cache: dict[str, Any]
 
     @property
     def _plan(self) -> Plan:
-        """Return the plan. Raises UsageError before fit or load."""
+        """Return the plan. Raises NotFitted before fit or load."""
         if self.plan_ is None:
-            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+            raise not_fitted()
         return self.plan_
 
     @property
     def _model(self) -> Model:
-        """Return the model. Raises UsageError before fit or load."""
+        """Return the model. Raises NotFitted before fit or load."""
         if self.model_ is None:
-            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
+            raise not_fitted()
         return self.model_
 
     @contextmanager
@@ -97,8 +103,8 @@ class FittedModel:
 
     def sampler(
         self,
-        random_state: int | None = None,
-        avoid: Corpus | Iterable[str] | None = None,
+        random_state: RandomState | None = None,
+        avoid: Corpus | Lines | None = None,
         given: Corpus | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> Sampler:
@@ -107,8 +113,9 @@ class FittedModel:
         avoid: lines to reject beside those of the text; given: lines that earlier calls issued, to
         reject, too; sampling: see `sample`. Raises UsageError, Unsatisfiable.
         """
+        sampling = self._with_label_name(SamplingKeywords(**sampling))
         make(SamplingConfig, sampling)  # checked as they were given
-        plan, avoid = self._plan, corpus_to_avoid(avoid)
+        plan, avoid = self._plan, self._to_avoid(avoid)
         options, relaxed = make(SamplingConfig, self.styled(sampling)), None
         # Nobody named a style: once no tidy line is left, plain ones follow.
         if options.style == "tidy" and sampling.get("style") is None:
@@ -153,9 +160,9 @@ class FittedModel:
     def samples(
         self,
         n: int = 20,
-        random_state: int | None = None,
+        random_state: RandomState | None = None,
         *,
-        avoid: Corpus | Iterable[str] | None = None,
+        avoid: Corpus | Lines | None = None,
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
@@ -175,6 +182,32 @@ class FittedModel:
                 if issued:
                     issued.add([line.text])  # on the disk before anybody sees it
                 yield line
+
+    def _to_avoid(self, lines: Corpus | Lines | None) -> Corpus | None:
+        """Make a corpus of lines to avoid: cleaned, of any length and with any characters."""
+        if lines is None or isinstance(lines, Corpus):  # a command reads a file into a corpus
+            return lines
+        # Cleaned like the lines of a text, or a space at the end would make a line another one.
+        return Corpus.from_lines(lines, self._reading, fewest=0)
+
+    def _as_is(self, lines: Lines) -> Corpus:
+        """Make a corpus of lines without cleaning; those of a file are cleaned where it is read."""
+        if is_file(lines):
+            return Corpus.read(lines, dataclasses.replace(self._reading, keep_copies=True), 0)
+        return corpus_as_is(lines)
+
+    @property
+    def _reading(self) -> TextConfig:
+        """Return how other files are read: by the encoding of the text, without its limits."""
+        known = {key: self._plan.config.resolved.get(key) for key in ("encoding", "errors")}
+        return dataclasses.replace(NO_LIMITS, **{k: v for k, v in known.items() if v is not None})
+
+    def _with_label_name(self, sampling: Any) -> Any:
+        """Replace a label of the type that y had, such as the number 1, by its name in the run."""
+        label = sampling.get("label")
+        if isinstance(label, (numbers.Real, np.bool_)) and self.label_values_.kind is not str:
+            return {**sampling, "label": self.label_values_.name(label)}
+        return sampling
 
     def issued_lines(self, wait: Callable[[], None] = lambda: None) -> IssuedLines:
         """Open the file of lines that this run has issued (`remember`); use it by `with`.
@@ -198,6 +231,7 @@ class FittedModel:
 
         Raises UsageError for n below 0, Unsatisfiable where no further lines are found.
         """
+        n = check_whole(n, "-n")
         if n < 0:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
         rounds = sampler.rounds(n)
@@ -212,9 +246,9 @@ class FittedModel:
     def sample(
         self,
         n: int = 20,
-        random_state: int | None = None,
+        random_state: RandomState | None = None,
         *,
-        avoid: Corpus | Iterable[str] | None = None,
+        avoid: Corpus | Lines | None = None,
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
@@ -243,7 +277,7 @@ class FittedModel:
         self,
         n: int = 20,
         beam: int | None = None,
-        avoid: Corpus | Iterable[str] | None = None,
+        avoid: Corpus | Lines | None = None,
         total: bool = False,
         **conditions: Unpack[ConstraintKeywords],
     ) -> list[RankedLine]:
@@ -254,12 +288,14 @@ class FittedModel:
         conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
         Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
+        conditions = self._with_label_name(ConstraintKeywords(**conditions))
         plan, options = self._plan, make(Constraints, conditions)
+        n, beam = check_whole(n, "-n"), None if beam is None else check_whole(beam, "--beam")
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
         # In total no line needs a limit but that of sampling, twice the longest training line. A
         # symbol, a line that repeats itself for ever would be the best: it stays as long as those.
         cap = (2 if total else 1) * plan.vocabulary.longest([plan.split.train])
-        known = self._known(corpus_to_avoid(avoid))
+        known = self._known(self._to_avoid(avoid))
         # With the run's number of threads: ranks must not depend on the machine's cores.
         with self.evaluation():
             return top_lines(
@@ -268,14 +304,18 @@ class FittedModel:
 
     # -- scores -----------------------------------------------------------------------------------
 
-    def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol."""
-        return -self.scores(corpus_as_is(lines)).nll
+    def score_samples(self, lines: Lines) -> NDArray[np.float64]:
+        """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol.
 
-    def score(self, lines: Iterable[str], y: None = None) -> float:
+        lines: a list, a column, ... as fit takes them, but neither cleaned nor a set; of a Path the
+        lines that read_lines gives, by the encoding of the text that was learned
+        """
+        return -self.scores(self._as_is(lines)).nll
+
+    def score(self, lines: Lines, y: object = None) -> float:
         """Average the lines' log-likelihoods, nats; lines with unknown symbols are left out.
 
-        -inf where none is left. y is unused: scikit-learn passes it.
+        -inf where none is left. y is unused: scikit-learn passes it, and has "accuracy" for labels.
         """
         each = self.score_samples(lines)  # per line, not per symbol as in `report`
         known = each[np.isfinite(each)]
@@ -305,15 +345,29 @@ class FittedModel:
         # Validation lines were not learned from, so they show how often a posterior is right.
         if shares is None:
             raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        if self._classifier is None:  # kept, as its calibration scores many validation lines
-            self._classifier = Classifier(self._model, plan.vocabulary, shares, plan.split.val)
-        return self._classifier
+        if "classifier" not in self._cache:  # kept: its calibration scores many validation lines
+            self._cache["classifier"] = Classifier(
+                self._model, plan.vocabulary, shares, plan.split.val
+            )
+        return self._cache["classifier"]
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """List the labels (n_labels,), sorted; empty if the lines had none."""
-        # dtype=object: Python's strings, of any length, as scikit-learn has them for such y.
-        return np.array(self._plan.vocabulary.labels, dtype=object)
+        """List the labels (n_labels,), sorted, of the type that y had; empty without labels.
+
+        A run directory holds them as strings.
+        """
+        return self._by_name[self._class_order]
+
+    @property
+    def _by_name(self) -> NDArray[Any]:
+        """List the labels in the order of the vocabulary, which sorts their names."""
+        return self.label_values_.restored(self._plan.vocabulary.labels)
+
+    @property
+    def _class_order(self) -> NDArray[np.int64]:
+        """Sort the labels: numbers by value, where their names begin "10", "2"."""
+        return np.argsort(self._by_name, kind="stable")
 
     @property
     def label_shares(self) -> dict[str, float]:
@@ -322,29 +376,30 @@ class FittedModel:
         names = self._plan.vocabulary.labels
         return {} if shares is None else dict(zip(names, shares.tolist(), strict=True))
 
-    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
+    def predict(self, lines: Lines) -> NDArray[Any]:
         """Predict the most probable label of each line (n,). Raises UsageError without labels."""
         # Not calibrated first: that never changes which label is the most probable.
         with self.evaluation():
-            return np.asarray(self.classes_[self._labels.likeliest(corpus_as_is(lines))])
+            return np.asarray(self._by_name[self._labels.likeliest(self._as_is(lines))])
 
-    def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
+    def predict_proba(self, lines: Lines) -> NDArray[np.float64]:
         """Compute p(label | line) (n, n_labels), in the order of `classes_`; each row sums to 1.
 
         Calibrated on the validation lines (see scoring/classifier.py). A line with an unknown
         symbol has `label_shares`. Raises UsageError without labels.
         """
         with self.evaluation():
-            scores = self._labels.calibrated(self._labels.posterior(corpus_as_is(lines)))
-        return np.asarray(scores.posterior)
+            scores = self._labels.calibrated(self._labels.posterior(self._as_is(lines)))
+        return np.asarray(scores.posterior)[:, self._class_order]
 
     def accuracy(self, name: str) -> dict[str, Any]:
         """Measure the accuracy of `predict` on one part (train, val, test).
 
         The values are those of Classifier.accuracy. Raises UsageError without labels.
         """
+        part = check_part(name, self._plan.split)
         with self.evaluation():
-            return self._labels.accuracy(dict(self._plan.split)[name])
+            return self._labels.accuracy(part)
 
     def report(self, name: str) -> dict[str, Any]:
         """Compute the exact losses of one part (train, val, test) over all of its lines.
@@ -353,10 +408,7 @@ class FittedModel:
         train, None where all or none of them are. Lines of val and test that the prior has read
         are left out of all losses, and counted as `read`. Raises UsageError for another part.
         """
-        parts = dict(self._plan.split)
-        if name not in parts:
-            raise unknown_key(name, parts, "part")
-        part = parts[name]
+        part = check_part(name, self._plan.split)
         scores = self.scores(part)
         unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
         # A split puts all copies of a text into one part; a file for val or test may repeat train.
@@ -390,18 +442,9 @@ class FittedModel:
         return self._plan.vocabulary
 
 
-def corpus_as_is(lines: Iterable[str]) -> Corpus:
+def corpus_as_is(lines: Lines) -> Corpus:
     """Make a corpus of lines without cleaning, so that there is one score for each, in order."""
-    # A string stays one: Corpus.exactly refuses it, where list() would make lines of characters.
-    return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
-
-
-def corpus_to_avoid(lines: Corpus | Iterable[str] | None) -> Corpus | None:
-    """Make a corpus of lines to avoid: cleaned, of any length and with any characters."""
-    if lines is None or isinstance(lines, Corpus):  # the command line reads a file into a corpus
-        return lines
-    # Cleaned like the lines of a text, or a space at the end would make a line another one.
-    return Corpus.from_lines(lines, NO_LIMITS, fewest=0)
+    return Corpus.exactly(strings_of(lines, ordered=True))
 
 
 def likeliest_first(
@@ -425,13 +468,3 @@ def likeliest_first(
     yield from sorted(samples, key=key)
     if failure is not None:
         raise failure
-
-
-def fresh_seed() -> int:
-    """Draw a random seed, short enough for a person to type it again."""
-    return secrets.randbelow(2**31)
-
-
-def check_seed(seed: int) -> int:
-    """Return a seed in the range of the option. Raises UsageError."""
-    return int(options_of(TrainingConfig)["seed"].check(seed))
