@@ -104,6 +104,8 @@ def values_of(source: Any, kind: str = "line", ordered: bool = True) -> list[Any
     """Return the values of a list, a column or an iterable, whatever they are. Raises DataError."""
     _refuse_whole(source, kind, ordered)
     source = _only_column(source, kind)
+    if not hasattr(source, "__iter__") and hasattr(source, "__array__"):
+        source = source.__array__()  # what numpy takes for an array
     if getattr(source, "ndim", 1) != 1:
         source = _only_axis(source, kind)
     for method in ("to_pylist", "to_list", "tolist"):  # pyarrow; pandas and polars; numpy
@@ -167,6 +169,8 @@ def _refuse_whole(source: Any, kind: str, ordered: bool) -> None:
         to_do = f"give a list of strings, such as [{text}], or a file: pathlib.Path({text})"
     elif isinstance(source, (bytes, bytearray, memoryview)):
         to_do = "decode it and split it: data.decode('utf-8').split('\\n')"
+    elif callable(getattr(source, "tocsr", None)):
+        what, to_do = f"a sparse matrix is no list of {kind}s", "give a list of strings"
     elif isinstance(source, Mapping):
         to_do = "give its keys, list(d), or its values, list(d.values())"
     elif ordered and isinstance(source, (set, frozenset)):
