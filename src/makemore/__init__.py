@@ -19,9 +19,9 @@ from makemore.version import __version__
 if TYPE_CHECKING:
     from makemore.api.estimator import MakeMore
     from makemore.api.fitted import FittedModel
+    from makemore.api.lines import read_lines
     from makemore.text.corpus import Corpus
     from makemore.text.dataset import Split
-    from makemore.text.lines import read_lines
     from makemore.text.vocabulary import Vocabulary
 
 __all__ = [
@@ -50,7 +50,7 @@ __getattr__ = late_names(
         "FittedModel": "api.fitted",
         "Corpus": "text.corpus",
         "Split": "text.dataset",
-        "read_lines": "text.lines",
+        "read_lines": "api.lines",
         "Vocabulary": "text.vocabulary",
     },
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from makemore.api.keywords import TextKeywords
 from makemore.options import make
-from makemore.text.config import NO_LIMITS, TextConfig
-from makemore.text.corpus import Corpus
+from makemore.text import Corpus, TextConfig
+from makemore.text.config import NO_LIMITS
 
 if TYPE_CHECKING:
     from typing import Unpack
-
-    from makemore.api.keywords import TextKeywords
 
 
 def read_lines(
@@ -27,5 +26,5 @@ def read_lines(
     TEXT<tab>LABEL, as fit(lines) with labels=True takes it. Raises DataError, UsageError.
     """
     limits = {"max_line": NO_LIMITS.max_line, "max_vocab": NO_LIMITS.max_vocab}
-    config = make(TextConfig, {**limits, **options, "keep_copies": True})
+    config = make(TextConfig, {**limits, **TextKeywords(**options), "keep_copies": True})
     return Corpus.read(path, config, fewest=0).written().split("\n")[:-1]
