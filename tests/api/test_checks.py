@@ -11,7 +11,10 @@ import pytest
 
 from api.conftest import like_names, tiny
 from makemore import MakeMore, MakemoreError
+from makemore.api import train_directory
+from makemore.api.session import Started
 from makemore.errors import DataError, RunError, UsageError
+from makemore.text import Corpus
 
 LINES = like_names(60)
 STRANGE: list[Any] = [
@@ -154,3 +157,19 @@ def test_a_test_part_may_be_given_too() -> None:
         maker.fit(LINES, labels, val_y=["a"])
     with pytest.raises(UsageError, match="labels are int here and str in y"):
         maker.fit(LINES, labels, test=["mona"], test_y=[1])
+
+
+def test_a_corpus_keeps_its_labels_and_a_path_its_name(tmp_path: Path) -> None:
+    labels = [line[-1] for line in LINES]
+    maker = tiny("ngram").fit(Corpus.from_lines(LINES, labels=labels))
+    assert maker.split.digest() == tiny("ngram").fit(LINES, labels).split.digest()
+    path = tmp_path / "mine.txt"
+    path.write_text("\n".join(LINES))
+    by_path = tiny("ngram").fit(path)
+    assert by_path.plan_ is not None and by_path.plan_.config.data["name"] == "mine"
+    with pytest.raises(DataError, match="read it first: makemore.read_lines"):
+        tiny("ngram").fit(path, labels)
+    events = list(train_directory(tmp_path / "run", path, model="ngram"))
+    assert (
+        isinstance(events[0], Started) and events[0].maker.split.digest() == by_path.split.digest()
+    )

@@ -29,7 +29,7 @@ from makemore.analysis.calibration import Calibration, calibrate
 from makemore.analysis.diagnostics import embedding_of
 from makemore.analysis.explain import expected
 from makemore.analysis.forward_pass import forward_pass
-from makemore.api.fitted import corpus_as_is
+from makemore.api.fitted_state import corpus_as_is
 from makemore.api.plan import Plan
 from makemore.errors import DataError, UsageError
 from makemore.experiments.compare import row_of

@@ -171,7 +171,8 @@ class MakeMore(FittedModel):
         if y is not None:
             requested = {**requested, "labels": True}
         # A time is counted from the start of this call: cleaning and splitting took some of it.
-        plan, why = make_plan(parts, self.model, requested, "lines", seconds, began)
+        name = (Path(lines).stem or "text") if isinstance(lines, os.PathLike) else "lines"
+        plan, why = make_plan(parts, self.model, requested, name, seconds, began)
         self.begin(plan)
         self.label_values_, self.folder_ = labels, None
         events = self.training(clock=self.clock(began))

@@ -6,12 +6,9 @@ model of counts is loaded and sampled without it.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,72 +16,30 @@ from numpy.typing import NDArray
 
 from makemore import parallel
 from makemore.api.checks import RandomState, check_part, check_seed, check_whole, fresh_seed
+from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was called before
 from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
-from makemore.api.label_values import LabelValues
-from makemore.api.not_fitted import not_fitted
-from makemore.api.plan import Plan
+from makemore.api.label_predictor import LabelPredictor
 from makemore.errors import Unsatisfiable, UsageError
-from makemore.models import CountModel, Model
+from makemore.models import CountModel
 from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
 from makemore.sampling.config import with_style
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
-from makemore.text import Corpus, EditDistanceIndex, Split, TextConfig, Vocabulary
-from makemore.text.config import NO_LIMITS
+from makemore.text import Corpus, EditDistanceIndex, Vocabulary
 from makemore.text.corpus import concatenate
-from makemore.text.sources import Lines, is_file, strings_of
-from makemore.text.vocabulary import BOUNDARY, parse_mixture
+from makemore.text.sources import Lines
+from makemore.text.vocabulary import BOUNDARY
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from makemore.scoring import Scores
-    from makemore.scoring.classifier import Classifier
 
 
-class FittedModel:
-    """Holds a plan and a model with its weights; both are None before fit or load.
-
-    A trailing underscore marks what is learned, as in scikit-learn.
-    """
-
-    plan_: Plan | None = None
-    model_: Model | None = None
-    folder_: Path | None = None  # the run directory that it was loaded from
-    label_values_ = LabelValues()  # of which type the labels of y were
-    # What is computed once it is needed: the classifier of the labels, the lines of _repr_html_.
-    _cache: dict[str, Any]
-
-    @property
-    def _plan(self) -> Plan:
-        """Return the plan. Raises NotFitted before fit or load."""
-        if self.plan_ is None:
-            raise not_fitted()
-        return self.plan_
-
-    @property
-    def _model(self) -> Model:
-        """Return the model. Raises NotFitted before fit or load."""
-        if self.model_ is None:
-            raise not_fitted()
-        return self.model_
-
-    @contextmanager
-    def evaluation(self) -> Iterator[None]:
-        """Use evaluation mode and the run's number of threads inside `with`.
-
-        The last bits of a sum depend on that number, and so do scores.
-        """
-        if isinstance(self._model, CountModel):  # no mode, no torch
-            yield
-            return
-        from makemore.scoring import eval_mode
-        from makemore.training.device import threads
-
-        with threads(self._plan.config.threads), eval_mode(self._model):
-            yield
+class FittedModel(LabelPredictor):
+    """Samples lines from a trained model and scores lines; with labels it predicts them, too."""
 
     @contextmanager
     def _steps_in_parts(self) -> Iterator[None]:
@@ -143,20 +98,6 @@ class FittedModel:
             return plan.known_lines  # kept by the plan: collecting them sorts the whole text
         return KnownLines(plan.split, avoid, given, plan.prior_lines)
 
-    def _label_inputs(self, label: str) -> dict[int, float] | None:
-        """Choose the first inputs of draws, label id -> probability; None for a run without labels.
-
-        label: one label, a mixture (`a=.7,b=.3`), or "" for the frequencies in the training lines.
-        """
-        names, vocabulary = self._plan.vocabulary.labels, self._plan.vocabulary
-        if not names:
-            if label:
-                raise UsageError("the run has no labels", "--label", "train with --labels")
-            return None
-        prior = parse_mixture(label, names) if label else self.label_shares
-        # A label of validation lines alone has probability 0.
-        return {vocabulary.label_id(name): p for name, p in prior.items() if p > 0}
-
     def samples(
         self,
         n: int = 20,
@@ -182,32 +123,6 @@ class FittedModel:
                 if issued:
                     issued.add([line.text])  # on the disk before anybody sees it
                 yield line
-
-    def _to_avoid(self, lines: Corpus | Lines | None) -> Corpus | None:
-        """Make a corpus of lines to avoid: cleaned, of any length and with any characters."""
-        if lines is None or isinstance(lines, Corpus):  # a command reads a file into a corpus
-            return lines
-        # Cleaned like the lines of a text, or a space at the end would make a line another one.
-        return Corpus.from_lines(lines, self._reading, fewest=0)
-
-    def _as_is(self, lines: Lines) -> Corpus:
-        """Make a corpus of lines without cleaning; those of a file are cleaned where it is read."""
-        if is_file(lines):
-            return Corpus.read(lines, dataclasses.replace(self._reading, keep_copies=True), 0)
-        return corpus_as_is(lines)
-
-    @property
-    def _reading(self) -> TextConfig:
-        """Return how other files are read: by the encoding of the text, without its limits."""
-        known = {key: self._plan.config.resolved.get(key) for key in ("encoding", "errors")}
-        return dataclasses.replace(NO_LIMITS, **{k: v for k, v in known.items() if v is not None})
-
-    def _with_label_name(self, sampling: Any) -> Any:
-        """Replace a label of the type that y had, such as the number 1, by its name in the run."""
-        label = sampling.get("label")
-        if isinstance(label, (numbers.Real, np.bool_)) and self.label_values_.kind is not str:
-            return {**sampling, "label": self.label_values_.name(label)}
-        return sampling
 
     def issued_lines(self, wait: Callable[[], None] = lambda: None) -> IssuedLines:
         """Open the file of lines that this run has issued (`remember`); use it by `with`.
@@ -334,73 +249,6 @@ class FittedModel:
             scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
             return scores if scores.posterior is None else self._labels.calibrated(scores)
 
-    # -- labels -----------------------------------------------------------------------------------
-
-    @property
-    def _labels(self) -> Classifier:
-        """Return the classifier of the labels. Raises UsageError without labels."""
-        from makemore.scoring.classifier import Classifier
-
-        plan, shares = self._plan, self._plan.label_shares
-        # Validation lines were not learned from, so they show how often a posterior is right.
-        if shares is None:
-            raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        if "classifier" not in self._cache:  # kept: its calibration scores many validation lines
-            self._cache["classifier"] = Classifier(
-                self._model, plan.vocabulary, shares, plan.split.val
-            )
-        return self._cache["classifier"]
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """List the labels (n_labels,), sorted, of the type that y had; empty without labels.
-
-        A run directory holds them as strings.
-        """
-        return self._by_name[self._class_order]
-
-    @property
-    def _by_name(self) -> NDArray[Any]:
-        """List the labels in the order of the vocabulary, which sorts their names."""
-        return self.label_values_.restored(self._plan.vocabulary.labels)
-
-    @property
-    def _class_order(self) -> NDArray[np.int64]:
-        """Sort the labels: numbers by value, where their names begin "10", "2"."""
-        return np.argsort(self._by_name, kind="stable")
-
-    @property
-    def label_shares(self) -> dict[str, float]:
-        """Estimate p(label) by the training lines: label -> probability; empty without labels."""
-        shares = self._plan.label_shares
-        names = self._plan.vocabulary.labels
-        return {} if shares is None else dict(zip(names, shares.tolist(), strict=True))
-
-    def predict(self, lines: Lines) -> NDArray[Any]:
-        """Predict the most probable label of each line (n,). Raises UsageError without labels."""
-        # Not calibrated first: that never changes which label is the most probable.
-        with self.evaluation():
-            return np.asarray(self._by_name[self._labels.likeliest(self._as_is(lines))])
-
-    def predict_proba(self, lines: Lines) -> NDArray[np.float64]:
-        """Compute p(label | line) (n, n_labels), in the order of `classes_`; each row sums to 1.
-
-        Calibrated on the validation lines (see scoring/classifier.py). A line with an unknown
-        symbol has `label_shares`. Raises UsageError without labels.
-        """
-        with self.evaluation():
-            scores = self._labels.calibrated(self._labels.posterior(self._as_is(lines)))
-        return np.asarray(scores.posterior)[:, self._class_order]
-
-    def accuracy(self, name: str) -> dict[str, Any]:
-        """Measure the accuracy of `predict` on one part (train, val, test).
-
-        The values are those of Classifier.accuracy. Raises UsageError without labels.
-        """
-        part = check_part(name, self._plan.split)
-        with self.evaluation():
-            return self._labels.accuracy(part)
-
     def report(self, name: str) -> dict[str, Any]:
         """Compute the exact losses of one part (train, val, test) over all of its lines.
 
@@ -425,26 +273,6 @@ class FittedModel:
             "unknown": int((~scores.known).sum()),
             "read": int(read.sum()),
         }
-
-    @property
-    def n_parameters(self) -> int:
-        """Count the parameters that the model learned, or the numbers that it counted."""
-        return self._model.n_parameters
-
-    @property
-    def split(self) -> Split:
-        """Return the split of the text that the model learned."""
-        return self._plan.split
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Return the vocabulary of the text that the model learned."""
-        return self._plan.vocabulary
-
-
-def corpus_as_is(lines: Lines) -> Corpus:
-    """Make a corpus of lines without cleaning, so that there is one score for each, in order."""
-    return Corpus.exactly(strings_of(lines, ordered=True))
 
 
 def likeliest_first(
