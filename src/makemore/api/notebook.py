@@ -11,14 +11,14 @@ from makemore.errors import MakemoreError
 from makemore.escaping import visible
 
 if TYPE_CHECKING:
-    from makemore.api.estimator import MakeMore
+    from makemore.api.fitted import FittedModel
 
 LINES = 20  # new lines that are shown
 ROUNDS = 3  # rounds of draws in which they are looked for
 SEED = 0  # so that the same model shows the same lines
 
 
-def html_of(maker: MakeMore) -> str:
+def html_of(maker: FittedModel) -> str:
     """Write a maker as HTML; nothing is trained, and no generator's state is changed.
 
     Lines and losses are computed once for the same weights.
@@ -32,14 +32,14 @@ def html_of(maker: MakeMore) -> str:
     return f"<div>{head}<br>{cache['html']}</div>"
 
 
-def _about(maker: MakeMore) -> str:
+def _about(maker: FittedModel) -> str:
     """Say what was learned: the model, its size and the lines."""
     parts = ", ".join(f"{len(part):,} {name}" for name, part in maker.split if len(part))
     model = maker.plan_.config.model if maker.plan_ else ""
     return _text(f"{model}, {maker.n_parameters:,} parameters, learned from {parts} lines")
 
 
-def _losses(maker: MakeMore) -> str:
+def _losses(maker: FittedModel) -> str:
     """Say the losses in nats a symbol, of the lines that are evaluated while it trains."""
     assert maker.plan_ is not None and maker.model_ is not None  # noqa: S101 (html_of checked)
     with maker.evaluation():
@@ -48,7 +48,7 @@ def _losses(maker: MakeMore) -> str:
     return _text(f"loss in nats a symbol: train {train:.4f}{held_back}")
 
 
-def _lines(maker: MakeMore) -> str:
+def _lines(maker: FittedModel) -> str:
     """List new lines, fewer where there are hardly any."""
     found: list[str] = []
     try:
