@@ -132,6 +132,7 @@ def test_every_module_says_what_it_is():
 PUBLIC = [
     "Corpus", "DataError", "Diverged", "FittedModel", "MakeMore", "MakemoreError", "RunError",
     "Split", "SystemFault", "Unsatisfiable", "UsageError", "Vocabulary", "__version__",
+    "read_lines",
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from makemore.version import __version__
 if TYPE_CHECKING:
     from makemore.api.estimator import MakeMore
     from makemore.api.fitted import FittedModel
+    from makemore.api.lines import read_lines
     from makemore.text.corpus import Corpus
     from makemore.text.dataset import Split
     from makemore.text.vocabulary import Vocabulary
@@ -37,6 +38,7 @@ __all__ = [
     "UsageError",
     "Vocabulary",
     "__version__",
+    "read_lines",
 ]
 
 # These need numpy, so they are imported when first used: `makemore --help` stays quick. The errors
@@ -48,6 +50,7 @@ __getattr__ = late_names(
         "FittedModel": "api.fitted",
         "Corpus": "text.corpus",
         "Split": "text.dataset",
+        "read_lines": "api.lines",
         "Vocabulary": "text.vocabulary",
     },
 )

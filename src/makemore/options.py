@@ -54,6 +54,8 @@ class Option:
         """Return `value` as the option's type. Raises UsageError, naming the type or limit."""
         if value is None and self.optional:
             return None
+        if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+            value = value.item()  # Python's own string, number or bool
         number = None if isinstance(value, bool) else value  # in Python, True is the integer 1
         if self.type is float and isinstance(number, numbers.Real):  # numpy's and whole ones, too
             value = _float(number)

@@ -12,7 +12,7 @@ import pytest
 from makemore import MakeMore
 from makemore.analysis.explain import expected
 from makemore.analysis.surprisal import COMPARED, Standing, by_symbol, most_surprising
-from makemore.api.fitted import corpus_as_is
+from makemore.api.fitted_state import corpus_as_is
 from makemore.scoring import Scores
 from makemore.text import Corpus
 

@@ -30,7 +30,7 @@ def test_without_a_random_state_the_seed_is_fresh(
     counted: MakeMore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = iter([7, 8])
-    monkeypatch.setattr("makemore.api.fitted.secrets.randbelow", lambda below: next(seeds))
+    monkeypatch.setattr("makemore.api.checks.secrets.randbelow", lambda below: next(seeds))
     assert counted.sample(10) == counted.sample(10, random_state=7)
     assert counted.sample(10) == counted.sample(10, random_state=8)
     assert counted.sample(10, random_state=7) != counted.sample(10, random_state=8)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import jedi
 import pytest
 
 from makemore import MakeMore
@@ -47,17 +48,31 @@ def test_keywords_are_the_options_that_there_are(typed: Any, configs: list[Any])
 
 
 SCRIPT = """
+import io
+import pathlib
+
+import makemore
+import numpy as np
 from makemore import MakeMore
 
 maker = MakeMore(model="gru", max_steps=10, n_hidden=8, time="60s", random_state=1).fit(["Ann"])
 lines: list[str] = maker.sample(3, prefix="A", avoid=["Ann"], rank=True, min_p=0.1)
 best = maker.top(2, suffix="n", beam=10)
+maker.fit(pathlib.Path("names.txt"), verbose=1).fit(np.array(["Ann"]), y=np.array([1]))
+maker.fit(io.StringIO("Ann"), test={"Bo"}).fit(open("names.txt", "rb"))
+maker.score(makemore.read_lines("names.txt", encoding="latin-1"))
+MakeMore(random_state=np.random.RandomState(1), verbose=0)
 for each in maker.samples(3, all=True):
     print(each.text, each.nll)
 """
 SLIPS = {
     'MakeMore(max_stepz=10)': "max_stepz",
     'MakeMore(max_steps="ten")': "max_steps",
+    "MakeMore(learning_rat=0.1)": "learning_rat",
+    "MakeMore(random_stat=1)": "random_stat",
+    'maker.fit(["Ann"], vall=["Bob"])': "vall",
+    "maker.fit(3)": "fit",
+    'makemore.read_lines("names.txt", encodin="utf-8")': "encodin",
     'maker.sample(3, prefx="A")': "prefx",
     'maker.top(3, sufix="A")': "sufix",
     'maker.samples(3, temprature=1.0)': "temprature",
@@ -78,6 +93,30 @@ def test_mypy_finds_a_misspelt_option(tmp_path: Path) -> None:
     first = SCRIPT.count("\n") + 1
     for number, (slip, word) in enumerate(SLIPS.items(), first):
         assert any(f"user.py:{number}:" in line and word in line for line in found), slip
+
+
+COMPLETED = {
+    "MakeMore(max_st": ["max_steps="],
+    "MakeMore('gru', random_st": ["random_state="],
+    "MakeMore(n_h": ["n_head=", "n_hidden="],
+    "MakeMore(verb": ["verbose="],
+    "MakeMore.load('run').sample(5, temp": ["temperature="],
+    "MakeMore().fit(['a']).sample(5, min_": ["min_distance=", "min_length=", "min_p="],
+    "MakeMore().fit(['a']).top(5, suf": ["suffix="],
+    "MakeMore().fit(['a'], va": ["val=", "val_y="],
+    "MakeMore().score_s": ["score_samples"],
+    "read_lines('names.txt', enc": ["encoding="],
+}
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_jedi_completes_keywords(typed: str, tmp_path: Path) -> None:
+    text = f"from makemore import MakeMore, read_lines\n{typed}"
+    # This process's own environment: another would be started to ask for its paths.
+    here = jedi.api.environment.InterpreterEnvironment()
+    script = jedi.Script(text, path=tmp_path / "user.py", environment=here)
+    names = [completion.name for completion in script.complete(2, len(typed))]
+    assert [name for name in names if name in COMPLETED[typed]] == COMPLETED[typed]
 
 
 def test_a_misspelt_option_is_an_error_when_it_is_run_too() -> None:

@@ -29,7 +29,7 @@ from makemore.analysis.calibration import Calibration, calibrate
 from makemore.analysis.diagnostics import embedding_of
 from makemore.analysis.explain import expected
 from makemore.analysis.forward_pass import forward_pass
-from makemore.api.fitted import corpus_as_is
+from makemore.api.fitted_state import corpus_as_is
 from makemore.api.plan import Plan
 from makemore.errors import DataError, UsageError
 from makemore.experiments.compare import row_of
@@ -258,8 +258,8 @@ def test_y_is_a_label_for_each_line() -> None:
     assert chosen.split.val.label_of_each() == ["b", "c"]
     with pytest.raises(DataError, match="80 lines and 2 labels"):
         tiny("ngram").fit(lines, ["a", "b"])
-    with pytest.raises(DataError, match="label 1 is no string but int"):
-        tiny("ngram").fit(lines, [1] * 80)  # type: ignore[list-item]
+    with pytest.raises(DataError, match="label 1 is no name but 0.5 "):
+        tiny("ngram").fit(lines, [0.5] * 80)  # type: ignore[list-item]
 
 
 def test_without_labels_the_weights_are_what_they_were() -> None:

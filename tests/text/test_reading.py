@@ -135,7 +135,7 @@ def test_the_names_are_29494_distinct_ones(names_file: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["a", 2], r"^line 2 is no string but int \(lines\)$"),
+        (["a", 2], r"^line 2 is no string but int \(lines\): give strings: \[str\("),
         (["a", b"b"], "^line 2 is no string but bytes"),
         (["a\nb", "c"], "^line 1 holds a line feed"),
         (["a", "b", "\ud800"], "^line 3 holds half a surrogate pair"),

@@ -7,10 +7,10 @@ too, or as plain texts: both are understood.
 from __future__ import annotations
 
 import dataclasses
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,10 @@ from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
 from makemore.text.folding import fold, fold_lines
+from makemore.text.sources import Lines
 from makemore.text.table import is_table
 from makemore.text.vocabulary import UNKNOWN
 
-Lines = Corpus | Iterable[str]
 MAX_COMPARED = 100_000  # lines of the text that are folded to say how the avoided ones differ
 
 
@@ -34,7 +34,9 @@ def text_config(resolved: Mapping[str, Any]) -> TextConfig:
     return make(TextConfig, {key: value for key, value in resolved.items() if key in known})
 
 
-def read_avoided(path: str | Path, own: TextConfig) -> tuple[Corpus, str | None]:
+def read_avoided(
+    path: str | os.PathLike[str] | BinaryIO, own: TextConfig
+) -> tuple[Corpus, str | None]:
     """Read a file of lines to avoid; own: how the run's text was read.
 
     Returns the lines, of any length and perhaps none; and, where the run is of a table and the file
@@ -53,7 +55,7 @@ def read_avoided(path: str | Path, own: TextConfig) -> tuple[Corpus, str | None]
         return Corpus.read(path, plain, fewest=0), f"{error.what}, so its lines are taken whole"
 
 
-def to_avoid(lines: Lines | None, vocabulary: Vocabulary) -> Corpus | None:
+def to_avoid(lines: Corpus | Lines | None, vocabulary: Vocabulary) -> Corpus | None:
     """Make a corpus of lines to avoid: cleaned, without labels, in each way of writing accents.
 
     Of a run with labels a line may be TEXT<tab>LABEL, as its text has them.

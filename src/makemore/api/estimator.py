@@ -5,10 +5,9 @@ Once fitted it samples new lines and scores lines; those methods are in fitted.p
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -16,24 +15,39 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.api import fit, fit_model
 from makemore.api.budget_clock import BudgetClock
+from makemore.api.checks import RandomState, check_folder, check_seed
 from makemore.api.fitted import FittedModel
+from makemore.api.keywords import TrainingKeywords
 from makemore.api.lineup import choose_model
 from makemore.api.plan import CHOSEN, Plan
-from makemore.api.resolve import split_options
+from makemore.api.progress_line import show_events, wants_progress
+from makemore.api.read_parts import read_parts
+from makemore.api.sklearn_tags import tags_of
 from makemore.errors import MakemoreError, RunError, UsageError
 from makemore.models import get_model
+from makemore.models.core.registry import model_names
+from makemore.options import options_of, unknown_key
 from makemore.runs import Run, RunWriter
-from makemore.text import Corpus, Split, train_val_test_split
-from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, names_prior, parse_seconds
+from makemore.text import Corpus, Split, TextConfig
+from makemore.text.sources import Lines
+from makemore.training.config import (
+    BUDGET_MODEL,
+    DEFAULT_MODEL,
+    TrainingConfig,
+    names_prior,
+    parse_seconds,
+)
 from makemore.training.events import Evaluated
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from makemore.api.keywords import TrainingKeywords
     from makemore.training.batches import Batches
     from makemore.training.events import Event
     from makemore.training.soft_targets import SoftTargets
+
+
+NAMED = ("model", "random_state", "time", "verbose")  # arguments of the constructor beside options
 
 
 class MakeMore(FittedModel):
@@ -41,8 +55,11 @@ class MakeMore(FittedModel):
 
     model: a name that `makemore models` lists; None: counts and networks mixed for a list of fewer
         than 5,000 lines, a transformer for a longer one, or what `time` is filled with best
-    random_state: the seed of weights, data order and dropout
+    random_state: the seed of weights, data order and dropout; or a generator of numpy (RandomState,
+        Generator) that fit draws it from
     time: seconds ("60s", "10m") that fit may take; model, size and steps are chosen for them
+    verbose: 1 shows on stderr how far fit is, 0 shows nothing; None: shown where somebody watches
+        (a terminal, a notebook) and it takes more than 2 seconds
     options: of the model, the training or the text, by their names on the command line (n_layer,
     max_steps, learning_rate, keep_copies, ...); api/keywords.py lists them
 
@@ -54,68 +71,113 @@ class MakeMore(FittedModel):
         self,
         model: str | None = None,
         *,
-        random_state: int | None = None,
+        random_state: RandomState | None = None,
         time: float | str | None = None,
+        verbose: bool | int | None = None,
         **options: Unpack[TrainingKeywords],
     ) -> None:
         # As in scikit-learn, arguments are only stored here, and checked by fit.
         self.model, self.random_state, self.time = model, random_state, time
-        self.options: dict[str, Any] = {**options}
+        self.verbose = verbose
+        self._options: dict[str, Any] = {**TrainingKeywords(**options)}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options of the model, the training and the text that were given, by name."""
+        return self._options
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments, as scikit-learn's clone and searches need them."""
         named = {"model": self.model, "random_state": self.random_state, "time": self.time}
-        return {**named, **self.options}
+        # Like an option, it is one of them where it was given.
+        shown = {} if self.verbose is None else {"verbose": self.verbose}
+        return {**named, **shown, **self._options}
 
     def set_params(self, **params: Any) -> MakeMore:
-        """Change arguments of the constructor; they apply at the next fit."""
-        for name in ("model", "random_state", "time"):
+        """Change arguments of the constructor; they apply at the next fit.
+
+        Raises UsageError for a name that no model has as an option; values are checked by fit.
+        """
+        known = {*NAMED, *TrainingKeywords.__annotations__, *self._options}
+        if unknown := [name for name in params if name not in known]:
+            known |= all_options()  # with those of plugins, which may have to be loaded
+            for name in unknown:
+                if name not in known:
+                    what = f"Invalid parameter {name!r} for estimator {self!r}"
+                    raise UsageError(what, None, unknown_key(name, sorted(known)).to_do)
+        for name in NAMED:
             setattr(self, name, params.pop(name, getattr(self, name)))
-        self.options.update(params)
+        self._options.update(params)
         return self
 
     def __repr__(self) -> str:
         params = {k: v for k, v in self.get_params().items() if v is not None}
         return f"MakeMore({', '.join(f'{key}={value!r}' for key, value in params.items())})"
 
+    def _repr_html_(self) -> str:
+        """Show the maker in a notebook: parameters, losses and 20 new lines; changes nothing."""
+        from makemore.api.notebook import html_of
+
+        return html_of(self)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.plan_ is not None and self.model_ is not None
+
+    def __sklearn_tags__(self) -> Any:
+        labelled = self._options.get("labels") is True
+        return tags_of(labelled or (self.plan_ is not None and bool(self.vocabulary.labels)))
+
     # -- learning ---------------------------------------------------------------------------------
 
     @property
     def asked(self) -> dict[str, Any]:
-        """Collect the requested options of a plan: `options`, and random_state as `seed`."""
+        """Collect the requested options of a plan: `options`, and random_state as `seed`.
+
+        A generator of numpy is advanced by drawing the seed.
+        """
         # None is left out: then the seed is the option's default.
-        seed = {} if self.random_state is None else {"seed": self.random_state}
-        return {**self.options, **seed}
+        seed = {} if self.random_state is None else {"seed": check_seed(self.random_state)}
+        return {**self._options, **seed}
 
     def fit(
         self,
-        lines: Iterable[str],
-        y: Iterable[str] | None = None,
+        lines: Corpus | Lines,
+        y: Lines | None = None,
         *,
-        val: Iterable[str] | None = None,
-        val_y: Iterable[str] | None = None,
+        val: Lines | None = None,
+        val_y: Lines | None = None,
+        test: Lines | None = None,
+        test_y: Lines | None = None,
+        verbose: bool | int | None = None,
     ) -> MakeMore:
-        """Learn from lines (strings); of 50 or more, a tenth each is held back as val and test.
+        """Learn from lines; of 50 or more, a tenth each is held back as val and test.
 
-        y: a label (a string) for each line; with `labels=True` and no y, a line is TEXT<tab>LABEL.
-        val, val_y: validation lines and labels of your own; then all of `lines` train.
+        lines: strings: a list, another iterable (a set is sorted), a column or a table of one
+            column of numpy, pandas, polars or pyarrow, a file that is open, or a Path, which is
+            read as the commands read FILE
+        y: a label for each line (strings, whole numbers or booleans); with `labels=True` and no y,
+            a line is TEXT<tab>LABEL
+        val, val_y, test, test_y: lines and labels of your own; then all of `lines` train
+        verbose: as in the constructor, for this call
         Raises DataError for lines that cannot be used, UsageError for options, Diverged.
         """
         began, seconds = monotonic(), None if self.time is None else parse_seconds(self.time)
-        model = self.model or (DEFAULT_MODEL if seconds is None else BUDGET_MODEL)
-        requested = self.asked if y is None else {**self.asked, "labels": True}
-        # The text's options alone are needed so far; unknown ones are refused here, too.
-        _, _, text = split_options(get_model(model), requested)
-        corpus = Corpus.from_lines(lines, text, y)
-        parts = train_val_test_split(corpus)
-        if val is not None:
-            # Copies in validation lines stay: a mean over them counts each one.
-            keep = dataclasses.replace(text, keep_copies=True)
-            parts = Split(corpus, Corpus.from_lines(val, keep, val_y), corpus.take(slice(0)))
+        shown = wants_progress(self.verbose if verbose is None else verbose)
+        named = DEFAULT_MODEL if seconds is None else BUDGET_MODEL
+        named = named if self.model is None else self.model
+        if isinstance(lines, Corpus) and y is None:
+            y = lines.label_of_each()
+        requested = self.asked
+        parts, labels = read_parts(named, requested, lines, y, (val, val_y), (test, test_y))
+        if y is not None:
+            requested = {**requested, "labels": True}
         # A time is counted from the start of this call: cleaning and splitting took some of it.
-        plan, _ = make_plan(parts, self.model, requested, "lines", seconds, began)
+        name = (Path(lines).stem or "text") if isinstance(lines, os.PathLike) else "lines"
+        plan, why = make_plan(parts, self.model, requested, name, seconds, began)
         self.begin(plan)
-        for _ in self.training(clock=self.clock(began)):  # each event that is consumed trains on
+        self.label_values_, self.folder_ = labels, None
+        events = self.training(clock=self.clock(began))
+        for _ in show_events(events, plan, why, shown):  # each event that is consumed trains on
             pass
         return self
 
@@ -126,7 +188,7 @@ class MakeMore(FittedModel):
         Raises UsageError for options that clash.
         """
         model = fit_model.initialize_model(plan, from_prior=not resumes)
-        self.plan_, self.model_, self._classifier = plan, model, None
+        self.plan_, self.model_, self._cache = plan, model, {}
         self._best = None
 
     def training(
@@ -146,11 +208,11 @@ class MakeMore(FittedModel):
             self._best = run.progress["best_step"], run.progress["best_val"]
         with closing(fit.fit(self._plan, self._model, writer, run, stop, clock)) as events:
             for event in events:
-                self._classifier = None  # its calibration was fitted to other weights
+                self._cache.clear()  # computed with other weights
                 if isinstance(event, Evaluated) and event.best:
                     self._best = event.step, event.val
                 yield event
-        self._classifier = None  # the last event may have been used to predict
+        self._cache.clear()  # at the last event, too, somebody may have predicted
 
     def clock(self, began: float, run: Run | None = None) -> BudgetClock | None:
         """Make the clock of the plan's time budget, which counts from `began`; None without one.
@@ -180,7 +242,8 @@ class MakeMore(FittedModel):
         """
         from makemore.training.events import Progress
 
-        plan, steps = self._plan, self._plan.recipe.max_steps or 1
+        folder, plan = check_folder(folder), self._plan
+        steps = plan.recipe.max_steps or 1
         best_step, best_val = self._best or (steps, None)
         # The writer takes the directory's lock and refuses one with other files in it.
         with RunWriter(folder, fresh=replace) as writer:
@@ -194,7 +257,7 @@ class MakeMore(FittedModel):
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> MakeMore:
         """Load a run directory, with its best weights. Raises RunError if it is none or damaged."""
-        return cls.of_run(Run.load(folder))
+        return cls.of_run(Run.load(check_folder(folder)))
 
     @classmethod
     def of_run(cls, run: Run) -> MakeMore:
@@ -206,8 +269,9 @@ class MakeMore(FittedModel):
         if requested.pop("model", None) == CHOSEN:
             maker.model = None
         maker.time, maker.random_state = requested.pop("time", None), requested.pop("seed", None)
-        maker.options, maker.plan_, maker.folder_ = requested, plan, run.path
+        maker._options, maker.plan_, maker.folder_ = requested, plan, run.path
         maker._best = run.progress["best_step"], run.progress["best_val"]
+        maker._cache = {}
         try:
             maker.model_ = plan.build()
             maker.model_.load_tensors(run.weights)
@@ -216,6 +280,12 @@ class MakeMore(FittedModel):
         except MakemoreError as error:
             raise RunError(f"config.json: {error.what}", str(run.path)) from None
         return maker
+
+
+def all_options() -> set[str]:
+    """Collect the names of all options of a training: of the text, and of every known model."""
+    kinds = [get_model(name).Options for name in model_names()]
+    return set().union(*map(options_of, (TextConfig, TrainingConfig, *kinds)))
 
 
 def check_prior(model: str, requested: Mapping[str, Any]) -> None:

@@ -7,81 +7,40 @@ model of counts is loaded and sampled without it.
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore import parallel
-from makemore.api.avoided import text_config, to_avoid
-from makemore.api.plan import Plan
+from makemore.api.checks import RandomState, check_part, check_seed, check_whole, fresh_seed
+from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was called before
+from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
+from makemore.api.label_predictor import LabelPredictor
 from makemore.errors import Unsatisfiable, UsageError
-from makemore.models import CountModel, Model
-from makemore.options import make, options_of, unknown_key
+from makemore.models import CountModel
+from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
 from makemore.sampling.config import with_style
 from makemore.sampling.constraints.spelling import as_in_text
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
-from makemore.text import Corpus, EditDistanceIndex, Split, TextConfig, Vocabulary
+from makemore.text import Corpus, EditDistanceIndex, Vocabulary
 from makemore.text.corpus import concatenate
-from makemore.text.labels import parse_mixture
+from makemore.text.sources import Lines
 from makemore.text.vocabulary import BOUNDARY
-from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
     from makemore.scoring import Scores
-    from makemore.scoring.classifier import Classifier
 
 
-class FittedModel:
-    """Holds a plan and a model with its weights; both are None before fit or load.
-
-    A trailing underscore marks what is learned, as in scikit-learn.
-    """
-
-    plan_: Plan | None = None
-    model_: Model | None = None
-    folder_: Path | None = None  # the run directory that it was loaded from
-    _best: tuple[int, float | None] | None = None  # step and val of the weights that count
-    _classifier: Classifier | None = None  # made when it is first needed, see _labels
-
-    @property
-    def _plan(self) -> Plan:
-        """Return the plan. Raises UsageError before fit or load."""
-        if self.plan_ is None:
-            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
-        return self.plan_
-
-    @property
-    def _model(self) -> Model:
-        """Return the model. Raises UsageError before fit or load."""
-        if self.model_ is None:
-            raise UsageError("nothing was learned yet", None, "call fit first, or MakeMore.load")
-        return self.model_
-
-    @contextmanager
-    def evaluation(self) -> Iterator[None]:
-        """Use evaluation mode and the run's number of threads inside `with`.
-
-        The last bits of a sum depend on that number, and so do scores.
-        """
-        if isinstance(self._model, CountModel):  # no mode, no torch
-            yield
-            return
-        from makemore.scoring import eval_mode
-        from makemore.training.device import threads
-
-        with threads(self._plan.config.threads), eval_mode(self._model):
-            yield
+class FittedModel(LabelPredictor):
+    """Samples lines from a trained model and scores lines; with labels it predicts them, too."""
 
     @contextmanager
     def _steps_in_parts(self) -> Iterator[None]:
@@ -100,11 +59,11 @@ class FittedModel:
 
     def sampler(
         self,
-        random_state: int | None = None,
-        avoid: Corpus | Iterable[str] | None = None,
+        random_state: RandomState | None = None,
+        avoid: Corpus | Lines | None = None,
         given: Corpus | None = None,
         *,
-        avoid_like: Corpus | Iterable[str] | None = None,
+        avoid_like: Corpus | Lines | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> Sampler:
         """Make a sampler of lines under constraints, which also counts rejected draws.
@@ -113,10 +72,10 @@ class FittedModel:
         given: lines that earlier calls issued, to reject, too; sampling: see `sample`
         Raises UsageError, Unsatisfiable.
         """
+        sampling = self._with_label_name(SamplingKeywords(**sampling))
         make(SamplingConfig, sampling)  # checked as they were given
-        plan = self._plan
-        typed = as_in_text(plan.vocabulary, sampling)
-        avoid, like = to_avoid(avoid, plan.vocabulary), to_avoid(avoid_like, plan.vocabulary)
+        plan, typed = self._plan, as_in_text(self._plan.vocabulary, sampling)
+        avoid, like = self._to_avoid(avoid), self._to_avoid(avoid_like)
         options, relaxed = make(SamplingConfig, self.styled(typed)), None
         # Nobody named a style: once no tidy line is left, plain ones follow.
         if options.style == "tidy" and sampling.get("style") is None:
@@ -147,27 +106,13 @@ class FittedModel:
             return plan.known_lines  # kept by the plan: collecting them sorts the whole text
         return KnownLines(plan.split, avoid, given, plan.prior_lines, like)
 
-    def _label_inputs(self, label: str) -> dict[int, float] | None:
-        """Choose the first inputs of draws, label id -> probability; None for a run without labels.
-
-        label: one label, a mixture (`a=.7,b=.3`), or "" for the frequencies in the training lines.
-        """
-        names, vocabulary = self._plan.vocabulary.labels, self._plan.vocabulary
-        if not names:
-            if label:
-                raise UsageError("the run has no labels", "--label", "train with --labels")
-            return None
-        prior = parse_mixture(label, names) if label else self.label_shares
-        # A label of validation lines alone has probability 0.
-        return {vocabulary.label_id(name): p for name, p in prior.items() if p > 0}
-
     def samples(
         self,
         n: int = 20,
-        random_state: int | None = None,
+        random_state: RandomState | None = None,
         *,
-        avoid: Corpus | Iterable[str] | None = None,
-        avoid_like: Corpus | Iterable[str] | None = None,
+        avoid: Corpus | Lines | None = None,
+        avoid_like: Corpus | Lines | None = None,
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
@@ -209,6 +154,7 @@ class FittedModel:
 
         Raises UsageError for n below 0, Unsatisfiable where no further lines are found.
         """
+        n = check_whole(n, "-n")
         if n < 0:
             raise UsageError(f"cannot draw {n} lines", "-n", "give 0 or more")
         rounds = sampler.rounds(n)
@@ -223,10 +169,10 @@ class FittedModel:
     def sample(
         self,
         n: int = 20,
-        random_state: int | None = None,
+        random_state: RandomState | None = None,
         *,
-        avoid: Corpus | Iterable[str] | None = None,
-        avoid_like: Corpus | Iterable[str] | None = None,
+        avoid: Corpus | Lines | None = None,
+        avoid_like: Corpus | Lines | None = None,
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
@@ -258,10 +204,10 @@ class FittedModel:
         self,
         n: int = 20,
         beam: int | None = None,
-        avoid: Corpus | Iterable[str] | None = None,
+        avoid: Corpus | Lines | None = None,
         total: bool = False,
         *,
-        avoid_like: Corpus | Iterable[str] | None = None,
+        avoid_like: Corpus | Lines | None = None,
         **conditions: Unpack[ConstraintKeywords],
     ) -> list[RankedLine]:
         """Search the n most probable lines by their nll a symbol; new ones unless all=True.
@@ -272,15 +218,16 @@ class FittedModel:
         conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
         Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
+        conditions = self._with_label_name(ConstraintKeywords(**conditions))
         make(Constraints, conditions)  # checked as they were given
         plan = self._plan
         options = make(Constraints, as_in_text(plan.vocabulary, conditions))
+        n, beam = check_whole(n, "-n"), None if beam is None else check_whole(beam, "--beam")
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
         # In total no line needs a limit but that of sampling, twice the longest training line. A
         # symbol, a line that repeats itself for ever would be the best: it stays as long as those.
         cap = (2 if total else 1) * plan.vocabulary.longest([plan.split.train])
-        like = to_avoid(avoid_like, plan.vocabulary)
-        known = self._known(to_avoid(avoid, plan.vocabulary), None, like)
+        known = self._known(self._to_avoid(avoid), None, self._to_avoid(avoid_like))
         # With the run's number of threads: ranks must not depend on the machine's cores.
         with self.evaluation():
             return top_lines(
@@ -289,14 +236,18 @@ class FittedModel:
 
     # -- scores -----------------------------------------------------------------------------------
 
-    def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol."""
-        return -self.scores(corpus_as_is(lines)).nll
+    def score_samples(self, lines: Lines) -> NDArray[np.float64]:
+        """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol.
 
-    def score(self, lines: Iterable[str], y: None = None) -> float:
+        lines: a list, a column, ... as fit takes them, but neither cleaned nor a set; of a Path the
+        lines that read_lines gives, by the encoding of the text that was learned
+        """
+        return -self.scores(self._as_is(lines)).nll
+
+    def score(self, lines: Lines, y: object = None) -> float:
         """Average the lines' log-likelihoods, nats; lines with unknown symbols are left out.
 
-        -inf where none is left. y is unused: scikit-learn passes it.
+        -inf where none is left. y is unused: scikit-learn passes it, and has "accuracy" for labels.
         """
         each = self.score_samples(lines)  # per line, not per symbol as in `report`
         known = each[np.isfinite(each)]
@@ -315,58 +266,6 @@ class FittedModel:
             scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
             return scores if scores.posterior is None else self._labels.calibrated(scores)
 
-    # -- labels -----------------------------------------------------------------------------------
-
-    @property
-    def _labels(self) -> Classifier:
-        """Return the classifier of the labels. Raises UsageError without labels."""
-        from makemore.scoring.classifier import Classifier
-
-        plan, shares = self._plan, self._plan.label_shares
-        # Validation lines were not learned from, so they show how often a posterior is right.
-        if shares is None:
-            raise UsageError("this model knows no labels", None, "fit it with y=labels")
-        if self._classifier is None:  # kept, as its calibration scores many validation lines
-            self._classifier = Classifier(self._model, plan.vocabulary, shares, plan.split.val)
-        return self._classifier
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """List the labels (n_labels,), sorted; empty if the lines had none."""
-        # dtype=object: Python's strings, of any length, as scikit-learn has them for such y.
-        return np.array(self._plan.vocabulary.labels, dtype=object)
-
-    @property
-    def label_shares(self) -> dict[str, float]:
-        """Estimate p(label) by the training lines: label -> probability; empty without labels."""
-        shares = self._plan.label_shares
-        names = self._plan.vocabulary.labels
-        return {} if shares is None else dict(zip(names, shares.tolist(), strict=True))
-
-    def predict(self, lines: Iterable[str]) -> NDArray[Any]:
-        """Predict the most probable label of each line (n,). Raises UsageError without labels."""
-        # Not calibrated first: that never changes which label is the most probable.
-        with self.evaluation():
-            return np.asarray(self.classes_[self._labels.likeliest(corpus_as_is(lines))])
-
-    def predict_proba(self, lines: Iterable[str]) -> NDArray[np.float64]:
-        """Compute p(label | line) (n, n_labels), in the order of `classes_`; each row sums to 1.
-
-        Calibrated on the validation lines (see scoring/classifier.py). A line with an unknown
-        symbol has `label_shares`. Raises UsageError without labels.
-        """
-        with self.evaluation():
-            scores = self._labels.calibrated(self._labels.posterior(corpus_as_is(lines)))
-        return np.asarray(scores.posterior)
-
-    def accuracy(self, name: str) -> dict[str, Any]:
-        """Measure the accuracy of `predict` on one part (train, val, test).
-
-        The values are those of Classifier.accuracy. Raises UsageError without labels.
-        """
-        with self.evaluation():
-            return self._labels.accuracy(dict(self._plan.split)[name])
-
     def report(self, name: str) -> dict[str, Any]:
         """Compute the exact losses of one part (train, val, test) over all of its lines.
 
@@ -374,10 +273,7 @@ class FittedModel:
         train, None where all or none of them are. Lines of val and test that the prior has read
         are left out of all losses, and counted as `read`. Raises UsageError for another part.
         """
-        parts = dict(self._plan.split)
-        if name not in parts:
-            raise unknown_key(name, parts, "part")
-        part = parts[name]
+        part = check_part(name, self._plan.split)
         scores = self.scores(part)
         unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
         # A split puts all copies of a text into one part; a file for val or test may repeat train.
@@ -394,32 +290,6 @@ class FittedModel:
             "unknown": int((~scores.known).sum()),
             "read": int(read.sum()),
         }
-
-    @property
-    def n_parameters(self) -> int:
-        """Count the parameters that the model learned, or the numbers that it counted."""
-        return self._model.n_parameters
-
-    @property
-    def split(self) -> Split:
-        """Return the split of the text that the model learned."""
-        return self._plan.split
-
-    @property
-    def text_config(self) -> TextConfig:
-        """Return how the text that the model learned was read."""
-        return text_config(self._plan.config.resolved)
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Return the vocabulary of the text that the model learned."""
-        return self._plan.vocabulary
-
-
-def corpus_as_is(lines: Iterable[str]) -> Corpus:
-    """Make a corpus of lines without cleaning, so that there is one score for each, in order."""
-    # A string stays one: Corpus.exactly refuses it, where list() would make lines of characters.
-    return Corpus.exactly(lines if isinstance(lines, str) else list(lines))
 
 
 def likeliest_first(
@@ -443,13 +313,3 @@ def likeliest_first(
     yield from sorted(samples, key=key)
     if failure is not None:
         raise failure
-
-
-def fresh_seed() -> int:
-    """Draw a random seed, short enough for a person to type it again."""
-    return secrets.randbelow(2**31)
-
-
-def check_seed(seed: int) -> int:
-    """Return a seed in the range of the option. Raises UsageError."""
-    return int(options_of(TrainingConfig)["seed"].check(seed))

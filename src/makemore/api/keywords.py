@@ -4,14 +4,26 @@ A type checker finds `max_stepz=10`, and an editor completes names. They are the
 command line by the same names; each is explained where it is declared (text/config.py,
 training/config.py, sampling/config.py, and the Options of each model). A test checks that none is
 missing here. Options of a plugin's model are passed as `**{"mine": 3}` from a dict of Any.
+
+jedi, which completes names in IPython and many editors, knows no Unpack: it finds the keywords
+where a function hands its `**options` to one of these classes.
 """
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True)
+def completed(kind: type[T]) -> type[T]:
+    """Mark a class as one that is called with its fields as keywords; it stays as it is."""
+    return kind
 
 
 # total=False: every keyword may be left out.
+@completed
 class TextKeywords(TypedDict, total=False):
     """Types the options of a text."""
 
@@ -26,6 +38,7 @@ class TextKeywords(TypedDict, total=False):
     keep_copies: bool
 
 
+@completed
 class ModelKeywords(TypedDict, total=False):
     """Types the options of all models; a model takes its own and refuses others (UsageError)."""
 
@@ -45,6 +58,7 @@ class ModelKeywords(TypedDict, total=False):
     smoothing: str
 
 
+@completed
 class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
     """Types the options of a training, of its text and of its model."""
 
@@ -81,6 +95,7 @@ class TrainingKeywords(TextKeywords, ModelKeywords, total=False):
 
 
 # Apart from SamplingKeywords, as `top` takes these alone.
+@completed
 class ConstraintKeywords(TypedDict, total=False):
     """Types the constraints that every line has to satisfy."""
 
@@ -95,6 +110,7 @@ class ConstraintKeywords(TypedDict, total=False):
     all: bool
 
 
+@completed
 class SamplingKeywords(ConstraintKeywords, total=False):
     """Types the options of sampling, and the constraints."""
 

@@ -24,6 +24,7 @@ from makemore.errors import UsageError
 from makemore.models import get_model
 from makemore.runs import Run, RunLog, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
+from makemore.text.sources import Lines
 from makemore.training import Evaluated, Saved, Step
 from makemore.training.config import parse_seconds
 from makemore.training.events import Event
@@ -78,7 +79,7 @@ class Observer(Protocol):
 
 def train_directory(
     folder: str | os.PathLike[str],
-    text: Split | Iterable[str] | None = None,
+    text: Split | Lines | None = None,
     *,
     model: str | None = None,
     time: float | str | None = None,
@@ -194,9 +195,7 @@ def preview_samples(maker: MakeMore, step: int) -> list[str]:
     return list(next(sampler.rounds()).texts)[:PREVIEW_LINES]
 
 
-def split_of(
-    text: Split | Iterable[str] | None, model: str, requested: Mapping[str, Any]
-) -> Split | None:
+def split_of(text: Split | Lines | None, model: str, requested: Mapping[str, Any]) -> Split | None:
     """Split lines by their hashes; a Split, or None, is returned as it is."""
     if text is None or isinstance(text, Split):
         return text

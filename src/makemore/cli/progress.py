@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -79,14 +77,11 @@ class ProgressView:
     """Shows a training as a live bar on a terminal, as plain lines of stderr elsewhere."""
 
     def __init__(self, maker: MakeMore) -> None:
-        self.steps = maker.plan_.recipe.max_steps or 1 if maker.plan_ else 1
-        # Under a time budget the last step is only planned, and the clock may move it.
-        self.planned = "about " if maker.plan_ and "time" in maker.plan_.config.asked else ""
-        # log V is the loss of guessing evenly among V symbols; 1.5 leaves room for a bad start.
-        self.worse_than_guessing = 1.5 * math.log(len(maker.vocabulary))
-        self.began, self.symbols, self.speed = time.monotonic(), 0, 0.0
-        self.first: int | None = None  # the first step that this process took; timed from its end
-        self.last: Evaluated | None = None
+        from makemore.api.training_progress import TrainingProgress
+
+        assert maker.plan_ is not None  # noqa: S101 (a training has begun)
+        self.progress = TrainingProgress(maker.plan_)
+        self.steps = self.progress.steps
         self.bar: Any = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -110,37 +105,22 @@ class ProgressView:
 
     def step(self, event: Step) -> None:
         """Show the batch loss of a step, and the speed in symbols a second."""
-        if self.first is None:
-            # Counts come before it, and the first evaluation: a rate of steps has neither.
-            self.first, self.began = event.step, time.monotonic()
-            return
-        self.symbols += event.symbols
-        self.speed = self.symbols / max(time.monotonic() - self.began, 1e-9)
-        if self.bar:
+        self.progress.step(event)
+        if self.bar and self.progress.speed:
             loss = f"loss {float(event.loss):.3f}"
-            shown = f"{self.speed:,.0f} symbols/s"
+            shown = f"{self.progress.speed:,.0f} symbols/s"
             self.bar.update(self.task, completed=event.step, losses=loss, speed=shown)
 
     def evaluated(self, event: Evaluated) -> None:
         """Show the losses of an evaluation, in nats a symbol, and the remaining seconds."""
-        done = 0 if self.first is None else event.step - self.first
-        left = (time.monotonic() - self.began) / done * (self.steps - event.step) if done > 0 else 0
-        val = "" if event.val is None else f"  val {event.val:.4f}{' (best)' if event.best else ''}"
-        speed = f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if left >= 1 else ""
-        self.say(
-            f"step {event.step}/{self.planned}{self.steps}  train {event.train:.4f}{val}{speed}"
-        )
-        self.last = event
+        self.say(self.progress.evaluated(event))
 
     def preview(self, lines: list[str]) -> None:
         """Show lines that the model draws now, and warn if it learns nothing."""
         if lines:
             self.say("  " + "  ".join(lines))
-        if self.last is None:
-            return
-        loss = self.last.train if self.last.val is None else self.last.val
-        if self.last.step and loss > self.worse_than_guessing:
-            self.say("makemore: warning: worse than guessing; try a smaller --learning-rate")
+        if warning := self.progress.warning():
+            self.say(warning)
 
     def say(self, text: str) -> None:
         """Print a line above the bar, or to stderr where there is none."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
@@ -19,12 +18,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.errors import DataError, MakemoreError, UsageError
-from makemore.escaping import visible
+from makemore.errors import DataError, UsageError
 from makemore.text.config import TextConfig
 from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
 from makemore.text.reading import Cleaned, Counts, blocks, clean, code_points, text_of
-from makemore.text.table import is_table, joined, lines_of, listed, one_line
+from makemore.text.sources import Lines, is_file, reading, strings_of
+from makemore.text.table import is_table, joined, lines_of, one_line
 
 MANY = 2**18  # hashes that are sorted at once to find copies
 MOST_LABELS = 1000  # distinct labels: a column with more of them holds texts, not labels
@@ -49,45 +48,39 @@ class Corpus:
 
     @classmethod
     def read(
-        cls, path: str | os.PathLike[str], options: TextConfig | None = None, fewest: int = 1
-    ) -> Corpus:
-        """Read the lines of a file (``-`` is standard input) and clean them.
+        cls, path: str | os.PathLike[str] | BinaryIO, options: TextConfig | None = None,
+        fewest: int = 1,
+    ) -> Corpus:  # fmt: skip
+        """Read the lines of a file (``-`` is standard input), or of one open for bytes; clean them.
 
         fewest: lines that must be left. Raises DataError, naming the file and the line.
         """
         options = options or TextConfig()
-        name = "standard input" if os.fspath(path) == "-" else visible(os.fspath(path), 200)
-        try:
-            if os.fspath(path) == "-":
-                corpus = cls._from_stream(sys.stdin.buffer, name, options)
-            else:
-                with open(path, "rb") as stream:
-                    corpus = cls._from_stream(stream, name, options)
-        except (OSError, ValueError) as error:
-            if isinstance(error, MakemoreError):  # a DataError is a ValueError, too
-                raise
-            reason = getattr(error, "strerror", None) or str(error)
-            raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
+        with reading(path) as (stream, name):
+            corpus = cls._from_stream(stream, name, options)
         return corpus._finished(name, options, fewest)
 
     @classmethod
     def from_lines(
-        cls, lines: Iterable[str], options: TextConfig | None = None,
-        labels: Iterable[str] | None = None, fewest: int = 1,
+        cls, lines: Lines, options: TextConfig | None = None,
+        labels: Lines | None = None, fewest: int = 1,
     ) -> Corpus:  # fmt: skip
-        """Clean strings like the lines of a file. Raises DataError, UsageError.
+        """Clean strings like the lines of a file; a Path, or a file open for bytes, is read as one.
 
         labels: one for each line; without them options.labels takes them from the lines.
         fewest: lines that must be left
+        Raises DataError, UsageError.
         """
         options = options or TextConfig()
+        if labels is None and is_file(lines):
+            return cls.read(lines, options, fewest)
         if labels is not None:
             # Lines with labels take the way of a labelled file, so that both are cleaned alike.
             lines = joined(lines, labels)
             options = replace(options, labels=True, label_column=None, text_column=None)
         if is_table(options):
             raise UsageError("lines have no columns", "--label-column", "give a file, or labels")
-        pieces = [one_line(line, number) for number, line in enumerate(listed(lines), 1)]
+        pieces = [one_line(line, number) for number, line in enumerate(strings_of(lines), 1)]
         try:
             codes = code_points("\n".join(pieces) + "\n" * bool(pieces))
         except UnicodeEncodeError as error:  # UTF-32 has no half of a surrogate pair
@@ -98,7 +91,6 @@ class Corpus:
     @classmethod
     def exactly(cls, lines: Sequence[str], labels: Sequence[str] | None = None) -> Corpus:
         """Make a corpus of strings as they are: none is cleaned or dropped. Raises DataError."""
-        lines = listed(lines)
         try:
             codes = code_points("".join(lines))
         except UnicodeEncodeError:

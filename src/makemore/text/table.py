@@ -8,14 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
 from makemore.options import unknown_key
 from makemore.text.config import TextConfig
+from makemore.text.sources import Lines, strings_of
 
 TOGETHER = 2**16  # rows in a block of lines
 
@@ -35,30 +35,19 @@ def is_table(options: TextConfig) -> bool:
     return options.label_column is not None or options.text_column is not None
 
 
-def listed(lines: Iterable[str]) -> Sequence[str]:
-    """Return the strings as a sequence, which has a length. Raises DataError for one string."""
-    if isinstance(lines, str):  # a string is iterable, too: each character would be a line
-        raise DataError("one string is no list of lines", "lines", "split it: text.splitlines()")
-    return lines if isinstance(lines, Sequence) else list(lines)
-
-
-def one_line(line: Any, number: int, kind: str = "line") -> str:
-    """Return `line` if it is a string without a line feed. Raises DataError, naming its number.
+def one_line(line: str, number: int, kind: str = "line") -> str:
+    """Return a string without a line feed inside. Raises DataError, naming its number.
 
     kind: "line" or "label", for the error
     """
-    if not isinstance(line, str):
-        to_do = "give strings: [str(label) for label in y]" if kind == "label" else None
-        what = f"{kind} {number} is no string but {type(line).__name__}"
-        raise DataError(what, f"{kind}s", to_do)
     if "\n" in line:
         raise DataError(f"{kind} {number} holds a line feed", f"{kind}s", "split it first")
     return line
 
 
-def joined(lines: Iterable[str], labels: Iterable[str]) -> list[str]:
+def joined(lines: Lines, labels: Lines) -> list[str]:
     """Join lines and labels to TEXT<tab>LABEL lines. Raises DataError for what is no label."""
-    texts, names = list(listed(lines)), list(listed(labels))
+    texts, names = strings_of(lines, ordered=True), strings_of(labels, "label", ordered=True)
     if len(texts) != len(names):
         raise DataError(f"{len(texts)} lines and {len(names)} labels", "y", "give one for each")
     for number, name in enumerate(names, 1):

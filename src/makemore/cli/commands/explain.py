@@ -125,7 +125,7 @@ def show_line(maker: Any, temperature: float, values: Mapping[str, Any]) -> None
 def show_generation(maker: Any, temperature: float, values: Mapping[str, Any]) -> None:
     """Show each draw of one new line: a random number, and the symbol into whose range it fell."""
     from makemore.analysis.explain import generation
-    from makemore.api.fitted import fresh_seed
+    from makemore.api.checks import fresh_seed
 
     seed = values["seed"]
     if seed is None:

@@ -32,7 +32,7 @@ def command(**values: Any) -> int:
     far as the model and the run have them. The page opens from the disk and needs no network; its
     pictures lie beside it. A run that was trained with --watch has more to show.
     """
-    from makemore.api.fitted import check_seed
+    from makemore.api.checks import check_seed
     from makemore.report import page, sections
     from makemore.runs import Run
 

@@ -81,7 +81,7 @@ def command(**values: Any) -> int:
 def sample_only(folder: Path, typed: dict[str, Any]) -> int:
     """Print 50 new lines of a run."""
     from makemore.api import MakeMore
-    from makemore.api.fitted import fresh_seed
+    from makemore.api.checks import fresh_seed
 
     maker, seed = MakeMore.load(folder), typed.get("seed")
     if seed is None:

@@ -47,7 +47,8 @@ def command(**values: Any) -> int:
     fewer than N were found, and whether there are more. Constraints are exact: they choose among
     lines, no line is cut.
     """
-    from makemore.api.fitted import fresh_seed, likeliest_first
+    from makemore.api.checks import fresh_seed
+    from makemore.api.fitted import likeliest_first
     from makemore.cli.avoided import Avoided
     from makemore.cli.loading import load_to_draw
 

@@ -98,7 +98,7 @@ def show(
 ) -> None:
     """Score some lines together, and print each in the form that the flags choose."""
     from makemore.analysis.surprisal import by_symbol
-    from makemore.api.fitted import corpus_as_is
+    from makemore.api.fitted_state import corpus_as_is
 
     corpus = corpus_as_is(lines)
     surprisals = by_symbol(maker, corpus) if values["each"] else None

@@ -165,7 +165,7 @@ def overfit(model: str, requested: Mapping[str, Any], values: Mapping[str, Any])
 
 def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     """Print 20 new lines, or as many as there are, and commands that can be typed next."""
-    from makemore.api.fitted import fresh_seed
+    from makemore.api.checks import fresh_seed
 
     seed, fewer = fresh_seed(), None
     tidy = maker.styled({})["style"] == "tidy"

@@ -85,6 +85,9 @@ def _here() -> set[str]:
 
 def get_model(name: str) -> type[Model]:
     """Return the model class of a name, importing its file. Raises UsageError if there is none."""
+    if not isinstance(name, str):
+        to_do = "give a name: " + ", ".join(model_names())
+        raise UsageError(f"model cannot be {name!r}", "--model", to_do)
     # Importing a file runs its @register. Ours come first: searching installed packages for entry
     # points takes 50 ms.
     if name not in _register and name in _here():

@@ -1,0 +1,62 @@
+"""Checks: arguments of the Python interface that are no options: counts, seeds, parts, paths."""
+
+from __future__ import annotations
+
+import numbers
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from makemore.errors import UsageError
+from makemore.options import options_of, unknown_key
+from makemore.text.sources import path_of
+from makemore.training import TrainingConfig
+
+# As scikit-learn takes it: a seed, or a generator of numpy that a seed is drawn from.
+RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator
+
+T = TypeVar("T")
+
+
+def check_whole(value: Any, flag: str) -> int:
+    """Return a number of lines as an int; numpy's whole numbers are some. Raises UsageError."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        name = flag.lstrip("-")
+        raise UsageError(f"{name} cannot be {value!r}", flag, "give a whole number")
+    return int(value)
+
+
+def fresh_seed() -> int:
+    """Draw a random seed, short enough for a person to type it again."""
+    return secrets.randbelow(2**31)
+
+
+def check_seed(seed: RandomState) -> int:
+    """Return a seed in the range of the option; a generator of numpy draws one. Raises UsageError.
+
+    A generator is advanced by it, so that the next call with it gets another seed.
+    """
+    if isinstance(seed, np.random.RandomState):
+        return int(seed.randint(2**31 - 1))  # as scikit-learn draws seeds
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**31 - 1))
+    return int(options_of(TrainingConfig)["seed"].check(seed))
+
+
+def check_part(name: Any, parts: Iterable[tuple[str, T]]) -> T:
+    """Return the part of a split by its name (train, val, test). Raises UsageError."""
+    known = dict(parts)
+    if not isinstance(name, str):
+        to_do = "give one of " + ", ".join(known)
+        raise UsageError(f"the name of a part cannot be {name!r}", None, to_do)
+    if name not in known:
+        raise unknown_key(name, known, "part")
+    return known[name]
+
+
+def check_folder(path: Any) -> Path:
+    """Return the path of a run directory. Raises UsageError for what is no path."""
+    return Path(path_of(path, "folder"))

@@ -1,0 +1,105 @@
+"""FittedState: a plan and a model with its weights, and how lines are handed to them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from makemore.api.avoided import read_avoided, text_config, to_avoid
+from makemore.api.label_values import LabelValues
+from makemore.api.not_fitted import not_fitted
+from makemore.api.plan import Plan
+from makemore.models import CountModel, Model
+from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text.config import NO_LIMITS
+from makemore.text.sources import Lines, is_file, strings_of
+
+
+class FittedState:
+    """Holds a plan and a model with its weights; both are None before fit or load.
+
+    A trailing underscore marks what is learned, as in scikit-learn.
+    """
+
+    plan_: Plan | None = None
+    model_: Model | None = None
+    folder_: Path | None = None  # the run directory that it was loaded from
+    _best: tuple[int, float | None] | None = None  # step and val of the weights that count
+    label_values_ = LabelValues()  # of which type the labels of y were
+    # What is computed once it is needed: the classifier of the labels, the lines of _repr_html_.
+    _cache: dict[str, Any]
+
+    @property
+    def _plan(self) -> Plan:
+        """Return the plan. Raises NotFitted before fit or load."""
+        if self.plan_ is None:
+            raise not_fitted()
+        return self.plan_
+
+    @property
+    def _model(self) -> Model:
+        """Return the model. Raises NotFitted before fit or load."""
+        if self.model_ is None:
+            raise not_fitted()
+        return self.model_
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Use evaluation mode and the run's number of threads inside `with`.
+
+        The last bits of a sum depend on that number, and so do scores.
+        """
+        if isinstance(self._model, CountModel):  # no mode, no torch
+            yield
+            return
+        from makemore.scoring import eval_mode
+        from makemore.training.device import threads
+
+        with threads(self._plan.config.threads), eval_mode(self._model):
+            yield
+
+    @property
+    def n_parameters(self) -> int:
+        """Count the parameters that the model learned, or the numbers that it counted."""
+        return self._model.n_parameters
+
+    @property
+    def split(self) -> Split:
+        """Return the split of the text that the model learned."""
+        return self._plan.split
+
+    @property
+    def text_config(self) -> TextConfig:
+        """Return how the text that the model learned was read."""
+        return text_config(self._plan.config.resolved)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Return the vocabulary of the text that the model learned."""
+        return self._plan.vocabulary
+
+    def _to_avoid(self, lines: Corpus | Lines | None) -> Corpus | None:
+        """Make a corpus of lines to avoid, in the form that the run's own text has, or plain."""
+        if is_file(lines):
+            lines = read_avoided(lines, self.text_config)[0]
+        return to_avoid(lines, self.vocabulary)
+
+    def _as_is(self, lines: Lines) -> Corpus:
+        """Make a corpus of lines without cleaning; those of a file are cleaned where it is read."""
+        if is_file(lines):
+            return Corpus.read(lines, dataclasses.replace(self._reading, keep_copies=True), 0)
+        return corpus_as_is(lines)
+
+    @property
+    def _reading(self) -> TextConfig:
+        """Return how other files are read: by the encoding of the text, without its limits."""
+        own = self.text_config
+        return dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
+
+
+def corpus_as_is(lines: Lines) -> Corpus:
+    """Make a corpus of lines without cleaning, so that there is one score for each, in order."""
+    return Corpus.exactly(strings_of(lines, ordered=True))

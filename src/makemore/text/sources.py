@@ -1,0 +1,233 @@
+"""Sources: turns what a Python program has (a list, a column, an open file) into a list of strings.
+
+Columns of numpy, pandas, polars and pyarrow are known by their methods, so that none of these
+libraries is imported here. Whatever is no list of lines is an error that says what to type.
+"""
+
+from __future__ import annotations
+
+import io
+import numbers
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Protocol, TypeAlias, TypeGuard
+
+from makemore.errors import DataError, MakemoreError, UsageError
+from makemore.escaping import visible
+
+
+class Table(Protocol):
+    """Types a table: a DataFrame of pandas or polars, a Table of pyarrow."""
+
+    @property
+    def columns(self) -> Any: ...
+
+
+class ArrowColumn(Protocol):
+    """Types a column of pyarrow."""
+
+    def to_pylist(self) -> list[Any]: ...
+
+
+# What has lines: strings, a column of numpy, pandas, polars or pyarrow, a Path, an open file.
+Lines: TypeAlias = Iterable[str] | os.PathLike[str] | BinaryIO | Table | ArrowColumn
+
+SHOWN = 5  # missing values whose numbers are shown, and columns whose names are
+
+
+def is_file(source: Any) -> TypeGuard[os.PathLike[str] | BinaryIO]:
+    """Check whether lines have to be read as bytes: a Path, or a file that is open for bytes."""
+    return isinstance(source, os.PathLike) or opened(source) is not None
+
+
+def opened(source: Any) -> BinaryIO | None:
+    """Return the stream of a file that is open for bytes, that of a temporary file included."""
+    stream: Any = getattr(source, "file", source)  # tempfile wraps the file that it opens
+    binary = isinstance(stream, io.IOBase) and not isinstance(stream, io.TextIOBase)
+    return stream if binary else None
+
+
+def path_of(path: Any, kind: str = "file") -> str:
+    """Return a path as a string. Raises UsageError for what is none. kind: "file" or "folder"."""
+    if isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str):
+        return str(os.fspath(path))
+    raise UsageError(
+        f"{_called(path)} is no path", kind, f"give the {kind}'s path: a string or a pathlib.Path"
+    )
+
+
+@contextmanager
+def reading(source: Any) -> Iterator[tuple[BinaryIO, str]]:
+    """Open a path for bytes (``-`` is standard input), or take a stream; yields it and its name.
+
+    Raises DataError where it cannot be read, while it is read, too.
+    """
+    stream = opened(source)
+    name = str(getattr(stream, "name", "lines")) if stream else path_of(source)
+    name = "standard input" if name == "-" else visible(name, 200)
+    try:
+        if stream is None and name != "standard input":
+            with open(path_of(source), "rb") as stream:
+                yield stream, name
+        else:  # whoever opened it closes it
+            yield stream or sys.stdin.buffer, name
+    except (OSError, ValueError) as error:
+        if isinstance(error, MakemoreError):  # a DataError is a ValueError, too
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
+
+
+def strings_of(source: Any, kind: str = "line", ordered: bool = False) -> list[str]:
+    """Return the strings of a list, a column, an iterable or a file open for text, in its order.
+
+    A set has no order: its strings are sorted, so that a seed means the same in every process.
+    kind: "line" or "label", for errors; ordered: refuse a set, since an answer for each will follow
+    Raises DataError for missing values, for what is no string, and for what is no list at all.
+    """
+    values = values_of(source, kind, ordered)
+    if not all(type(value) is str for value in values):
+        check_missing(values, source, kind)
+        # numpy's strings are strings, too; str() would show the name of an enum instead.
+        values = [
+            str.__str__(value) if isinstance(value, str) else _refuse(value, number, kind)
+            for number, value in enumerate(values, 1)
+        ]
+    if kind == "line" and any(value.endswith("\n") for value in values):
+        values = [_without_line_end(value) for value in values]  # of a file, or of readlines()
+    return sorted(values) if isinstance(source, (set, frozenset)) else values
+
+
+def values_of(source: Any, kind: str = "line", ordered: bool = True) -> list[Any]:
+    """Return the values of a list, a column or an iterable, whatever they are. Raises DataError."""
+    _refuse_whole(source, kind, ordered)
+    source = _only_column(source, kind)
+    if not hasattr(source, "__iter__") and hasattr(source, "__array__"):
+        source = source.__array__()  # what numpy takes for an array
+    if getattr(source, "ndim", 1) != 1:
+        source = _only_axis(source, kind)
+    for method in ("to_pylist", "to_list", "tolist"):  # pyarrow; pandas and polars; numpy
+        convert = getattr(source, method, None)
+        if callable(convert) and not isinstance(source, type):
+            return list(convert())
+    try:
+        values = list(source)
+    except TypeError:
+        if hasattr(source, "__iter__") and not isinstance(source, type):
+            raise  # of the caller's own iterator
+        raise DataError(
+            f"{_called(source)} is no list of {kind}s", f"{kind}s", "give a list of strings"
+        ) from None
+    if values and isinstance(values[0], str) and hasattr(source, "readline"):
+        values[0] = values[0].removeprefix("\ufeff")  # a mark at the start is no part of a line
+    return values
+
+
+def check_missing(values: list[Any], source: Any, kind: str = "line") -> None:
+    """Raise DataError if some values of a source are missing: None, NaN, NaT or pandas' NA."""
+    rows = [number for number, value in enumerate(values, 1) if _is_missing(value)]
+    if not rows:
+        return
+    shown = ", ".join(map(str, rows[:SHOWN])) + ", ..." * (len(rows) > SHOWN)
+    found = f"{len(rows)} missing values" if len(rows) > 1 else "1 missing value"
+    what = f"{found} among {len(values)} {kind}s"
+    library = type(source).__module__.partition(".")[0]
+    methods = {"pandas": "dropna", "polars": "drop_nulls", "pyarrow": "drop_null"}
+    to_do = f"[{kind} for {kind} in {kind}s if isinstance({kind}, str)]"
+    if library in methods:
+        to_do = f"{kind}s.{methods[library]}()"
+    if kind == "label":
+        to_do += ", and leave out the lines that they belong to"
+    raise DataError(what, f"{kind} {shown}", f"leave them out: {to_do}")
+
+
+def _is_missing(value: Any) -> bool:
+    """Check whether a value stands for a missing one; pandas' NA compares with nothing."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, numbers.Real) and bool(value != value)
+
+
+def _refuse(value: Any, number: int, kind: str) -> str:
+    """Raise DataError for a value that is no string, by its number."""
+    to_do = f"give one string for each {kind}"
+    if isinstance(value, (bytes, bytearray)):
+        to_do = f"decode it: {kind}.decode('utf-8')"
+    elif isinstance(value, numbers.Number):
+        to_do = f"give strings: [str({kind}) for {kind} in {kind}s]"
+    raise DataError(f"{kind} {number} is no string but {_called(value)}", f"{kind}s", to_do)
+
+
+def _refuse_whole(source: Any, kind: str, ordered: bool) -> None:
+    """Raise DataError for what Python can iterate over, but not as lines."""
+    what, to_do = f"{_called(source)} is no list of {kind}s", ""
+    if isinstance(source, str):  # each character would be a line
+        what = f"one string is no list of {kind}s"
+        text = repr(visible(source, 40))
+        to_do = f"give a list of strings, such as [{text}], or a file: pathlib.Path({text})"
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        to_do = "decode it and split it: data.decode('utf-8').split('\\n')"
+    elif callable(getattr(source, "tocsr", None)):
+        what, to_do = f"a sparse matrix is no list of {kind}s", "give a list of strings"
+    elif isinstance(source, Mapping):
+        to_do = "give its keys, list(d), or its values, list(d.values())"
+    elif ordered and isinstance(source, (set, frozenset)):
+        what, to_do = f"a set has no order, so its {kind}s have none", "give a list: sorted(s)"
+    elif callable(getattr(source, "collect", None)) and hasattr(source, "collect_schema"):
+        to_do = "collect it first: frame.collect()"  # a LazyFrame of polars
+    elif is_file(source):
+        to_do = "read it first: makemore.read_lines(path)"
+    if to_do:
+        raise DataError(what, f"{kind}s", to_do)
+
+
+def _only_column(source: Any, kind: str) -> Any:
+    """Return the column of a table that has one; anything else stays as it is. Raises DataError."""
+    arrow = getattr(source, "column_names", None)  # pyarrow
+    names = getattr(source, "columns", None) if arrow is None else arrow  # pandas and polars
+    if names is None or isinstance(source, type):
+        return source
+    names = list(names)
+    if len(names) == 1:
+        return source[names[0]] if arrow is None else source.column(0)
+    shown = ", ".join(repr(visible(str(name), 40)) for name in names[:SHOWN])
+    shown += ", ..." * (len(names) > SHOWN)
+    if not names:
+        raise DataError("a table without columns holds no lines", f"{kind}s", "give a list")
+    raise DataError(
+        f"a table of {len(names)} columns is no list of {kind}s", f"its columns: {shown}",
+        f"name the one that holds the {kind}s: table[{names[_first_text(source, names)]!r}]",
+    )  # fmt: skip
+
+
+def _first_text(table: Any, names: list[Any]) -> int:
+    """Find the first column of a table that begins with a string, or the first of all."""
+    for index, name in enumerate(names):
+        try:
+            first = next(iter(table[name]))
+        except (StopIteration, TypeError, KeyError):
+            continue
+        if isinstance(first, str) or hasattr(first, "as_py") and isinstance(first.as_py(), str):
+            return index
+    return 0
+
+
+def _only_axis(array: Any, kind: str) -> Any:
+    """Return an array (n, 1) as (n,); raises DataError for any other shape."""
+    shape = tuple(array.shape)
+    if len(shape) == 2 and shape[1] == 1:
+        return array[:, 0]
+    to_do = "give one column: array[:, 0]" if len(shape) > 1 else f"give a list of {kind}s"
+    raise DataError(f"an array of shape {shape} is no list of {kind}s", f"{kind}s", to_do)
+
+
+def _without_line_end(line: str) -> str:
+    """Drop the LF or CRLF at the end of a line."""
+    return line[:-1].removesuffix("\r") if line.endswith("\n") else line
+
+
+def _called(value: Any) -> str:
+    """Name the type of a value, or None."""
+    return "None" if value is None else type(value).__name__
