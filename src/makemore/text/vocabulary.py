@@ -9,8 +9,10 @@ and never predicts one.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
 from makemore.options import unknown_key
 from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
-from makemore.text.ragged import in_blocks, offsets_of
+from makemore.text.ragged import in_blocks
 from makemore.text.tokenizer import CHARACTER, Tokenizer
 
 BOUNDARY = 0
@@ -57,6 +59,8 @@ class Vocabulary:
     ) -> None:
         self.symbols, self.labels, self.rule = tuple(symbols), tuple(labels), rule
         self._cutter = None if rule == CHARACTER else Tokenizer(rule)
+        # By the identity of a corpus: a reference to it, and its ids.
+        self._cuts: dict[int, tuple[weakref.ref[Corpus], Encoded]] = {}
         self._numbers = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
         # Single characters are encoded through an array indexed by code point, whole texts at once.
         single = self.symbols if rule == CHARACTER else ()
@@ -80,13 +84,20 @@ class Vocabulary:
         if rule == CHARACTER:
             present = {code for part in parts for code in part.characters().tolist()}
             return cls([chr(code) for code in sorted(present)], labels)
-        symbols = _tokens(parts, Tokenizer(rule))
+        numbers = _Numbers()
+        cut = [_cut_all(part, Tokenizer(rule), numbers, complete=True) for part in parts]
+        symbols = sorted(numbers.keys() - {"\n"})
         if max_vocab is not None and len(symbols) > max_vocab:
             raise DataError(
                 f"{len(symbols)} different symbols, more than {max_vocab}", "--symbols",
                 "raise --max-vocab if that is what you want",
             )  # fmt: skip
-        return cls(sorted(symbols), labels, rule)
+        made = cls(symbols, labels, rule)
+        # Cutting lines takes far longer than numbering them anew, in sorted order.
+        ids = made.encode_symbols(numbers).astype(made._small)
+        for part, encoded in zip(parts, cut, strict=True):
+            made._remember(part, Encoded(ids[encoded.ids], encoded.offsets))
+        return made
 
     @classmethod
     def of_record(cls, raw: Any) -> Vocabulary:
@@ -125,13 +136,22 @@ class Vocabulary:
                 # mode="clip": a code point above the table falls on its last entry, UNKNOWN.
                 np.take(self._ids, corpus.codes[symbols], mode="clip", out=ids[symbols])
             return Encoded(ids, corpus.offsets)
-        lengths, parts = list[int](), [np.zeros(0, dtype=self._small)]
-        # By another rule each line is cut in Python, a block of lines at a time.
-        for part in corpus.blocks():
-            rows = [self._cut_ids(line) for line in part]
-            lengths += map(len, rows)
-            parts.append(np.array([i for row in rows for i in row], dtype=self._small))
-        return Encoded(np.concatenate(parts), offsets_of(np.array(lengths, dtype=np.int64)))
+        known = self._cuts.get(id(corpus))
+        if known is not None and known[0]() is corpus:
+            return known[1]
+        cut = _cut_all(corpus, self._cutter, dict(self._numbers), complete=False)
+        encoded = Encoded(cut.ids.astype(self._small), cut.offsets)
+        self._remember(corpus, encoded)
+        return encoded
+
+    def _remember(self, corpus: Corpus, encoded: Encoded) -> None:
+        """Keep the ids of a corpus for as long as it lives: lines are cut once."""
+        key, cuts = id(corpus), self._cuts
+        cuts[key] = weakref.ref(corpus, lambda _: cuts.pop(key, None)), encoded
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in a file or another process holds: all but the ids kept here."""
+        return {**self.__dict__, "_cuts": {}}
 
     @property
     def _small(self) -> np.dtype[Any]:
@@ -227,20 +247,50 @@ def _are_texts(values: Any) -> bool:
     )
 
 
-def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
-    """Collect the distinct symbols of all lines. Raises DataError for text that none matches."""
-    symbols: set[str] = set()
-    for part in parts:
-        for line in part:
-            pieces, is_symbol = cutter.tokenize(line)
-            if not all(is_symbol):  # a model could never draw this line again
-                lost = pieces[is_symbol.index(False)]
-                raise DataError(
-                    f"no symbol matches {visible(lost, 40)!r}", f"the line {visible(line, 80)!r}",
-                    f"widen --symbols {visible(cutter.rule, 60)}",
-                )  # fmt: skip
-            symbols.update(pieces)
-    return symbols
+class _Numbers(dict[str, int]):
+    """Numbers symbols from 0 in the order in which they are first looked up."""
+
+    def __missing__(self, symbol: str) -> int:
+        self[symbol] = number = len(self)
+        return number
+
+
+def _cut_all(corpus: Corpus, cutter: Tokenizer, numbers: dict[str, int], complete: bool) -> Encoded:
+    """Cut every line and number its symbols; UNKNOWN (-1) for those that `numbers` lacks.
+
+    complete: all text has to be symbols. Raises DataError for some that is none
+    """
+    parts, ended = [np.zeros(0, dtype=np.int32)], [np.zeros(1, dtype=np.int64)]
+    end_of_line, before = numbers.setdefault("\n", len(numbers) + (not complete)), 0
+    for pieces, is_symbol in cutter.blocks(corpus):
+        if complete and is_symbol and not all(is_symbol):
+            raise _no_symbol(pieces, is_symbol.index(False), cutter.rule)
+        # Loops of C: one of Python would take longer than the cutting.
+        found = (
+            map(numbers.__getitem__, pieces)
+            if complete
+            else (map(numbers.get, pieces, repeat(UNKNOWN)))
+        )
+        ids = np.fromiter(found, dtype=np.int32, count=len(pieces))
+        # Of the boundaries only their places are kept: where each line ends in the ids.
+        ends = np.flatnonzero(ids == end_of_line)
+        if is_symbol:
+            ids[~np.array(is_symbol)] = UNKNOWN
+        parts.append(np.delete(ids, ends))
+        ended.append(before + ends - np.arange(len(ends)))
+        before += len(parts[-1])
+    return Encoded(np.concatenate(parts), np.concatenate(ended))
+
+
+def _no_symbol(pieces: list[str], lost: int, rule: str) -> DataError:
+    """Make the error for a piece that is no symbol: a model could never draw its line again."""
+    before, after = pieces[:lost], pieces[lost:]
+    start = len(before) - before[::-1].index("\n") if "\n" in before else 0
+    line = "".join(pieces[start : lost + after.index("\n")])
+    return DataError(
+        f"no symbol matches {visible(pieces[lost], 40)!r}", f"the line {visible(line, 80)!r}",
+        f"widen --symbols {visible(rule, 60)}",
+    )  # fmt: skip
 
 
 def parse_mixture(text: str, names: tuple[str, ...]) -> dict[str, float]:
