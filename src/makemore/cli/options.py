@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from makemore.options import Option, options_of
-
-NONE = "none"  # what a user types to turn an optional option off
+from makemore.options import NONE, Option, options_of
 
 
 class OptionType(click.ParamType[Any]):
@@ -66,18 +64,6 @@ def given_options(values: Mapping[str, Any], *configs: type) -> dict[str, Any]:
         for key, option in known.items()
         if values.get(key) is not None
     }
-
-
-def as_flags(values: Mapping[str, Any]) -> list[str]:
-    """Write options as they are typed: {"n_embd": 8, "labels": True} -> --n-embd 8 --labels."""
-    words: list[str] = []
-    for name, value in values.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", NONE if value is None else str(value)]
-    return words
 
 
 def model_option(
