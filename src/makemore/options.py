@@ -175,7 +175,7 @@ def as_flags(values: Mapping[str, Any]) -> list[str]:
 
 def without_options(kind: type[E], what: str, where: str | None, add: Mapping[str, Any]) -> E:
     """Make an error that the same command would not have with the options of `add`."""
-    return kind(what, where, f"add {shlex.join(as_flags(add))}", add)
+    return kind(what, where, f"use {shlex.join(as_flags(add))}", add)
 
 
 def unknown_key(key: str, known: Iterable[str], kind: str = "option") -> UsageError:

@@ -45,7 +45,7 @@ class Typed:
         """Say what to type to have these options, too: all of it, or the options if it is long."""
         whole = self.with_options(values)
         shown = len(whole) <= LONGEST and whole.isprintable()
-        return f"type {whole}" if shown else f"add {shlex.join(as_flags(values))}"
+        return f"type {whole}" if shown else f"use {shlex.join(as_flags(values))}"
 
 
 def typed() -> Typed:

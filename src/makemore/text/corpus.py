@@ -14,17 +14,19 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import DataError, MakemoreError, UsageError
 from makemore.escaping import visible
+from makemore.options import without_options
 from makemore.text.config import TextConfig
 from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
-from makemore.text.reading import Cleaned, Counts, blocks, clean, code_points, text_of
-from makemore.text.table import is_table, joined, lines_of, listed, one_line
+from makemore.text.reading import MARK, Cleaned, Counts, Remark, clean, code_points, text_of
+from makemore.text.source import Source, refusal
+from makemore.text.table import is_table, joined, listed, one_line
 
 MANY = 2**18  # hashes that are sorted at once to find copies
 MOST_LABELS = 1000  # distinct labels: a column with more of them holds texts, not labels
@@ -39,6 +41,7 @@ class Corpus:
     counts: how many lines were read, blank, too long, copies
     labels: (n_lines,) the index of each line's label in label_names, or None
     label_names: the distinct labels, sorted
+    remarks: what looked wrong in the file that was read
     """
 
     codes: NDArray[Any]
@@ -46,28 +49,35 @@ class Corpus:
     counts: Counts = field(default_factory=Counts)
     labels: NDArray[np.int64] | None = None
     label_names: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @classmethod
     def read(
-        cls, path: str | os.PathLike[str], options: TextConfig | None = None, fewest: int = 1
-    ) -> Corpus:
+        cls, path: str | os.PathLike[str], options: TextConfig | None = None, fewest: int = 1,
+        refuses: bool = True,
+    ) -> Corpus:  # fmt: skip
         """Read the lines of a file (``-`` is standard input) and clean them.
 
-        fewest: lines that must be left. Raises DataError, naming the file and the line.
+        fewest: lines that must be left; refuses: a text that is no plain list is an error, unless
+        options.as_is. Raises DataError, naming the file and the line.
         """
         options = options or TextConfig()
-        name = "standard input" if os.fspath(path) == "-" else visible(os.fspath(path), 200)
+        typed = os.fspath(path)
+        name = "standard input" if typed == "-" else visible(typed, 200)
         try:
-            if os.fspath(path) == "-":
-                corpus = cls._from_stream(sys.stdin.buffer, name, options)
+            if typed == "-":
+                corpus = cls._from_stream(Source(sys.stdin.buffer, typed, name, options, refuses))
             else:
                 with open(path, "rb") as stream:
-                    corpus = cls._from_stream(stream, name, options)
+                    corpus = cls._from_stream(Source(stream, typed, name, options, refuses))
         except (OSError, ValueError) as error:
             if isinstance(error, MakemoreError):  # a DataError is a ValueError, too
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
+        for remark in corpus.remarks:  # all in one line, which may be too long to be learned
+            if len(corpus) < fewest:
+                raise refusal(remark, typed, name, options)
         return corpus._finished(name, options, fewest)
 
     @classmethod
@@ -93,7 +103,11 @@ class Corpus:
         except UnicodeEncodeError as error:  # UTF-32 has no half of a surrogate pair
             number = "\n".join(pieces)[: error.start].count("\n") + 1
             raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
-        return _corpus(clean(codes, options))._finished("lines", options, fewest)
+        # Whoever read the lines may have left byte order marks in them.
+        text = codes[codes != ord(MARK)]
+        corpus = _corpus(clean(text, options))
+        counts = corpus.counts + Counts(marks=len(codes) - len(text))
+        return replace(corpus, counts=counts)._finished("lines", options, fewest)
 
     @classmethod
     def exactly(cls, lines: Sequence[str], labels: Sequence[str] | None = None) -> Corpus:
@@ -110,14 +124,11 @@ class Corpus:
         return cls(codes, offsets, Counts(), *_numbered(labels))
 
     @classmethod
-    def _from_stream(cls, stream: BinaryIO, name: str, options: TextConfig) -> Corpus:
-        """Read and clean the lines of a stream of bytes, or the rows of a table in it."""
-        texts = blocks(stream, name, options.encoding, options.errors)
-        if is_table(options):
-            texts = lines_of(texts, name, options)
-            # The table's rows are TEXT<tab>LABEL lines from here on.
-            options = replace(options, labels=options.label_column is not None)
-        return cls.from_texts(texts, options, name)
+    def _from_stream(cls, source: Source) -> Corpus:
+        """Clean the lines of a source of text."""
+        corpus = cls.from_texts(source.texts(), source.line_options, source.name)
+        counts = corpus.counts + Counts(marks=source.marks)
+        return replace(corpus, counts=counts, remarks=source.remarks)
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], options: TextConfig, name: str = "lines") -> Corpus:
@@ -138,7 +149,7 @@ class Corpus:
         # Copies are counted even where they are kept.
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
         if not options.keep_copies and len(first) < len(self):
-            corpus = corpus.take(first)
+            corpus = replace(corpus.take(first), remarks=corpus.remarks)
         if len(self.label_names) > MOST_LABELS:
             raise DataError(
                 f"{len(self.label_names)} different labels, more than {MOST_LABELS}", name,
@@ -147,10 +158,8 @@ class Corpus:
         # By characters; the symbols of another rule are counted where they are cut (Vocabulary.of).
         vocabulary = len(corpus.characters())
         if vocabulary > options.max_vocab:
-            raise DataError(
-                f"{vocabulary} different symbols, more than {options.max_vocab}", name,
-                "raise --max-vocab if that is what you want",
-            )  # fmt: skip
+            what = f"{vocabulary} different symbols, more than {options.max_vocab}"
+            raise without_options(DataError, what, name, {"max_vocab": vocabulary})
         return corpus
 
     def __len__(self) -> int:
@@ -320,7 +329,7 @@ def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
 
 def is_clean(text: str) -> bool:
     """Check that reading `text` as a line of a file would give it back unchanged."""
-    return bool(text) and text == text.strip() and "\n" not in text
+    return bool(text) and text == text.strip() and "\n" not in text and MARK not in text
 
 
 def _corpus(cleaned: Cleaned) -> Corpus:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
-from makemore.options import unknown_key
+from makemore.options import unknown_key, without_options
 from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
 from makemore.text.ragged import in_blocks
 from makemore.text.tokenizer import CHARACTER, Tokenizer
@@ -88,10 +88,8 @@ class Vocabulary:
         cut = [_cut_all(part, Tokenizer(rule), numbers, complete=True) for part in parts]
         symbols = sorted(numbers.keys() - {"\n"})
         if max_vocab is not None and len(symbols) > max_vocab:
-            raise DataError(
-                f"{len(symbols)} different symbols, more than {max_vocab}", "--symbols",
-                "raise --max-vocab if that is what you want",
-            )  # fmt: skip
+            what = f"{len(symbols)} different symbols, more than {max_vocab}"
+            raise without_options(DataError, what, "--symbols", {"max_vocab": len(symbols)})
         made = cls(symbols, labels, rule)
         # Cutting lines takes far longer than numbering them anew, in sorted order.
         ids = made.encode_symbols(numbers).astype(made._small)
