@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makemore.cli.options import given_options
 from makemore.cli.output import note
+from makemore.cli.typed import typed
 from makemore.text import TextConfig
 from makemore.text.config import NO_LIMITS
 
 if TYPE_CHECKING:
     from makemore.text import Corpus, Split
+    from makemore.text.reading import Remark
 
 
 def stem(file: str | None) -> str:
@@ -28,6 +30,21 @@ def read_avoided(file: str | None) -> Corpus | None:
     from makemore.text import Corpus
 
     return Corpus.read(file, NO_LIMITS, fewest=0) if file else None
+
+
+def note_remarks(remarks: Iterable[Remark]) -> None:
+    """Note what looks wrong in a text that was read all the same, and how it is read otherwise."""
+    for remark in remarks:
+        note(f"warning: {remark.says}: {typed().to_add(remark.add)}")
+
+
+def note_controls(corpus: Corpus, config: TextConfig) -> None:
+    """Warn of Latin-1 that is rather cp1252: its quotes, dashes and € are controls in Latin-1."""
+    if config.encoding.lower().replace("_", "-") in ("latin-1", "latin1", "iso-8859-1"):
+        controls = sum(corpus.count_of(chr(code)) for code in range(0x80, 0xA0))
+        if controls:
+            says = f"warning: {controls:,} control characters (U+0080 to U+009F): this is cp1252"
+            note(f"{says}: {typed().to_add({'encoding': 'cp1252'})}")
 
 
 def read_text(
@@ -50,10 +67,14 @@ def read_text(
         "blank": counts.blank,
         "too long": counts.too_long,
         "with control characters": counts.control,
+        "byte order marks (U+FEFF) within lines dropped": counts.marks,
+        "replacement characters (U+FFFD) learned": corpus.count_of("\ufffd"),
         "labels": len(corpus.label_names),
     }
     lines = f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"
     note(", ".join([lines, *(f"{n:,} {why}" for why, n in reasons.items() if n)]))
+    note_remarks(corpus.remarks)
+    note_controls(corpus, config)
     if len(corpus) - counts.copies * config.keep_copies == 1:
         note("warning: 1 distinct line: there is little to learn")
     if val is None and test is None:

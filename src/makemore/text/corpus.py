@@ -193,6 +193,10 @@ class Corpus:
         distinct = [np.unique(self.codes[symbols]) for _, symbols in in_blocks(self.offsets)]
         return np.unique(np.concatenate([*distinct, self.codes[:0]]))  # works without lines, too
 
+    def count_of(self, character: str) -> int:
+        """Count how often a character occurs."""
+        return int(np.count_nonzero(self.codes == ord(character)))
+
     def text(self) -> str:
         """Return all lines as one string, each ended by a line feed."""
         # An array full of line feeds (10): line i moves right by i, which leaves one after each.

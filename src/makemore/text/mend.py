@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from makemore.escaping import visible
 from makemore.text import mojibake, shape
 from makemore.text.config import TextConfig
+from makemore.text.corpus import Corpus
 from makemore.text.reading import Remark
+from makemore.text.source import refusal
 
+FIXED_LINE = 2**31  # characters of a line: one that holds a whole list is cut
 ROUNDS = 8  # one thing may be found under another: all in one line, numbered and quoted
 
 
@@ -26,9 +33,35 @@ class Mended:
     left: Remark | None
 
 
+def mend_file(path: str | os.PathLike[str], options: TextConfig) -> Mended:
+    """Read a file and mend its lines; of a table, those of its columns. Raises DataError."""
+    whole = dataclasses.replace(
+        options, keep_copies=True, as_is=False, max_line=FIXED_LINE, max_vocab=FIXED_LINE
+    )
+    corpus = Corpus.read(path, whole, refuses=False)
+    mended = mend(corpus.written().split("\n")[:-1], options, os.fspath(path))
+    if mended.left:
+        raise refusal(mended.left, os.fspath(path), visible(os.fspath(path), 200), options)
+    columns = options.label_column is not None or options.text_column is not None
+    counts, written_as = corpus.counts, options.encoding.lower().replace("_", "-")
+    before = (
+        ("a column of a table is a list now", len(corpus) if columns else 0),
+        (f"{visible(options.encoding, 40)} is UTF-8 now",
+         0 if written_as in ("utf-8", "utf8", "utf-8-sig") else len(corpus)),
+        ("byte order marks dropped", counts.marks),
+        ("blank lines left out", counts.blank),
+    )  # fmt: skip
+    done = [*((what, n) for what, n in before if n), *mended.done]
+    return dataclasses.replace(mended, done=done)
+
+
 def mend(lines: Sequence[str], options: TextConfig, name: str = "") -> Mended:
     """Mend lines that are stripped and not blank until they are a plain list."""
     done, now, found = list[tuple[str, int]](), list(lines), None
+    forms = [unicodedata.normalize("NFC", line) for line in now]
+    if len(set(forms)) < len(set(now)):  # the same lines are there in two forms
+        n_changed = sum(form != line for form, line in zip(forms, now, strict=True))
+        done, now = [("brought into one form (NFC)", n_changed)], forms
     for _ in range(ROUNDS):
         found = shape.shape_of(now, options, name)
         if found is None or found.add:

@@ -25,6 +25,9 @@ from makemore.text.dialect import (
 )
 from makemore.text.reading import Remark
 
+SHAPES = (
+    "table", "one line", "quoted lines", "separated lines", "numbered list", "broken letters",
+)  # fmt: skip
 LOOKED_AT = 10_000  # lines
 MANY = 4  # things in one line
 ALMOST_ALL = 0.9  # of the lines of a numbered list
@@ -45,9 +48,9 @@ def shape_of(lines: Sequence[str], options: TextConfig, name: str = "") -> Remar
     if not lines:
         return None
     columns = options.label_column is not None or options.text_column is not None
-    if options.labels or columns:  # TEXT<tab>LABEL
+    if options.labels or options.label_column is not None:  # TEXT<tab>LABEL
         lines = [line.rpartition("\t")[0] or line for line in lines]
-    elif found := table(lines, options, PurePath(name).suffix.lower()):
+    elif not columns and (found := table(lines, options, PurePath(name).suffix.lower())):
         return found
     for recognize in (one_line, quoted, numbered, broken):
         if found := recognize(lines):
@@ -81,7 +84,7 @@ def table(lines: Sequence[str], options: TextConfig, suffix: str) -> Remark | No
     names = ": " + ", ".join(cell.strip() for cell in rows[0][:12]) if header else ""
     return Remark(
         "table",
-        f"it is a table of {n_columns} columns, separated by {dialect.separated_by}{names}",
+        f"the file is a table of {n_columns} columns, separated by {dialect.separated_by}{names}",
         _column_of(rows, header, dialect),
     )
 
