@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from makemore.cli.options import given_options
 from makemore.cli.output import note
 from makemore.cli.typed import typed
 from makemore.text import TextConfig
@@ -55,10 +54,11 @@ def read_text(
     requested: options by name, of which those of TextConfig matter here
     val, test: files of their own for these parts
     """
-    from makemore.options import make
+    from makemore.options import make, options_of
     from makemore.text.dataset import read_split
 
-    config = make(TextConfig, given_options(requested, TextConfig))
+    known = options_of(TextConfig)
+    config = make(TextConfig, {key: value for key, value in requested.items() if key in known})
     corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
     # What was left out is said: nobody should believe that a model learned lines that it never saw.

@@ -19,7 +19,7 @@ LONGEST = 380  # characters of a command that is shown; a longer one would be cu
 class Typed:
     """Holds the words of a command line, without the program's name.
 
-    The original's command line, which lacks most options, puts the same in our words in their place
+    The original's command line lacks most options: it puts ours for the same in their place.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
