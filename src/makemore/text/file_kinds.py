@@ -47,6 +47,7 @@ _MARKS = (
     (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )  # fmt: skip
+_ASCII = {0, 9, 10, 13, *range(32, 127)}
 LOOKED_AT = 4096  # bytes by which an encoding is recognized; a multiple of 4
 
 
@@ -91,6 +92,9 @@ def unmarked(some: bytes) -> str | None:
         try:  # the last character may have been cut
             text = codecs.getincrementaldecoder(encoding)().decode(some)
         except UnicodeDecodeError:
+            continue
+        # Bytes of ASCII alone are letters side by side, and no others of two bytes each.
+        if text and not text.isascii() and set(some) <= _ASCII:
             continue
         if text and all(_in_texts(symbol) for symbol in set(text)):
             blocks = len({ord(symbol) >> 8 for symbol in text})

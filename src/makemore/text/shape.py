@@ -32,7 +32,9 @@ LOOKED_AT = 10_000  # lines
 MANY = 4  # things in one line
 ALMOST_ALL = 0.9  # of the lines of a numbered list
 
-NUMBER = re.compile(r"[(\[#]?(\d{1,7})(?:[.):\]]+\s*|\s+[-–.):]?\s*)(?=\S)")
+NUMBER = re.compile(
+    r"[(\[#]?(\d{1,7})(?:[.):\]]+(?:\s+|(?=\D))|\s+[-–.):]?\s*)(?=\S)"  # 1. 2) (3) 4: #5 [6] 7
+)
 BULLET = re.compile(r"[-*+•‣◦·–—]\s+(?=\S)")
 QUOTES = ('""', "''", "“”", "„“", "„”", "«»", "»«", "‘’", "``", "「」", "《》", "”“")
 TAIL = re.compile(r"\s*[,;]$")  # behind each thing of a list that was code
