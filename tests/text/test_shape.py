@@ -181,12 +181,13 @@ def test_tables_of_every_delimiter(tmp_path: Path) -> None:
         ({"delimiter": ""}, "--delimiter"), ({"delimiter": ",,"}, "or tab"),
         ({"delimiter": "\n"}, "--delimiter"), ({"quote": "''"}, "give one, or none"),
         ({"quote": ";", "delimiter": ";"}, "--quote none"),
+        ({"text_column": None, "delimiter": ";"}, "line 1 is not separated by semicolons"),
         ({"labels": True, "text_column": None, "delimiter": ";"}, "--label-column instead"),
     ],
 )  # fmt: skip
 def test_what_is_no_delimiter_is_named(values: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
-        read(tmp_path, "a,b\n", **{"text_column": "1", **values})
+        read(tmp_path, "a,b\nc,d\n", **{"text_column": "1", **values})
 
 
 def test_a_column_that_is_not_found_names_those_of_the_recognized_delimiter(tmp_path: Path) -> None:

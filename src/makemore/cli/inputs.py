@@ -67,8 +67,8 @@ def read_text(
         "blank": counts.blank,
         "too long": counts.too_long,
         "with control characters": counts.control,
-        "byte order marks (U+FEFF) within lines dropped": counts.marks,
-        "replacement characters (U+FFFD) learned": corpus.count_of("\ufffd"),
+        "U+FEFF (byte order mark) within lines dropped": counts.marks,
+        "U+FFFD (replacement character) learned": corpus.count_of("\ufffd"),
         "labels": len(corpus.label_names),
     }
     lines = f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.text import mojibake
 from makemore.text.config import TextConfig
@@ -66,7 +67,8 @@ def shape_of(lines: Sequence[str], options: TextConfig, name: str = "") -> Remar
 def table(lines: Sequence[str], options: TextConfig, suffix: str) -> Remark | None:
     """Recognize a table: each line has the same number of separators, and there is a header.
 
-    In place of a header, a tab, the ending .csv or .tsv, `sep=;` or --delimiter will do.
+    In place of a header, a tab, the ending .csv or .tsv, `sep=;` or --delimiter will do. Raises
+    UsageError for a delimiter that separates nothing.
     """
     is_file = suffix in (".csv", ".tsv", ".tab")
     dialect = Dialect.of(lines[:100], options)
@@ -74,6 +76,9 @@ def table(lines: Sequence[str], options: TextConfig, suffix: str) -> Remark | No
     if len(rows) < 2:
         return None
     header, width, n_columns = has_header(rows), _widths(lines, rows, dialect), len(rows[0])
+    if options.delimiter is not None and n_columns < 2:
+        what = f"line 1 is not separated by {dialect.separated_by}"
+        raise UsageError(what, "--delimiter", "leave it out, or give another")
     if n_columns < 2:  # a list with a name above it
         if not (is_file and is_header_word(rows[0][0]) and rows[0] not in rows[1:]):
             return None

@@ -85,10 +85,10 @@ def command(**values: Any) -> int:
     if surprises is not None:
         show_surprises(surprises, values["model"])
     if counted.marks:
-        note(f"{counted.marks:,} byte order marks (U+FEFF) within lines dropped")
+        note(f"{counted.marks:,} U+FEFF (byte order mark) within lines dropped")
     replaced = corpus.count_of("\ufffd")
     if replaced:
-        note(f"{replaced:,} replacement characters (U+FFFD)")
+        note(f"{replaced:,} U+FFFD (replacement character)")
     if values["file"] != "-":
         shape = [finding for finding in counted.findings[:1] if finding.name in SHAPES]
         note(f"now type: {next_steps.of(shape[0]) if shape else next_steps.train({})}")

@@ -135,7 +135,7 @@ def _remarks(corpus: Corpus) -> Iterator[Finding]:
     for remark in corpus.remarks:
         says = remark.says[0].upper() + remark.says[1:] + "."
         to_do = (
-            "Learn it with the options that say so."
+            "Learn it with the options that follow."
             if remark.add
             else ("Make a mended copy, and learn that; or learn it as it is (--as-is).")
         )
