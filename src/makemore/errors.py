@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from makemore.escaping import visible
 
 
@@ -9,19 +12,32 @@ class MakemoreError(Exception):
     """Reports an error that a person can act on: `what` went wrong, `where`, and what `to_do`.
 
     DataError("no lines", "names.txt", "give a text") -> "no lines (names.txt): give a text"
+
+    add: options with which the same command works; the command line shows it with them instead of
+    to_do
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, where: str | None = None, to_do: str | None = None) -> None:
-        self.what, self.where, self.to_do = what, where, to_do
+    def __init__(
+        self,
+        what: str,
+        where: str | None = None,
+        to_do: str | None = None,
+        add: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.what, self.where, self.to_do, self.add = what, where, to_do, add or {}
+        super().__init__(self.message(to_do))
+
+    def message(self, to_do: str | None) -> str:
+        """Write the message, with what to do."""
         # Texts, file names and options come from outside: cut, and without terminal escapes.
-        message = visible(what, 400)
-        if where:
-            message += f" ({visible(where, 200)})"
+        message = visible(self.what, 400)
+        if self.where:
+            message += f" ({visible(self.where, 200)})"
         if to_do:
             message += f": {visible(to_do, 400)}"
-        super().__init__(message)
+        return message
 
 
 # Two of them are ValueErrors, too, as scikit-learn raises for parameters and data that are wrong.

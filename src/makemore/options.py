@@ -14,16 +14,20 @@ import dataclasses
 import difflib
 import math
 import numbers
+import shlex
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from makemore.errors import UsageError
+from makemore.errors import MakemoreError, UsageError
 from makemore.escaping import visible
 
 T = TypeVar("T")
+E = TypeVar("E", bound=MakemoreError)
+
+NONE = "none"  # what a user types to turn an optional option off
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,23 @@ def make(
     # A key in neither keeps the default of its declaration.
     merged = {**(defaults or {}), **values}
     return options(**{key: known[key].check(value) for key, value in merged.items()})
+
+
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """Write options as they are typed: {"n_embd": 8, "labels": True} -> --n-embd 8 --labels."""
+    words: list[str] = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", NONE if value is None else str(value)]
+    return words
+
+
+def without_options(kind: type[E], what: str, where: str | None, add: Mapping[str, Any]) -> E:
+    """Make an error that the same command would not have with the options of `add`."""
+    return kind(what, where, f"use {shlex.join(as_flags(add))}", add)
 
 
 def unknown_key(key: str, known: Iterable[str], kind: str = "option") -> UsageError:

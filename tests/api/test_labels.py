@@ -455,7 +455,9 @@ def test_train_takes_labels_from_lines_and_from_columns(call: Call) -> None:
     assert two.config.asked == {"label_column": "kind", "order": 3}
     again = call(*command)
     assert again.returncode == 0 and "finished" in again.stderr
-    refused(call("train", "lines.txt", "-o", "one", *model), 2, "labels")
+    refused(call("train", "lines.txt", "-o", "one", *model), 3, "--order 3 --labels")
+    as_it_is = call("train", "lines.txt", "-o", "one", *model, "--as-is")
+    refused(as_it_is, 2, "with labels = True, not without it")
     Path("lines.txt").write_text(body.replace("\tb", "\tc", 1))
     refused(call(*command), 2, "other data")
     both = ("train", "lines.txt", "--labels", "--label-column", "2", "-o", "x")

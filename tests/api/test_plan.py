@@ -34,7 +34,8 @@ def test_a_plan_holds_every_value_and_what_was_asked() -> None:
     assert config.resolved == {
         **asdict(made.options), **asdict(made.recipe), "encoding": "utf-8", "errors": "strict",
         "max_line": 1000, "max_vocab": 30_000, "keep_copies": False, "symbols": "character",
-        "labels": False, "label_column": None, "text_column": None,
+        "labels": False, "label_column": None, "text_column": None, "delimiter": None,
+        "quote": '"', "as_is": False,
     }  # fmt: skip
     assert None not in (made.recipe.max_steps, made.recipe.eval_interval, made.recipe.threads)
     assert config.data == {"name": "x.txt", "digest": parts.digest()}

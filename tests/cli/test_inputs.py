@@ -48,7 +48,11 @@ REFUSED: list[tuple[str, bytes, tuple[str, ...], tuple[str, ...]]] = [
     ("6 no mark LE", PLAIN.decode().encode("utf-16-le"), (), ("--encoding utf-16-le",)),
     ("6 no mark BE", PLAIN.decode().encode("utf-16-be"), (), ("--encoding utf-16-be",)),
     ("6 UTF-32", PLAIN.decode().encode("utf-32"), (), ("UTF-32", "--encoding utf-32")),
-    ("6 no mark UTF-32", PLAIN.decode().encode("utf-32-le"), (), ("binary",)),
+    ("6 no mark UTF-32", PLAIN.decode().encode("utf-32-le"), (), ("--encoding utf-32-le",)),
+    ("6 no mark Cyrillic", "Анна\nИван\n".encode("utf-16-be"), (), ("--encoding utf-16-be",)),
+    ("7 cp1252", b"emma\nd\x92Arc\n", (), ("lines.txt:2:2", "--encoding cp1252")),
+    ("7 damaged", "zo\u00eb\nbj\u00f6rn\n".encode() + b"na\xff\n", (),
+     ("lines.txt:3:3", "train lines.txt -o run --model ngram --order 3 --errors replace")),
     ("7 latin-1", b"emma\nzo\xeb\n", (), ("no utf-8", "lines.txt:2:3", "--encoding latin-1")),
     ("7 overlong", b"emma\nava\na\xc0\xafb\n", (), ("lines.txt:3:2",)),
     ("7 surrogates", b"\xed\xa0\x80\xed\xb0\x80\n", (), ("lines.txt:1:1",)),
@@ -121,6 +125,49 @@ def test_7_bytes_can_be_named_or_replaced(call: Call) -> None:
     assert learned_lines() == ["zo\u00eb", "ren\u00e9e"]
     assert learn(call, body, "--errors", "replace", "--fresh").returncode == 0
     assert learned_lines() == ["zo\ufffd", "ren\ufffde"]
+
+
+def test_7_what_was_replaced_or_is_no_latin_1_is_said(call: Call) -> None:
+    ended = learn(call, b"zo\xeb\nren\xe9\xe9\n", "--errors", "replace")
+    assert "2 lines, 3 U+FFFD (replacement character) learned\n" in ended.stderr
+    ended = learn(call, b"d\x92Arc\n\x93anna\x94\n", "--encoding", "latin-1", "--fresh")
+    assert ended.stderr.splitlines()[1] == (
+        "makemore: warning: 3 control characters (U+0080 to U+009F): this is cp1252: type makemore "
+        "train lines.txt -o run --model ngram --order 3 --fresh --encoding cp1252"
+    )
+
+
+def test_5_marks_where_files_were_put_together_are_dropped_and_counted(call: Call) -> None:
+    body = "\ufeffanna\nkarl\n\ufeffemma\nfa\u200dti\u200cma\nx\ufeffy\n"
+    ended = learn(call, body)
+    assert "5 lines, 2 U+FEFF (byte order mark) within lines dropped\n" in ended.stderr
+    assert learned_lines() == ["anna", "karl", "emma", "fa\u200dti\u200cma", "xy"]
+    ended = call("data", "lines.txt")
+    assert "makemore: 2 U+FEFF (byte order mark) within lines dropped\n" in ended.stderr
+    assert objects(call("data", "lines.txt", "--json"))[0]["marks"] == 2
+    # A second header, or a cell, with a mark before it.
+    ended = learn(call, "name,sex\nanna,f\n\ufeffkarl,m\n", "--label-column", "sex", "--fresh")
+    assert ended.returncode == 0 and learned_lines() == ["anna", "karl"]
+
+
+def test_quotes_that_swallow_rows_are_said_and_can_be_text(call: Call) -> None:
+    body = 'name,notes,sex\nanna,"tall,f\nkarl,x,m\nemma,y",f\nbert,"two\nlines",m\n'
+    options = ("--label-column", "sex")
+    ended = learn(call, body, *options)
+    assert learned_lines() == ["anna", "bert"]
+    assert ended.stderr.splitlines()[1] == (
+        "makemore: warning: a quote that opens in line 2 takes in lines that look like rows: 6 "
+        "lines gave 3 rows (2 fewer): type makemore train lines.txt -o run --model ngram --order 3 "
+        "--label-column sex --quote none"
+    )
+    plain = body.replace('"two\nlines"', "none")
+    ended = learn(call, plain, *options, "--quote", "none", "--fresh")
+    assert "warning: a quote" not in ended.stderr
+    assert learned_lines() == ["anna", "karl", "emma", "bert"]
+    assert config_of("run")["asked"]["quote"] is None
+    again = call("train", "lines.txt", "-o", "run", "--model", "ngram", "--order", "3", *options,
+                 "--quote", "none")  # fmt: skip
+    assert again.returncode == 0 and "finished" in again.stderr
 
 
 def test_9_control_characters_are_kept_and_counted(call: Call) -> None:

@@ -21,7 +21,7 @@ from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
 from makemore.text.folding import fold, fold_lines
-from makemore.text.sources import Lines
+from makemore.text.python_lines import Lines
 from makemore.text.table import is_table
 from makemore.text.vocabulary import UNKNOWN
 
@@ -46,7 +46,8 @@ def read_avoided(
     plain = dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
     if not is_table(own):
         return Corpus.read(path, plain, fewest=0), None
-    table = dataclasses.replace(plain, label_column=own.label_column, text_column=own.text_column)
+    columns = ("label_column", "text_column", "delimiter", "quote")
+    table = dataclasses.replace(plain, **{name: getattr(own, name) for name in columns})
     try:
         return Corpus.read(path, table, fewest=0), None
     except UsageError as error:  # another table, or a list of texts alone

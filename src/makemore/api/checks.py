@@ -12,7 +12,7 @@ import numpy as np
 
 from makemore.errors import UsageError
 from makemore.options import options_of, unknown_key
-from makemore.text.sources import path_of
+from makemore.text.python_lines import path_of
 from makemore.training import TrainingConfig
 
 # As scikit-learn takes it: a seed, or a generator of numpy that a seed is drawn from.

@@ -29,7 +29,7 @@ from makemore.models.core.registry import model_names
 from makemore.options import options_of, unknown_key
 from makemore.runs import Run, RunWriter
 from makemore.text import Corpus, Split, TextConfig
-from makemore.text.sources import Lines
+from makemore.text.python_lines import Lines
 from makemore.training.config import (
     BUDGET_MODEL,
     DEFAULT_MODEL,

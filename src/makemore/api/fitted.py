@@ -30,7 +30,7 @@ from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
 from makemore.text import Corpus, EditDistanceIndex, Vocabulary
 from makemore.text.corpus import concatenate
-from makemore.text.sources import Lines
+from makemore.text.python_lines import Lines
 from makemore.text.vocabulary import BOUNDARY
 
 if TYPE_CHECKING:

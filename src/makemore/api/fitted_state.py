@@ -15,7 +15,7 @@ from makemore.api.plan import Plan
 from makemore.models import CountModel, Model
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
-from makemore.text.sources import Lines, is_file, strings_of
+from makemore.text.python_lines import Lines, is_file, strings_of
 
 
 class FittedState:

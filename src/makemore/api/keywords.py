@@ -33,6 +33,9 @@ class TextKeywords(TypedDict, total=False):
     labels: bool
     label_column: str | None
     text_column: str | None
+    delimiter: str | None
+    quote: str | None
+    as_is: bool
     max_line: int
     max_vocab: int
     keep_copies: bool

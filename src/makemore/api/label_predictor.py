@@ -12,7 +12,7 @@ from makemore.api.checks import check_part
 from makemore.api.fitted_state import FittedState
 from makemore.errors import UsageError
 from makemore.text.labels import parse_mixture
-from makemore.text.sources import Lines
+from makemore.text.python_lines import Lines
 
 if TYPE_CHECKING:
     from makemore.scoring.classifier import Classifier

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import DataError
-from makemore.text.sources import check_missing, values_of
+from makemore.text.python_lines import check_missing, values_of
 
 
 @dataclass(frozen=True)

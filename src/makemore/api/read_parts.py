@@ -11,7 +11,7 @@ from makemore.api.resolve import split_options
 from makemore.errors import UsageError
 from makemore.models import get_model
 from makemore.text import Corpus, Split, TextConfig, train_val_test_split
-from makemore.text.sources import Lines
+from makemore.text.python_lines import Lines
 
 Part: TypeAlias = tuple[Lines | None, Lines | None]  # lines and the label of each
 

@@ -24,7 +24,7 @@ from makemore.errors import UsageError
 from makemore.models import get_model
 from makemore.runs import Run, RunLog, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
-from makemore.text.sources import Lines
+from makemore.text.python_lines import Lines
 from makemore.training import Evaluated, Saved, Step
 from makemore.training.config import parse_seconds
 from makemore.training.events import Event

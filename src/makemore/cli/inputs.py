@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from makemore.cli.options import given_options
 from makemore.cli.output import note
+from makemore.cli.typed import typed
 from makemore.errors import DataError
 from makemore.text import TextConfig
 
 if TYPE_CHECKING:
-    from makemore.text import Split
+    from makemore.text import Corpus, Split
+    from makemore.text.reading import Remark
 
 
 def stem(file: str | None) -> str:
     """Name a text for run directories and titles: data/names.txt -> names."""
     return "names" if file is None else "stdin" if file == "-" else Path(file).stem or "text"
+
+
+def note_remarks(remarks: Iterable[Remark]) -> None:
+    """Note what looks wrong in a text that was read all the same, and how it is read otherwise."""
+    for remark in remarks:
+        note(f"warning: {remark.says}: {typed().to_add(remark.add)}")
+
+
+def note_controls(corpus: Corpus, config: TextConfig) -> None:
+    """Warn of Latin-1 that is rather cp1252: its quotes, dashes and € are controls in Latin-1."""
+    if config.encoding.lower().replace("_", "-") in ("latin-1", "latin1", "iso-8859-1"):
+        controls = sum(corpus.count_of(chr(code)) for code in range(0x80, 0xA0))
+        if controls:
+            says = f"warning: {controls:,} control characters (U+0080 to U+009F): this is cp1252"
+            note(f"{says}: {typed().to_add({'encoding': 'cp1252'})}")
 
 
 def read_text(
@@ -30,12 +46,13 @@ def read_text(
     requested: options by name, of which those of TextConfig matter here
     val, test: files of their own for these parts
     """
-    from makemore.options import make
+    from makemore.options import make, options_of
     from makemore.text.dataset import read_split
 
     if file is not None and os.path.exists(os.path.join(file, "checkpoint.json")):
         raise DataError("this is a run, and no text", file, f"makemore sample {shlex.quote(file)}")
-    config = make(TextConfig, given_options(requested, TextConfig))
+    known = options_of(TextConfig)
+    config = make(TextConfig, {key: value for key, value in requested.items() if key in known})
     corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
     # What was left out is said: nobody should believe that a model learned lines that it never saw.
@@ -44,10 +61,14 @@ def read_text(
         "blank": counts.blank,
         "too long": counts.too_long,
         "with control characters": counts.control,
+        "U+FEFF (byte order mark) within lines dropped": counts.marks,
+        "U+FFFD (replacement character) learned": corpus.count_of("\ufffd"),
         "labels": len(corpus.label_names),
     }
     lines = f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"
     note(", ".join([lines, *(f"{n:,} {why}" for why, n in reasons.items() if n)]))
+    note_remarks(corpus.remarks)
+    note_controls(corpus, config)
     if len(corpus) - counts.copies * config.keep_copies == 1:
         note("warning: 1 distinct line: there is little to learn")
     if val is None and test is None:

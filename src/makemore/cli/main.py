@@ -13,6 +13,7 @@ import click
 from makemore.cli.output import note
 from makemore.cli.startup import exit_now, prepare
 from makemore.cli.suggestions import HIDDEN, NAMES, command_of, unknown_command, unknown_option
+from makemore.cli.typed import Typed
 from makemore.errors import MakemoreError, SystemFault
 from makemore.escaping import visible
 from makemore.version import __version__
@@ -89,9 +90,10 @@ def run(arguments: list[str], debug: bool = False) -> int:
 
     debug: raise errors instead, with their tracebacks
     """
-    streams = sys.stdout, sys.stderr
+    streams, typed = (sys.stdout, sys.stderr), Typed(arguments)
     try:
-        code = int(group.main(with_command(arguments), "makemore", standalone_mode=False) or 0)
+        words = with_command(arguments)
+        code = int(group.main(words, "makemore", standalone_mode=False, obj=typed) or 0)
         sys.stdout.flush()  # a full disk, or a reader who has gone, is an error of this command
         return code
     except SystemExit:
@@ -109,16 +111,17 @@ def run(arguments: list[str], debug: bool = False) -> int:
         if debug:
             raise
         bug = f"{type(error).__name__}: {error} (our bug): --debug shows where"
-        message, code = _known(error) or (bug, 1)
+        message, code = _known(error, typed) or (bug, 1)
         with contextlib.suppress(BrokenPipeError):  # nobody is there to read it
             note(f"error: {message}")
         return code
 
 
-def _known(error: Exception) -> tuple[str, int] | None:
+def _known(error: Exception, typed: Typed) -> tuple[str, int] | None:
     """Return the message and exit code of an error that is not a bug of ours; None for a bug."""
     if isinstance(error, MakemoreError):
-        return str(error), error.exit_code
+        shown = error.message(typed.to_add(error.add)) if error.add else str(error)
+        return shown, error.exit_code
     if isinstance(error, click.ClickException):
         where: Any = getattr(error, "ctx", None)
         path = where.command_path.removesuffix(f" {HIDDEN}") if where else "makemore"

@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from makemore.options import Option, options_of
+from makemore.options import NONE, Option, options_of
 from makemore.text import TextConfig
-
-NONE = "none"  # what a user types to turn an optional option off
 
 
 class OptionType(click.ParamType[Any]):
@@ -67,18 +65,6 @@ def given_options(values: Mapping[str, Any], *configs: type) -> dict[str, Any]:
         for key, option in known.items()
         if values.get(key) is not None
     }
-
-
-def as_flags(values: Mapping[str, Any]) -> list[str]:
-    """Write options as they are typed: {"n_embd": 8, "labels": True} -> --n-embd 8 --labels."""
-    words: list[str] = []
-    for name, value in values.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", NONE if value is None else str(value)]
-    return words
 
 
 def encoding_options(file: str) -> list[click.Parameter]:

@@ -28,6 +28,17 @@ class TextConfig:
     text_column: str | None = option(
         None, "its column of texts, by name or number (default: the first other one)"
     )
+    delimiter: str | None = option(
+        None, "what separates its cells: a character, or the word tab (default: comma, semicolon, "
+        "tab or bar, as the first lines have it)",
+    )  # fmt: skip
+    quote: str | None = option(
+        '"', "what may enclose its cells; none: every quote is text, and each line a row"
+    )
+    as_is: bool = option(
+        False, "learn whole lines, also of a file that looks like a table, a numbered list or "
+        "broken letters", identifies_run=False,
+    )  # fmt: skip
     max_line: int = option(
         1000, "skip (and count) lines of more characters than this", minimum=1, maximum=1_000_000
     )
@@ -38,4 +49,4 @@ class TextConfig:
 
 
 # For lines that no model learns from, such as lines to avoid: of any length and any characters.
-NO_LIMITS = TextConfig(max_line=1_000_000, max_vocab=1_114_112)
+NO_LIMITS = TextConfig(max_line=1_000_000, max_vocab=1_114_112, as_is=True)

@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
+from makemore.options import without_options
 from makemore.text.config import TextConfig
+from makemore.text.python_lines import Lines, is_file, reading, strings_of
 from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
-from makemore.text.reading import Cleaned, Counts, blocks, clean, code_points, text_of
-from makemore.text.sources import Lines, is_file, reading, strings_of
-from makemore.text.table import is_table, joined, lines_of, one_line
+from makemore.text.reading import MARK, Cleaned, Counts, Remark, clean, code_points, text_of
+from makemore.text.source import Source, refusal
+from makemore.text.table import is_table, joined, one_line
 
 MANY = 2**18  # hashes that are sorted at once to find copies
 MOST_LABELS = 1000  # distinct labels: a column with more of them holds texts, not labels
@@ -38,6 +40,7 @@ class Corpus:
     counts: how many lines were read, blank, too long, copies
     labels: (n_lines,) the index of each line's label in label_names, or None
     label_names: the distinct labels, sorted
+    remarks: what looked wrong in the file that was read
     """
 
     codes: NDArray[Any]
@@ -45,19 +48,25 @@ class Corpus:
     counts: Counts = field(default_factory=Counts)
     labels: NDArray[np.int64] | None = None
     label_names: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @classmethod
     def read(
         cls, path: str | os.PathLike[str] | BinaryIO, options: TextConfig | None = None,
-        fewest: int = 1,
+        fewest: int = 1, refuses: bool = True,
     ) -> Corpus:  # fmt: skip
         """Read the lines of a file (``-`` is standard input), or of one open for bytes; clean them.
 
-        fewest: lines that must be left. Raises DataError, naming the file and the line.
+        fewest: lines that must be left; refuses: a text that is no plain list is an error, unless
+        options.as_is. Raises DataError, naming the file and the line.
         """
         options = options or TextConfig()
         with reading(path) as (stream, name):
-            corpus = cls._from_stream(stream, name, options)
+            typed = os.fspath(path) if isinstance(path, (str, os.PathLike)) else name
+            corpus = cls._from_stream(Source(stream, typed, name, options, refuses))
+        for remark in corpus.remarks:  # all in one line, which may be too long to be learned
+            if len(corpus) < fewest:
+                raise refusal(remark, typed, name, options)
         return corpus._finished(name, options, fewest)
 
     @classmethod
@@ -86,7 +95,11 @@ class Corpus:
         except UnicodeEncodeError as error:  # UTF-32 has no half of a surrogate pair
             number = "\n".join(pieces)[: error.start].count("\n") + 1
             raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
-        return _corpus(clean(codes, options))._finished("lines", options, fewest)
+        # Whoever read the lines may have left byte order marks in them.
+        text = codes[codes != ord(MARK)]
+        corpus = _corpus(clean(text, options))
+        counts = corpus.counts + Counts(marks=len(codes) - len(text))
+        return replace(corpus, counts=counts)._finished("lines", options, fewest)
 
     @classmethod
     def exactly(cls, lines: Sequence[str], labels: Sequence[str] | None = None) -> Corpus:
@@ -102,14 +115,11 @@ class Corpus:
         return cls(codes, offsets, Counts(), *_numbered(labels))
 
     @classmethod
-    def _from_stream(cls, stream: BinaryIO, name: str, options: TextConfig) -> Corpus:
-        """Read and clean the lines of a stream of bytes, or the rows of a table in it."""
-        texts = blocks(stream, name, options.encoding, options.errors)
-        if is_table(options):
-            texts = lines_of(texts, name, options)
-            # The table's rows are TEXT<tab>LABEL lines from here on.
-            options = replace(options, labels=options.label_column is not None)
-        return cls.from_texts(texts, options, name)
+    def _from_stream(cls, source: Source) -> Corpus:
+        """Clean the lines of a source of text."""
+        corpus = cls.from_texts(source.texts(), source.line_options, source.name)
+        counts = corpus.counts + Counts(marks=source.marks)
+        return replace(corpus, counts=counts, remarks=source.remarks)
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], options: TextConfig, name: str = "lines") -> Corpus:
@@ -130,7 +140,7 @@ class Corpus:
         # Copies are counted even where they are kept.
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
         if not options.keep_copies and len(first) < len(self):
-            corpus = corpus.take(first)
+            corpus = replace(corpus.take(first), remarks=corpus.remarks)
         if len(self.label_names) > MOST_LABELS:
             raise DataError(
                 f"{len(self.label_names)} different labels, more than {MOST_LABELS}", name,
@@ -139,10 +149,8 @@ class Corpus:
         # By characters; the symbols of another rule are counted where they are cut (Vocabulary.of).
         vocabulary = len(corpus.characters())
         if vocabulary > options.max_vocab:
-            raise DataError(
-                f"{vocabulary} different symbols, more than {options.max_vocab}", name,
-                "raise --max-vocab if that is what you want",
-            )  # fmt: skip
+            what = f"{vocabulary} different symbols, more than {options.max_vocab}"
+            raise without_options(DataError, what, name, {"max_vocab": vocabulary})
         return corpus
 
     def __len__(self) -> int:
@@ -175,6 +183,10 @@ class Corpus:
         # np.unique sorts a copy: of a block at a time it is small, of the whole text it is not.
         distinct = [np.unique(self.codes[symbols]) for _, symbols in in_blocks(self.offsets)]
         return np.unique(np.concatenate([*distinct, self.codes[:0]]))  # works without lines, too
+
+    def count_of(self, character: str) -> int:
+        """Count how often a character occurs."""
+        return int(np.count_nonzero(self.codes == ord(character)))
 
     def text(self) -> str:
         """Return all lines as one string, each ended by a line feed."""
@@ -312,7 +324,7 @@ def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
 
 def is_clean(text: str) -> bool:
     """Check that reading `text` as a line of a file would give it back unchanged."""
-    return bool(text) and text == text.strip() and "\n" not in text
+    return bool(text) and text == text.strip() and "\n" not in text and MARK not in text
 
 
 def _corpus(cleaned: Cleaned) -> Corpus:

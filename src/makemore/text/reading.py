@@ -8,8 +8,9 @@ string of any line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 
 from makemore.errors import DataError
 from makemore.escaping import visible
+from makemore.options import without_options
 from makemore.text.config import TextConfig
+from makemore.text.file_kinds import check_kind, is_damaged, likely_encoding
 from makemore.text.ragged import gathered, offsets_of
 
 Codes = NDArray[Any]
@@ -25,6 +28,7 @@ Ints = NDArray[np.int64]
 
 
 LINE_FEED, TAB = 10, 9
+MARK = "\ufeff"  # the byte order mark; one within a text was the start of a file that was added
 
 
 # Python's white space; U+3000, the ideographic space, is the highest of it.
@@ -40,9 +44,26 @@ class Counts:
     too_long: int = 0
     copies: int = 0  # second and later occurrences, whether they were dropped or kept
     control: int = 0  # lines with control characters, which are kept
+    marks: int = 0  # byte order marks within the text, which were dropped
+    # characters of the longest line, whether it was left out or not; it counts no lines
+    longest: int = field(default=0, compare=False)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, k) + getattr(other, k) for k in self.__dataclass_fields__))
+        sums = {k: getattr(self, k) + getattr(other, k) for k in self.__dataclass_fields__}
+        return Counts(**{**sums, "longest": max(self.longest, other.longest)})
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Says what looks wrong in a text, and with which options of `add` it is read otherwise.
+
+    kind: its name, such as "table" or "numbered list"
+    """
+
+    kind: str
+    says: str
+    add: Mapping[str, Any] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +122,7 @@ def clean(codes: Codes, options: TextConfig, name: str = "lines", first: int = 1
     lines = _gathered(codes, begin[kept], end[kept])
     counts = Counts(
         read=len(starts), blank=int((~filled).sum()), too_long=int((~short).sum()),
-        control=_with_control(lines),
+        control=_with_control(lines), longest=int((end - begin).max(initial=0)),
     )  # fmt: skip
     of_kept = labels and _gathered(codes, labels[0][kept], labels[1][kept])
     return Cleaned(lines, of_kept, counts)
@@ -159,20 +180,6 @@ MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound
 CHUNK = 2**20  # bytes that are read, and cleaned, at once
 
 
-# First bytes of files that people give by mistake.
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive"), (b"\x89PNG", "a PNG picture"),
-    (b"%PDF", "a PDF"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
-)  # fmt: skip
-
-
-# Byte order marks; UTF-32 comes first, as its little-endian mark begins with that of UTF-16.
-_MARKS = (
-    (b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
-    (b"\xfe\xff", "UTF-16"),
-)  # fmt: skip
-
-
 def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[str]:
     """Decode a stream into blocks of text that end at the end of a line.
 
@@ -184,7 +191,7 @@ def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[
         if line_number == 1 and "\n" not in text and "\r" in text[:-1]:
             raise DataError(
                 "the only line ends are lone CR, as on an old Mac", name,
-                "turn them into LF: tr '\\r' '\\n' < FILE",
+                "turn them into LF: tr '\\r' '\\n' < " + f"{shlex.quote(name)} > lines-lf.txt",
             )  # fmt: skip
         yield text
         line_number += text.count("\n")
@@ -200,7 +207,7 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
     while chunk := stream.read(CHUNK):
         if not started:
             started = True
-            chunk = _checked_start(chunk, name, by_line)
+            check_kind(chunk, name, by_line)
         if by_line and b"\0" in chunk:
             raise DataError("the file looks binary (it holds NUL bytes)", name, "give a text file")
         total += len(chunk)
@@ -232,24 +239,6 @@ def _ends_lines_with_lf(encoding: str) -> bool:
         ) from None
 
 
-def _checked_start(chunk: bytes, name: str, by_line: bool) -> bytes:
-    """Refuse a first chunk that is no text in the encoding, by its first bytes (DataError)."""
-    for magic, kind in _MAGIC:
-        if chunk.startswith(magic):
-            raise DataError(f"the file looks like {kind}", name, "unpack it and give a text file")
-    if not by_line:
-        return chunk
-    for magic, kind in _MARKS:
-        if chunk.startswith(magic):
-            raise DataError(f"the file looks like {kind}", name, f"use --encoding {kind.lower()}")
-    # Without a mark, UTF-16 of Latin text shows by NULs in every second byte.
-    even, odd = chunk[0:400:2].count(0), chunk[1:400:2].count(0)
-    if max(even, odd) > 0.4 * len(chunk[:400]) / 2 and min(even, odd) == 0:
-        order = "le" if odd else "be"
-        raise DataError("the file looks like UTF-16", name, f"use --encoding utf-16-{order}")
-    return chunk
-
-
 def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: str) -> str:
     """Decode a block that begins at this line. Raises DataError, naming line and byte."""
     try:
@@ -259,9 +248,12 @@ def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: st
         before = block[: error.start]
         line = line_number + before.count(b"\n")
         byte = error.start - (before.rfind(b"\n") + 1) + 1
-        raise DataError(
-            f"the bytes are no {encoding}", f"{name}:{line}:{byte}: {error.reason}",
-            "name what they are (--encoding latin-1) or use --errors replace",
-        ) from None  # fmt: skip
-    # A mark is dropped only where the file starts: elsewhere the character is part of a line.
-    return text.removeprefix("\ufeff") if line_number == 1 else text
+        where = f"{name}:{line}:{byte}: {error.reason}"
+        add: dict[str, Any]
+        if is_damaged(block, encoding):
+            what, add = f"the bytes are no {encoding} here", {"errors": "replace"}
+        else:
+            what = f"the bytes are no {encoding}, and --errors replace would lose letters"
+            add = {"encoding": likely_encoding(block)}
+        raise without_options(DataError, what, where, add) from None
+    return text.removeprefix(MARK) if line_number == 1 else text

@@ -6,6 +6,7 @@ A column given by name says that the first row holds names; by number (from 1), 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import itertools
 from collections.abc import Iterable, Iterator
@@ -13,11 +14,14 @@ from dataclasses import dataclass
 
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
-from makemore.options import unknown_key
+from makemore.options import without_options
 from makemore.text.config import TextConfig
-from makemore.text.sources import Lines, strings_of
+from makemore.text.dialect import Dialect
+from makemore.text.python_lines import Lines, strings_of
+from makemore.text.reading import Remark
 
 TOGETHER = 2**16  # rows in a block of lines
+LOOKED_AT = 100  # lines by which the delimiter is recognized
 
 
 def is_table(options: TextConfig) -> bool:
@@ -27,9 +31,9 @@ def is_table(options: TextConfig) -> bool:
             "labels come after a tab or from a column, not both", "--labels, --label-column",
             "leave one of the two out",
         )  # fmt: skip
-    if options.labels and options.text_column is not None:
+    if options.labels and (options.text_column is not None or options.delimiter is not None):
         raise UsageError(
-            "a table has its labels in a column", "--labels, --text-column",
+            "a table has its labels in a column", "--labels, --text-column, --delimiter",
             "give --label-column instead of --labels",
         )  # fmt: skip
     return options.label_column is not None or options.text_column is not None
@@ -61,39 +65,86 @@ def joined(lines: Lines, labels: Lines) -> list[str]:
     ]
 
 
-def lines_of(blocks: Iterable[str], name: str, options: TextConfig) -> Iterator[str]:
+def lines_of(
+    blocks: Iterable[str], name: str, options: TextConfig, swallowed: Swallowed | None = None
+) -> Iterator[str]:
     """Turn a table's text into blocks of TEXT<tab>LABEL lines (TEXT without --label-column).
 
-    Tabs separate the cells where the first line holds one, else commas. A blank text gives a blank
-    line. Raises DataError, naming the row, and UsageError for a column that is not there.
+    A blank text gives a blank line. swallowed: counts what quotes took in, if anybody asks for it.
+    Raises DataError, naming the row, and UsageError for a column that is not there.
     """
     # StringIO cuts at line feeds alone; str.splitlines would also cut at U+2028 and others.
     lines = itertools.chain.from_iterable(io.StringIO(block, newline="\n") for block in blocks)
-    first = next(lines, "")
-    tab = "\t" in first
+    head = list(itertools.islice(lines, LOOKED_AT))
+    dialect = Dialect.of(head, options)
     # strict: a quote that nobody closes is an error, not a cell that holds the rest of the file.
-    rows = itertools.chain([first], lines) if first else lines
-    reader = csv.reader(rows, delimiter="\t" if tab else ",", strict=True)
+    reader = dialect.reader(itertools.chain(head[dialect.skipped :], lines))
     columns: _Columns | None = None  # known once the first row has been read
     lines_so_far: list[str] = []
-    row = 0
+    swallowed = swallowed or Swallowed()
+    row = dialect.skipped
     try:
-        for row, cells in enumerate(reader, 1):
+        for row, cells in enumerate(reader, 1 + dialect.skipped):
+            stray = swallowed.count(cells, dialect, reader.line_num + dialect.skipped)
             if columns is None:
-                columns = _Columns.of(cells, options)
+                columns = _Columns.of(cells, options, dialect)
                 if columns.header:
                     continue
-            lines_so_far.append(columns.line(cells, f"{name}: row {row}"))
+            lines_so_far.append(columns.line(cells, f"{name}: row {row}", stray))
             if len(lines_so_far) == TOGETHER:  # cleaning many lines at once is far faster
                 yield "\n".join(lines_so_far) + "\n"
                 lines_so_far = []
     except csv.Error as error:
-        raise DataError(
-            f"row {row + 1} cannot be read as {'TSV' if tab else 'CSV'}", f"{name}: {error}",
-            "close every quote, or give a plain text without --label-column",
+        line = swallowed.lines + dialect.skipped + 1  # the first that is in no row yet
+        raise without_options(
+            DataError, f"row {row + 1} cannot be read as {_kind(dialect)}: from line {line} on a "
+            "quote is not closed", f"{name}: {error}", {"quote": None},
         ) from None  # fmt: skip
+    swallowed.rows = row
     if lines_so_far:
         yield "\n".join(lines_so_far) + "\n"
+
+
+def _kind(dialect: Dialect) -> str:
+    return "TSV" if dialect.delimiter == "\t" else "CSV"
+
+
+@dataclass
+class Swallowed:
+    """Counts the lines that quotes made part of a cell and that look like rows of their own."""
+
+    lines: int = 0  # of the file that were read as rows
+    rows: int = 0
+    taken: int = 0
+    first: int = 0  # the line in which the first such quote opens
+
+    def count(self, cells: list[str], dialect: Dialect, line: int) -> bool:
+        """Tell whether a row, which ends with this line of the file, has swallowed others."""
+        began, taken, self.lines = self.lines + 1, self.taken, line - dialect.skipped
+        if self.lines == began or len(cells) < 2:
+            return False
+        for before, cell in enumerate(cells):
+            pieces = [piece.count(dialect.delimiter) for piece in cell.split("\n")]
+            if len(pieces) == 1:
+                continue
+            # As separate lines, the first has the cells before this one, the last those after it.
+            pieces[0] += before
+            pieces[-1] += len(cells) - 1 - before
+            if set(pieces) == {len(cells) - 1}:
+                self.taken += len(pieces) - 1
+                self.first = self.first or began + dialect.skipped
+        return self.taken > taken
+
+    def remark(self) -> Remark | None:
+        """Say what was swallowed, and how the table is read otherwise; None if nothing was."""
+        if not self.taken:
+            return None
+        return Remark(
+            "stray quotes",
+            f"a quote that opens in line {self.first} takes in lines that look like rows: "
+            f"{self.lines:,} lines gave {self.rows:,} rows ({self.taken:,} fewer)",
+            {"quote": None},
+        )
 
 
 @dataclass(frozen=True)
@@ -105,13 +156,13 @@ class _Columns:
     header: bool
 
     @classmethod
-    def of(cls, cells: list[str], options: TextConfig) -> _Columns:
+    def of(cls, cells: list[str], options: TextConfig, dialect: Dialect) -> _Columns:
         """Find the columns by the cells of the first row. Raises UsageError."""
         typed = [options.label_column, options.text_column]
         # One name is enough: then the first row holds names.
         header = any(column is not None and not column.isdecimal() for column in typed)
-        label = _index(cells, options.label_column, "--label-column", header)
-        text = _index(cells, options.text_column, "--text-column", header)
+        label = _index(cells, options.label_column, "--label-column", header, dialect)
+        text = _index(cells, options.text_column, "--text-column", header, dialect)
         if text is None:  # the first column that is not the label's
             text = next((index for index in range(len(cells)) if index != label), None)
         if text is None or text == label:
@@ -120,19 +171,22 @@ class _Columns:
             )
         return cls(text, label, header)
 
-    def line(self, cells: list[str], where: str) -> str:
-        """Turn one row into a line. Raises DataError, naming the row (`where`)."""
-        text = self._cell(cells, self.text, where)
+    def line(self, cells: list[str], where: str, stray: bool) -> str:
+        """Turn one row into a line. Raises DataError, naming the row (`where`).
+
+        stray: a quote in it seems to be no quote
+        """
+        text = self._cell(cells, self.text, where, stray)
         if self.label is None or not text:  # a blank line is left out, whatever its label
             return text
-        label = self._cell(cells, self.label, where)
+        label = self._cell(cells, self.label, where, stray)
         if not label:
             raise DataError("an empty label", where, "give each row a label")
         if "\t" in label:
             raise DataError("a label with a tab inside", where, "take the tab out")
         return f"{text}\t{label}"
 
-    def _cell(self, cells: list[str], column: int, where: str) -> str:
+    def _cell(self, cells: list[str], column: int, where: str, stray: bool) -> str:
         """Return one cell without white space at its ends. Raises DataError."""
         if not any(cells):
             return ""  # a blank row
@@ -142,11 +196,18 @@ class _Columns:
             )
         text = cells[column].strip()
         if "\n" in text:
-            raise DataError("a cell with a line feed inside", where, "one thing is one line")
+            what = "a cell with a line feed inside"
+            if stray:
+                raise without_options(
+                    DataError, f"{what}, by a stray quote", where, {"quote": None}
+                )
+            raise DataError(what, where, "one thing is one line")
         return text
 
 
-def _index(cells: list[str], column: str | None, flag: str, header: bool) -> int | None:
+def _index(
+    cells: list[str], column: str | None, flag: str, header: bool, dialect: Dialect
+) -> int | None:
     """Turn a column's name or number (from 1) into its index. Raises UsageError."""
     if column is None:
         return None
@@ -159,5 +220,10 @@ def _index(cells: list[str], column: str | None, flag: str, header: bool) -> int
         return number - 1
     names = [cell.strip() for cell in cells]
     if column not in names:
-        raise unknown_key(column, names, "column")
+        near = difflib.get_close_matches(column.lower(), [name.lower() for name in names], 1, 0.5)
+        suggestion = [f"did you mean {name!r}?" for name in names if [name.lower()] == near][:1]
+        shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+        columns = f"the columns, separated by {dialect.separated_by}, are {shown}"
+        what = f"unknown column {visible(column, 60)!r}"
+        raise UsageError(what, None, " ".join([*suggestion, columns]))
     return names.index(column)

@@ -1,4 +1,4 @@
-"""Tokenizer: cuts a line into symbols by another rule than one character each.
+"""Tokenizer: cuts lines into symbols by another rule than one character each.
 
 `grapheme` is what a reader takes for one character (Unicode's extended grapheme clusters); a
 regular expression gives tokens, such as `Cl`, `Br` or `[nH]` of a molecule. The symbols of a line
@@ -7,14 +7,34 @@ are the matches one after another; joined, they are the line again.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
+from makemore.text.corpus import Corpus
 
 CHARACTER, GRAPHEME = "character", "grapheme"
 PATIENCE = 10.0  # seconds for one line: a pattern that backtracks for longer is ended
 LONGEST_RULE = 10_000  # characters of a pattern
+LONGEST_QUICK = 2_000  # characters of a line that is cut without a clock
+MOST_FAILURES = 3  # blocks that could not be cut at once, after which each line is cut alone
+
+# A simple pattern: alternatives of signs, escaped signs, sets and `.`; in each at most one `*` or
+# `+`, or three `?` or `{1,3}`. It looks at no character but those that it takes, and is soon done
+# with any line, so that many lines are cut at once and no clock has to watch it.
+_IN_SET = r"\\[dws!-/:-@\[-`{-~]|[^\\\[\]\n]"
+_ATOM = (
+    r"(?:[^\\\[(){|*+?.^$\n]|\\[dDwWsS!-/:-@\[-`{-~]|\.|"
+    rf"\[\^?(?:\](?:{_IN_SET})*|(?:{_IN_SET})+)\])"
+)
+_FIXED = rf"(?:{_ATOM}(?:\{{\d\}}|(?![?*+{{])))*+"  # atoms without a quantifier that varies
+_FEW = rf"(?:{_ATOM}(?:\?|\{{\d,\d\}})\??{_FIXED}){{0,3}}"
+_SEQUENCE = rf"{_FIXED}(?:{_ATOM}[*+]\??{_FIXED}|{_FEW})"
+_ALTERNATIVES = rf"{_SEQUENCE}(?:\|{_SEQUENCE})*+"
+_SIMPLE = re.compile(rf"{_ALTERNATIVES}|\((?:\?:)?(?P<inner>{_ALTERNATIVES})\)")
 
 
 class Tokenizer:
@@ -40,6 +60,8 @@ class Tokenizer:
                 f"no regular expression: {visible(rule, 80)}", f"--symbols: {error}",
                 "give character, grapheme, or a regular expression such as 'Cl|Br|.'",
             ) from None  # fmt: skip
+        self._quick = None if rule == GRAPHEME else _of_many_lines(rule)
+        self._failures = 0
 
     def tokenize(self, line: str) -> tuple[list[str], list[bool]]:
         """Cut a line into pieces, and say of each whether it is a symbol.
@@ -67,3 +89,52 @@ class Tokenizer:
             pieces.append(line[end:])
             is_symbol.append(False)
         return pieces, is_symbol
+
+    def blocks(self, corpus: Corpus) -> Iterator[tuple[list[str], list[bool] | None]]:
+        """Cut the lines of a corpus, a block at a time: pieces, with "\\n" at the end of each line.
+
+        Beside them: whether each piece is a symbol (as `tokenize` says); None where all are.
+        """
+        for part in corpus.blocks():
+            text = part.text()
+            pieces = self._together(text) if part.longest <= LONGEST_QUICK else None
+            if pieces is not None:
+                yield pieces, None
+                continue
+            rows = [self.tokenize(line) for line in text.split("\n")[:-1]]
+            yield (
+                list(chain.from_iterable((*pieces, "\n") for pieces, _ in rows)),
+                list(chain.from_iterable((*is_symbol, True) for _, is_symbol in rows)),
+            )
+
+    def _together(self, text: str) -> list[str] | None:
+        """Cut lines, each ended by a line feed, all at once; None if that may cut them otherwise.
+
+        It does where a match is empty, reaches over the end of a line, or leaves something out.
+        """
+        if self.rule == GRAPHEME:  # no clock: nothing backtracks in it
+            lines = text.split("\n")[:-1]
+            return list(chain.from_iterable((*self.pattern.findall(line), "\n") for line in lines))
+        if self._quick is None:
+            return None
+        pieces: list[str] = self._quick.findall(text)
+        whole = sum(map(len, pieces)) == len(text) and "" not in (found := set(pieces))
+        if whole and not any("\n" in piece for piece in found - {"\n"}):
+            return pieces
+        self._failures += 1  # a set that takes line feeds may run to the end of each block
+        self._quick = self._quick if self._failures < MOST_FAILURES else None
+        return None
+
+
+def _of_many_lines(rule: str) -> Any:
+    """Compile a simple pattern, with a line feed as one more symbol; None for any other pattern."""
+    import regex
+
+    # Two of these signs are an operation on sets in one module or the other, or an empty symbol.
+    simple = None if re.search(r"--|&&|\|\||~~", rule) else _SIMPLE.fullmatch(rule)
+    if simple is None:
+        return None
+    # Without a group around it, findall gives whole matches. `re` is quicker than `regex`, and
+    # knows another version of Unicode, by which \w, \d and \s may differ.
+    pattern = f"{simple['inner'] or rule}|\n"
+    return (regex if re.search(r"\\[dDwWsS]", pattern) else re).compile(pattern)

@@ -8,38 +8,24 @@ and never predicts one.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
-from makemore.escaping import visible
+from makemore.options import without_options
 from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
+from makemore.text.encoded import UNKNOWN, Encoded, Numbers, cut_all
 from makemore.text.labels import unknown_label
-from makemore.text.ragged import in_blocks, offsets_of
+from makemore.text.ragged import in_blocks
 from makemore.text.tokenizer import CHARACTER, Tokenizer
 
+__all__ = ["BOUNDARY", "UNKNOWN", "Encoded", "Vocabulary"]
+
 BOUNDARY = 0
-UNKNOWN = -1  # of a symbol or label that is not in the vocabulary
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Holds the ids (n_symbols,) of lines, one after another, and offsets (n_lines + 1,).
-
-    The ids have the smallest integer type that holds them: a byte for up to 127 symbols.
-    """
-
-    ids: NDArray[Any]
-    offsets: NDArray[np.int64]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Count the symbols of each line (n_lines,)."""
-        return np.diff(self.offsets)
 
 
 class Vocabulary:
@@ -56,6 +42,8 @@ class Vocabulary:
     ) -> None:
         self.symbols, self.labels, self.rule = tuple(symbols), tuple(labels), rule
         self._cutter = None if rule == CHARACTER else Tokenizer(rule)
+        # By the identity of a corpus: a reference to it, and its ids.
+        self._cuts: dict[int, tuple[weakref.ref[Corpus], Encoded]] = {}
         self._numbers = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
         # Single characters are encoded through an array indexed by code point, whole texts at once.
         single = self.symbols if rule == CHARACTER else ()
@@ -79,13 +67,18 @@ class Vocabulary:
         if rule == CHARACTER:
             present = {code for part in parts for code in part.characters().tolist()}
             return cls([chr(code) for code in sorted(present)], labels)
-        symbols = _tokens(parts, Tokenizer(rule))
+        numbers = Numbers()
+        cut = [cut_all(part, Tokenizer(rule), numbers, complete=True) for part in parts]
+        symbols = sorted(numbers.keys() - {"\n"})
         if max_vocab is not None and len(symbols) > max_vocab:
-            raise DataError(
-                f"{len(symbols)} different symbols, more than {max_vocab}", "--symbols",
-                "raise --max-vocab if that is what you want",
-            )  # fmt: skip
-        return cls(sorted(symbols), labels, rule)
+            what = f"{len(symbols)} different symbols, more than {max_vocab}"
+            raise without_options(DataError, what, "--symbols", {"max_vocab": len(symbols)})
+        made = cls(symbols, labels, rule)
+        # Cutting lines takes far longer than numbering them anew, in sorted order.
+        ids = made.encode_symbols(numbers).astype(made._small)
+        for part, encoded in zip(parts, cut, strict=True):
+            made._remember(part, Encoded(ids[encoded.ids], encoded.offsets))
+        return made
 
     @classmethod
     def of_record(cls, raw: Any) -> Vocabulary:
@@ -124,13 +117,22 @@ class Vocabulary:
                 # mode="clip": a code point above the table falls on its last entry, UNKNOWN.
                 np.take(self._ids, corpus.codes[symbols], mode="clip", out=ids[symbols])
             return Encoded(ids, corpus.offsets)
-        lengths, parts = list[int](), [np.zeros(0, dtype=self._small)]
-        # By another rule each line is cut in Python, a block of lines at a time.
-        for part in corpus.blocks():
-            rows = [self._cut_ids(line) for line in part]
-            lengths += map(len, rows)
-            parts.append(np.array([i for row in rows for i in row], dtype=self._small))
-        return Encoded(np.concatenate(parts), offsets_of(np.array(lengths, dtype=np.int64)))
+        known = self._cuts.get(id(corpus))
+        if known is not None and known[0]() is corpus:
+            return known[1]
+        cut = cut_all(corpus, self._cutter, dict(self._numbers), complete=False)
+        encoded = Encoded(cut.ids.astype(self._small), cut.offsets)
+        self._remember(corpus, encoded)
+        return encoded
+
+    def _remember(self, corpus: Corpus, encoded: Encoded) -> None:
+        """Keep the ids of a corpus for as long as it lives: lines are cut once."""
+        key, cuts = id(corpus), self._cuts
+        cuts[key] = weakref.ref(corpus, lambda _: cuts.pop(key, None)), encoded
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in a file or another process holds: all but the ids kept here."""
+        return {**self.__dict__, "_cuts": {}}
 
     @property
     def _small(self) -> np.dtype[Any]:
@@ -224,19 +226,3 @@ def _are_texts(values: Any) -> bool:
         and not any("\ud800" <= symbol <= "\udfff" for symbol in text)
         for text in values
     )
-
-
-def _tokens(parts: Iterable[Corpus], cutter: Tokenizer) -> set[str]:
-    """Collect the distinct symbols of all lines. Raises DataError for text that none matches."""
-    symbols: set[str] = set()
-    for part in parts:
-        for line in part:
-            pieces, is_symbol = cutter.tokenize(line)
-            if not all(is_symbol):  # a model could never draw this line again
-                lost = pieces[is_symbol.index(False)]
-                raise DataError(
-                    f"no symbol matches {visible(lost, 40)!r}", f"the line {visible(line, 80)!r}",
-                    f"widen --symbols {visible(cutter.rule, 60)}",
-                )  # fmt: skip
-            symbols.update(pieces)
-    return symbols

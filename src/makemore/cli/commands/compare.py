@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makemore.cli.inputs import read_text, stem
-from makemore.cli.options import as_flags, click_options, given_options, plugin_option
+from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json, result_table
 from makemore.errors import UsageError
 from makemore.escaping import visible
+from makemore.options import as_flags
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
 

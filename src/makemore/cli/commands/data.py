@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 import unicodedata
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.commands.explain import label
+from makemore.cli.fixing import write_fixed
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json, result_table
+from makemore.cli.typed import train_command, written
 from makemore.escaping import visible
 from makemore.text import TextConfig
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Surprises
-    from makemore.text.audit import Census
+    from makemore.text.audit import Census, Finding
 
 
 WIDTH = 96
@@ -32,6 +34,8 @@ LINE_SHOWN = 60  # symbols of a line that are shown
     params=[
         click.Argument(["file"]),
         click.Option(["--model"], metavar="DIR", help="a run: what surprises it most"),
+        click.Option(["--fix"], metavar="OUT", help="write a mended copy, a plain list, to OUT"),
+        click.Option(["--force"], is_flag=True, help="--fix may replace a file"),
         click.Option(["--json"], is_flag=True, help="one object"),
         plugin_option("the file of the run's own model"),
         *[option for option in click_options(TextConfig) if option.name != "keep_copies"],
@@ -47,19 +51,26 @@ def command(**values: Any) -> int:
 
     With --model DIR also the lines that surprise that run most, and those with symbols that it does
     not know.
+
+    With --fix OUT, instead, a copy that is a plain list: one thing a line, in UTF-8, without
+    numbers, bullets or quotes around each, with broken letters repaired; of a table its column.
     """
     from makemore.options import make
     from makemore.text import Corpus
     from makemore.text.audit import census
+    from makemore.text.shape import SHAPES
 
+    given = given_options(values, TextConfig)
     # With all copies, as they are counted.
-    options = make(TextConfig, {**given_options(values, TextConfig), "keep_copies": True})
+    options = make(TextConfig, {**given, "keep_copies": True})
+    if values["fix"]:
+        return write_fixed(values, options, given)
     maker = None
     if values["model"]:  # what is wrong with it is reported before a long list is read
         from makemore.api import MakeMore
 
         maker = MakeMore.load(values["model"])
-    corpus = Corpus.read(values["file"], options)
+    corpus = Corpus.read(values["file"], options, refuses=False)
     counted, surprises = census(corpus, options.max_line), None
     if maker is not None:
         from makemore.analysis import most_surprising
@@ -69,12 +80,42 @@ def command(**values: Any) -> int:
         result_json(as_json(counted, surprises))
         return 0
     show_counts(counted)
-    show_findings(counted)
+    next_steps = NextSteps(values["file"], given, options)
+    show_findings(counted, next_steps)
     if surprises is not None:
         show_surprises(surprises, values["model"])
+    if counted.marks:
+        note(f"{counted.marks:,} U+FEFF (byte order mark) within lines dropped")
+    replaced = corpus.count_of("\ufffd")
+    if replaced:
+        note(f"{replaced:,} U+FFFD (replacement character)")
     if values["file"] != "-":
-        note(f"now type: makemore {shlex.quote(values['file'])}")
+        shape = [finding for finding in counted.findings[:1] if finding.name in SHAPES]
+        note(f"now type: {next_steps.of(shape[0]) if shape else next_steps.train({})}")
     return 0
+
+
+@dataclass(frozen=True)
+class NextSteps:
+    """Writes the commands that can be typed next, with the options that were given to `data`."""
+
+    file: str
+    given: Mapping[str, Any]
+    options: TextConfig
+
+    def train(self, more: Mapping[str, Any]) -> str:
+        """Write the command that learns the file, with more options."""
+        return train_command(self.file, {**self.given, **more})
+
+    def of(self, finding: Finding) -> str:
+        """Write the command for a finding; "" where there is none, or the text came by a pipe."""
+        if self.file == "-" or not (finding.fix or finding.options):
+            return ""
+        if finding.options:
+            return self.train(finding.options)
+        from makemore.text.source import fix_words
+
+        return written(fix_words(self.file, self.options))
 
 
 def as_json(census: Census, surprises: Surprises | None) -> dict[str, Any]:
@@ -125,7 +166,7 @@ def percent(fraction: float) -> str:
     return {"0.0 %": "under 0.1 %", "100.0 %": "over 99.9 %"}.get(shown, shown)
 
 
-def show_findings(census: Census) -> None:
+def show_findings(census: Census, next_steps: NextSteps) -> None:
     """Print each finding: how many lines have it, what it means, what to do, and examples."""
     from makemore.text.audit.checks import counted
 
@@ -136,6 +177,8 @@ def show_findings(census: Census) -> None:
         for example in finding.examples[:EXAMPLES_SHOWN]:
             lines = "  |  ".join(visible(line, LINE_SHOWN) for line in example.lines)
             result(f"    {lines}   {example.about}" if example.about else f"    {lines}")
+        if command_line := next_steps.of(finding):
+            result(f"  type: {command_line}")
     if not census.findings:
         result("", "Nothing to look at: no copies, nothing that is odd.")
 

@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.commands.train import program
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.model_command import ModelCommand
-from makemore.cli.options import (
-    as_flags,
-    click_options,
-    given_options,
-    model_option,
-    plugin_option,
-)  # fmt: skip
+from makemore.cli.options import click_options, given_options, model_option, plugin_option
 from makemore.cli.output import note, result_json, result_table
+from makemore.cli.typed import program
 from makemore.errors import Diverged, UsageError
 from makemore.escaping import visible
+from makemore.options import as_flags
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
 from makemore.training.config import DEFAULT_MODEL

@@ -10,7 +10,9 @@ import click
 
 from makemore.cli.options import click_options
 from makemore.cli.output import note, result
+from makemore.cli.typed import typed as typed_here
 from makemore.errors import Unsatisfiable
+from makemore.options import as_flags
 from makemore.text import TextConfig
 from makemore.training.config import DEFAULT_MODEL
 
@@ -75,6 +77,10 @@ def command(**values: Any) -> int:
         raise RunError("no run to resume", str(folder), "leave out --resume to start one")
     from makemore.cli.commands.train import train_in
 
+    # Our command line for the same, as a hint shows it: the original's has hardly any option.
+    typed_here().words = [
+        "train", typed["input_file"], "-o", str(folder), "--model", model, *as_flags(requested)
+    ]  # fmt: skip
     return train_in(folder, typed["input_file"], model, requested, {})
 
 

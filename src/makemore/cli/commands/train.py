@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,6 +17,7 @@ from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
 from makemore.cli.output import note, result
 from makemore.cli.progress import StopSignals, show_progress
+from makemore.cli.typed import program
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
@@ -204,10 +204,3 @@ def which_step(maker: MakeMore, folder: Path) -> str:
         return ""
     best = ", the best by val" if run.val is not None else ""
     return f" of step {run.best_step:,}{best}"
-
-
-def program() -> str:
-    """Name makemore as the shell finds it; by the path that was typed if it finds another."""
-    typed_as, on_path = sys.argv[0], shutil.which("makemore")
-    elsewhere = on_path is None or Path(on_path).resolve() != Path(typed_as).resolve()
-    return shlex.quote(typed_as) if elsewhere and Path(typed_as).stem == "makemore" else "makemore"

@@ -6,8 +6,9 @@ A finding says what it means for a model and what can be done. Nothing is change
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from makemore.text.audit.unicode import Written
 from makemore.text.corpus import Corpus
 from makemore.text.dataset import MIN_LINES_TO_SPLIT
 from makemore.text.edit_distance import NearDuplicates, near_duplicates
+from makemore.text.reading import Counts
 
 SHOWN = 10  # examples of a finding
 RARE = 5  # lines: a symbol in fewer of them is too rare to be learned
@@ -33,13 +35,18 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """Reports one property of a list: how many lines have it, what it means, what to do."""
+    """Reports one property of a list: how many lines have it, what it means, what to do.
+
+    options: with which to learn the list for that; fix: whether `data --fix` mends it
+    """
 
     name: str
     lines: int
     says: str
     to_do: str
     examples: tuple[Example, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fix: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Census:
     scripts: dict[str, float]
     near: NearDuplicates
     findings: tuple[Finding, ...]
+    marks: int = 0  # byte order marks within the text, which were dropped
 
 
 def census(corpus: Corpus, max_line: int) -> Census:
@@ -72,8 +80,9 @@ def census(corpus: Corpus, max_line: int) -> Census:
     lengths = np.percentile(distinct.lengths, [50, 90, 100], method="inverted_cdf")
     near, written = near_duplicates(distinct, SHOWN), Written.of(distinct)
     findings = (  # in the order in which they are shown: what matters most comes first
+        *_remarks(corpus),
         *_few(distinct),
-        *_too_long(counts.too_long, max_line),
+        *_too_long(counts, max_line),
         *_hidden(distinct),
         *_spellings(distinct),
         *_scripts(distinct, written),
@@ -86,7 +95,7 @@ def census(corpus: Corpus, max_line: int) -> Census:
         counts.read, counts.blank, counts.too_long, counts.copies, len(distinct),
         dict(zip(("median", "ninety", "longest"), map(int, lengths), strict=True)),
         distinct[int(distinct.lengths.argmax())], "".join(unicode.symbols_of(distinct)),
-        written.shares, near, findings,
+        written.shares, near, findings, counts.marks,
     )  # fmt: skip
 
 
@@ -121,12 +130,28 @@ def _few(distinct: Corpus) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _too_long(number: int, max_line: int) -> Iterator[Finding]:
-    """Report the lines that were left out for their length."""
-    if number:
+def _remarks(corpus: Corpus) -> Iterator[Finding]:
+    """Report what a text is that is no plain list, and what quotes took in."""
+    for remark in corpus.remarks:
+        says = remark.says[0].upper() + remark.says[1:] + "."
+        to_do = (
+            "Learn it with the options that follow."
+            if remark.add
+            else ("Make a mended copy, and learn that; or learn it as it is (--as-is).")
+        )
+        examples = tuple(Example((text,)) for text in remark.examples)
         yield Finding(
-            "too long", number, f"Lines of more than {max_line:,} symbols are left out.",
+            remark.kind, len(corpus), says, to_do, examples, remark.add, fix=not remark.add
+        )
+
+
+def _too_long(counts: Counts, max_line: int) -> Iterator[Finding]:
+    """Report the lines that were left out for their length."""
+    if counts.too_long:
+        yield Finding(
+            "too long", counts.too_long, f"Lines of more than {max_line:,} symbols are left out.",
             "Split them into things of one line each, or raise --max-line.",
+            options={"max_line": min(counts.longest, 1_000_000)},
         )  # fmt: skip
 
 
@@ -143,6 +168,7 @@ def _copies(corpus: Corpus) -> Iterator[Finding]:
         "learned and held back.",
         "Leave it so, or keep them (--keep-copies): then what is frequent is drawn more often.",
         tuple(Example((corpus[first[i]],), f"{times[i]:,} times") for i in often),
+        {"keep_copies": True},
     )  # fmt: skip
 
 
@@ -157,6 +183,7 @@ def _long(distinct: Corpus) -> Iterator[Finding]:
             "not how it ends.",
             "Split them, or train --model gru or lstm, which read lines of any length.",
             tuple(Example((text,), counted(int(n), "symbol")) for text, n in examples),
+            {"model": "gru"},
         )  # fmt: skip
 
 
@@ -184,7 +211,7 @@ HIDDEN = {
     ),
     "control characters": (
         "Tabs and the like are learned as any letter, and new lines will hold them.",
-        "If these are columns, keep one (cut -f 1); else take them out.",
+        "If tabs separate columns, name one (--text-column 1); else take them out.",
     ),
     "bidirectional marks": (
         "Nobody sees them, they turn the direction of what follows, and new lines will hold them.",
@@ -231,7 +258,7 @@ def _spellings(distinct: Corpus) -> Iterator[Finding]:
         ("normal form", form, None,
          "These lines look the same and are not: é is one character in one of them, and e with an "
          "accent in the other. They are learned as different lines, by different symbols.",
-         "Bring the file into one form (NFC), with uconv -x nfc or Python's unicodedata."),
+         "Bring the file into one form (NFC): a mended copy is."),
         ("case", unicode.same_case, form,
          "These lines differ from another one by upper and lower case alone, and are learned as "
          "different ones.", "Write each in one way, or all in lower case if case means nothing."),
@@ -242,7 +269,8 @@ def _spellings(distinct: Corpus) -> Iterator[Finding]:
         groups = unicode.groups(distinct, fold, before)
         if groups:
             examples = [Example(tuple(_shown(distinct, rows))) for rows in groups[:SHOWN]]
-            yield Finding(name, sum(map(len, groups)), says, to_do, tuple(examples))
+            lines = sum(map(len, groups))
+            yield Finding(name, lines, says, to_do, tuple(examples), fix=before is None)
 
 
 def _scripts(distinct: Corpus, written: Written) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ import pytest
 
 from makemore.errors import DataError, UsageError
 from makemore.text import Corpus
-from makemore.text.sources import strings_of
+from makemore.text.python_lines import strings_of
 
 LINES = ["Zoë", "anna", "bo", "李雷"]
 FRAME = pd.DataFrame({"name": LINES})

@@ -1,4 +1,4 @@
-"""Sources: turns what a Python program has (a list, a column, an open file) into a list of strings.
+"""Python lines: turns what a program has (a list, a column, an open file) into a list of strings.
 
 Columns of numpy, pandas, polars and pyarrow are known by their methods, so that none of these
 libraries is imported here. Whatever is no list of lines is an error that says what to type.

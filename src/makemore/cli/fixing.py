@@ -1,0 +1,50 @@
+"""Fixing: `makemore data FILE --fix OUT` writes a mended copy of a list, and says what it did."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from makemore.cli.output import note, result, result_json
+from makemore.cli.typed import train_command
+from makemore.errors import UsageError
+from makemore.options import without_options
+from makemore.text import TextConfig
+
+# What describes the file and no longer its mended copy, a plain list in UTF-8.
+OF_THE_FILE = (
+    "encoding", "errors", "label_column", "text_column", "delimiter", "quote", "as_is",
+)  # fmt: skip
+
+
+def write_fixed(values: Mapping[str, Any], options: TextConfig, given: Mapping[str, Any]) -> int:
+    """Write a mended copy of a file, and say what was done."""
+    from makemore.runs.safe_files import write_atomically
+    from makemore.text.mend import mend_file
+    from makemore.text.source import free_name
+
+    if values["model"]:
+        raise UsageError("--fix and --model do two things", None, "give one of the two")
+    out = Path(values["fix"])
+    if not values["force"] and os.path.lexists(out):
+        raise without_options(
+            UsageError, "there is a file already", str(out), {"fix": free_name(values["file"])}
+        )
+    if not out.parent.is_dir() or out.is_dir():
+        where = "is a folder" if out.is_dir() else "has no folder"
+        raise UsageError(f"a copy cannot be written: {out} {where}", "--fix", "give another name")
+    mended = mend_file(values["file"], options)
+    write_atomically(out.parent, out.name, "".join(f"{line}\n" for line in mended.lines).encode())
+    if values["json"]:
+        done = [{"what": what, "lines": number} for what, number in mended.done]
+        result_json({"written": str(out), "lines": len(mended.lines), "done": done})
+        return 0
+    for what, number in mended.done or [("nothing to mend", len(mended.lines))]:
+        result(f"{what}: {number:,}")
+    result(f"written to {out}: {len(mended.lines):,} lines")
+    kept = {key: value for key, value in given.items() if key not in OF_THE_FILE}
+    labels = {"labels": True} if options.label_column is not None else {}
+    note(f"now type: {train_command(str(out), {**kept, **labels})}")
+    return 0
