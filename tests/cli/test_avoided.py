@@ -48,7 +48,7 @@ def test_the_encoding_is_the_runs_unless_it_is_typed(command: str, call: Call) -
     for line in (("latin",), ("utf8", "--encoding", "utf-8"), ("utf8", "--errors", "replace")):
         assert call(command, "run", "-n", "2", "--avoid", *line).returncode == 0
     learn(call, "\n".join(names), "--fresh")
-    message = "name what they are (--encoding latin-1) or use --errors replace"
+    message = f"type makemore {command} run --avoid latin --encoding latin-1"
     failed(call(command, "run", "--avoid", "latin"), 3, message)
     for option in (("--encoding", "latin-1"), ("--errors", "replace")):
         assert call(command, "run", "-n", "2", "--avoid", "latin", *option).returncode == 0
