@@ -16,7 +16,7 @@ import click
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
-from makemore.cli.output import note, result
+from makemore.cli.output import note, result, results
 from makemore.cli.progress import StopSignals, show_progress
 from makemore.errors import UsageError
 from makemore.escaping import visible
@@ -171,12 +171,13 @@ def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     tidy = maker.styled({})["style"] == "tidy"
     style = ", tidy (--style plain also draws what is unlikely)" if tidy else ""
     note(f"{SHOWN} new lines (--seed {seed}){style}:")
-    for line in maker.samples(SHOWN, seed):
-        result(line.text)
-    sys.stdout.flush()  # before the notes, where both go to one file
-    start = maker.vocabulary.pieces(maker.split.train[0])[0]
     run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
     name = program()
+    # Flushed before the notes, where both go to one file.
+    with results(f"the run is saved, only these lines are lost: {name} sample {run} gives others"):
+        for line in maker.samples(SHOWN, seed):
+            result(line.text)
+    start = maker.vocabulary.pieces(maker.split.train[0])[0]
     suggestions = {
         f"{name} sample {run} -n 50": "more of them",
         f"{name} sample {run} --prefix {shlex.quote(start)}": f"that start with {start}",
