@@ -16,6 +16,7 @@ import numpy as np
 from makemore.errors import RunError
 from makemore.report.plots import guides
 from makemore.report.plots.style import DASHES, chart, figure, grid, shown, theme
+from makemore.runs.logs import REPAIR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,7 +215,7 @@ def _has_shape(value: Any, shape: Any) -> bool:
     """Check a value of JSON against a shape; an object may hold more keys than its shape."""
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(
-            _has_shape(value.get(key), each) for key, each in shape.items()
+            key in value and _has_shape(value[key], each) for key, each in shape.items()
         )
     if isinstance(shape, list):
         return isinstance(value, list) and all(_has_shape(each, shape[0]) for each in value)
@@ -245,13 +246,11 @@ def _is_consistent(entry: Mapping[str, Any]) -> bool:
     return True
 
 
-def check_entry(entry: Mapping[str, Any], folder: Path) -> None:
-    """Raise RunError for an entry of a log that has not the shape of makemore's."""
-    kind, step = entry["kind"], entry["step"]
-    sound = type(step) is int and 0 <= step <= 2**53 and isinstance(kind, str)
-    if not (sound and _has_shape(entry, SHAPES.get(kind, {})) and _is_consistent(entry)):
-        name = "metrics.jsonl" if kind in METRICS else "diagnostics.jsonl"
-        raise RunError(
-            f"{name} holds an entry that is not makemore's ({kind!r}, step {step!r})",
-            str(folder), "take the file out, or train again",
-        )  # fmt: skip
+def check_entry(entry: Mapping[str, Any], place: str, folder: Path) -> None:
+    """Raise RunError for an entry of a log that has not the shape of makemore's.
+
+    place: the file and line of the entry, for the message
+    """
+    kind = entry["kind"]
+    if not (_has_shape(entry, SHAPES.get(kind, {})) and _is_consistent(entry)):
+        raise RunError(f"{place}, is not makemore's (kind {kind!r})", str(folder), REPAIR)
