@@ -97,7 +97,8 @@ def test_a_byte_now_and_then_is_too_slow(server: str, path: str) -> None:
     "url",
     [
         "names.txt", "", "http://", "http://[", "http://127.0.0.1/a b", "nope://x",
-        "file:names.txt", "file:///etc/passwd", "ftp://127.0.0.1/a", "data:,emma", "https:names.txt", "//host/a",
+        "file:names.txt", "file:///etc/passwd", "ftp://127.0.0.1/a", "data:,emma",
+        "https:names.txt", "//host/a",
         "http://host:port/a", "http://host/\n", "http://h\u00e9/a", "HTTP//x", "http://@/a",
         "http://:80/a",
     ],
