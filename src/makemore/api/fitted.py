@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from makemore import parallel
 from makemore.api.plan import Plan
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models import CountModel, Model
+from makemore.models.core.base import no_probabilities
 from makemore.options import make, options_of, unknown_key
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
@@ -207,6 +208,7 @@ class FittedModel:
                 lines = next(rounds, None)
             if lines is None:
                 return
+            self._check_numbers(lines.nll)
             yield lines
 
     def sample(
@@ -266,6 +268,11 @@ class FittedModel:
                 self._model, plan.vocabulary, known, options, inputs, n, cap, beam, total
             )
 
+    def _check_numbers(self, nll: ArrayLike) -> None:
+        """Raise RunError where a model gives no probabilities at some place of a line."""
+        if np.isnan(nll).any():
+            raise no_probabilities(None if self.folder_ is None else str(self.folder_))
+
     # -- scores -----------------------------------------------------------------------------------
 
     def score_samples(self, lines: Iterable[str]) -> NDArray[np.float64]:
@@ -292,6 +299,7 @@ class FittedModel:
         plan = self._plan
         with self.evaluation():
             scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
+            self._check_numbers(scores.nll)
             return scores if scores.posterior is None else self._labels.calibrated(scores)
 
     # -- labels -----------------------------------------------------------------------------------
