@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -22,7 +22,16 @@ MOST_THREADS = 8  # the computations of these models are too small to keep more 
 # Measured on 16 cores, a step of the default transformer takes 56 ms with 2 threads, 49 with 4 and
 # 96 with 8; a GRU's 28, 28 and 25.
 MOST_TRAINING_THREADS = 4
-_size = 1  # calls that parallel_map makes at the same time
+
+
+class _Pool(threading.local):
+    """What `thread_pool` set in this thread: the callers of two threads do not share it."""
+
+    size = 1  # calls that parallel_map makes at the same time
+    prepare: Callable[[], None] | None = None  # called by each of the other threads
+
+
+_pool = _Pool()
 
 
 def default_threads() -> int:
@@ -40,19 +49,22 @@ def training_threads() -> int:
 
 
 @contextmanager
-def thread_pool(number: int) -> Iterator[None]:
-    """Let `parallel_map` make `number` calls at the same time inside `with`."""
-    global _size
-    before, _size = _size, number
+def thread_pool(number: int, prepare: Callable[[], None] | None = None) -> Iterator[None]:
+    """Let `parallel_map` make `number` calls at the same time inside `with`, in this thread.
+
+    prepare: called by each of the other threads before it takes part
+    """
+    before = _pool.size, _pool.prepare
+    _pool.size, _pool.prepare = number, prepare
     try:
         yield
     finally:
-        _size = before
+        _pool.size, _pool.prepare = before
 
 
 def pool_size() -> int:
     """Return the number of the innermost `thread_pool`; 1 outside of all."""
-    return _size
+    return _pool.size
 
 
 def parallel_map(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
@@ -62,16 +74,15 @@ def parallel_map(function: Callable[[Item], Made], items: Iterable[Item]) -> lis
     thread (training.device.one_thread_each), or the threads contend for the cores.
     """
     items = list(items)
-    number = min(_size, len(items))
+    number, prepare = min(_pool.size, len(items)), _pool.prepare
 
     # Thread `start` of `number` takes every number-th item from there: the same items each time.
     def every(start: int) -> list[Made]:
         return [function(item) for item in items[start::number]]
 
     def other(start: int) -> list[Made]:
-        torch = sys.modules.get("torch")  # if it was never imported, nothing here uses it
-        if torch is not None and torch.get_num_threads() != 1:  # torch's setting is per thread
-            torch.set_num_threads(1)
+        if prepare is not None:
+            prepare()
         return every(start)
 
     if number < 2:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 
 from conftest import Call
 from makemore import MakeMore
+from makemore.api import train_directory
 from makemore.api.mixture_weights import STRENGTHS, fit_ensemble_weights
 from makemore.api.plan import Plan
 from makemore.models.core.base import CountModel
@@ -251,14 +254,14 @@ ENDS: list[Any] = [
         "at(os, 'rmdir', 1)",
         "at(os, 'rmdir', 2)",
         "at(makemore.training.trainer, 'nll', 3)",
-        "at(makemore.runs.writer.RunWriter, 'commit_logs', 2)",
+        "at(makemore.runs.writer.RunWriter, '_synced', 3)",
         "at(os, 'unlink', 3)",
         "at(makemore.api.fit, 'losses', 2)",
     ), marks=pytest.mark.slow),
     pytest.param("SIGKILL", (
         "at(os, 'replace', 4)",
         "at(makemore.training.trainer, 'nll', 2)",
-        "at(makemore.runs.writer.RunWriter, 'commit_logs', 3, after=True)",
+        "at(makemore.runs.writer.RunWriter, '_synced', 4, after=True)",
         "at(os, 'replace', 12)",
         "at(makemore.training.trainer, 'nll', 2)",
         "at(makemore.api.fit, '_evaluated', 1)",
@@ -307,6 +310,68 @@ def test_killed_or_stopped_anywhere_it_ends_with_the_same_bytes(
     for each in (*names, "config.json"):
         assert (run / each).read_bytes() == (unbroken / each).read_bytes()
     assert not (run / "members").exists()
+
+
+def logged(run: Path) -> list[tuple[int, str]]:
+    entries = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [(entry["step"], entry["kind"]) for entry in entries]
+
+
+def test_each_line_of_the_logs_stands_once(tmp_path: Path) -> None:
+    train_logged(tmp_path / "run")
+    evaluations = [("train", "val"), (0, 2, 4, 6, 8)]
+    steps = sorted([(step, "batch") for step in range(1, 9)] + [*product(*evaluations[::-1])])
+    assert sorted(logged(tmp_path / "run")) == steps
+    drawn = (tmp_path / "run/samples.txt").read_text().splitlines()
+    assert len(drawn) == len(set(drawn)) > 8
+
+
+def train_logged(run: Path) -> None:
+    """Train two small members on few lines, or go on with them, each step saved and logged."""
+    members = "mlp n_hidden=4, rnn n_hidden=4"
+    options: dict[str, Any] = {
+        "members": members, "max_steps": 4, "eval_interval": 2, "log_interval": 1,
+        "save_interval": 0.0, "threads": 1, "seed": 5, "batch_size": 8,
+    }  # fmt: skip
+    with closing(train_directory(run, LINES, model="ensemble", **options)) as events:
+        for _ in events:
+            pass
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    "nth",
+    [4, 13, *(pytest.param(nth, marks=pytest.mark.slow) for nth in (*range(1, 4), *range(5, 13)))],
+)
+def test_a_fault_at_any_commit_loses_no_line_of_the_logs_and_doubles_none(
+    nth: int, after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    unbroken_logs: tuple[list[tuple[int, str]], str],
+) -> None:  # fmt: skip
+    commit, calls = RunWriter._replace_manifest, list[None]()
+
+    def failing(writer: RunWriter, manifest: dict[str, Any]) -> None:
+        calls.append(None)
+        if len(calls) == nth and not after:
+            raise OSError("the disk is gone")
+        commit(writer, manifest)
+        if len(calls) == nth:
+            raise OSError("the disk is gone")
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "_replace_manifest", failing)
+        with pytest.raises(OSError, match="gone"):
+            train_logged(run)
+    train_logged(run)
+    assert (logged(run), (run / "samples.txt").read_text()) == unbroken_logs
+    assert verify(run) == [] and not (run / "members").exists()
+
+
+@pytest.fixture(scope="module")
+def unbroken_logs(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[tuple[int, str]], str]:
+    run = tmp_path_factory.mktemp("unbroken") / "run"
+    train_logged(run)
+    return logged(run), (run / "samples.txt").read_text()
 
 
 def test_lines_come_as_soon_as_the_first_member_is_in(tmp_path: Path) -> None:

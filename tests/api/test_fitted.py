@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from api.conftest import KINDS, like_names, tiny
 from kinds import each_kind
 from makemore import MakeMore
-from makemore.errors import UsageError
+from makemore.errors import RunError, UsageError
 from makemore.text.corpus import Corpus
 from makemore.text.dataset import train_val_test_split
+from run_folder import forge
 
 
 def test_twenty_new_lines_unless_told_otherwise(counted: MakeMore) -> None:
@@ -146,3 +150,43 @@ def test_copies_count_when_they_are_kept() -> None:
     for keep, probabilities in ((False, [0.5, 0.5]), (True, [0.9, 0.1])):
         maker = tiny("ngram", smoothing="add-k", k=0.0, keep_copies=keep).fit(lines)
         assert np.exp(maker.score_samples(["ab", "b"])) == pytest.approx(probabilities)
+
+
+# -- weights that are numbers, and no probabilities -----------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e20, 3e38])
+@pytest.mark.parametrize("model", ["mlp", "gru", "transformer"])
+def test_huge_weights_under_right_digests_are_refused(
+    model: str, scale: float, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    lines = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no"))]
+    small = {"mlp": {"n_hidden": 8}, "gru": {"n_hidden": 8}, "transformer": {"n_layer": 1}}[model]
+    maker = MakeMore(model, max_steps=1, random_state=1, threads=1, n_embd=8, **small)  # type: ignore[arg-type]
+    maker.fit(lines).save(folder)
+    weights = next(folder.glob("weights-*"))
+    tensors = safetensors.numpy.load(weights.read_bytes())
+    huge = {name: (np.sign(each) * scale).astype(np.float32) for name, each in tensors.items()}
+    forge(folder, weights.name, safetensors.numpy.save(huge))
+    with pytest.raises(RunError) as caught:
+        MakeMore.load(folder)
+    assert str(caught.value) == (
+        f"the weights give no probabilities: some are far too large ({folder}): train again, or "
+        "take a copy of the run"
+    )
+
+
+def test_what_is_no_number_in_some_contexts_alone_is_refused_where_it_comes() -> None:
+    lines = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no"))]
+    maker = MakeMore("transformer", max_steps=1, random_state=1, threads=1, n_layer=1).fit(lines)
+    model = maker.model_
+    assert isinstance(model, torch.nn.Module)
+    with torch.no_grad():
+        next(model.parameters())[1] = math.inf  # after one symbol of the twelve
+    for use in (
+        lambda: maker.sample(30, 1, all=True), lambda: maker.top(3, all=True),
+        lambda: maker.score_samples(lines), lambda: maker.report("train"),
+    ):  # fmt: skip
+        with np.errstate(all="ignore"), pytest.raises(RunError, match="no probabilities"):
+            use()

@@ -40,9 +40,58 @@ def test_streams_that_are_closed_or_full_end_it_with_its_code(ngram: Path) -> No
     assert shell(f"sample {ngram} -n 3 <&- >&- 2>&-").returncode == 0
     assert shell("sample missing 2>&-").returncode == 4
     if Path("/dev/full").exists():
-        ended = shell(f"sample {ngram} -n 3 --seed 1 > /dev/full")
-        assert ended.returncode == 5
-        assert ended.stderr == "makemore: error: cannot read or write: no space left on device\n"
+        for line in (f"sample {ngram} -n 3 --seed 1", f"sample {ngram} --json --seed 1", "models"):
+            ended = shell(f"{line} > /dev/full")
+            assert ended.returncode == 5
+            assert ended.stderr.startswith(
+                "makemore: error: cannot write the results: no space left on device (stdout): they "
+            )
+            assert ended.stderr.count("\n") == 1
+        assert shell("--help > /dev/full").returncode == 5
+        assert shell("sample missing > /dev/full").returncode == 4
+
+
+def test_a_training_whose_lines_cannot_be_written_says_that_it_is_saved(
+    tmp_path: Path, cli: Cli
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("has no full device")
+    (tmp_path / "names.txt").write_text("emma\nolivia\nava\n")
+    line = f"cd {tmp_path} && {SCRIPT} train names.txt --model ngram -o run > /dev/full"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 5
+    message = ended.stderr.splitlines()[-1]
+    assert "(stdout): the run is saved, only these lines are lost: " in message
+    assert cli("verify", "run").stdout.startswith("whole: ngram")
+
+
+@pytest.mark.parametrize("stderr", ["/dev/full", "a reader that has gone"])
+def test_notes_that_cannot_be_written_change_nothing(
+    stderr: str, tmp_path: Path, ngram: Path
+) -> None:
+    """Not the exit code, not the results, not what a training leaves behind."""
+    if stderr == "/dev/full" and not Path(stderr).exists():
+        pytest.skip("has no full device")
+    (tmp_path / "names.txt").write_text("emma\nolivia\nava\n")
+
+    def run(line: str) -> tuple[int, str]:
+        read, gone = os.pipe()
+        os.close(read)
+        to = os.open(stderr, os.O_WRONLY) if stderr == "/dev/full" else gone
+        command = [SCRIPT, *line.split()]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=to, text=True) as process:
+            out = process.communicate(timeout=60)[0]
+        for handle in {to, gone}:
+            os.close(handle)
+        return process.returncode, out
+
+    expected = MakeMore.load(ngram).sample(3, 1)
+    assert run(f"sample {ngram} -n 3 --seed 1") == (0, "".join(f"{one}\n" for one in expected))
+    code, out = run("train names.txt --model ngram -o made")
+    assert (code, out.count("\n")) == (0, 20)
+    assert run("verify made")[0] == 0
+    assert run("sample missing") == (4, "") and run("sample") == (2, "")
+    assert run("smaple run") == (3, "")
 
 
 STRANGE_LINES = [

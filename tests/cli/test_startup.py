@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import resource
+import signal
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from battery import SMALL
-from cli.conftest import failed, lines_of
+from cli.conftest import SCRIPT, failed, lines_of
 from conftest import Call, Cli
 from makemore import MakeMore
 from makemore.models.core import registry
@@ -154,6 +156,85 @@ def test_a_run_of_counts_needs_no_torch_and_no_extra_is_loaded_before_its_use(
     command, *options = line.split()
     ended = python(LOADED, command, counted, *options)
     assert ended.stdout.splitlines()[-1] == str(loaded)
+
+
+# What a person interrupts: a command while it is being imported, or at work, or about to end.
+INTERRUPTED_AT = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupt(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == AT:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+from makemore.cli.main import main
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["makemore", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "at", ["click", "makemore.cli.dispatch", "makemore.cli.commands.sample", "numpy", "json"]
+)
+def test_an_interrupt_while_modules_are_imported_is_quiet(at: str, ngram: Path) -> None:
+    code = [sys.executable, "-c", f"AT = {at!r}\n{INTERRUPTED_AT}"]
+    ended = subprocess.run([*code, "sample", ngram], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("place", ["prepare", "_run", "exit_now"])
+def test_an_interrupt_before_or_after_a_command_is_quiet(place: str) -> None:
+    code = f"""
+import os, signal, sys
+from makemore.cli import main
+right = main.{place}
+def interrupted(*arguments):
+    if {place!r} == "prepare":
+        right()
+    os.kill(os.getpid(), signal.SIGINT)
+    return right(*arguments)
+main.{place} = interrupted
+sys.argv = ["makemore", "--version"]
+main.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "Traceback" not in ended.stderr and ended.stderr.count("\n") <= 1
+    assert ended.returncode == 130
+
+
+def test_who_ignores_interrupts_is_not_interrupted(cli: Cli) -> None:
+    code = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup, or & in a script
+from makemore.cli.main import main
+from makemore.cli import startup
+startup.prepare()
+os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["makemore", "--version"]
+main()
+"""
+    assert python(code).stdout.startswith("makemore, version")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train names.txt --max-steps 100000", "sample run -n 100000"])
+@pytest.mark.parametrize("delay", [0.1, 0.3, 0.8])
+def test_a_command_that_is_interrupted_early_ends_quietly(
+    command: str, delay: float, ngram: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(WORDS))
+    words = command.replace("run", str(ngram)).split()
+    process = subprocess.Popen(
+        [SCRIPT, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(delay)  # in the imports of this machine or beyond: each is quiet
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode in (130, 0), errors  # 0: it was quicker
+    assert "Traceback" not in errors and "error" not in errors
 
 
 def test_help_is_there_at_once(cli: Cli) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
-from cli.conftest import TINY, failed
+import pytest
+
+from cli.conftest import LINES, TINY, failed
 from conftest import Call
 from makemore import MakeMore
+from makemore.runs import verify
 from makemore.runs.run import Run
+from warm import Warm, workplace
 
 
 def test_verify_names_what_is_damaged_and_goes_back(call: Call, text: Path) -> None:
@@ -29,3 +35,18 @@ def test_verify_names_what_is_damaged_and_goes_back(call: Call, text: Path) -> N
     failed(call("verify", "run", "--restore"), 4, "no checkpoint before")
     ended = call("train", text, "-o", "run", *TINY, "--max-steps", "3")
     assert ended.returncode == 0 and "going on from step 0" in ended.stderr
+
+
+@pytest.mark.slow
+def test_verify_beside_a_training_that_saves_each_step(warm: Warm, tmp_path: Path) -> None:
+    folder = workplace(tmp_path, LINES)
+    line = ("train", "names.txt", "-o", "run", *TINY, "--save-interval", "0")
+    training = warm.start(*line, "--max-steps", "100000", cwd=folder)
+    while not (folder / "run" / "checkpoint.json").exists():
+        pass
+    first = Run.load(folder / "run").progress["step"]
+    assert [verify(folder / "run") for _ in range(200)] == [[]] * 200
+    assert Run.load(folder / "run").progress["step"] > first
+    os.kill(training.pid, signal.SIGTERM)
+    assert training.wait() == 128 + signal.SIGTERM
+    assert verify(folder / "run") == []

@@ -191,11 +191,28 @@ HOSTILE = {
 def test_a_line_that_is_none_of_ours_is_refused_and_left_alone(name: str, folder: Path) -> None:
     whole = (folder / FILE).read_bytes()
     head, tail = whole.split(b"\n", 1)
-    for body in (whole + HOSTILE[name], head + b"\n" + HOSTILE[name] + tail, HOSTILE[name] + whole):
+    harmed = {
+        4: whole + HOSTILE[name], 2: head + b"\n" + HOSTILE[name] + tail, 1: HOSTILE[name] + whole,
+    }  # fmt: skip
+    for number, body in harmed.items():
         (folder / FILE).write_bytes(body)
-        with pytest.raises(RunError):
+        with pytest.raises(RunError) as caught:
             opened(folder)
+        assert str(caught.value).startswith(f"{FILE}, line {number}, is no ")
+        assert "start over with --fresh" in str(caught.value)
         assert (folder / FILE).read_bytes() == body
+
+
+@pytest.mark.parametrize("body", [b"mine", b"{", b'{"for": 1', b'{"format": 1}', b"\xff\x00"])
+def test_the_file_of_somebody_else_is_left_alone(body: bytes, tmp_path: Path) -> None:
+    """Without a line end it could be a first line that was torn: but only if it begins as ours."""
+    (tmp_path / FILE).write_bytes(body)
+    if b'{"format": 1, "'.startswith(body[:9]):
+        opened(tmp_path).close()
+        return
+    with pytest.raises(RunError, match="is none of ours"):
+        opened(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == body
 
 
 @pytest.mark.parametrize(

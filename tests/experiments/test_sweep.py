@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_trial import HOSTILE, LINES, PARTS, TINY
 
 from conftest import Call
+from makemore.cli.commands import sweep as sweep_command
 from makemore.errors import RunError, SystemFault, UsageError
 from makemore.experiments.presets import PRESETS
 from makemore.experiments.sweep import FILE, Sweep, opened
@@ -67,19 +70,29 @@ def tried(**changes: Any) -> Sweep:
     return Sweep(**values)
 
 
-def record(number: int, **more: Any) -> dict[str, Any]:
-    return {"id": str(number), "options": {"n_hidden": number}, "names": ["$\u2028é"], **more}
+LOSSES = {"train": 2.5, "val": 2.75}
+RESULT = {
+    **LOSSES, "nll_unseen": None, "first": LOSSES, "last": LOSSES, "best_step": 5, "steps": 5,
+    "parameters": 100, "seconds": 0.5, "copied": 0.25, "names": ["$\u2028é"],
+}  # fmt: skip
+FAILED = {"error": "x", "kind": "diverged", "code": 6}
+
+
+def record(number: int, result: dict[str, Any] = RESULT, **more: Any) -> dict[str, Any]:
+    options = {"n_hidden": number}
+    return {"id": tried().id_of(options), "options": options, **result, **more}
 
 
 def test_finished_trials_are_there_again_and_a_retry_counts(tmp_path: Path) -> None:
     ledger, done = opened(tmp_path / "s", tried())
     with ledger:
         assert done == {}
-        for each in (record(1), record(2, error="x"), record(2, val=float("nan"))):
+        for each in (record(1), record(2, FAILED), record(2, val=float("nan"))):
             ledger.append(each)
     ledger, done = opened(tmp_path / "s", tried())
     ledger.close()
-    assert done == {"1": record(1), "2": record(2, val=None)}
+    assert list(done.values()) == [record(1), record(2, val=None)]
+    assert list(done) == [record(1)["id"], record(2)["id"]]
 
 
 DIFFER: dict[str, tuple[dict[str, Any], str]] = {
@@ -109,11 +122,58 @@ def test_what_is_no_trial_or_is_held_is_refused_and_left_alone(tmp_path: Path) -
     with ledger, pytest.raises(SystemFault, match="another process"):
         opened(tmp_path, tried())
     whole = (tmp_path / FILE).read_bytes()
-    for line in (b'{"id": 1}', b"x"):
-        (tmp_path / FILE).write_bytes(whole + line + b"\n")
-        with pytest.raises(RunError):
+    damaged = [b'{"id": 1}', b"x", json.dumps(record(1, id="0" * 16)).encode()]
+    for result in (RESULT, FAILED):
+        for key in record(1, result):
+            for value in (None, "x", 3, True, [], {}, [3], 10**400, {"train": "x"}):
+                changed = {**record(1, result), key: value}
+                if type(value) is not type(record(1, result)[key]) and key != "val":
+                    damaged.append(json.dumps(changed).encode())
+            rest = {name: each for name, each in record(1, result).items() if name != key}
+            damaged.append(json.dumps(rest).encode())
+    known = (
+        {"steps": None},
+        {"nll_unseen": 3},
+        {"train": None},
+        {"train": 3},
+        {"seconds": 3},
+        {"copied": 3},
+    )
+    right = {json.dumps(record(1, **more)).encode() for more in known}
+    for line in damaged:
+        (tmp_path / FILE).write_bytes(whole + json.dumps(record(2)).encode() + b"\n" + line + b"\n")
+        before = (tmp_path / FILE).read_bytes()
+        if line in right:
+            opened(tmp_path, tried())[0].close()
+            continue
+        with pytest.raises(RunError) as caught:
             opened(tmp_path, tried())
-        assert (tmp_path / FILE).read_bytes() == whole + line + b"\n"
+        assert str(caught.value).startswith(f"{FILE}, line 3, is no "), line
+        assert "take the line out, or start over with --fresh" in str(caught.value)
+        assert (tmp_path / FILE).read_bytes() == before
+
+
+@given(data=st.data())
+def test_a_file_that_was_changed_anywhere_is_read_or_refused(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Never another error than that of a damaged file, or of another sweep's."""
+    folder = tmp_path_factory.mktemp("sweep")
+    ledger, _ = opened(folder, tried())
+    with ledger:
+        for each in (record(1), record(2, FAILED)):
+            ledger.append(each)
+    body = bytearray((folder / FILE).read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(body) - 1))
+        body[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    (folder / FILE).write_bytes(body)
+    try:
+        ledger, done = opened(folder, tried())
+        ledger.close()
+        assert not done or sweep_command.table([*done.values()], tried())
+    except (RunError, UsageError) as error:
+        assert FILE in str(error) or "started otherwise" in str(error)
 
 
 # -- the command ----------------------------------------------------------------------------------

@@ -139,8 +139,9 @@ SOUND = [
 
 
 BROKEN: dict[str, dict[str, Any]] = {
-    "a step of text": {"kind": "val", "step": "<script>", "nll": 1.0},
-    "a step before the first": {"kind": "val", "step": -1, "nll": 1.0},
+    "no loss": {"kind": "train", "step": 0},
+    "no rate": {"kind": "batch", "step": 0, "nll": 1.0},
+    "no ratio": {"kind": "update", "step": 1, "parameters": {"w": {"update": 1.0}}},
     "a loss of text": entry(1, "batch", "2.0", 0.1),  # type: ignore[arg-type]
     "a huge loss": entry(1, "batch", 1e300, 0.1),
     "a huge whole number": entry(1, "batch", 10**400, 0.1),
@@ -162,9 +163,9 @@ BROKEN: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_entries_are_refused_and_sound_ones_pass(name: str, tmp_path) -> None:
     for entry in SOUND:
-        of_training.check_entry(entry, tmp_path)
-    with pytest.raises(RunError, match="not makemore's"):
-        of_training.check_entry(BROKEN[name], tmp_path)
+        of_training.check_entry(entry, "a, line 1", tmp_path)
+    with pytest.raises(RunError, match="a, line 3, is not makemore's"):
+        of_training.check_entry(BROKEN[name], "a, line 3", tmp_path)
 
 
 # -- the model ------------------------------------------------------------------------------------

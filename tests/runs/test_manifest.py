@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from makemore.errors import RunError
+from makemore.runs import manifest as manifest_module
 from makemore.runs.manifest import FORMAT, LOGS, verify
 from makemore.runs.run import Run, RunConfig
 from makemore.runs.writer import RunWriter
@@ -25,6 +28,8 @@ from run_folder import (
     arrays,
     contents,
     forge_manifest,
+    go_on,
+    make_run,
     progress,
     read_json,
     refused,
@@ -137,6 +142,40 @@ def test_files_of_another_run_or_another_step_are_refused(folder: Path, tmp_path
     assert "is not what was saved" in refused(folder)
 
 
+def test_verify_beside_a_writer_reports_no_damage(tmp_path: Path) -> None:
+    folder, failed = make_run(tmp_path / "run", 0), list[BaseException]()
+
+    def write() -> None:
+        try:
+            go_on(folder, *range(1, 61))
+        except BaseException as error:
+            failed.append(error)
+
+    thread, looks = threading.Thread(target=write), list[list[str]]()
+    thread.start()
+    while thread.is_alive():
+        looks.append(verify(folder))
+    thread.join()
+    assert failed == [] and len(looks) > 3 and not any(looks)
+
+
+def test_verify_looks_again_where_a_save_removed_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, saved = manifest_module.open_plain, list[bool]()
+
+    def slow(path: Path, limit: int) -> Any:
+        if path.name == "weights-2.safetensors" and not saved:
+            saved.append(True)
+            go_on(folder, 4, 6)  # now the file that is about to be read has gone
+        return opened(path, limit)
+
+    monkeypatch.setattr(manifest_module, "open_plain", slow)
+    assert verify(folder) == [] and saved == [True] and step_of(folder) == 6
+    (folder / "weights-6.safetensors").write_bytes(b"damaged")
+    assert verify(folder) == ["weights-6.safetensors: not what was saved"]
+
+
 # -- hostile: changed, and every digest computed again --------------------------------------------
 
 
@@ -145,6 +184,34 @@ def test_files_that_are_too_big_are_refused_before_they_are_read(folder: Path) -
     assert "weights-2.safetensors is larger than" in refused(folder)
     os.truncate(folder / "checkpoint.json", 2**34)
     assert "checkpoint.json is larger than" in refused(folder)
+
+
+@pytest.mark.parametrize("name", ["split/train.txt", "weights-2.safetensors", "state-2.json"])
+def test_sizes_that_the_manifest_claims_are_not_believed(name: str, folder: Path) -> None:
+    """A sparse file costs its maker nothing: it must not cost its reader memory, digest or not."""
+    zeros, size = hashlib.sha256(), 2**26
+    for _ in range(size // 2**20):
+        zeros.update(bytes(2**20))
+    files = read_json(folder / "checkpoint.json")["files"]
+    for start, digest in ((b"", zeros.hexdigest()), (b"", "0" * 64), (None, "0" * 64)):
+        if start is not None:  # else more zeros behind what was there
+            (folder / name).write_bytes(start)
+        os.truncate(folder / name, size)
+        forge_manifest(folder, files={**files, name: {"size": size, "sha256": digest}})
+        tracemalloc.start()
+        said = refused(folder)
+        assert verify(folder) == sorted({f"{name}: not what was saved"})
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert name in said and peak < 3 * 2**24  # the longest line that is read is 2**24 bytes
+
+
+def test_files_beyond_all_bounds_are_refused_with_a_way_out(folder: Path) -> None:
+    files = read_json(folder / "checkpoint.json")["files"]
+    for name, most in (("split/train.txt", 2**33), ("config.json", 2**24)):
+        forge_manifest(folder, files={**files, name: {"size": most + 1, "sha256": "0" * 64}})
+        assert refused(folder).startswith(f"{name} is larger than {most} bytes by checkpoint.json")
+        assert "take a copy of the run" in refused(folder)
 
 
 @pytest.mark.parametrize("size", [-1, 10**30, "5", None, True, 2.0])

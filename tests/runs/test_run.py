@@ -244,13 +244,13 @@ def test_a_reader_always_gets_one_whole_generation(last: int, tmp_path: Path) ->
 def test_a_reader_reads_again_when_a_file_has_gone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, saved = manifest_module.read_plain, []
+    opened, saved = manifest_module.open_plain, []
 
-    def slow(path: Path, limit: int) -> bytes:
+    def slow(path: Path, limit: int) -> Any:
         if path.name == "weights-2.safetensors" and not saved:
             saved.append(True)
             go_on(folder, 4, 6)  # now the file that is about to be read has gone
-        return read(path, limit)
+        return opened(path, limit)
 
-    monkeypatch.setattr(manifest_module, "read_plain", slow)
+    monkeypatch.setattr(manifest_module, "open_plain", slow)
     assert step_of(folder) == 6 and saved == [True]

@@ -54,6 +54,14 @@ def test_great_logits_do_not_overflow() -> None:
     assert found == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.parametrize("temperature", [1e15, 1e18, 1e300])
+def test_at_any_temperature_the_likeliest_stay(temperature: float) -> None:
+    """All weights are equal there: the order is that of the logits, and not of the ids."""
+    assert frequencies(LOGITS, temperature=temperature, top_k=1).tolist() == [0, 0, 1, 0, 0, 0]
+    assert close(frequencies(LOGITS, temperature=temperature, top_k=2), [0, 0, 0.5, 0.5, 0, 0])
+    assert close(frequencies(LOGITS, temperature=temperature, top_p=0.3), [0, 0, 0.5, 0.5, 0, 0])
+
+
 @pytest.mark.parametrize("temperature", [0.0, 5e-324, 1e-300, 1e-6])
 def test_temperature_near_nothing_is_greedy(temperature: float) -> None:
     assert frequencies(LOGITS, temperature=temperature).tolist() == [0, 0, 1, 0, 0, 0]

@@ -17,6 +17,7 @@ from makemore.errors import DataError, SystemFault
 from makemore.text import builtin_lists
 from makemore.text.builtin_lists import NAMES_SHA256, builtin_names, fetch
 from makemore.text.corpus import Corpus, is_clean
+from run_folder import STRANGE
 
 BODY = b"emma\nolivia\nava\n"
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -128,12 +129,6 @@ def test_a_broken_server_is_a_fault_of_the_environment(
     assert caught.value.exit_code == 5 and os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("url", ["names.txt", "http://[", "http://127.0.0.1/a b", "nope://x"])
-def test_what_is_no_address(tmp_path: Path, url: str) -> None:
-    with pytest.raises(SystemFault, match="cannot download"):
-        fetch(url, DIGEST, tmp_path / "names.txt")
-
-
 def test_nobody_answers(tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound, but it does not listen
         taken.bind(("127.0.0.1", 0))
@@ -153,8 +148,45 @@ def test_a_target_that_cannot_be_written(server: str, tmp_path: Path) -> None:
     target = tmp_path / "no" / "names.txt"
     with pytest.raises(SystemFault) as caught:
         fetch(server + "/names.txt", DIGEST, target)
-    assert str(caught.value) == f"cannot write {target} (No such file or directory)"
+    assert (
+        str(caught.value) == f"cannot write {target} (No such file or directory): give another -o"
+    )
     (tmp_path / "names.txt").mkdir()
     with pytest.raises(SystemFault, match="Is a directory"):
         fetch(server + "/names.txt", DIGEST, tmp_path / "names.txt")
     assert os.listdir(tmp_path) == ["names.txt"]
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_was_planted_beside_the_target_stays_as_it_is(
+    kind: str, server: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    STRANGE[kind](folder / "names.txt.part")
+    before = os.lstat(folder / "names.txt.part")
+    assert fetch(server + "/names.txt", DIGEST, folder / "names.txt").read_bytes() == BODY
+    assert os.lstat(folder / "names.txt.part").st_ino == before.st_ino
+    assert sorted(os.listdir(folder)) == ["names.txt", "names.txt.part"]
+    if kind == "link":
+        assert (tmp_path / "secret").read_bytes() == b"secret"
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_is_no_file_is_not_replaced(kind: str, server: str, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    STRANGE[kind](folder / "names.txt")
+    before = os.lstat(folder / "names.txt")
+    with pytest.raises(SystemFault, match="cannot write .*: give another -o"):
+        fetch("http://127.0.0.1:1/", DIGEST, folder / "names.txt")  # and nobody was asked
+    assert os.lstat(folder / "names.txt") == before and os.listdir(folder) == ["names.txt"]
+
+
+def test_the_file_has_the_modes_that_its_owner_wants(server: str, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        fetch(server + "/names.txt", DIGEST, tmp_path / "names.txt")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "names.txt").stat().st_mode & 0o777 == 0o640

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import Any
 
 import pytest
 import torch
 
+from makemore import MakeMore
+from makemore.api import Plan
 from makemore.errors import UsageError
 from makemore.parallel import MOST_THREADS, default_threads, parallel_map, pool_size
+from makemore.text import Corpus, train_val_test_split
 from makemore.training.device import choose_device, generator, one_thread_each, seeded, threads
+from makemore.training.events import Event
+
+LINES = ["".join(parts) for parts in product("kmnr", "aeio", ("la", "ri", "no", "sa"))]
 
 
 def draw(*numbers: int) -> list[float]:
@@ -81,6 +92,108 @@ def test_threads_that_are_right_already_are_not_set(monkeypatch: pytest.MonkeyPa
     with threads(torch.get_num_threads()):
         pass
     assert not calls
+
+
+def in_a_thread(function: Callable[[], Any]) -> Any:
+    """What a function returns in a thread that begins now; torch gives that the default count."""
+    with ThreadPoolExecutor(1) as one:
+        return one.submit(function).result()
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    """The caller has set 3: for this thread, and for those that begin later."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def work() -> int:
+    """As a training does: a count of its own, and steps in parts in the threads of the pool."""
+    before = torch.get_num_threads()
+    with threads(2):
+        for _ in range(2):
+            with one_thread_each(3):
+                parallel_map(lambda _: torch.zeros(9).sum(), range(3))
+                assert torch.get_num_threads() == 1
+            assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == before
+    return before
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_thread_that_begins_later_has_the_caller_s_count() -> None:
+    assert in_a_thread(torch.get_num_threads) == 3
+    assert work() == in_a_thread(work) == in_a_thread(work) == 3
+    with pytest.raises(KeyError), one_thread_each(4):
+        raise KeyError
+    assert torch.get_num_threads() == in_a_thread(torch.get_num_threads) == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_callers_in_several_threads_do_not_mix_their_counts() -> None:
+    inside, left, found = threading.Event(), threading.Event(), list[int]()
+
+    def another() -> int:
+        with threads(2), one_thread_each(2):
+            parallel_map(str, range(3))
+        return torch.get_num_threads()
+
+    def first() -> None:
+        with one_thread_each(2):
+            inside.set()
+            assert left.wait(30) and pool_size() == 2 and torch.get_num_threads() == 1
+        found.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inside.wait(30) and pool_size() == 1 and torch.get_num_threads() == 3
+    found.append(in_a_thread(another))  # it has asked torch for nothing before
+    found.append(work())
+    left.set()
+    thread.join()
+    assert found == [3, 3, 3] and in_a_thread(torch.get_num_threads) == 3
+    assert pool_size() == 1
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_count_that_a_caller_sets_meanwhile_stays() -> None:
+    with threads(2):
+        in_a_thread(lambda: torch.set_num_threads(4))
+    # This thread had 3, and has it again; those that begin now begin with the last one set.
+    assert torch.get_num_threads() == 3 == in_a_thread(torch.get_num_threads)
+    with threads(3):
+        in_a_thread(lambda: torch.set_num_threads(4))
+    assert torch.get_num_threads() == 3 and in_a_thread(torch.get_num_threads) == 4
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_training_that_is_closed_or_fails_gives_all_back() -> None:
+    def begun() -> Generator[Event, None, None]:
+        maker = MakeMore("mlp", random_state=1, threads=2, max_steps=50, n_hidden=4)
+        split = train_val_test_split(Corpus.from_lines(LINES))
+        maker.begin(Plan.make("mlp", maker.asked, split, "lines"))
+        return maker.training()  # type: ignore[return-value]
+
+    def closed() -> int:
+        events = begun()
+        next(events), next(events)
+        events.close()
+        return torch.get_num_threads()
+
+    assert closed() == in_a_thread(closed) == 3
+    events = begun()
+    in_a_thread(lambda: next(events))  # begun in a thread that has ended, closed here
+    events.close()
+    with pytest.raises(KeyError):
+        for _ in begun():
+            raise KeyError
+    gc.collect()
+    maker = MakeMore("mlp", random_state=1, threads=2, max_steps=2, n_hidden=4)
+    in_a_thread(lambda: maker.fit(LINES).sample(3, 1, all=True))
+    assert len(maker.sample(3, 1, all=True)) == 3 and len(maker.score_samples(LINES)) == len(LINES)
+    assert torch.get_num_threads() == in_a_thread(torch.get_num_threads) == 3
 
 
 def test_a_crew_works_at_the_same_time_and_keeps_the_order() -> None:

@@ -173,6 +173,19 @@ def test_the_transformer_s_queries_keys_and_values_are_parts() -> None:
     assert {(group["momentum"], group["row_momentum"]) for group in groups} == {(0.7, 0.6)}
 
 
+def test_muon_learns_a_matrix_of_the_model_itself() -> None:
+    """As a plugin may have one: its name has no layer."""
+    model = small("transformer")
+    matrix = torch.nn.Parameter(torch.eye(3))
+    model.register_parameter("mixing", matrix)
+    model.matrices = lambda: {"mixing"}  # type: ignore[method-assign]
+    muon = optimizers_of(model, optimizer="muon")[-1]
+    assert isinstance(muon, Muon) and muon.parts == {matrix: 1}
+    matrix.grad = torch.ones(3, 3)
+    muon.step()
+    assert not torch.equal(matrix, torch.eye(3))
+
+
 def test_muon_leaves_a_matrix_without_a_gradient() -> None:
     with_it, without = (torch.nn.Parameter(matrices(3, 4)) for _ in range(2))
     with_it.grad = matrices(3, 4, seed=1)

@@ -9,6 +9,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from makemore.models import Model
+from makemore.models.core.base import log_softmax, no_probabilities
 from makemore.options import make
 from makemore.runs import Run
 from makemore.sampling import SamplingConfig
@@ -30,3 +34,24 @@ def run_under(folder: str | os.PathLike[str], constraints: Mapping[str, Any]) ->
     # The same limit as the sampler's: twice the longest training line.
     compile_constraints(run.vocabulary, options, 2 * longest, not options.all)
     return run
+
+
+PROBED = 64  # symbols whose successors are looked at
+
+
+def check_probabilities(model: Model) -> None:
+    """Raise RunError for a model whose logits are not finite, although its weights are.
+
+    After the first input and after one symbol: weights that overflow do so nearly everywhere.
+    Weights of any size may have the right digest, as whoever changes them can compute it.
+    """
+    first = np.arange(model.vocab_size, model.vocab_size + model.n_labels)[:PROBED]
+    first = first if len(first) else np.zeros(1, dtype=np.int64)
+    symbols = np.arange(min(PROBED, model.vocab_size))
+    with np.errstate(all="ignore"):  # what overflows here is told below
+        logits, _ = model.step(first, model.initial_state(len(first)))
+        state = model.initial_state(len(symbols))
+        _, state = model.step(np.full(len(symbols), first[0]), state)
+        after, _ = model.step(symbols, state)
+        if np.isnan(log_softmax(logits)).any() or np.isnan(log_softmax(after)).any():
+            raise no_probabilities()

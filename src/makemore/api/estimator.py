@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.api import fit, fit_model
 from makemore.api.budget_clock import BudgetClock
+from makemore.api.checked_run import check_probabilities
 from makemore.api.checks import RandomState, check_folder, check_seed
 from makemore.api.fitted import FittedModel
 from makemore.api.keywords import TrainingKeywords
@@ -275,6 +276,8 @@ class MakeMore(FittedModel):
         try:
             maker.model_ = plan.build()
             maker.model_.load_tensors(run.weights)
+            with maker.evaluation():
+                check_probabilities(maker.model_)
         except RunError as error:  # it names no directory yet
             raise RunError(error.what, str(Path(run.path)), error.to_do) from None
         except MakemoreError as error:

@@ -183,8 +183,6 @@ def _fit_member(
 
     plans: of this member and of those after it, which need time, too
     """
-    from makemore.training import Saved
-
     plan = plans[0]
     if writer is None:
         clock = budget.of_first(plans) if budget else None
@@ -201,12 +199,9 @@ def _fit_member(
         if budget and run is not None:  # it was saved after the ensemble was
             budget.count_from(run.progress.get("seconds", 0.0))
         clock = budget.of_first(plans) if budget else None
-        events = _fit_one(plan, model, member_writer, run, stop, clock)
-        for event in taken.counted(events, clock):
-            if isinstance(event, Saved):
-                # Logs are the ensemble's. These steps will not be repeated, so keep their entries.
-                writer.commit_logs()
-            yield event
+        if run is None:  # entries of an earlier attempt go: its steps are taken again
+            writer.cut_logs()
+        yield from taken.counted(_fit_one(plan, model, member_writer, run, stop, clock), clock)
 
 
 def _same_training(one: RunConfig, other: RunConfig) -> bool:
@@ -218,13 +213,16 @@ def _same_training(one: RunConfig, other: RunConfig) -> bool:
 def is_duplicate_report(event: Event, number: int, member: Model) -> bool:
     """Check whether a member's evaluation repeats the ensemble's evaluation of the same step.
 
-    It does before a member's first step, unless that is the ensemble's first step, too. A member
-    that counts is evaluated once, just before the ensemble is.
+    It does before a member's first step, unless that is the ensemble's first step, too, and after
+    a member's last step, when the ensemble with it is evaluated next: so a step has one entry of
+    each kind in the logs.
     """
     from makemore.training import Evaluated
 
+    if not isinstance(event, Evaluated):
+        return False
     first = event.step == 0 and number > 0
-    return isinstance(event, Evaluated) and (first or isinstance(member, CountModel))
+    return first or event.last or isinstance(member, CountModel)
 
 
 def _shift_steps(event: Event, before: int) -> Event:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from makemore import parallel
 from makemore.api.checks import RandomState, check_part, check_seed, check_whole, fresh_seed
@@ -21,6 +21,7 @@ from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
 from makemore.api.label_predictor import LabelPredictor
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models import CountModel
+from makemore.models.core.base import no_probabilities
 from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
@@ -164,6 +165,7 @@ class FittedModel(LabelPredictor):
                 lines = next(rounds, None)
             if lines is None:
                 return
+            self._check_numbers(lines.nll)
             yield lines
 
     def sample(
@@ -234,6 +236,11 @@ class FittedModel(LabelPredictor):
                 self._model, plan.vocabulary, known, options, inputs, n, cap, beam, total
             )
 
+    def _check_numbers(self, nll: ArrayLike) -> None:
+        """Raise RunError where a model gives no probabilities at some place of a line."""
+        if np.isnan(nll).any():
+            raise no_probabilities(None if self.folder_ is None else str(self.folder_))
+
     # -- scores -----------------------------------------------------------------------------------
 
     def score_samples(self, lines: Lines) -> NDArray[np.float64]:
@@ -264,6 +271,7 @@ class FittedModel(LabelPredictor):
         plan = self._plan
         with self.evaluation():
             scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
+            self._check_numbers(scores.nll)
             return scores if scores.posterior is None else self._labels.calibrated(scores)
 
     def report(self, name: str) -> dict[str, Any]:

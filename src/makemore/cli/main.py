@@ -1,140 +1,56 @@
-"""Main: finds the command that was typed, runs it, and turns an error into one line and a code."""
+"""Main: the process of a command: its streams, what an interrupt does, and how it ends.
+
+Nothing that takes time is imported before `main` is called: an interrupt ends it quietly from there
+on, while click and the command are still being imported (dispatch.py).
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
-import click
+from makemore.cli.startup import INTERRUPTED, Unfailing, exit_now, interrupts_end_it, prepare
+from makemore.lazy import late_names
 
-from makemore.cli.output import note
-from makemore.cli.startup import exit_now, prepare
-from makemore.cli.suggestions import HIDDEN, NAMES, command_of, unknown_command, unknown_option
-from makemore.cli.typed import Typed
-from makemore.errors import MakemoreError, SystemFault
-from makemore.escaping import visible
-from makemore.version import __version__
+if TYPE_CHECKING:
+    from makemore.cli.dispatch import NAMES, group, run, with_command
 
-READER_GONE = 128 + signal.SIGPIPE  # as in `makemore sample DIR | head`, by the shell's custom
+__all__ = ["NAMES", "group", "main", "run", "with_command"]
 
-HELP = """Give it a text file, one thing a line: it learns what lines look like, and makes new ones.
-
-\b
-  makemore names.txt                 train and show 20 new names
-  makemore sample runs/NAME -n 50    more of them
-  makemore train --help              everything else about training
-"""
-
-
-class Commands(click.Group):
-    """Finds commands by the names of their files, and imports the one that is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in NAMES if name != HIDDEN]
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in NAMES:
-            return None
-        # Imported now and not at the top: --help of one command waits for no other.
-        return command_of(name)
-
-
-@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="makemore")
-def group() -> None:
-    pass
-
-
-def with_command(arguments: list[str]) -> list[str]:
-    """Add the command that was left out: `makemore FILE` is `makemore train FILE`.
-
-    A first word with a dash, as in `makemore -i names.txt`, is the original's command line.
-    """
-    first = arguments[0] if arguments else "--help"
-    if first in NAMES or first in ("-h", "--help", "--version"):
-        return arguments or ["--help"]
-    if first == "help" and not os.path.lexists(first):  # `makemore help`, `makemore help sample`
-        return with_command([*arguments[1:2], "--help"])
-    if first.startswith("-") and first != "-":
-        return [HIDDEN, *arguments]
-    if error := unknown_command(arguments):
-        raise error
-    return ["train", *arguments]
+__getattr__ = late_names(
+    "makemore.cli",
+    {"NAMES": "dispatch", "group": "dispatch", "run": "dispatch", "with_command": "dispatch"},
+)
 
 
 def main() -> None:
     """Run the command of sys.argv and end the process with an exit code of errors.py."""
-    prepare()
-    arguments = sys.argv[1:]
+    code = INTERRUPTED
+    try:
+        prepare()
+        code = _run(sys.argv[1:])
+        interrupts_end_it()
+    except KeyboardInterrupt:  # before or after the command itself, which has its own way to stop
+        pass
+    exit_now(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Open the streams that are missing, and run a command line; returns its exit code."""
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # the lines are UTF-8 wherever the locale is not
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    if hasattr(sys.stdout, "reconfigure"):  # the lines are UTF-8 wherever the locale is not
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    sys.stderr = Unfailing.of(sys.stderr)
+    from makemore.cli.dispatch import run  # click alone is half of the time of --help
+
     code = run(arguments, debug)
     try:
         sys.stdout.flush()
     except OSError:  # reported already; Python would report it again when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    exit_now(code)
-
-
-def run(arguments: list[str], debug: bool = False) -> int:
-    """Run a command line and return its exit code. An error is one line on stderr.
-
-    debug: raise errors instead, with their tracebacks
-    """
-    streams, typed = (sys.stdout, sys.stderr), Typed(arguments)
-    try:
-        words = with_command(arguments)
-        code = int(group.main(words, "makemore", standalone_mode=False, obj=typed) or 0)
-        sys.stdout.flush()  # a full disk, or a reader who has gone, is an error of this command
-        return code
-    except SystemExit:
-        if sys.stdout is streams[0]:
-            raise
-        sys.stdout, sys.stderr = streams  # click has replaced them: the reader of one has gone
-        return READER_GONE
-    except BrokenPipeError:
-        return READER_GONE
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    except Exception as error:
-        if debug:
-            raise
-        bug = f"{type(error).__name__}: {error} (our bug): --debug shows where"
-        message, code = _known(error, typed) or (bug, 1)
-        with contextlib.suppress(BrokenPipeError):  # nobody is there to read it
-            note(f"error: {message}")
-        return code
-
-
-def _known(error: Exception, typed: Typed) -> tuple[str, int] | None:
-    """Return the message and exit code of an error that is not a bug of ours; None for a bug."""
-    if isinstance(error, MakemoreError):
-        shown = error.message(typed.to_add(error.add)) if error.add else str(error)
-        return shown, error.exit_code
-    if isinstance(error, click.ClickException):
-        where: Any = getattr(error, "ctx", None)
-        path = where.command_path.removesuffix(f" {HIDDEN}") if where else "makemore"
-        if isinstance(error, click.NoSuchOption):
-            return f"{visible(error.message.rstrip('.'), 200)}: {unknown_option(error, path)}", 2
-        message = error.format_message().rstrip(".").replace("\n", " ")
-        return f"{message}: see {path} --help", 2
-    # torch and CUDA have errors of their own for it, known by their messages.
-    texts = ("allocate memory", "out of memory")
-    if isinstance(error, MemoryError) or any(text in str(error) for text in texts):
-        fault = SystemFault("not enough memory", None, "use a smaller model, batch or text")
-        return str(fault), fault.exit_code
-    if isinstance(error, OSError) and error.strerror:  # DataError and RunError cover what is read
-        fault = SystemFault(f"cannot read or write: {error.strerror.lower()}", error.filename)
-        return str(fault), fault.exit_code
-    return None
+    return code

@@ -25,6 +25,7 @@ from makemore.api import MakeMore, Plan
 from makemore.errors import MakemoreError, RunError
 from makemore.experiments.journal import ResultLog
 from makemore.models.core.registry import model_names
+from makemore.runs.shapes import ANY, MAYBE, NUMBER, has_shape
 from makemore.runs.writer import remove_run
 from makemore.text import Split
 from makemore.training.config import DEFAULT_MODEL
@@ -221,24 +222,27 @@ def header(name: str, parts: Split, requested: Mapping[str, Any], test: bool) ->
 
 def opened(folder: Path, facts: Facts, fresh: bool = False) -> tuple[ResultLog, list[Row]]:
     """Open the rows.jsonl of a folder: it and its finished rows. Raises what ResultLog does."""
-    journal = ResultLog(folder, FILE, facts, IDENTITY, (TABLE, *CHARTS), fresh)
+    journal = ResultLog(folder, FILE, facts, IDENTITY, (TABLE, *CHARTS), fresh, _is_no_row)
     try:
+        if not has_shape(journal.first["lines"], {part: int for part in facts["lines"]}):
+            raise RunError(f"{FILE} has another first line than ours", str(folder), "use --fresh")
         if fresh:
             _forget(folder)
-        return journal, [_read(line, folder) for line in journal.records]
+        return journal, [Row(**line) for line in journal.records]
     except BaseException:  # whatever it is, the file must not stay locked
         journal.close()
         raise
 
 
-def _read(line: Facts, folder: Path) -> Row:
-    """Read a row from a line of rows.jsonl. Raises RunError for what is no row."""
-    kinds = {"model": str, "shares": dict, "samples": list, "error": str | None, "code": int}
-    sound = line.keys() == {each.name for each in dataclasses.fields(Row)} and all(
-        isinstance(value, kinds.get(name, int | float | None)) for name, value in line.items()
-    )
-    if not sound or not all(isinstance(text, str) for text in line["samples"]):
-        raise RunError(f"{FILE} holds a line that is no row", str(folder), "use --fresh")
-    if not all(isinstance(share, int | float) for share in line["shares"].values()):
-        raise RunError(f"{FILE} holds a share that is no number", str(folder), "use --fresh")
-    return Row(**line)
+SHAPE = {
+    **dict.fromkeys((each.name for each in dataclasses.fields(Row)), MAYBE),
+    "model": str, "parameters": int | None, "shares": {ANY: NUMBER}, "samples": [str],
+    "error": str | None, "code": int,
+}  # fmt: skip
+
+
+def _is_no_row(line: Facts) -> bool:
+    """Tell whether a line of rows.jsonl has other keys or values than a row's."""
+    if line.keys() != SHAPE.keys() or not has_shape(line, SHAPE):
+        return True
+    return line["error"] is None and None in (line["parameters"], line["seconds"])

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from makemore.errors import RunError, SystemFault, UsageError
 from makemore.runs.safe_files import on_disk, parse_json, remove
 
 MOST_BYTES = 2**28
+TOLD = 9  # bytes of the first line by which a file is known as ours: {"format
 
 
 Record = dict[str, Any]
@@ -29,6 +30,7 @@ class ResultLog:
 
     first: the first line of a new file; `identity` names the keys that make two works the same
     others: files that are written beside it, and removed with fresh
+    wrong: tells whether a record that is read back is none of this work's
     first, records: what is in the file, once it is taken. Raises RunError for a damaged file or a
     folder of something else, UsageError for another work's, SystemFault if a process holds it.
     """
@@ -36,9 +38,10 @@ class ResultLog:
     def __init__(
         self, folder: Path, file: str, first: Record, identity: Sequence[str],
         others: Sequence[str] = (), fresh: bool = False,
+        wrong: Callable[[Record], bool] = lambda record: False,
     ) -> None:  # fmt: skip
         self.folder, self.file, self.first, self.records = folder, file, first, list[Record]()
-        self._identity, self._others = identity, others
+        self._identity, self._others, self._wrong = identity, others, wrong
         if os.path.lexists(folder) and not folder.is_dir():
             raise RunError("this is no directory", str(folder), "give another -o")
         try:
@@ -77,20 +80,41 @@ class ResultLog:
                 remove(self.folder / name)
         body = b"" if fresh else os.pread(self._handle, os.fstat(self._handle).st_size, 0)
         whole = body[: body.rfind(b"\n") + 1]  # a last line without an end was torn by a kill
-        found = [parse_json(line, self.file, self.folder) for line in whole.split(b"\n")[:-1]]
-        if not all(isinstance(line, dict) for line in found):
-            raise RunError(f"{self.file} holds a line that is no object", str(self.folder))
+        # Torn within its first line a file still begins as ours; any other is somebody's text.
+        if not whole and not json.dumps(self.first)[:TOLD].encode().startswith(body[:TOLD]):
+            raise RunError(f"{self.file} is none of ours", str(self.folder), "give another -o")
+        found = [
+            self._parsed(line, number) for number, line in enumerate(whole.split(b"\n")[:-1], 1)
+        ]
         if found:
             self._check_same(found[0])
+            for number, record in enumerate(found[1:], 2):
+                if self._wrong(record):
+                    raise self._no(f"{self.file}, line {number}, is no result of this work", number)
             self.first, self.records = found[0], found[1:]
         os.ftruncate(self._handle, len(whole))
         if not found:
             self._write(self.first)
 
+    def _parsed(self, line: bytes, number: int) -> Record:
+        """Parse a line of the file. Raises RunError, which names it and says what to do."""
+        where = f"{self.file}, line {number},"
+        try:
+            found = parse_json(line, where, self.folder)
+        except RunError as error:
+            raise self._no(error.what, number, error.where) from None
+        if not isinstance(found, dict):
+            raise self._no(f"{where} is no object", number)
+        return found
+
+    def _no(self, what: str, number: int, where: str | None = None) -> RunError:
+        """Make the error for a line that is none of ours."""
+        first = "take the line out" if number > 1 else "give another -o"
+        return RunError(what, where or str(self.folder), f"{first}, or start over with --fresh")
+
     def _check_same(self, found: Record) -> None:
         here = json.loads(json.dumps(self.first))
-        kinds = {key: type(here[key]) for key in self._identity}
-        if found.keys() != here.keys() or any(type(found[k]) is not kinds[k] for k in kinds):
+        if found.keys() != here.keys() or any(type(found[k]) is not type(here[k]) for k in here):
             raise RunError(f"{self.file} has another first line than ours", str(self.folder),
                            "give another -o, or --fresh to start over")  # fmt: skip
         if told := list(differences(found, here, self._identity)):

@@ -22,10 +22,20 @@ from pathlib import Path
 
 import torch
 
-from makemore.errors import RunError, SystemFault
+from makemore.errors import SystemFault
 from makemore.experiments.journal import ResultLog, finite
-from makemore.experiments.trial import Axis, Record, Settings, digest, failure, run_trial
+from makemore.experiments.trial import (
+    FAILED,
+    TRIED,
+    Axis,
+    Record,
+    Settings,
+    digest,
+    failure,
+    run_trial,
+)
 from makemore.models.core.registry import load_plugin
+from makemore.runs.shapes import has_shape
 from makemore.text import Corpus, Split
 from makemore.version import __version__
 
@@ -65,14 +75,16 @@ def opened(folder: Path, sweep: Sweep, fresh: bool = False) -> tuple[ResultLog, 
     Raises what ResultLog does: another sweep is refused, and what differs is named.
     """
     charts = [path.name for path in folder.glob("loss-*.png")]
-    journal = ResultLog(folder, FILE, sweep.header, IDENTITY, charts, fresh)
-    try:
-        if not all({"id", "options"} <= record.keys() for record in journal.records):
-            raise RunError(f"{FILE} holds a line that is no trial", str(folder))
-        return journal, {record["id"]: record for record in journal.records}
-    except BaseException:
-        journal.close()
-        raise
+
+    def wrong(record: Record) -> bool:
+        """Tell whether a record has another shape than ours, or the id of other options."""
+        shape = FAILED if "error" in record else TRIED
+        if not has_shape(record, {"id": str, "options": dict, **shape}):
+            return True
+        return sweep.id_of(record["options"]) != record["id"]
+
+    journal = ResultLog(folder, FILE, sweep.header, IDENTITY, charts, fresh, wrong)
+    return journal, {record["id"]: record for record in journal.records}
 
 
 # -- processes ------------------------------------------------------------------------------------

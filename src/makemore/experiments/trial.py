@@ -28,6 +28,7 @@ from makemore.experiments.presets import Amount
 from makemore.models import CountModel, get_model
 from makemore.models.core.member_text import read_value
 from makemore.options import Option, make, options_of, unknown_key
+from makemore.runs.shapes import MAYBE, NUMBER
 from makemore.text import Split, TextConfig, Vocabulary
 from makemore.training import Evaluated, TrainingConfig
 
@@ -35,6 +36,13 @@ ALL = "all"  # batch_size: every window or line of the training part in each ste
 NAMES = 20
 Settings = dict[str, Any]
 Record = dict[str, Any]
+# The shapes (runs/shapes.py) of what `run_trial` and `failure` return.
+LOSSES = {"train": MAYBE, "val": MAYBE}
+TRIED = {
+    **LOSSES, "nll_unseen": MAYBE, "first": LOSSES, "last": LOSSES, "best_step": int,
+    "steps": int | None, "parameters": int, "seconds": NUMBER, "copied": NUMBER, "names": [str],
+}  # fmt: skip
+FAILED = {"error": str, "kind": str, "code": int}
 
 
 @dataclass(frozen=True)

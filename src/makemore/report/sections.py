@@ -57,8 +57,9 @@ def parts(run: Run, word: str | None, seed: int) -> Iterator[Part]:
     maker, logs = MakeMore.of_run(run), read_metrics(run.path)
     looks = read_diagnostics(run.path)
     # Logs and word are checked before the first part: a page is whole, or there is none.
-    for entry in (*logs, *looks):
-        of_training.check_entry(entry, run.path)
+    for file, entries in (("metrics.jsonl", logs), ("diagnostics.jsonl", looks)):
+        for number, entry in enumerate(entries, 1):
+            of_training.check_entry(entry, f"{file}, line {number}", run.path)
     inputs = None if word is None else word_ids(maker, word)
     yield from _summary(maker, run, logs, looks)
     yield from _new_lines(maker, seed)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from makemore.errors import RunError, SystemFault
-from makemore.runs.safe_files import append, appending, read_plain
+from makemore.runs.safe_files import append, appending, lines_of_plain
 from makemore.text import Corpus
 
 FILE = "given.txt"
@@ -62,20 +62,20 @@ class IssuedLines:
         return self
 
     def _read(self, path: Path) -> Corpus:
-        body = read_plain(path, MOST_BYTES)
-        complete = body.rfind(b"\n") + 1  # bytes of whole lines
-        # The last writer was killed within a line. Lines are added before they are shown, so nobody
-        # has seen this one: it is cut off, or the next line would be glued to it.
-        if complete < len(body):
-            with appending(path) as handle:
-                os.ftruncate(handle, complete)
         try:
             # Not splitlines(): a line may hold characters that it takes for line ends, as U+2028.
-            return Corpus.exactly(body[:complete].decode("utf-8").split("\n")[:-1])
+            whole = [line.decode("utf-8") for line in lines_of_plain(path, MOST_BYTES)]
         except UnicodeDecodeError:
             raise RunError(
                 f"{FILE} is no UTF-8", str(self.folder), "mend it or take it away"
             ) from None
+        complete = sum(len(line.encode()) + 1 for line in whole)  # bytes of whole lines
+        # The last writer was killed within a line. Lines are added before they are shown, so nobody
+        # has seen this one: it is cut off, or the next line would be glued to it.
+        with appending(path) as handle:
+            if complete < os.fstat(handle).st_size:
+                os.ftruncate(handle, complete)
+        return Corpus.exactly(whole)
 
     def _acquire(self) -> None:
         # First without waiting, only to know whether to call `wait`: a user should see why nothing

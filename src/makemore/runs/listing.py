@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from makemore.errors import RunError
-from makemore.runs.manifest import read_manifest, read_verified
+from makemore.runs.manifest import READ_TRIES, read_manifest, read_verified
 from makemore.runs.nearby import COMMIT, FOLDER, run_folders
-from makemore.runs.run import READ_TRIES, parse_config, parse_progress
+from makemore.runs.run import parse_config, parse_progress
 
 
 @dataclass(frozen=True)

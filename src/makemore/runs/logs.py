@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makemore.errors import RunError
-from makemore.runs.safe_files import append, count_lines, parse_json, read_plain
+from makemore.runs.safe_files import append, count_lines, lines_of_plain, parse_json
 
 if TYPE_CHECKING:
     from makemore.runs.writer import RunWriter
@@ -26,6 +26,7 @@ Entry = dict[str, Any]
 
 
 MAX_LOG_BYTES = 2**30  # bytes
+REPAIR = "take the line out of the file: the model does not depend on it"
 
 
 class RunLog:
@@ -91,15 +92,23 @@ def read_metrics(folder: Path) -> list[Entry]:
 
 def _entries(folder: Path, name: str) -> list[Entry]:
     """Parse a JSON-lines log. Raises RunError for a line that is no entry."""
+    entries = []
     try:
-        body = read_plain(folder / name, MAX_LOG_BYTES)
+        # A training may be writing the last line at this moment: without its end it is left out.
+        for number, line in enumerate(lines_of_plain(folder / name, MAX_LOG_BYTES), 1):
+            entry = parse_json(line, f"{name}, line {number},", folder)
+            if wrong := _what_is_wrong(entry):
+                raise RunError(f"{name}, line {number}, {wrong}", str(folder), REPAIR)
+            entries.append(entry)
     except FileNotFoundError:
         return []
-    entries = []
-    # A training may be writing the last line at this moment: what has no line end is left out.
-    for number, line in enumerate(body[: body.rfind(b"\n") + 1].splitlines(), 1):
-        entry = parse_json(line, f"{name}, line {number},", folder)
-        if not isinstance(entry, dict) or not {"kind", "step"} <= entry.keys():
-            raise RunError(f"{name}, line {number}, is no entry", str(folder))
-        entries.append(entry)
     return entries
+
+
+def _what_is_wrong(entry: Any) -> str:
+    """Say why a line is no entry, "" if it is one; what else it holds, whoever reads it checks."""
+    if not isinstance(entry, dict) or not {"kind", "step"} <= entry.keys():
+        return "is no entry"
+    step = entry["step"]
+    sound = isinstance(entry["kind"], str) and type(step) is int and 0 <= step <= 2**53
+    return "" if sound else "is not makemore's"

@@ -10,12 +10,24 @@ import hashlib
 import json
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from makemore.errors import RunError
 from makemore.runs.nearby import no_run
-from makemore.runs.safe_files import MAX_JSON, parse_json, parse_tensors, read_plain
+from makemore.runs.safe_files import (
+    CHUNK,
+    MAX_HEADER,
+    MAX_JSON,
+    open_plain,
+    parse_header,
+    parse_json,
+    parse_tensors,
+    read_plain,
+)
 
 FORMAT = 1
 PARTS = ("train", "val", "test")
@@ -33,6 +45,12 @@ OURS = re.compile(
     r"(config|vocabulary|checkpoint)\.json|lock|split|members|(metrics|looks|diagnostics)\.jsonl"
     r"|(samples|given)\.txt|prior\.safetensors|weights-\d+\.safetensors|state-\d+\.(safetensors|json)|\.tmp-[\w.-]+"
 )
+READ_TRIES = 50  # generations that may pass while one run is read
+# Bytes of a file by its name's ending, the first that fits: more is none of ours. Text is checked
+# and read a piece at a time; tensors and JSON are in memory whole.
+LIMITS = {
+    "vocabulary.json": 4 * MAX_JSON, ".json": MAX_JSON, ".txt": 2**33, ".safetensors": 2**33,
+}  # fmt: skip
 GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 
 
@@ -108,27 +126,95 @@ def read_verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
 
     The bytes that were checked are returned, so nobody reads the file twice: it could have changed.
     """
+    with _opened(folder, name, manifest) as (stream, size):
+        if name.endswith(".safetensors"):
+            _check_header(stream.read(8 + MAX_HEADER), name, folder, manifest)
+            stream.seek(0)
+        body = stream.read(size + 1)
+    _check(folder, name, manifest, len(body), hashlib.sha256(body).hexdigest())
+    return body
+
+
+def _check_header(start: bytes, name: str, folder: Path, manifest: dict[str, Any]) -> None:
+    """Refuse what is no safetensors file before gigabytes of it are in memory (RunError)."""
+    try:
+        parse_header(start, manifest["files"][name]["size"], name, folder)
+    except RunError:
+        for _ in verified_chunks(folder, name, manifest):  # if it is not what was saved, say that
+            pass
+        raise
+
+
+def verified_chunks(folder: Path, name: str, manifest: dict[str, Any]) -> Iterator[bytes]:
+    """Read a file that the manifest lists a piece at a time, and check its digest behind the last.
+
+    So a long text is never in memory whole. Raises RunError, maybe only after the last piece.
+    """
+    read, digest = 0, hashlib.sha256()
+    with _opened(folder, name, manifest) as (stream, size):
+        while read <= size and (chunk := stream.read(CHUNK)):
+            read += len(chunk)
+            digest.update(chunk)
+            yield chunk
+    _check(folder, name, manifest, read, digest.hexdigest())
+
+
+@contextmanager
+def _opened(
+    folder: Path, name: str, manifest: dict[str, Any]
+) -> Iterator[tuple[BinaryIO, int]]:  # fmt: skip
+    """Open a file that the manifest lists, if it has the size that is listed, within LIMITS."""
     entry = manifest["files"].get(name)
     if entry is None:
         raise damaged(folder, f"checkpoint.json does not list {name}")
-    # read_plain refuses a link as the file; a link as the folder above it passes unseen there.
+    # A link as the file is refused; a link as the folder above it passes unseen there.
     if name.startswith("split/") and (folder / "split").is_symlink():
         raise RunError("split is a link", str(folder))
-    # A file that grew is refused by its size, before a gigabyte of it is in memory.
-    body = read_plain(folder / name, max(entry["size"], 2**10))
-    if len(body) != entry["size"] or hashlib.sha256(body).hexdigest() != entry["sha256"]:
+    # The manifest's sizes are no more than a claim: whoever made it may have made the file.
+    limit = next(most for ending, most in LIMITS.items() if name.endswith(ending))
+    if entry["size"] > limit:
+        raise RunError(
+            f"{name} is larger than {limit} bytes by checkpoint.json", str(folder),
+            "makemore writes no such run: train again, or take a copy of the run",
+        )  # fmt: skip
+    with open_plain(folder / name, sys.maxsize) as (stream, size):
+        if size > max(entry["size"], 2**10):
+            what = f"{name} is larger than the {entry['size']} bytes that were saved"
+            raise damaged(folder, what, manifest, name)
+        yield stream, size
+
+
+def _check(folder: Path, name: str, manifest: dict[str, Any], size: int, sha256: str) -> None:
+    if manifest["files"][name] != {"size": size, "sha256": sha256}:
         raise damaged(folder, f"{name} is not what was saved", manifest, name)
-    return body
 
 
 def verify(folder: Path) -> list[str]:
     """List what is wrong with the files of this generation and the previous one; [] if nothing.
 
+    A training may be writing to the directory: then the generation that is current after the look
+    counts, and that of before the look if it was whole.
     Raises RunError if checkpoint.json itself is damaged. Example: ["config.json: missing"]
     """
     manifest = read_manifest(folder)
-    generations = filter(None, (manifest, manifest.get("previous")))
-    return sorted({line for generation in generations for line in problems(folder, generation)})
+    for _ in range(READ_TRIES):
+        previous = manifest.get("previous")
+        current = problems(folder, manifest)
+        before = problems(folder, previous) if previous else []
+        # A save removes the files of the generation before last, and they are missing here then.
+        # Files are damaged only if the manifest that lists them still holds after the look at them.
+        newer = read_manifest(folder)
+        if newer == manifest:
+            return sorted({*current, *before})
+        if not current:
+            return []
+        manifest = newer
+    raise too_fast(folder)
+
+
+def too_fast(folder: Path) -> RunError:
+    """Make the error for a run whose files are replaced more quickly than they can be read."""
+    return RunError("the run changes too fast to be read", str(folder), "try again")
 
 
 def problems(folder: Path, generation: dict[str, Any]) -> list[str]:
@@ -136,10 +222,12 @@ def problems(folder: Path, generation: dict[str, Any]) -> list[str]:
     wrong = []
     for name in generation["files"]:
         try:
-            body = read_verified(folder, name, generation)
-            # The digest says that these are the bytes we wrote; this, that they can be used.
             if name.endswith(".safetensors"):
-                parse_tensors(body, name, folder)
+                # The digest says that these are the bytes we wrote; this, that they can be used.
+                parse_tensors(read_verified(folder, name, generation), name, folder)
+            else:
+                for _ in verified_chunks(folder, name, generation):
+                    pass
         except (RunError, FileNotFoundError) as error:
             what = "missing" if isinstance(error, FileNotFoundError) else "not what was saved"
             wrong.append(f"{name}: {what}")

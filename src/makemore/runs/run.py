@@ -29,16 +29,17 @@ from makemore.runs.manifest import (
     FORMAT,
     PARTS,
     PRIOR,
+    READ_TRIES,
     damaged,
     read_manifest,
     read_verified,
+    too_fast,
+    verified_chunks,
 )
 from makemore.runs.safe_files import parse_json, parse_tensors
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.line_hashes import PriorLines
-from makemore.text.reading import CHUNK
-
-READ_TRIES = 50  # generations that may pass while one run is read
+from makemore.text.reading import MAX_LINE_BYTES
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Run:
                     name = Path(str(error.filename)).name
                     raise damaged(folder, f"{name} is missing", manifest, name) from None
                 manifest = newer
-        raise RunError("the run changes too fast to be read", str(folder), "try again")
+        raise too_fast(folder)
 
     @classmethod
     def _read(cls, folder: Path, manifest: dict[str, Any], state: bool) -> Run:
@@ -110,7 +111,12 @@ class Run:
         if len(vocabulary) != config.vocab_size:
             raise RunError("vocabulary.json does not fit config.json", str(folder))
         parts = [
-            _parse_lines(read(f"split/{part}.txt"), folder, part, vocabulary.labels)
+            _parse_lines(
+                verified_chunks(folder, f"split/{part}.txt", manifest),
+                folder,
+                part,
+                vocabulary.labels,
+            )
             for part in PARTS
         ]
         if not len(parts[0]):
@@ -157,19 +163,24 @@ def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
         raise RunError(f"vocabulary.json {error.what}", str(folder)) from None
 
 
-def _parse_lines(body: bytes, folder: Path, part: str, labels: Sequence[str]) -> Corpus:
-    if not body:  # val and test may be empty
-        return Corpus.exactly([], [] if labels else None)
+def _parse_lines(
+    chunks: Iterator[bytes], folder: Path, part: str, labels: Sequence[str]
+) -> Corpus:  # fmt: skip
+    no_lines = RunError(f"split/{part}.txt holds no clean lines", str(folder))
+    # The lines as they were written: copies are kept, and long ones are not skipped.
+    keep = TextConfig(
+        keep_copies=True, max_line=1_000_000, max_vocab=1_114_112, labels=bool(labels)
+    )
     try:
-        # The lines as they were written: copies are kept, and long ones are not skipped.
-        keep = TextConfig(
-            keep_copies=True, max_line=1_000_000, max_vocab=1_114_112, labels=bool(labels)
-        )
-        corpus = Corpus.from_texts(_texts(body), keep)
+        corpus = Corpus.from_texts(_texts(chunks), keep)
     except (DataError, UnicodeDecodeError):
-        raise RunError(f"split/{part}.txt holds no clean lines", str(folder)) from None
+        for _ in chunks:  # if these are not the bytes that were saved, that is the error
+            pass
+        raise no_lines from None
     if not len(corpus):
-        raise RunError(f"split/{part}.txt holds no clean lines", str(folder))
+        if corpus.counts.read:
+            raise no_lines
+        return Corpus.exactly([], [] if labels else None)  # val and test may be empty
     if not set(corpus.label_names) <= set(labels):
         raise RunError(f"split/{part}.txt holds a label that vocabulary.json lacks", str(folder))
     return corpus
@@ -182,14 +193,21 @@ def _parse_prior(body: bytes, folder: Path) -> PriorLines:
         raise RunError(f"{PRIOR} holds no hashes of lines", str(folder)) from None
 
 
-def _texts(body: bytes) -> Iterator[str]:
-    """Decode UTF-8 some lines at a time: the whole text need not be in memory twice."""
-    start = 0
-    while start < len(body):
-        # Cut behind a line end, never inside a character; find() is -1 after the last line end.
-        end = body.find(b"\n", start + CHUNK) + 1 or len(body)
-        yield body[start:end].decode("utf-8")
-        start = end
+def _texts(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Decode UTF-8 some lines at a time: the whole text need not be in memory twice.
+
+    Raises DataError for a line that is longer than any that makemore learns from.
+    """
+    rest = b""
+    for chunk in chunks:
+        body = rest + chunk
+        cut = body.rfind(b"\n") + 1  # behind a line end, never inside a character
+        rest = body[cut:]
+        if len(rest) > MAX_LINE_BYTES:
+            raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes")
+        yield body[:cut].decode("utf-8")
+    if rest:
+        yield rest.decode("utf-8")
 
 
 _BUDGET_KINDS: dict[str, tuple[type, ...]] = {"ends": (list,), "seconds": (float,)}

@@ -17,7 +17,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from makemore.errors import RunError, SystemFault
 from makemore.escaping import visible
 
 MAX_JSON = 16 * 2**20  # bytes of a JSON file
+MAX_LINE = 16 * 2**20  # bytes of a line of a log
+CHUNK = 2**20  # bytes that are read at once
 MAX_HEADER = 2**20  # bytes of a safetensors file's header, which is JSON
 MAX_TENSORS = 10_000  # in a safetensors file
 
@@ -34,6 +36,34 @@ def read_plain(path: Path, limit: int) -> bytes:
     """Read the bytes of a regular file, at most `limit` of them.
 
     Raises RunError for a link, a pipe, a device or a larger file, and FileNotFoundError.
+    """
+    with open_plain(path, limit) as (stream, size):
+        # A file that grows meanwhile ends here. By the one byte more its size differs from the
+        # manifest's, and it is refused.
+        return stream.read(size + 1)
+
+
+def lines_of_plain(path: Path, limit: int) -> Iterator[bytes]:
+    """Read the whole lines of a regular file, one after the other, without their line feeds.
+
+    What is behind the last line feed is left out: it may be half of a line. Raises what read_plain
+    does, and RunError for a line of more than MAX_LINE bytes.
+    """
+    with open_plain(path, limit) as (stream, _):
+        rest = b""
+        while chunk := stream.read(CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            if len(rest) > MAX_LINE:
+                what = f"a line of {path.name} is longer than {MAX_LINE} bytes"
+                raise RunError(what, str(path.parent), "take it out of the file")
+
+
+@contextmanager
+def open_plain(path: Path, limit: int) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a regular file of at most `limit` bytes to read; yields the stream and its size.
+
+    Raises what read_plain does, before anything is read.
     """
     try:
         # NOFOLLOW: a link could lead to any file of the user. NONBLOCK: to open a pipe would wait
@@ -52,9 +82,7 @@ def read_plain(path: Path, limit: int) -> bytes:
         if status.st_size > limit:
             raise RunError(f"{path.name} is larger than {limit} bytes", str(path.parent))
         with os.fdopen(handle, "rb", closefd=False) as stream:
-            # A file that grows meanwhile ends here. By the one byte more its size differs from the
-            # manifest's, and it is refused.
-            return stream.read(status.st_size + 1)
+            yield stream, status.st_size
     except OSError as error:
         raise RunError(f"cannot read {path.name}", f"{path.parent}: {error.strerror}") from None
     finally:
@@ -95,14 +123,7 @@ def parse_tensors(body: bytes, name: str, folder: Path) -> dict[str, NDArray[Any
     """Parse a safetensors file: name -> array. Raises RunError unless all is whole and finite."""
     import safetensors.numpy
 
-    # The format: 8 bytes with the length of the header, the header in JSON, the data. The header is
-    # checked before the library sees it, by our stricter rules.
-    header = int.from_bytes(body[:8], "little")
-    if len(body) < 8 or header > min(MAX_HEADER, len(body) - 8):
-        raise RunError(f"{name} is no safetensors file", f"{folder}: its header is too long")
-    listed = parse_json(body[8 : 8 + header], name, folder)
-    if not isinstance(listed, dict) or len(listed) > MAX_TENSORS:
-        raise RunError(f"{name} lists more than {MAX_TENSORS} tensors", str(folder))
+    parse_header(body, len(body), name, folder)
     try:
         arrays: dict[str, NDArray[Any]] = safetensors.numpy.load(body)
     except Exception as error:  # safetensors raises its own kind, KeyError or ValueError
@@ -114,6 +135,28 @@ def parse_tensors(body: bytes, name: str, folder: Path) -> dict[str, NDArray[Any
                 f"tensor {visible(key, 80)!r} holds values that are no numbers", f"{folder}/{name}"
             )
     return arrays
+
+
+def parse_header(start: bytes, size: int, name: str, folder: Path) -> dict[str, Any]:
+    """Parse the header of a safetensors file of `size` bytes, of which `start` are the first ones.
+
+    The format: 8 bytes with the length of the header, the header in JSON, the data. It is checked
+    before the library sees it, by our stricter rules. Raises RunError.
+    """
+    header = int.from_bytes(start[:8], "little")
+    if size < 8 or header > min(MAX_HEADER, size - 8):
+        raise RunError(f"{name} is no safetensors file", f"{folder}: its header is too long")
+    listed = parse_json(start[8 : 8 + header], name, folder)
+    if not isinstance(listed, dict) or len(listed) > MAX_TENSORS:
+        raise RunError(f"{name} lists more than {MAX_TENSORS} tensors", str(folder))
+    try:
+        ends = [entry["data_offsets"][1] for key, entry in listed.items() if key != "__metadata__"]
+        filled = max(ends, default=0) == size - 8 - header
+    except (KeyError, IndexError, TypeError):
+        filled = False
+    if not filled:
+        raise RunError(f"{name} is no safetensors file", f"{folder}: its tensors do not fill it")
+    return listed
 
 
 def on_disk(error: OSError, folder: Path, name: str) -> SystemFault:

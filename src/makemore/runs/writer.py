@@ -74,6 +74,7 @@ class RunWriter:
             )
         self._lock = self._take_lock()
         self.manifest: dict[str, Any] | None = None
+        self._ensemble: RunWriter | None = None  # of an ensemble's member: the ensemble's writer
         try:
             # Half-written files of a process that was killed. Only under the lock: those of a
             # process that is writing have the same names.
@@ -137,21 +138,29 @@ class RunWriter:
         for folder in (self.folder / "members", self.folder / "members" / str(number)):
             if folder.is_symlink():
                 raise RunError(f"{folder.name} is a link", str(self.folder), "take it away")
-        return RunWriter(self.folder / "members" / str(number))
+        writer = RunWriter(self.folder / "members" / str(number))
+        writer._ensemble = self  # its saves commit the ensemble's logs
+        return writer
 
     def remove_members(self, numbers: Collection[int] | None = None) -> None:
         """Remove the runs of these members, or of all: what makemore wrote, and nothing else."""
+        for folder in self._member_folders():
+            if numbers is None or int(folder.name) in numbers:
+                remove_run(folder)
+        if not (self.folder / "members").is_symlink():
+            _remove_empty(self.folder / "members")
+
+    def _member_folders(self) -> list[Path]:
+        """List the folders of members that are there."""
         members = self.folder / "members"
         # A link is left alone, here and below: behind it are files that are not this run's.
         if members.is_symlink() or not members.is_dir():
-            return
-        for entry in os.listdir(members):
-            folder = members / entry
-            if not re.fullmatch(r"\d{1,3}", entry) or folder.is_symlink() or not folder.is_dir():
-                continue
-            if numbers is None or int(entry) in numbers:
-                remove_run(folder)
-        _remove_empty(members)
+            return []
+        return [
+            folder for folder in sorted(members.iterdir())
+            if re.fullmatch(r"\d{1,3}", folder.name)
+            and folder.is_dir() and not folder.is_symlink()
+        ]  # fmt: skip
 
     def _clear(self, prefix: str) -> None:
         """Remove our files whose names start with this, here and in split/; never the lock."""
@@ -201,19 +210,37 @@ class RunWriter:
     def resume(self) -> Run:
         """Load the run that is here, to resume it. Raises RunError.
 
-        Its logs are cut to the lengths that the checkpoint committed: the steps after it are taken,
-        and logged, again.
+        Its logs are cut to the lengths that the checkpoint committed, or that of a member in
+        training: the steps after it are taken, and logged, again.
         """
         run = Run.load(self.folder, state=True)
         manifest = self.manifest = read_manifest(self.folder)
         self._files = {k: v for k, v in manifest["files"].items() if not GENERATED.fullmatch(k)}
+        self.cut_logs(self._member_logs())
+        if run.progress["finished"]:  # a process was killed before it removed the last member
+            self.remove_members()
+        return run
+
+    def cut_logs(self, beyond: dict[str, int] | None = None) -> None:
+        """Cut the logs to the lengths in bytes that the checkpoint committed, or to longer ones."""
+        committed = (self.manifest or {}).get("logs", {})
         for name in self._logs():
-            length = manifest["logs"].get(name, 0)
+            length = max(committed.get(name, 0), (beyond or {}).get(name, 0))
             with appending(self.folder / name) as handle:
                 # A log that is shorter was cut by somebody; ftruncate would fill it with zeros.
                 if os.fstat(handle).st_size > length:
                     os.ftruncate(handle, length)
-        return run
+
+    def _member_logs(self) -> dict[str, int]:
+        """Read how much of this run's logs the last save of a member committed, in bytes."""
+        lengths: dict[str, int] = {}
+        for folder in self._member_folders():
+            with contextlib.suppress(RunError):  # it is reported where the member is opened
+                told = read_manifest(folder).get("ensemble_logs")
+                for name, length in told.items() if isinstance(told, dict) else ():
+                    if type(length) is int:
+                        lengths[name] = max(lengths.get(name, 0), length)
+        return lengths
 
     def _logs(self) -> list[str]:
         return [*LOGS, *(name for name in WATCHED if os.path.lexists(self.folder / name))]
@@ -264,17 +291,13 @@ class RunWriter:
             "state": latest,
             "files": files,
             "logs": self._synced(),
+            # One commit point for both: an ensemble's logs hold the entries of its members.
+            **({"ensemble_logs": self._ensemble._synced()} if self._ensemble else {}),
             # Without its own predecessor, or the file would grow with every save.
             "previous": before
             and {k: v for k, v in before.items() if k not in ("previous", "sha256")},
         }
         self._replace_manifest(manifest)
-
-    def commit_logs(self) -> None:
-        """Commit the logs as they are now, with the files of the last save."""
-        if self.manifest is not None:
-            rest = {key: value for key, value in self.manifest.items() if key != "sha256"}
-            self._replace_manifest({**rest, "logs": self._synced()})
 
     def _replace_manifest(self, manifest: dict[str, Any]) -> None:
         manifest["sha256"] = digest_of(manifest)

@@ -32,11 +32,13 @@ def apply_filters(logits: NDArray[Any], options: Filters) -> Floats:
         if options.temperature != 1:
             weights /= options.temperature
         np.exp(weights, out=weights)
+    # A very high temperature makes all weights equal; what is likeliest the logits still say.
+    ranks = weights if options.temperature == 1 else logits
     if options.top_k is not None and options.top_k < logits.shape[1]:
-        order = np.argsort(-weights, axis=1, kind="stable")
+        order = np.argsort(-ranks, axis=1, kind="stable")
         np.put_along_axis(weights, order[:, options.top_k :], 0.0, axis=1)
     if options.top_p is not None and options.top_p < 1:
-        order = np.argsort(-weights, axis=1, kind="stable")
+        order = np.argsort(-ranks, axis=1, kind="stable")
         probs = np.take_along_axis(weights, order, axis=1)  # (B, V) the likeliest first
         probs /= probs.sum(axis=1, keepdims=True)
         before = np.cumsum(probs, axis=1) - probs  # 0 for the likeliest, which always stays

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from makemore.errors import UsageError
 from makemore.models import Model
-from makemore.models.core.base import log_softmax
+from makemore.models.core.base import log_softmax, no_probabilities
 from makemore.models.core.state import select
 from makemore.sampling.config import Constraints
 from makemore.sampling.constraints.automaton import Automaton, compile_constraints
@@ -159,6 +159,8 @@ class Search:
         for position in range(self.automaton.max_length + 1):
             each = logs[:, :, None] + log_softmax(logits).reshape(-1, L, V)  # (G, L, V)
             total = np.logaddexp.reduce(each, axis=1)  # (G, V) log p of the mixture
+            if np.isnan(total).any():  # such prefixes would be dropped without a word
+                raise no_probabilities()
             total[~self.automaton.allowed(position, states)] = -np.inf
             best = self._add(best, ids, total[:, BOUNDARY], n)
             if len(best.logs) == n:

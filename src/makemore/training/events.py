@@ -28,6 +28,7 @@ class Evaluated:
     train: float  # of the train part, or of a sample of its lines
     val: float | None  # None without a validation part
     best: bool  # the lowest validation loss so far (or no validation part)
+    last: bool = False  # the training of the model ends with it
 
 
 @dataclass(frozen=True)

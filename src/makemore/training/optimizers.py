@@ -156,7 +156,9 @@ def newton_schulz(matrices: Tensor, iterations: int = 5) -> Tensor:
 def make_optimizers(model: NeuralModel, recipe: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Make the recipe's optimizers for a model: one of SGD and AdamW, and Muon if asked for.
 
-    Only weight matrices decay: biases, norms, embeddings and start states do not. Each parameter
+    Only weight matrices decay: biases, norms, embeddings and start states do not. By AdamW and
+    Muon a step shrinks them by lr * weight_decay of their size (decoupled decay); by SGD the decay
+    is added to the gradient and goes through the momentum (L2), as torch has it. Each parameter
     group holds its peak learning rate as "peak", from which the schedule sets "lr".
     """
     named = dict(model.named_parameters())
@@ -192,10 +194,10 @@ def make_optimizers(model: NeuralModel, recipe: TrainingConfig) -> list[torch.op
 
 
 def _make_muon(model: NeuralModel, recipe: TrainingConfig, named: Mapping[str, Tensor]) -> Muon:
-    # A parameter is called LAYER.weight, and the model's `parts` go by LAYER.
-    parts = {
-        parameter: model.parts.get(name.split(".")[-2], 1) for name, parameter in named.items()
-    }
+    # A parameter is called LAYER.weight, and the model's `parts` go by LAYER; one that is an
+    # attribute of the model itself has no layer.
+    layers = {name: name.rpartition(".")[0].rpartition(".")[2] for name in named}
+    parts = {parameter: model.parts.get(layers[name], 1) for name, parameter in named.items()}
     rates = recipe.muon_learning_rate, recipe.muon_momentum, recipe.weight_decay
     return Muon(list(parts), *rates, recipe.muon_row_momentum, parts)
 

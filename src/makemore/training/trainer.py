@@ -6,6 +6,7 @@ nothing here prints or knows a file name. The clock is read only to know when to
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import threading
@@ -259,7 +260,9 @@ def fit(
             raise training.diverged("the loss is not finite")
         yield event
         if event.step % every == 0 or event.step == end:
-            yield _evaluate(training, batches, losses)
+            evaluated = _evaluate(training, batches, losses)
+            over = event.step == end or _patience_is_over(training)
+            yield dataclasses.replace(evaluated, last=over)
         if event.step == end or _patience_is_over(training):
             break
         if stop is not None and stop.is_set():

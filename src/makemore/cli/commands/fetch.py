@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def command(**values: Any) -> int:
     from makemore.text.builtin_lists import NAMES_SHA256, NAMES_URL
     from makemore.text.builtin_lists import fetch as download
 
-    target = Path(values["out"] or f"{values['list']}.txt")
-    download(values["url"] or NAMES_URL, NAMES_SHA256, target)
+    target = Path(f"{values['list']}.txt" if values["out"] is None else values["out"])
+    download(NAMES_URL if values["url"] is None else values["url"], NAMES_SHA256, target)
     result(str(target))
-    note(f"now type: makemore {target}")
+    note(f"now type: makemore {shlex.quote(str(target))}")
     return 0

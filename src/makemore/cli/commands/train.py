@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +14,7 @@ import click
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
-from makemore.cli.output import note, result
+from makemore.cli.output import note, result, results
 from makemore.cli.progress import StopSignals, show_progress
 from makemore.cli.typed import program
 from makemore.errors import Unsatisfiable, UsageError
@@ -171,14 +170,15 @@ def show_new(maker: MakeMore, folder: Path, plugin: str | None = None) -> None:
     tidy = maker.styled({})["style"] == "tidy"
     style = ", tidy (makemore sample --style plain also draws what is unlikely)" if tidy else ""
     note(f"{SHOWN} new lines{which_step(maker, folder)} (--seed {seed}){style}:")
-    try:
-        for line in maker.samples(SHOWN, seed):
-            result(line.text)
-    except Unsatisfiable as error:  # the training is done all the same
-        fewer = error
-    sys.stdout.flush()  # before the notes, where both go to one file
     run = shlex.quote(str(folder)) + (f" --plugin {shlex.quote(plugin)}" if plugin else "")
     name = program()
+    lost = f"the run is saved, only these lines are lost: {name} sample {run} gives others"
+    with results(lost):  # flushed before the notes, where both go to one file
+        try:
+            for line in maker.samples(SHOWN, seed):
+                result(line.text)
+        except Unsatisfiable as error:  # the training is done all the same
+            fewer = error
     if fewer is not None:
         note(f"the training is done, and there are no more new lines: {fewer.what}")
         suggestions = {f"{name} sample {run} --all": "all that it draws, lines of the text, too"}

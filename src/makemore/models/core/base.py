@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.errors import RunError
 from makemore.models.core.state import State
 from makemore.models.core.transition_table import MAX_TABLE_CELLS, TransitionTable
 
@@ -119,3 +120,11 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     # when all logits of a row are moved together.
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def no_probabilities(where: str | None = None) -> RunError:
+    """Make the error for logits that are not finite: finite weights may overflow to them."""
+    return RunError(
+        "the weights give no probabilities: some are far too large", where,
+        "train again, or take a copy of the run",
+    )  # fmt: skip

@@ -16,6 +16,8 @@ import numpy as np
 from makemore.errors import RunError
 from makemore.report.plots import guides
 from makemore.report.plots.style import DASHES, chart, figure, grid, shown, theme
+from makemore.runs.logs import REPAIR
+from makemore.runs.shapes import ANY, MAYBE, NUMBER, has_shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -194,9 +196,7 @@ def histograms(layers: Entries, step: int) -> Figure:
 
 # -- entries of the logs --------------------------------------------------------------------------
 
-# What the charts read of an entry of each kind: a type, or a list or an object of such. A run may
-# come from anybody, and a chart of a wrong entry would fail without naming the file.
-NUMBER, MAYBE = float, float | None
+# What the charts read of an entry of each kind (runs/shapes.py).
 LAYER = {
     "name": str, "saturated": MAYBE, "dead": NUMBER, "std": NUMBER, "gradient": NUMBER,
     "counts": [NUMBER], "edges": [NUMBER], "gradient_counts": [NUMBER], "gradient_edges": [NUMBER],
@@ -208,20 +208,6 @@ SHAPES: dict[str, Any] = {
     "activations": {"layers": [LAYER]},
     "embedding": {"symbols": [str], "vectors": [[NUMBER]]},
 }
-
-
-def _has_shape(value: Any, shape: Any) -> bool:
-    """Check a value of JSON against a shape; an object may hold more keys than its shape."""
-    if isinstance(shape, dict):
-        return isinstance(value, dict) and all(
-            _has_shape(value.get(key), each) for key, each in shape.items()
-        )
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(_has_shape(each, shape[0]) for each in value)
-    if shape is str or value is None:
-        return isinstance(value, shape)
-    # In Python, True is the integer 1. Larger numbers than 1e30 no axis can show.
-    return type(value) in (int, float) and abs(value) < 1e30
 
 
 def _is_consistent(entry: Mapping[str, Any]) -> bool:
@@ -241,17 +227,15 @@ def _is_consistent(entry: Mapping[str, Any]) -> bool:
     if entry["kind"] == "update":
         named = entry.get("parameters")
         ratios = {"update": MAYBE, "gradient": MAYBE}
-        return isinstance(named, dict) and _has_shape([*named.values()], [ratios])
+        return has_shape(named, {ANY: ratios})
     return True
 
 
-def check_entry(entry: Mapping[str, Any], folder: Path) -> None:
-    """Raise RunError for an entry of a log that has not the shape of makemore's."""
-    kind, step = entry["kind"], entry["step"]
-    sound = type(step) is int and 0 <= step <= 2**53 and isinstance(kind, str)
-    if not (sound and _has_shape(entry, SHAPES.get(kind, {})) and _is_consistent(entry)):
-        name = "metrics.jsonl" if kind in METRICS else "diagnostics.jsonl"
-        raise RunError(
-            f"{name} holds an entry that is not makemore's ({kind!r}, step {step!r})",
-            str(folder), "take the file out, or train again",
-        )  # fmt: skip
+def check_entry(entry: Mapping[str, Any], place: str, folder: Path) -> None:
+    """Raise RunError for an entry of a log that has not the shape of makemore's.
+
+    place: the file and line of the entry, for the message
+    """
+    kind = entry["kind"]
+    if not (has_shape(entry, SHAPES.get(kind, {})) and _is_consistent(entry)):
+        raise RunError(f"{place}, is not makemore's (kind {kind!r})", str(folder), REPAIR)
