@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json
+from makemore.cli.progress import Waiting
 from makemore.errors import UsageError
 from makemore.sampling import SamplingConfig
 
@@ -53,16 +56,18 @@ def command(**values: Any) -> int:
         raise UsageError("--total says how --rank sorts", "--total", "add --rank")
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
-    maker = load_to_draw(values["dir"], options)
-    avoid = read_avoided(values["avoid"])
-    seed = fresh_seed() if values["seed"] is None else values["seed"]
     with ExitStack() as stack:
+        waiting = stack.enter_context(Waiting(lambda: "getting ready to draw"))
+        maker = load_to_draw(values["dir"], options)
+        avoid = read_avoided(values["avoid"])
+        seed = fresh_seed() if values["seed"] is None else values["seed"]
         issued = None
         if values["remember"]:  # the file of issued lines stays locked until the last is printed
             issued = stack.enter_context(maker.issued_lines(note_waiting))
         sampler = maker.sampler(seed, avoid, issued.lines if issued else None, **options)
         if values["seed"] is None:  # after all that can fail before a line is drawn
             note(f"--seed {seed}")
+        waiting.describe = partial(describe_drawing, sampler, values["n"])
         lines = maker.drawn(sampler, values["n"])
         try:
             symbols = None if values["total"] else maker.vocabulary
@@ -77,6 +82,15 @@ def command(**values: Any) -> int:
 
 def note_waiting() -> None:
     note("another sample --remember is drawing from this run: waiting for it")
+
+
+def describe_drawing(sampler: Sampler, n: int) -> str | None:
+    """Say how many lines there are, and how long those are that are drawn now."""
+    tally = sampler.tally
+    if tally.found and sys.stdout.isatty():  # the lines themselves are seen to come
+        return None
+    now = f"; those drawn now have {sampler.decoder.position} symbols" if not tally.found else ""
+    return f"{tally.found:,} of {n:,} lines after {tally.draws:,} draws{now}"
 
 
 def show(line: Sample, values: dict[str, Any], maker: MakeMore) -> None:
@@ -106,4 +120,11 @@ def note_how_drawn(sampler: Sampler) -> None:
             f"only {tally.passed} of {tally.draws - tally.guided} draws satisfied all "
             "conditions, so the others were led to it: approximate, effective sample size "
             f"{tally.effective:.0f} of {tally.guided} draws; --exact waits instead"
+        )
+    if tally.degenerate:
+        note(
+            f"warning: {tally.led} lines go back to {tally.ancestors} "
+            f"{'draw' if tally.ancestors == 1 else 'draws'}, and share their first "
+            f"{tally.shared / tally.led:.0f} symbols with others; ask for shorter lines, or for "
+            "fewer conditions"
         )
