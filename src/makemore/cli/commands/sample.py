@@ -11,7 +11,7 @@ import click
 
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json
-from makemore.cli.progress import Waiting
+from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
 from makemore.sampling import SamplingConfig
 

@@ -6,23 +6,29 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.commands.explain import label
 from makemore.cli.options import plugin_option
 from makemore.cli.output import result, result_json
+from makemore.cli.waiting import Waiting
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
+from makemore.text import TextConfig
+from makemore.text.streaming import Arriving, line_chunks
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Standing, Surprisal
     from makemore.api import MakeMore
 
 
-LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many come
+# Lines are scored together, up to these many of them and of their characters: memory stays the same
+# however many come. With --each, what every symbol takes is kept, so fewer fit.
+LINES_AT_ONCE, SYMBOLS_AT_ONCE, SYMBOLS_EACH = 2**15, 2**21, 2**18
 
 
 @click.command(
@@ -30,6 +36,8 @@ LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many
     params=[
         click.Argument(["dir"]),
         click.Argument(["file"], default="-"),
+        click.Option(["--max-line"], type=click.IntRange(min=1), metavar="N",
+                     help="refuse lines of more characters  [default: that of the training]"),
         click.Option(["--table"], is_flag=True, help="nats, bits a symbol, percentile and line"),
         click.Option(["--each"], is_flag=True, help="the surprisal of each symbol"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
@@ -43,7 +51,7 @@ def command(**values: Any) -> int:
 
     A line with a symbol that the model does not know has no nll: inf, null in JSON. In a run with
     labels the nll is over all labels, by how frequent each is, and the likeliest label follows with
-    its probability.
+    its probability. Results come as lines do, so a pipe need not end first.
 
     --table adds bits a symbol and a percentile: how many percent of the training lines (at most
     2,000 of them) are less likely, by nats a symbol; the likeliest lines have 100. The model has
@@ -57,13 +65,16 @@ def command(**values: Any) -> int:
     if values["table"] and (values["json"] or values["each"]):
         raise UsageError("--table is a form of its own", "--table", "leave --json and --each out")
     maker = MakeMore.load(values["dir"])
-    lines = read_lines(values["file"])
     # Percentiles take the scores of 2,000 training lines, so only where they are shown.
     percentiles_of = Standing(maker) if values["table"] or values["json"] else None
     if values["table"]:
         result(f"{'nats':>9}  {'bits/symbol':>11}  {'percentile':>10}  line")
-    while chunk := list(islice(lines, LINES_AT_ONCE)):
-        show(maker, chunk, percentiles_of, values)
+    learned = maker.plan_.config.asked if maker.plan_ else {}
+    max_line = values["max_line"] or learned.get("max_line") or TextConfig().max_line
+    with Waiting(lambda: "waiting for lines") as waiting:
+        for chunk in chunks_to_score(values["file"], max_line, values["each"], waiting):
+            if chunk:
+                show(maker, chunk, percentiles_of, values)
     return 0
 
 
@@ -121,28 +132,33 @@ def labels_of(maker: Any, scores: Any, row: int) -> dict[str, Any]:
     return {"label": likeliest, "p": labels[likeliest], "labels": labels}
 
 
-# -- reading: line by line, as a corpus would have to end before its first line is scored ---------
+# -- reading: some lines at a time, as a corpus would have to end before its first is scored ------
 
 
-def read_lines(name: str) -> Iterator[str]:
-    """Read lines of a file or of standard input (`-`), without white space at their ends."""
-    if name == "-":
-        yield from decoded(sys.stdin.buffer, "standard input")
-        return
+def chunks_to_score(name: str, max_line: int, each: bool, waiting: Waiting) -> Iterator[list[str]]:
+    """Read lines of a file or of standard input (`-`), some at a time; `waiting` says how far.
+
+    each: whether the surprisals of all symbols are kept, which takes more memory
+    """
+    shown = "standard input" if name == "-" else visible(name, 200)
     try:
-        with open(name, "rb") as stream:
-            yield from decoded(stream, visible(name, 200))
+        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as opened:
+            stream, lines = Arriving(opened), 0
+            for chunk in line_chunks(
+                stream, shown, max_line, (LINES_AT_ONCE, SYMBOLS_EACH if each else SYMBOLS_AT_ONCE)
+            ):
+                waiting.describe = partial(describe_scoring, stream, lines, len(chunk))
+                yield chunk
+                sys.stdout.flush()  # whoever reads from a pipe has each result with its line
+                lines += len(chunk)
     except OSError as error:
+        if isinstance(error, BrokenPipeError):  # of our own output
+            raise
         what = f"cannot read {os.fspath(name)!r}"
         raise DataError(what, error.strerror, "give a text file") from None
 
 
-def decoded(stream: BinaryIO, name: str) -> Iterator[str]:
-    """Decode lines from UTF-8. Raises DataError with the line and the byte that cannot be read."""
-    for number, line in enumerate(stream, 1):
-        try:
-            # Some editors begin a file with a byte order mark, which is no symbol of a line.
-            yield line.decode("utf-8").removeprefix("\ufeff" if number == 1 else "").strip()
-        except UnicodeDecodeError as error:
-            where = f"{name}:{number}:{error.start + 1}"
-            raise DataError("the bytes are no utf-8", where, "turn the file into UTF-8") from None
+def describe_scoring(stream: Arriving, before: int, now: int) -> str:
+    """Say how many lines are scored, of how many bytes, and how many are being scored."""
+    of = f" of {stream.size:,}" if stream.size else ""
+    return f"{before:,} lines scored, {now:,} in work; {stream.bytes:,}{of} bytes read"
