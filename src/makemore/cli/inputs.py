@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.cli.options import given_options
 from makemore.cli.output import note
+from makemore.cli.waiting import Waiting, reading
 from makemore.text import TextConfig
 from makemore.text.config import NO_LIMITS
 
@@ -42,7 +43,8 @@ def read_text(
     from makemore.text.dataset import read_split
 
     config = make(TextConfig, given_options(requested, TextConfig))
-    corpus, parts = read_split(file, config, val, test)
+    with Waiting(reading(file)):
+        corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
     # What was left out is said: nobody should believe that a model learned lines that it never saw.
     reasons = {
