@@ -19,7 +19,7 @@ import pytest
 
 from kinds import each_kind
 from makemore import MakeMore, parallel
-from makemore.cli import progress
+from makemore.cli import progress, waiting
 
 SCRIPT = Path(sys.executable).parent / "makemore"
 TINY = ("--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--threads", "1", "--seed", "5")
@@ -53,6 +53,8 @@ SYLLABLES = like_names(1200)
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+    # On a machine that is busy any command may take some seconds: nobody is told so here.
+    monkeypatch.setattr(waiting.Waiting, "FIRST", 600.0)
 
 
 @pytest.fixture

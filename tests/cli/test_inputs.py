@@ -73,7 +73,7 @@ REFUSED: list[tuple[str, bytes, tuple[str, ...], tuple[str, ...]]] = [
     ("14 symbols", "\u4e00\u4e01\u4e02\u4e03".encode(), ("--max-vocab", "3"),
      ("4 different symbols, more than 3", "--max-vocab")),
     ("15 long lines only", b"a" * 2000, (), ("no lines", "1 longer than 1000")),
-    ("16 no line end", b"a" * 17_000_000, (), ("a line is longer than 16777216 bytes",)),
+    ("16 no line end", b"a" * 17_000_000, (), ("line 1 is longer than 16777216 bytes",)),
     ("16 late", b"emma\n" + b"a" * 17_000_000, (), ("a line is longer",)),
 ]  # fmt: skip
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -11,11 +13,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.conftest import bigram_nll, failed, lines_of, objects, strict
+from cli.conftest import SCRIPT, bigram_nll, failed, lines_of, objects, strict
 from conftest import Call
 from makemore import MakeMore
 from makemore.cli.commands import score
 from makemore.cli.main import run
+from makemore.cli.waiting import Waiting
 from makemore.runs.run import Run
 
 
@@ -122,11 +125,60 @@ def test_scoring_streams(
             behind.append(number - told)
             yield b"kala\n"
 
+    arriving = lines()
     monkeypatch.setattr(score, "result", count)
     monkeypatch.setattr(score, "result_json", count)
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    monkeypatch.setattr(score, "LINES_AT_ONCE", 1000)
+    stream = SimpleNamespace(read=lambda most: next(arriving, b""))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
     assert run(["score", str(ngram), *form]) == 0
     assert told == 10_000 + (form == ("--table",)) and max(behind) <= score.LINES_AT_ONCE
+
+
+def test_a_pipe_has_its_first_scores_before_it_ends(bigram: Path, call: Call) -> None:
+    expected = call("score", bigram, input=b"kala\nmari\n").stdout.splitlines()
+    command = [str(SCRIPT), "score", str(bigram)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        for line, score_of_it in zip(("kala", "mari"), expected, strict=True):
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline().decode().rstrip("\n") == score_of_it
+        process.stdin.close()
+        assert process.stdout.read() == b"" and process.wait() == 0
+
+
+def test_a_line_that_is_too_long_is_named_and_those_before_it_are_scored(
+    bigram: Path, call: Call
+) -> None:
+    body = b"kala\n\n" + b"ka" * 501 + b"\nmari\n"
+    ended = call("score", bigram, input=body)
+    assert ended.returncode == 3
+    assert [row.partition("\t")[2] for row in ended.stdout.splitlines()] == ["kala", ""]
+    assert ended.stderr == (
+        "makemore: error: line 3 has 1002 characters, more than 1000 (standard input): "
+        "leave it out, or give --max-line 1002\n"
+    )
+    longer = call("score", bigram, "--max-line", "1002", input=body)
+    assert longer.returncode == 0 and len(lines_of(longer)) == 4
+    # The bound is that of the training, where it was typed there.
+    MakeMore("ngram", order=2, max_line=5).fit(["kala", "mari", "nino"]).save("short")
+    failed(call("score", "short", input=b"kalari\n"), 3, "line 1 has 6 characters, more than 5")
+
+
+def test_what_never_ends_is_refused_and_not_held(bigram: Path, call: Call) -> None:
+    failed(call("score", bigram, "/dev/zero"), 3, "looks binary", "/dev/zero")
+    endless = call("score", bigram, input=b"kala\n" + b"k" * (17 * 2**20))
+    assert endless.returncode == 3 and "line 2 is longer than 16777216 bytes" in endless.stderr
+
+
+def test_scoring_says_how_far_it_is(
+    bigram: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Waiting, "FIRST", 0.05)
+    monkeypatch.setattr(score, "show", lambda *given: time.sleep(0.2))
+    ended = call("score", bigram, input=b"kala\nmari\n")
+    assert "0 lines scored, 2 in work; 10 bytes read; " in ended.stderr
 
 
 def test_82_every_line_has_its_score_in_order(named: Path, call: Call) -> None:

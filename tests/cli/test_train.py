@@ -354,12 +354,24 @@ def test_24_a_loss_that_is_no_number_ends_it(optimizer: str, call: Call) -> None
     assert len(lines_of(call("sample", "run", "-n", "3"))) == 3
 
 
-def test_25_a_loss_that_only_grows_is_a_warning(call: Call) -> None:
+def test_25_a_training_that_ends_far_above_guessing_has_diverged(call: Call) -> None:
     wild = ("--optimizer", "sgd", "--schedule", "constant", "--learning-rate", "30")
     ended = call(*NEURAL, "--max-steps", "5", "--eval-interval", "5", *wild)
-    assert len(lines_of(ended)) == 20
+    assert ended.returncode == 6 and ended.stdout == ""
     assert "worse than guessing; try a smaller --learning-rate" in ended.stderr
-    assert Run.load("run").progress["best_step"] == 0  # the best stays
+    last = ended.stderr.splitlines()[-1]
+    assert "nats a symbol, and blind guessing has 2.40 (step 5, learning rate 30)" in last
+    assert "give a smaller --learning-rate, such as 3, and --fresh" in last
+    # Nothing is lost: the best weights stay, and so does the log of how it went.
+    progress = Run.load("run").progress
+    assert (progress["best_step"], progress["step"]) == (0, 5) and not progress["finished"]
+    assert [entry["step"] for entry in logged() if entry["kind"] == "val"] == [0, 5]
+    assert call("verify", "run").returncode == 0
+    # The same command does not call it finished, and takes no step more.
+    again = call(*NEURAL, "--max-steps", "5", "--eval-interval", "5", *wild)
+    assert again.returncode == 6 and again.stderr.splitlines()[-1] == last
+    gone_on = call(*NEURAL, "--max-steps", "5", "--learning-rate", "0.01", "--fresh")
+    assert len(lines_of(gone_on)) == 20
 
 
 # -- the lines at the end -------------------------------------------------------------------------

@@ -159,8 +159,8 @@ def test_conditions_that_multiply_beyond_all_bounds_are_refused(
 @pytest.mark.parametrize(
     ("bound", "options", "message"),
     [
-        ("MAX_COMPLETION_CELLS", {"min_length": 3000},
-         r"lines of up to 6000 .* \(--min-length 3000\)"),
+        ("MAX_COMPLETION_CELLS", {"min_length": 900},
+         r"lines of up to 1800 .* \(--min-length 900\)"),
         ("MAX_COMPLETION_CELLS", {"suffix": "ab" * 200},
          "lines of up to 800 symbols need too much memory"),
         ("MAX_TRANSITIONS", {"suffix": "ab" * 200}, "the conditions together are too complex"),

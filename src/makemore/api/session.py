@@ -132,7 +132,10 @@ def train_directory(
                 yield Started(MakeMore.of_run(run), run.progress["step"], finished=True)
                 return
             yield from _prepare_resume(maker, run, requested, folder)
-        yield Started(maker, run.progress["step"] if run else 0)
+        done = run.progress["step"] if run else 0
+        if seconds is None:  # under a time budget everybody knows how long it will take
+            yield from _duration(maker, done)
+        yield Started(maker, done)
         clock = maker.clock(began, run)
         yield from _logged(maker, writer, run, stop, observe, clock)
 
@@ -146,6 +149,16 @@ def _prepare_resume(
     yield from map(Message, warnings)
     maker.begin(plan, resumes=True)
     yield Message(f"going on from step {run.progress['step']} in {folder}")
+
+
+def _duration(maker: MakeMore, done: int) -> Iterator[Message]:
+    """Say how long a long training will take from this step on, before it is silent for long."""
+    from makemore.api.duration import expected_seconds, in_words, is_long
+
+    plan, model = maker.plan_, maker.model_
+    if plan is not None and model is not None and is_long(plan, model):
+        left = (plan.recipe.max_steps or 1) - done
+        yield Message(f"{left:,} steps take about {in_words(expected_seconds(plan, done))} here")
 
 
 def _logged(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.cli.output import note
 from makemore.cli.typed import typed
+from makemore.cli.waiting import Waiting, reading
 from makemore.errors import DataError
 from makemore.text import TextConfig
 
@@ -53,7 +54,8 @@ def read_text(
         raise DataError("this is a run, and no text", file, f"makemore sample {shlex.quote(file)}")
     known = options_of(TextConfig)
     config = make(TextConfig, {key: value for key, value in requested.items() if key in known})
-    corpus, parts = read_split(file, config, val, test)
+    with Waiting(reading(file)):
+        corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
     # What was left out is said: nobody should believe that a model learned lines that it never saw.
     reasons = {

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from makemore.cli.output import note
+from makemore.cli.waiting import StepsLeft, Waiting
 from makemore.escaping import visible
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def show_progress(events: Iterable[SessionEvent]) -> Started:
     started: Started  # both are set by the first event that is no message
     view: ProgressView
     with ExitStack() as stack:
+        waiting = stack.enter_context(Waiting(lambda: "getting ready to train"))
         for event in events:
             if isinstance(event, Message):
                 note(event.text)
@@ -64,8 +66,11 @@ def show_progress(events: Iterable[SessionEvent]) -> Started:
                 started = event
                 if not event.finished:  # else no event follows, and a bar would only flash up
                     view = stack.enter_context(ProgressView(event.maker))
+                    left = StepsLeft(view.steps)
+                    waiting.describe = left
             elif isinstance(event, Step):
                 view.step(event)
+                left.see(event.step)
             elif isinstance(event, Evaluated):
                 view.evaluated(event)
             elif isinstance(event, Preview):

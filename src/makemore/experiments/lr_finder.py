@@ -10,6 +10,7 @@ is scaled with it, so that the ratio of the two stays what the recipe says.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
@@ -161,12 +162,12 @@ def at_each_rate(plan: Plan, rates: NDArray[np.float64], steps: int) -> Iterator
             eval_interval=steps, patience=None,
         )  # fmt: skip
         end = Trained(rate, None, None)
-        try:
+        # A rate that is too high may end at a loss that is still a number: that is its result. What
+        # it had before it became none, is not.
+        with contextlib.suppress(Diverged):
             for event in begun(dataclasses.replace(plan, recipe=recipe)).training():
-                if isinstance(event, Evaluated):
+                if isinstance(event, Evaluated) and event.step == steps:
                     end = Trained(rate, event.train, event.val)
-        except Diverged:  # what it had before it diverged is no result
-            end = Trained(rate, None, None)
         yield end
 
 

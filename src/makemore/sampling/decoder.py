@@ -56,6 +56,7 @@ class Decoder:
         self.strategy: Rejection = Rejection(automaton, options)
         # Computed with the first draw and used again in every round: all lines start from here.
         self.roots: Prefixes | None = None
+        self.position = 0  # symbols of the draws that are being made: how far a round is
 
     def sample_without_replacement(self) -> None:
         """Change the strategy: from the next round on, no line is drawn twice."""
@@ -116,25 +117,29 @@ class Decoder:
         if labels.sum() == 0:  # nothing is left that could be drawn
             return []
         rows = np.arange(batch.bounds[-1])  # (R,) the draws that are not finished yet
+        ancestors = rows  # (R,) the draw that each has its first symbols from: it, until resampled
         group = first_of(labels, batch, rows)  # (R,) the index of each draw's prefix
         for position in range(len(self.prefix), self.automaton.max_length + 1):
+            self.position = position
             uniform = batch.uniforms(position, rows)  # (R,) in [0, 1)
             picked, log_weight = strategy.choose(prefixes, position, group, uniform)  # (R,), (R,)
             alive = self.automaton.allowed(position, prefixes.states)[group, picked]  # (R,) bool
             for ends, capped in self._ends(prefixes, position, group, picked, alive):
-                finished.append(
-                    self._end(prefixes, group[ends], rows[ends], log_weight[ends], capped)
-                )
+                done = self._end(prefixes, group[ends], rows[ends], log_weight[ends], capped)
+                done.ancestors = ancestors[ends]
+                finished.append(done)
             # A draw that is neither alive nor finished is refused: it is in no result.
             on = alive & (picked != BOUNDARY)
-            rows = rows[on]  # R is smaller from here on
+            rows, ancestors = rows[on], ancestors[on]  # R is smaller from here on
             if not len(rows):
                 break
             prefixes, group = self._extend(
                 prefixes, position, group[on], picked[on], log_weight[on]
             )
             # Guided draws whose weights have become uneven are chosen anew among themselves.
-            group = strategy.resample(prefixes, position + 1, group, batch)
+            chosen = strategy.resample(prefixes, position + 1, group, batch)
+            if chosen is not None:
+                group, ancestors = group[chosen], ancestors[chosen]
         return finished
 
     def _ends(

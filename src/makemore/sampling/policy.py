@@ -21,6 +21,9 @@ MAX_BATCH_DRAWS = 65_536  # draws that are made together at most
 MAX_BATCH_GROWTH = 16  # times the draws so far, at most: fewer draws give no safe estimate
 SAFETY_FACTOR = 1.08  # times the draws that the last rate says are needed: new lines get rarer
 GIVE_UP = 50_000  # draws in a row without one new line: some seconds of work
+GIVE_UP_GUIDED = 8192  # the same of guided draws, where other filters are left to go on with
+MAX_ROUND_SYMBOLS = 2**19  # symbols of the guided draws of a round: some seconds for a network
+MAX_IDLE_SYMBOLS = 2**21  # symbols of guided draws in a row without one new line
 PILOT = 1024  # draws before the pass rate is judged
 TABLE_FROM = 1024  # draws or lines from which on it pays to make a table of a model
 MIN_PASS_RATE = 0.1  # fraction of draws that satisfy the constraints; below, draws are guided
@@ -38,7 +41,10 @@ class Tally:
     found: int = 0  # new lines that were returned
     passed: int = 0  # draws that satisfied the constraints
     guided: int = 0  # draws that were guided and satisfied the constraints
-    effective: float = 0.0  # sample size of the guided draws, summed over rounds
+    effective: float = 0.0  # sample size of the guided draws, summed over rounds (ancestry.py)
+    led: int = 0  # guided lines that were returned
+    ancestors: int = 0  # different draws that those go back to
+    shared: int = 0  # first symbols that each of those shares with all of its ancestor, summed
     too_near: int = 0  # lines refused for their distance to a known one
     idle: int = 0  # draws since the last new line
     novel_in_round: int = 0  # new lines, returned or not
@@ -49,6 +55,11 @@ class Tally:
     def pass_rate(self) -> float:
         """Compute the fraction of the unguided draws that satisfied the constraints."""
         return self.passed / max(1, self.draws - self.guided)
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether resampling left few draws: most guided lines begin as another one does."""
+        return 2 * self.ancestors < self.led
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,21 @@ class SamplingPolicy:
         """issues: whether lines are recorded, which --all could not be asked for."""
         self.options, self.vocab_size, self.issues = options, vocab_size, issues
         self.round_size = max(1, min(round_size, MAX_BATCH_CELLS // vocab_size))
-        self.tally = Tally()
+        self.tally, self.patience = Tally(), GIVE_UP  # patience: draws in a row without a line
         self._draws_before, self._found_before = 0, 0  # the tally at the last estimate
 
     def draws_of(self, round_no: int) -> int:
         """Compute the draws of a round: 128, 256, 512, ... up to the round size."""
         return min(self.round_size, FIRST_ROUND << min(round_no, 20))
+
+    def begin_guided(self, length: int, relaxes: bool) -> None:
+        """Bound the work of guided draws, which all have `length` symbols or more.
+
+        relaxes: whether other filters are left to go on with, once no line comes under these
+        """
+        self.round_size = min(self.round_size, max(FIRST_ROUND, MAX_ROUND_SYMBOLS // (length + 1)))
+        patience = GIVE_UP_GUIDED if relaxes else GIVE_UP
+        self.patience = min(patience, MAX_IDLE_SYMBOLS // (length + 1))
 
     def draws_needed(self, wanted: int | None, rejection: bool, tabled: bool, most: int) -> int:
         """Estimate how many draws the lines still needed take, by the last rate; 0: a whole round.
@@ -124,15 +144,15 @@ class SamplingPolicy:
 
     def restart(self, options: SamplingConfig) -> None:
         """Judge the draws to come without those before: they were made with other options."""
-        self.options, self.tally.idle = options, 0
+        self.options, self.tally.idle, self.patience = options, 0, GIVE_UP
         self._draws_before, self._found_before = self.tally.draws, self.tally.found
 
     def is_exhausted(self, left: float) -> bool:
-        """Tell whether no line is left, or none came in GIVE_UP draws; arguments as below."""
-        return left <= 0 or self.tally.idle >= GIVE_UP
+        """Tell whether no line is left, or none came in `patience` draws; arguments as below."""
+        return left <= 0 or self.tally.idle >= self.patience
 
     def check_not_exhausted(self, wanted: int | None, left: float) -> None:
-        """Raise Unsatisfiable if no line is left, or none came in GIVE_UP draws.
+        """Raise Unsatisfiable if no line is left, or none came in `patience` draws.
 
         left: the model's probability, in [0, 1], of all lines that were not yet used and possible
         """

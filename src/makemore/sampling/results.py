@@ -35,6 +35,8 @@ class Completions:
     rows: Ints  # (draws,) indices of the draws in their batch, sorted
     which: Ints | None  # (draws,) the line of each; None where each draw is a line of its own
     capped: bool = False  # whether the lines were cut at the greatest length
+    # (draws,) the draw of the batch that each began as, before resampling; None: each as itself
+    ancestors: Ints | None = None
 
     def for_draws(self, first: int, after: int) -> Completions:
         """Select the draws `first` to `after` - 1, and the lines that they gave."""
@@ -51,6 +53,7 @@ class Completions:
         return Completions(
             self.ids[lines], self.nll[lines], self.label[lines], self.nodes[lines],
             self.log_weight[lines], self.rows[start:stop], which, self.capped,
+            None if self.ancestors is None else self.ancestors[start:stop],
         )  # fmt: skip
 
 
@@ -60,7 +63,7 @@ class RoundCompletions:
     A table decoder makes every draw a line of its own, so a text may stand here several times;
     `first_of_each_text` chooses one of each.
 
-    rows, which: (all draws,) as in Completions, with indices of all lines
+    rows, which, ancestors: (all draws,) as in Completions, with indices of all lines
     draws: (n,) number of draws of each line; first: (n,) the lowest index of its draws
     ids, offsets: line i is ids[offsets[i] : offsets[i + 1]]; texts, hashes: (n,) of the lines
     """
@@ -78,6 +81,8 @@ class RoundCompletions:
         self.log_weight = joined("log_weight", np.float64)
         self.label, self.nodes = joined("label", np.int64), joined("nodes", np.int64)
         self.rows = joined("rows", np.int64)
+        began = [part.rows if part.ancestors is None else part.ancestors for part in finished]
+        self.ancestors = np.concatenate([*began, np.zeros(0, dtype=np.int64)]).astype(np.int64)
         shifted = [  # indices of lines within a part -> within all of them
             start + (np.arange(len(part.rows)) if part.which is None else part.which)
             for part, start in zip(finished, starts, strict=False)

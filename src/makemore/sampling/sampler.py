@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.models import Model
+from makemore.sampling.ancestry import ancestors_of, effective_size_of, shared_symbols
 from makemore.sampling.categorical import DrawBatch, uniforms
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
@@ -208,6 +209,7 @@ class Sampler:
         if decision.guided and self.exact and not self.options.exact and self.train is not None:
             if Guidance.fits(decoder.automaton):  # if not, the draws stay exact and slow
                 decoder.guide(self.train)
+                policy.begin_guided(decoder.automaton.min_length, self.relaxed is not None)
         return before != (decoder.strategy.exact, decoder.strategy.with_replacement)
 
     def _relax(self, options: SamplingConfig) -> None:
@@ -244,8 +246,17 @@ class Sampler:
             chosen, gone = fresh[np.argsort(lines.first[fresh])], np.arange(len(lines))
         self.decoder.mark_used(lines.nodes[gone])
         chosen = chosen[:limit]
+        if not self.exact:
+            self._count_ancestors(lines, chosen)
         self._exclude(lines.hashes[chosen])
         return self._samples(lines, chosen)
+
+    def _count_ancestors(self, lines: RoundCompletions, chosen: Ints) -> None:
+        """Count how many different draws the chosen lines go back to, and what they share."""
+        ancestors = ancestors_of(lines, chosen)
+        self.tally.led += len(chosen)
+        self.tally.ancestors += len(np.unique(ancestors))
+        self.tally.shared += shared_symbols(lines, chosen, ancestors)
 
     def _exclude(self, hashes: NDArray[np.uint64]) -> None:
         """Add hashes (n,) to the sorted ones of lines that are not returned again."""
@@ -282,7 +293,7 @@ class Sampler:
         # Kish 1965, in draws: (sum of all draws' weights)^2 / (sum of their squares). A line's
         # draws have equal weights, so weights * each sums the squares of its draws.
         effective = float(weights.sum() ** 2 / (weights * each).sum())
-        self.tally.effective += effective
+        self.tally.effective += effective_size_of(lines, fresh)
         uniform = uniforms(self.seed, round_no, WEIGHTS_STREAM, np.arange(len(fresh)))
         keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # log weight + Gumbel noise
         return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])

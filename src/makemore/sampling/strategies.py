@@ -77,9 +77,11 @@ class Rejection:
     ) -> None:
         """Register prefixes (G,) of `position` symbols: `symbols` after the prefixes `parents`."""
 
-    def resample(self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch) -> Ints:
-        """Return the index (R,) of the prefix that each draw goes on from."""
-        return group
+    def resample(
+        self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch
+    ) -> Ints | None:
+        """Return the index (R,) of the draw that each draw goes on from; None: from itself."""
+        return None
 
     def mark_used(self, nodes: Ints) -> None:
         """Exclude the lines that end at these tree nodes from later draws."""
@@ -238,8 +240,10 @@ class Guided(Rejection):
             self.used.extend(before, parents, longer, symbols, position)
         longer.contexts = self.guidance.after(longer.contexts, symbols)
 
-    def resample(self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch) -> Ints:
-        """Choose the prefixes that draws go on from, by weight, once the weights are uneven: (R,).
+    def resample(
+        self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch
+    ) -> Ints | None:
+        """Choose the draws that draws go on from, by weight, once the weights are uneven: (R,).
 
         The weight of a prefix is p / q times the chance to complete it. Without this step a few
         draws would soon hold nearly all of the weight. Systematic resampling: R points at equal
@@ -251,7 +255,7 @@ class Guided(Rejection):
         weights = np.exp(logs - highest)[group]  # (R,)
         # Effective sample size (Kish 1965): R for equal weights, 1 where one draw has them all.
         if weights.sum() ** 2 / (weights**2).sum() > RESAMPLE_BELOW * len(group):
-            return group
+            return None
         start = batch.uniforms(RESAMPLING_STREAM + position, np.arange(1))  # (1,)
         points = (np.arange(len(group)) + start) / len(group)  # (R,) sorted, in [0, 1)
         chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), points)  # (R,) draws
@@ -259,7 +263,7 @@ class Guided(Rejection):
         # The chance is no part of the final weight, so it is taken off again.
         prefixes.log_weight = mean - logs + prefixes.log_weight  # as if each had the mean weight
         # The last point may lie beyond a cdf that rounding ended just below 1.
-        return group[np.minimum(chosen, len(group) - 1)]
+        return np.minimum(chosen, len(group) - 1)
 
     def mark_used(self, nodes: Ints) -> None:
         """Exclude the lines that end at these nodes, where a tree records them."""

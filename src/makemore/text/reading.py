@@ -204,6 +204,7 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
     """
     by_line = _ends_lines_with_lf(encoding)
     rest, kept, total, started = list[bytes](), 0, 0, False  # rest: chunks without a line end yet
+    line = 1  # the number of the line that `rest` begins with
     while chunk := stream.read(CHUNK):
         if not started:
             started = True
@@ -216,12 +217,15 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
         cut = chunk.rfind(b"\n") + 1 if by_line else 0
         if cut:
             yield b"".join([*rest, chunk[:cut]])
+            line += chunk.count(b"\n")
             rest, kept = [chunk[cut:]], len(chunk) - cut
         else:
             rest.append(chunk)
             kept += len(chunk)
             if by_line and kept > MAX_LINE_BYTES:
-                raise DataError(f"a line is longer than {MAX_LINE_BYTES} bytes", name)
+                raise DataError(
+                    f"line {line} is longer than {MAX_LINE_BYTES} bytes", name, "give shorter lines"
+                )
     if kept:
         yield b"".join(rest)
 

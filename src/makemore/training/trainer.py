@@ -32,6 +32,7 @@ from makemore.training.batch_norm import calibrate_batch_norm
 from makemore.training.batches import Batches
 from makemore.training.config import TrainingConfig
 from makemore.training.device import generator, one_thread_each, seeded
+from makemore.training.divergence import LossWatch
 from makemore.training.events import Evaluated, Event, Progress, Saved, Step
 from makemore.training.optimizers import lr_factor, make_optimizers, state_shapes
 from makemore.training.pace import Clock, Ends, end_of, position, read_ends
@@ -46,7 +47,7 @@ def train_steps(
     start: int = 0,
     soft_targets: SoftTargets | None = None,
     ends: Ends = (),
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Run the training loop: an optimizer step a batch, each yielded as a Step.
 
     batches: step, counted from 0 -> the (inputs, targets) of its groups; start: the first step
@@ -155,6 +156,7 @@ class Trainer:
         self.optimizers = make_optimizers(model, recipe)
         self.best = model.tensors()  # by validation loss; copies, which steps do not change
         self.resumed = False
+        self.watch = LossWatch(model.vocab_size)
 
     def state(self) -> Arrays:
         """Return the weights and the optimizers' tensors by name, to resume from.
@@ -172,6 +174,7 @@ class Trainer:
         weights = {k.removeprefix("model."): v for k, v in arrays.items() if k.startswith("model.")}
         self.model.load_tensors(weights)
         self.best, self.progress, self.resumed = best, Progress.from_record(progress), True
+        self.watch.resume(self.progress.best_val)
         # Anyone may have written the checkpoint's file. So every tensor is checked against the
         # shapes that the optimizers expect, and none may be left over.
         unread = {k: v for k, v in arrays.items() if not k.startswith("model.")}
@@ -218,8 +221,18 @@ class Trainer:
         return Diverged(
             f"training diverged: {what}",
             f"step {step}, learning rate {recipe.learning_rate * factor:g}",
-            "give a smaller --learning-rate; the last finite checkpoint is kept",
+            f"give a smaller --learning-rate, such as {recipe.learning_rate / 10:g}, and --fresh; "
+            "the last finite checkpoint is kept",
         )
+
+    def check_not_diverged(self) -> None:
+        """Raise Diverged if the last evaluation is far above guessing: such weights make noise."""
+        watch = self.watch
+        if watch.diverged:
+            raise self.diverged(
+                f"it ended at {watch.last:.4g} nats a symbol, and blind guessing has "
+                f"{watch.guessing:.2f}"
+            )
 
 
 def fit(
@@ -235,7 +248,8 @@ def fit(
     losses: computes the nll of train and val, in nats a symbol
     stop: once set, the current step is the last; it is saved, and the training can be resumed
     clock: moves the end of the schedule, so that the training ends with its time
-    Raises Diverged at the first loss or weight that is not finite.
+    Raises Diverged at the first loss or weight that is not finite, and at the end for a loss far
+    above blind guessing (divergence.py).
     """
     recipe, progress, soft = training.recipe, training.progress, training.soft_targets
     if clock:
@@ -271,6 +285,11 @@ def fit(
         if writer is not None and time.monotonic() - saved_at >= recipe.save_interval:
             yield from _save(training, writer, clock)
             saved_at = time.monotonic()
+    if training.resumed and done >= end_of(progress.ends, steps):  # it ended above guessing before
+        training.watch.see(losses()[0])
+    if training.watch.diverged:
+        yield from _save(training, writer, clock)  # the best weights, and the log of how it went
+        training.check_not_diverged()
     progress.finished = True  # saved with it: nobody resumes this run
     yield from _save(training, writer, clock)
     training.model.load_tensors(training.best)  # the last weights may have overfitted
@@ -289,6 +308,7 @@ def _evaluate(training: Trainer, batches: Batches, losses: Losses) -> Evaluated:
     train, val = losses()  # nats a symbol
     if not math.isfinite(train if val is None else val):
         raise training.diverged("the validation loss is not finite")
+    training.watch.see(train)
     # Without a validation part, every evaluation is the best: the last weights are kept.
     best = val is None or progress.best_val is None or val < progress.best_val
     progress.evaluations_since_best = 0 if best else progress.evaluations_since_best + 1

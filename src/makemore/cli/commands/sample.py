@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +12,7 @@ import click
 from makemore.cli.options import avoid_options, click_options, given_options, plugin_option
 from makemore.cli.output import note
 from makemore.cli.results import Results, result_options
+from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
 from makemore.sampling import SamplingConfig
 
@@ -58,10 +61,11 @@ def command(**values: Any) -> int:
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
     results = Results(values)  # what is wrong with its file is told before a model is loaded
-    maker = load_to_draw(values["dir"], options)
-    avoid = Avoided(maker, values)
-    seed = fresh_seed() if values["seed"] is None else values["seed"]
     with ExitStack() as stack:
+        waiting = stack.enter_context(Waiting(lambda: "getting ready to draw"))
+        maker = load_to_draw(values["dir"], options)
+        avoid = Avoided(maker, values)
+        seed = fresh_seed() if values["seed"] is None else values["seed"]
         issued = None
         if values["remember"]:  # the file of issued lines stays locked until the last is printed
             issued = stack.enter_context(maker.issued_lines(note_waiting))
@@ -69,6 +73,7 @@ def command(**values: Any) -> int:
         sampler = maker.sampler(seed, avoid.lines, given, avoid_like=avoid.like, **options)
         if values["seed"] is None:  # after all that can fail before a line is drawn
             note(f"--seed {seed}")
+        waiting.describe = partial(describe_drawing, sampler, values["n"])
         lines = maker.drawn(sampler, values["n"])
         stack.callback(note_how_drawn, sampler)  # also where fewer than N are found, an error
         stack.callback(avoid.note_alike)
@@ -91,6 +96,15 @@ def columns_of(values: dict[str, Any], maker: MakeMore) -> list[str]:
 
 def note_waiting() -> None:
     note("another sample --remember is drawing from this run: waiting for it")
+
+
+def describe_drawing(sampler: Sampler, n: int) -> str | None:
+    """Say how many lines there are, and how long those are that are drawn now."""
+    tally = sampler.tally
+    if tally.found and sys.stdout.isatty():  # the lines themselves are seen to come
+        return None
+    now = f"; those drawn now have {sampler.decoder.position} symbols" if not tally.found else ""
+    return f"{tally.found:,} of {n:,} lines after {tally.draws:,} draws{now}"
 
 
 def row_of(
@@ -122,4 +136,11 @@ def note_how_drawn(sampler: Sampler) -> None:
             f"only {tally.passed} of {tally.draws - tally.guided} draws satisfied all "
             "conditions, so the others were led to it: approximate, effective sample size "
             f"{tally.effective:.0f} of {tally.guided} draws; --exact waits instead"
+        )
+    if tally.degenerate:
+        note(
+            f"warning: {tally.led} lines go back to {tally.ancestors} "
+            f"{'draw' if tally.ancestors == 1 else 'draws'}, and share their first "
+            f"{tally.shared / tally.led:.0f} symbols with others; ask for shorter lines, or for "
+            "fewer conditions"
         )

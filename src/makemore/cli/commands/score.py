@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +17,12 @@ from makemore.cli.avoided import read_as
 from makemore.cli.commands.explain import label
 from makemore.cli.loading import spelled_text
 from makemore.cli.options import encoding_options, plugin_option
-from makemore.cli.output import result, result_json
+from makemore.cli.output import flush_results, result, result_json
+from makemore.cli.waiting import Waiting
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
+from makemore.text.streaming import Arriving, line_chunks
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Standing, Surprisal
@@ -27,7 +31,9 @@ if TYPE_CHECKING:
 
 # Of a word that names no file: it is a file that is missing, and no line.
 FILE_ENDINGS = (".txt", ".text", ".csv", ".tsv", ".json", ".jsonl", ".lst", ".dat", ".gz", ".zip")
-LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many come
+# Lines are scored together, up to these many of them and of their characters: memory stays the same
+# however many come. With --each, what every symbol takes is kept, so fewer fit.
+LINES_AT_ONCE, SYMBOLS_AT_ONCE, SYMBOLS_EACH = 2**15, 2**21, 2**18
 
 
 @click.command(
@@ -36,6 +42,8 @@ LINES_AT_ONCE = 2**15  # are scored together: memory stays the same however many
         click.Argument(["dir"]),
         click.Argument(["what"], nargs=-1, metavar="[FILE|TEXT]..."),
         *encoding_options("FILE"),
+        click.Option(["--max-line"], type=click.IntRange(min=1), metavar="N",
+                     help="refuse lines of more characters  [default: that of the training]"),
         click.Option(["--table"], is_flag=True, help="nats, bits a symbol, percentile and line"),
         click.Option(["--each"], is_flag=True, help="the surprisal of each symbol"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
@@ -52,7 +60,7 @@ def command(**values: Any) -> int:
 
     A line with a symbol that the model does not know has no nll: inf, null in JSON. In a run with
     labels the nll is over all labels, by how frequent each is, and the likeliest label follows with
-    its probability.
+    its probability. Results come as lines do, so a pipe need not end first.
 
     --table adds bits a symbol and a percentile: how many percent of the training lines (at most
     2,000 of them) are less likely, by nats a symbol; the likeliest lines have 100. The model has
@@ -71,10 +79,16 @@ def command(**values: Any) -> int:
     if values["table"]:
         result(f"{'nats':>9}  {'bits/symbol':>11}  {'percentile':>10}  line")
     config = read_as(maker.text_config, values)
-    for word in values["what"] or ("-",):
-        lines = typed_lines(maker, word) if is_text(word) else read_lines(word, config)
-        while chunk := list(islice(lines, LINES_AT_ONCE)):
-            show(maker, chunk, percentiles_of, values)
+    config = dataclasses.replace(config, max_line=values["max_line"] or config.max_line)
+    most = LINES_AT_ONCE, SYMBOLS_EACH if values["each"] else SYMBOLS_AT_ONCE
+    with Waiting(lambda: "waiting for lines") as waiting:
+        for word in values["what"] or ("-",):
+            if is_text(word):
+                show(maker, typed_lines(maker, word), percentiles_of, values)
+                continue
+            for chunk in chunks_to_score(word, config, most, waiting):
+                if chunk:
+                    show(maker, chunk, percentiles_of, values)
     return 0
 
 
@@ -87,10 +101,9 @@ def is_text(word: str) -> bool:
     return ending not in FILE_ENDINGS and not (folder and os.path.isdir(folder))
 
 
-def typed_lines(maker: MakeMore, word: str) -> Iterator[str]:
-    """Yield the lines of a word that was typed, with its accents as the run's text has them."""
-    for line in word.split("\n"):
-        yield spelled_text(maker.vocabulary, line.strip())
+def typed_lines(maker: MakeMore, word: str) -> list[str]:
+    """Return the lines of a word that was typed, with its accents as the run's text has them."""
+    return [spelled_text(maker.vocabulary, line.strip()) for line in word.split("\n")]
 
 
 def show(
@@ -147,45 +160,35 @@ def labels_of(maker: Any, scores: Any, row: int) -> dict[str, Any]:
     return {"label": likeliest, "p": labels[likeliest], "labels": labels}
 
 
-# -- reading: line by line, as a corpus would have to end before its first line is scored ---------
+# -- reading: some lines at a time, as a corpus would have to end before its first is scored ------
 
 
-def read_lines(name: str, config: TextConfig) -> Iterator[str]:
-    """Read lines of a file or of standard input (`-`), without white space at their ends."""
-    if name == "-":
-        yield from decoded(sys.stdin.buffer, "standard input", config)
-        return
+def chunks_to_score(
+    name: str, config: TextConfig, most: tuple[int, int], waiting: Waiting
+) -> Iterator[list[str]]:
+    """Read lines of a file or of standard input (`-`), some at a time; `waiting` says how far.
+
+    most: the lines, and the characters of them, that are handed on together at most
+    """
+    shown = "standard input" if name == "-" else visible(name, 200)
     try:
-        with open(name, "rb") as stream:
-            yield from decoded(stream, visible(name, 200), config)
+        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as opened:
+            stream, lines = Arriving(opened), 0
+            for chunk in line_chunks(
+                stream, shown, config.max_line, most, config.encoding, config.errors
+            ):
+                waiting.describe = partial(describe_scoring, stream, lines, len(chunk))
+                yield chunk
+                flush_results()  # whoever reads from a pipe has each result with its line
+                lines += len(chunk)
     except OSError as error:
+        if isinstance(error, BrokenPipeError):  # of our own output
+            raise
         what = f"cannot read {os.fspath(name)!r}"
         raise DataError(what, error.strerror, "give a text file") from None
 
 
-def decoded(stream: BinaryIO, name: str, config: TextConfig) -> Iterator[str]:
-    """Decode lines as they come. Raises DataError with the line and the byte that is no text."""
-    if not ends_lines_with_lf(config.encoding):
-        from makemore.text.reading import blocks
-
-        # UTF-16: its bytes are cut into lines as those of a text are
-        for block in blocks(stream, name, config.encoding, config.errors):
-            yield from (line.strip() for line in block.removesuffix("\n").split("\n"))
-        return
-    for number, line in enumerate(stream, 1):
-        try:
-            # Some editors begin a file with a byte order mark, which is no symbol of a line.
-            text = line.decode(config.encoding, config.errors)
-        except UnicodeDecodeError as error:
-            where = f"{name}:{number}:{error.start + 1}"
-            to_do = "name what they are (--encoding latin-1) or use --errors replace"
-            raise DataError(f"the bytes are no {config.encoding}", where, to_do) from None
-        yield text.removeprefix("\ufeff" if number == 1 else "").strip()
-
-
-def ends_lines_with_lf(encoding: str) -> bool:
-    """Tell whether byte 10 ends a line; also False for an encoding that does not exist."""
-    try:
-        return "\n".encode(encoding) == b"\n"
-    except LookupError:
-        return False
+def describe_scoring(stream: Arriving, before: int, now: int) -> str:
+    """Say how many lines are scored, of how many bytes, and how many are being scored."""
+    of = f" of {stream.size:,}" if stream.size else ""
+    return f"{before:,} lines scored, {now:,} in work; {stream.bytes:,}{of} bytes read"

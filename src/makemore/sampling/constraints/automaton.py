@@ -26,6 +26,8 @@ from makemore.text.vocabulary import BOUNDARY
 MAX_STATES = 50_000  # of the product: some MB and about a second
 MAX_TRANSITIONS = 2**26  # states times symbols: 256 MB
 MAX_COMPLETION_CELLS = 2**25  # states times positions of can_complete: 32 MB and some seconds
+MIN_REACH = 1000  # symbols that a line may need at least, however short the lines of the text are
+CAPS_IN_REACH = 5  # times the cap: lines of ten times the longest training line are drawn
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def compile_constraints(
     cap: number of symbols at which a draw is given up; raised to twice the shortest allowed line
     clean: allow only lines that stay as they are when a file of them is read: not empty, no white
         space at their ends
-    Raises Unsatisfiable where no line satisfies them, UsageError for a bad pattern.
+    Raises Unsatisfiable where no line satisfies them, or none that is short enough to be drawn;
+    UsageError for a bad pattern.
     """
     # All fields of Constraints, so that a new one cannot be left out of the key.
     key = (*(getattr(conditions, name) for name in options_of(Constraints)), cap, clean)
@@ -99,6 +102,7 @@ def _compile(vocabulary: Vocabulary, conditions: Constraints, cap: int, clean: b
         machines.append(_clean(vocabulary))
     after, accepts = _product(machines, len(vocabulary))
     least = max(conditions.min_length or 0, _shortest(after, accepts))  # symbols
+    _check_in_reach(least, max(MIN_REACH, CAPS_IN_REACH * cap), conditions, vocabulary)
     cap = max(cap, 2 * least, 2)  # with room to spare: a pattern of 20 symbols has a cap of 40
     most = cap if conditions.max_length is None else min(cap, conditions.max_length)
     if most * len(accepts) > MAX_COMPLETION_CELLS:
@@ -114,6 +118,24 @@ def _compile(vocabulary: Vocabulary, conditions: Constraints, cap: int, clean: b
         )  # fmt: skip
     cuts = conditions.max_length is None or conditions.max_length >= cap
     return Automaton(after, accepts, least, most, opened, cuts)
+
+
+def _check_in_reach(
+    least: int, reach: int, conditions: Constraints, vocabulary: Vocabulary
+) -> None:
+    """Raise Unsatisfiable where a line needs so many symbols that drawing it would never end.
+
+    least: symbols of the shortest allowed line. Those of a prefix are read and not drawn, so they
+    do not count.
+    """
+    if least - len(conditions.prefix) <= reach or least > (conditions.max_length or least):
+        return  # with a --max-length below it there is no such line, whatever the model
+    long = (conditions.min_length or 0) > reach
+    raise Unsatisfiable(
+        f"lines of {least} symbols and more are out of reach: those of the text are far shorter",
+        _typed(conditions, vocabulary),
+        f"give --min-length {reach} or less" if long else f"ask for lines of {reach} or fewer",
+    )
 
 
 def _typed(conditions: Constraints, vocabulary: Vocabulary) -> str:

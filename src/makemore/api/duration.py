@@ -1,0 +1,84 @@
+"""Duration: how long a training will take here, measured by some steps before it begins.
+
+The cost of a step depends on the batch and the model, not on how many lines there are; that of an
+evaluation grows with them. So a few steps and the losses of a few lines are timed, on a sample of
+the lines, and multiplied: under a second also where the text has a million lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import statistics
+import time
+
+from makemore.api.fit_model import batches_of, initialize_model, losses, soft_targets_of
+from makemore.api.plan import Plan
+from makemore.models import CountModel, Model, NeuralModel
+from makemore.text import Split
+from makemore.training.pace import end_of, read_ends
+
+SAMPLE = 512  # lines of train, and of val, that are timed
+WARM_UP, TIMED = 1, 8  # steps: the first ones are slower and do not count
+MOST_SECONDS = 1.0  # of timing, but for the steps that are timed at least
+WORTH = 10**11  # parameters * symbols of all steps, from which on a training takes half a minute
+
+
+def is_long(plan: Plan, model: Model) -> bool:
+    """Tell whether a training takes so long that it is worth a second to say how long."""
+    recipe, train = plan.recipe, plan.split.train
+    if isinstance(model, CountModel) or plan.kind.is_ensemble:
+        return False
+    # A window has one target; a line all of its symbols and its end.
+    each = 1.0 if model.input_kind == "window" else len(train.codes) / max(1, len(train)) + 1
+    symbols = (recipe.max_steps or 1) * recipe.batch_size * each
+    return symbols * model.n_parameters > WORTH
+
+
+def expected_seconds(plan: Plan, done: int = 0) -> float:
+    """Predict the seconds of training one network from step `done` on, by timing some steps.
+
+    Nothing of the training itself changes: it is timed on a model of its own.
+    """
+    train, val = plan.split.train.lowest(SAMPLE), plan.split.val.lowest(SAMPLE)
+    small = dataclasses.replace(plan, split=Split(train, val, plan.split.test.lowest(0)))
+    model = initialize_model(small, from_prior=False)
+    assert isinstance(model, NeuralModel)  # noqa: S101 (is_long said so)
+    step = seconds_of_step(small, model)
+    began = time.monotonic()
+    losses(small, model)
+    line = (time.monotonic() - began) / max(1, sum(map(len, small.evaluation_lines)))
+    recipe = plan.recipe
+    left = max(0, end_of(read_ends(recipe.ends), recipe.max_steps or 1) - done)
+    evaluations = left // (recipe.eval_interval or 1) + 1
+    return left * step + evaluations * line * sum(map(len, plan.evaluation_lines))
+
+
+def seconds_of_step(plan: Plan, model: NeuralModel) -> float:
+    """Time some steps of a model, in seconds each: their median."""
+    from makemore.training import train_steps
+    from makemore.training.device import threads
+    from makemore.training.optimizers import make_optimizers
+
+    seconds, started = list[float](), time.monotonic()
+    steps = train_steps(
+        model, make_optimizers(model, plan.recipe), batches_of(plan, model), plan.recipe,
+        soft_targets=soft_targets_of(plan, model),
+    )  # fmt: skip
+    with threads(plan.config.threads), contextlib.closing(steps):
+        before = time.monotonic()
+        for event in steps:
+            float(event.loss)  # waits until the device has finished the step
+            seconds.append(time.monotonic() - before)
+            slow = time.monotonic() - started > MOST_SECONDS
+            if len(seconds) == WARM_UP + TIMED or (slow and len(seconds) > WARM_UP):
+                break
+            before = time.monotonic()
+    return statistics.median(seconds[WARM_UP:] or seconds)
+
+
+def in_words(seconds: float) -> str:
+    """Say a duration as a person would: 40 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
