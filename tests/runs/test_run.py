@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from makemore import MakeMore
+from makemore.errors import RunError
 from makemore.runs import manifest as manifest_module
 from makemore.runs.manifest import verify
 from makemore.runs.run import Run
@@ -25,6 +31,7 @@ from run_folder import (
     contents,
     forge,
     forge_keys,
+    forge_manifest,
     forge_vocabulary,
     go_on,
     make_run,
@@ -254,3 +261,53 @@ def test_a_reader_reads_again_when_a_file_has_gone(
 
     monkeypatch.setattr(manifest_module, "open_plain", slow)
     assert step_of(folder) == 6 and saved == [True]
+
+
+# -- JSON that was changed ------------------------------------------------------------------------
+
+
+JSON_FILES = ("config.json", "vocabulary.json", "state-1.json", "checkpoint.json")
+OTHERS = (None, "x", "", -1, 3, True, 1.5, 1e300, 10**400, [], {}, [3], ["x"], {"a": 1})
+
+
+def places_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to each value within a JSON value."""
+    yield path
+    inside: Any = value.items() if isinstance(value, dict) else ()
+    for key, each in enumerate(value) if isinstance(value, list) else inside:
+        yield from places_of(each, (*path, key))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fitted") / "run"
+    MakeMore("ngram", order=2).fit(NAMES, [str(len(name) % 2) for name in NAMES]).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", JSON_FILES)
+@given(data=st.data())
+def test_json_that_was_changed_anywhere_is_read_or_refused(
+    name: str, data: st.DataObject, fitted: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By whoever also computed the digests anew: never another error than that of a run."""
+    folder = Path(shutil.copytree(fitted, tmp_path_factory.mktemp("changed") / "run"))
+    value = read_json(folder / name)
+    paths = [path for path in places_of(value) if path and path != ("sha256",)]
+    *above, last = data.draw(st.sampled_from(paths))
+    within: Any = value
+    for key in above:
+        within = within[key]
+    if data.draw(st.booleans()):
+        within[last] = data.draw(st.sampled_from(OTHERS))
+    else:
+        del within[last]
+    if name == "checkpoint.json":
+        keys = {key: value.get(key, ...) for key in read_json(folder / name) if key != "sha256"}
+        forge_manifest(folder, **keys)
+    else:
+        forge(folder, name, json.dumps(value).encode())
+    try:
+        MakeMore.load(folder).sample(1, random_state=1, all=True)
+    except RunError as error:
+        assert str(folder) in str(error) and "Error" not in str(error)

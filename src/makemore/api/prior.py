@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from makemore.errors import RunError, UsageError
+from makemore.errors import DataError, RunError, UsageError
 from makemore.escaping import visible
 from makemore.models.core.base import Arrays
 from makemore.options import options_of
@@ -34,6 +34,7 @@ from makemore.runs.safe_files import (
     to_json,
     write_atomically,
 )
+from makemore.runs.shapes import ANY, has_shape
 from makemore.text import Vocabulary
 from makemore.text.line_hashes import PriorLines
 from makemore.training.config import BUILTIN_PRIOR, names_prior
@@ -46,6 +47,10 @@ MOST_BYTES = 256 * 2**20  # of the weights
 FINE_TUNING = {
     "learning_rate": 0.001, "muon_learning_rate": 0.0015, "batch_size": 64, "dropout": 0.2,
     "soft_targets": 0.0,
+}  # fmt: skip
+SHAPE = {
+    "format": int, "model": str, "options": {ANY: str | bool | float | None}, "block_size": int,
+    "weights": {"size": int, "sha256": str}, "about": dict, "vocabulary": dict,
 }  # fmt: skip
 DIGEST = 12  # hexadecimal digits of a digest that are recorded
 
@@ -166,34 +171,29 @@ def _read(folder: Path, name: str) -> Prior:
             f"no prior at {visible(name, 80)!r}", "--prior",
             "give builtin, none, or the folder of a run: makemore prior LIST... -o DIR makes one",
         ) from None  # fmt: skip
+    again = "install makemore again" if name == BUILTIN_PRIOR else "make the prior again"
+    known = card.get("format") if isinstance(card, dict) else None
+    if type(known) is int and known > FORMAT:
+        raise RunError(f"{CARD} is of format {known}", str(folder), "update makemore")
+    if not has_shape(card, SHAPE) or known != FORMAT or not 1 <= card["block_size"] <= 2**16:
+        raise RunError(f"{CARD} is not as makemore writes it", str(folder), again)
+    digest = hashlib.sha256(body).hexdigest()
+    if {"size": len(body), "sha256": digest} != card["weights"]:
+        raise RunError(f"{WEIGHTS} is not what was saved", str(folder), again)
     try:
-        if card["format"] != FORMAT:
-            raise RunError(
-                f"{CARD} is of format {card['format']!r}", str(folder), "update makemore"
-            )
-        digest = hashlib.sha256(body).hexdigest()
-        if digest != card["weights"]["sha256"]:
-            raise RunError(
-                f"{WEIGHTS} is not what was saved", str(folder), "install makemore again"
-            )
-        tensors = parse_tensors(body, WEIGHTS, folder)
-        lines = _take_lines(tensors, folder)
-        return Prior(
-            f"{name}@{digest[:DIGEST]}", str(card["model"]), dict(card["options"]),
-            int(card["block_size"]), Vocabulary.of_record(card["vocabulary"]),
-            {key: array.astype(np.float32) for key, array in tensors.items()}, lines,
-            dict(card["about"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{CARD} is not as makemore writes it", f"{folder}: {error!r}") from None
-
-
-def _take_lines(tensors: Arrays, folder: Path) -> PriorLines:
-    """Remove the hashes of lines from among the tensors of a packed prior, and return them."""
+        vocabulary = Vocabulary.of_record(card["vocabulary"])
+    except (DataError, UsageError) as error:
+        raise RunError(f"{CARD}: vocabulary {error.what}", str(folder), again) from None
+    tensors = parse_tensors(body, WEIGHTS, folder)
     try:
         lines = PriorLines.of_tensors(tensors)
-    except ValueError as error:
-        raise RunError(f"{WEIGHTS} holds {error}", str(folder), "install makemore again") from None
-    for name in lines.tensors():
-        tensors.pop(name, None)
-    return lines
+    except (KeyError, ValueError):
+        raise RunError(f"{WEIGHTS} holds no hashes of lines", str(folder), again) from None
+    weights = {
+        key: array.astype(np.float32) for key, array in tensors.items()
+        if key not in lines.tensors()
+    }  # fmt: skip
+    return Prior(
+        f"{name}@{digest[:DIGEST]}", card["model"], card["options"], card["block_size"], vocabulary,
+        weights, lines, card["about"],
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from makemore.api.plan import Plan
 from makemore.api.prior import Prior, load_prior, split_name
-from makemore.errors import RunError
+from makemore.errors import RunError, UsageError
 from makemore.models import Model, NeuralModel, get_model
 from makemore.models.core.base import Arrays
 from makemore.models.core.layers import skip_init
@@ -57,14 +57,14 @@ def start_from_prior(plan: Plan, model: Model) -> None:
 
 def check_shapes(prior: Prior) -> None:
     """Raise RunError if a prior's weights are not those of its model, options and vocabulary."""
-    kind: Any = get_model(prior.model)
-    with torch.device("meta"), skip_init():  # shapes without memory
-        model = kind(len(prior.vocabulary), prior.block_size, make(kind.Options, prior.options))
-        if prior.vocabulary.labels:
-            model.add_labels(len(prior.vocabulary.labels))
     try:
+        kind: Any = get_model(prior.model)
+        with torch.device("meta"), skip_init():  # shapes without memory
+            model = kind(len(prior.vocabulary), prior.block_size, make(kind.Options, prior.options))
+            if prior.vocabulary.labels:
+                model.add_labels(len(prior.vocabulary.labels))
         model.check_tensors(prior.tensors)
-    except RunError as error:
+    except (RunError, UsageError) as error:
         raise RunError(error.what, split_name(prior.name)[0], "make the prior again") from None
 
 

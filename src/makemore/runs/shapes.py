@@ -28,8 +28,7 @@ def has_shape(value: Any, shape: Any) -> bool:
         return all(key in value and has_shape(value[key], each) for key, each in shape.items())
     if isinstance(shape, list):
         return isinstance(value, list) and all(has_shape(each, shape[0]) for each in value)
-    if type(value) is bool:
-        return shape is bool
-    if type(value) in (int, float):
-        return abs(value) < MOST and (shape in (NUMBER, MAYBE) or isinstance(value, shape))
-    return isinstance(value, shape)
+    kinds = getattr(shape, "__args__", (shape,))  # of float | None: float and NoneType
+    if type(value) in (int, float) and not abs(value) < MOST:
+        return False
+    return type(value) in kinds or (type(value) is int and NUMBER in kinds)
