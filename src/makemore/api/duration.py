@@ -7,7 +7,6 @@ the lines, and multiplied: under a second also where the text has a million line
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import statistics
 import time
@@ -65,7 +64,7 @@ def seconds_of_step(plan: Plan, model: NeuralModel) -> float:
         model, make_optimizers(model, plan.recipe), batches_of(plan, model), plan.recipe,
         soft_targets=soft_targets_of(plan, model),
     )  # fmt: skip
-    with threads(plan.config.threads), contextlib.closing(steps):
+    with threads(plan.config.threads):
         before = time.monotonic()
         for event in steps:
             float(event.loss)  # waits until the device has finished the step
