@@ -23,7 +23,7 @@ def planned(model: str = "transformer", **options: Any) -> Plan:
 def test_a_training_is_long_by_its_parameters_and_symbols() -> None:
     plan = planned(**TINY, max_steps=100)
     assert not is_long(plan, plan.build())
-    plan = planned(max_steps=10_000, batch_size=512)
+    plan = planned(max_steps=20_000, batch_size=64)
     assert is_long(plan, plan.build())
     counts = planned("ngram")
     assert not is_long(counts, counts.build())

@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused_with_the_way_out(monkeypatch: pytest.Monke
     assert refused(planned("gru", n_hidden=4096, n_layer=32), 16).endswith(
         "give a smaller --n-embd or --n-hidden or --n-layer, or --model ngram"
     )
-    wide = planned("transformer", MANY, batch_size=2**14)
+    wide = planned("transformer", MANY, batch_size=3900)
     to_do = refused(wide, 8).rpartition(": ")[2]
     assert to_do.startswith("give --batch-size ")
     smaller = planned("transformer", MANY, batch_size=int(to_do.rpartition(" ")[2]))
@@ -82,6 +82,6 @@ def test_every_way_to_train_is_refused_before_a_file_is_made(
         for event in train_directory(tmp_path / "run", MANY, model="bigram"):
             said.append(event)
     assert [event.text for event in said if isinstance(event, Message)] == [
-        "this takes about 23.8 GB of memory"
+        "this takes about 23.9 GB of memory"
     ]
     assert not (tmp_path / "run").exists()

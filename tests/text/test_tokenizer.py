@@ -284,3 +284,16 @@ def test_a_sweep_has_the_symbols_in_every_trial(molecules: list[str]) -> None:
     assert plan.config.block_size == whole.longest(part for _, part in parts) + 1
     lengths = whole.lengths(plan.split.train) + 1
     assert plan.recipe.max_steps == round(2000 / lengths.sum())  # every step has all lines
+
+
+def test_a_pattern_that_is_slow_on_every_line_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line takes long enough to be the one that is named, but all together would."""
+    monkeypatch.setattr(tokenizer, "SLOW_AFTER", 0.2)
+    slow, line = Tokenizer("(a|aa)+$b|."), "a" * 17
+    with pytest.raises(UsageError, match=r"the pattern took \d s for [\d,]+ characters") as caught:
+        for _ in range(10_000):
+            slow.tokenize(line)
+    assert "(--symbols (a|aa)+$b|., line 'aaaa" in str(caught.value)
+    quick = Tokenizer("Cl|Br|.")
+    for _ in range(3000):
+        assert quick.tokenize("CClBrNO" * 20)[0][:3] == ["C", "Cl", "Br"]

@@ -1,4 +1,4 @@
-"""available_memory.py: the limit that leaves fewest bytes, of the machine, a container or a shell."""
+"""available_memory.py: the limit that leaves least, of machine, container or shell, holds."""
 
 from __future__ import annotations
 
