@@ -66,7 +66,7 @@ class SystemFault(MakemoreError):
 
 
 class Diverged(MakemoreError):
-    """Reports a training whose loss or gradient is not a finite number."""
+    """Reports a training whose loss became no number, or ended far above blind guessing."""
 
     exit_code = 6
 

@@ -74,7 +74,7 @@ REFUSED: list[tuple[str, bytes, tuple[str, ...], tuple[str, ...]]] = [
      ("4 different symbols, more than 3", "--max-vocab")),
     ("15 long lines only", b"a" * 2000, (), ("no lines", "1 longer than 1000")),
     ("16 no line end", b"a" * 17_000_000, (), ("line 1 is longer than 16777216 bytes",)),
-    ("16 late", b"emma\n" + b"a" * 17_000_000, (), ("a line is longer",)),
+    ("16 late", b"emma\n" + b"a" * 17_000_000, (), ("is longer than",)),
 ]  # fmt: skip
 
 
@@ -226,7 +226,7 @@ def test_16_a_long_line_takes_little_memory(call: Call) -> None:
     Path("lines.txt").write_bytes(b"a" * 100_000_000)
     tracemalloc.start()
     try:
-        failed(call("train", "lines.txt", *COUNTS), 3, "a line is longer")
+        failed(call("train", "lines.txt", *COUNTS), 3, "is longer than")
         assert tracemalloc.get_traced_memory()[1] < 60 * 2**20
     finally:
         tracemalloc.stop()

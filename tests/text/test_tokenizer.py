@@ -189,7 +189,7 @@ def test_what_is_no_regular_expression_is_a_usage_error(rule: str) -> None:
 def test_a_pattern_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer, "PATIENCE", 0.2)
     began = time.monotonic()
-    with pytest.raises(DataError, match="works on one line for more than"):
+    with pytest.raises(UsageError, match=r"works on one line for .* \(--symbols .*, line 'a"):
         Vocabulary.of([Corpus.exactly(["a" * 40])], "(a|aa|a?)+$b|(a|aa)+c|(?:a?a?)+c")
     assert time.monotonic() - began < 20
 
@@ -360,3 +360,16 @@ def test_molecules_are_read_in_time() -> None:
     assert time.process_time() - began < 0.4 * 2.5  # a busy machine counts more
     assert longest == 35 and list(vocabulary.symbols) == sorted(symbols)
     assert vocabulary.decode(encoded.ids[:35]) == split.train[0]
+
+
+def test_a_pattern_that_is_slow_on_every_line_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line takes long enough to be the one that is named, but all together would."""
+    monkeypatch.setattr(tokenizer, "SLOW_AFTER", 0.2)
+    slow, line = Tokenizer("(a|aa)+$b|."), "a" * 17
+    with pytest.raises(UsageError, match=r"the pattern took \d s for [\d,]+ characters") as caught:
+        for _ in range(10_000):
+            slow.tokenize(line)
+    assert "(--symbols (a|aa)+$b|., line 'aaaa" in str(caught.value)
+    quick = Tokenizer("Cl|Br|.")
+    for _ in range(3000):
+        assert quick.tokenize("CClBrNO" * 20)[0][:3] == ["C", "Cl", "Br"]

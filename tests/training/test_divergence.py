@@ -6,6 +6,9 @@ import math
 
 import pytest
 
+from makemore import MakeMore
+from makemore.errors import Diverged
+from makemore.experiments.trial import failure
 from makemore.training.divergence import LossWatch
 
 V = 27  # guessing: 3.296 nats; far above it: from 4.944 on
@@ -54,3 +57,20 @@ def test_a_training_that_goes_on_is_compared_with_its_best_before() -> None:
         assert not watch.diverged
         watch.see(loss)
         assert watch.diverged is diverged
+
+
+LINES = [a + b + c for a in "kmnr" for b in "aeio" for c in ("la", "ri", "no", "sa")]
+
+
+def test_python_raises_what_the_command_line_exits_with_and_a_sweep_records_it() -> None:
+    maker = MakeMore("bigram", optimizer="sgd", schedule="constant", learning_rate=1e6, max_steps=5)
+    with pytest.raises(Diverged, match="and blind guessing has 2.40") as caught:
+        maker.fit(LINES)
+    assert caught.value.exit_code == 6
+    assert failure(caught.value)["kind"] == "diverged"
+
+
+@pytest.mark.parametrize("model", ["bigram", "mlp", "rnn", "transformer"])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_short_training_has_not_diverged(model: str, steps: int) -> None:
+    assert MakeMore(model, max_steps=steps, threads=1).fit(LINES).model_ is not None

@@ -7,16 +7,19 @@ the lines, and multiplied: under a second also where the text has a million line
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import statistics
 import time
+from typing import TYPE_CHECKING
 
 from makemore.api.fit_model import batches_of, initialize_model, losses, soft_targets_of
 from makemore.api.plan import Plan
-from makemore.models import CountModel, Model, NeuralModel
+from makemore.models import CountModel, Model
 from makemore.text import Split
 from makemore.training.pace import end_of, read_ends
+
+if TYPE_CHECKING:
+    from makemore.models import NeuralModel
 
 SAMPLE = 512  # lines of train, and of val, that are timed
 WARM_UP, TIMED = 1, 8  # steps: the first ones are slower and do not count
@@ -40,6 +43,8 @@ def expected_seconds(plan: Plan, done: int = 0) -> float:
 
     Nothing of the training itself changes: it is timed on a model of its own.
     """
+    from makemore.models import NeuralModel
+
     train, val = plan.split.train.lowest(SAMPLE), plan.split.val.lowest(SAMPLE)
     small = dataclasses.replace(plan, split=Split(train, val, plan.split.test.lowest(0)))
     model = initialize_model(small, from_prior=False)
@@ -65,7 +70,7 @@ def seconds_of_step(plan: Plan, model: NeuralModel) -> float:
         model, make_optimizers(model, plan.recipe), batches_of(plan, model), plan.recipe,
         soft_targets=soft_targets_of(plan, model),
     )  # fmt: skip
-    with threads(plan.config.threads), contextlib.closing(steps):
+    with threads(plan.config.threads):
         before = time.monotonic()
         for event in steps:
             float(event.loss)  # waits until the device has finished the step

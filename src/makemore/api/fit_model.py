@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from makemore.api.memory import check_memory
 from makemore.api.plan import Plan
 from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model
@@ -29,8 +30,9 @@ def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
     """Make the planned model with initial weights, on its device: random ones, or its prior's.
 
     from_prior: if not, the weights are random, as others will be loaded
-    Raises UsageError for options that clash.
+    Raises UsageError for options that clash, SystemFault where memory does not hold the training.
     """
+    check_memory(plan)
     model = plan.build_seeded()
     if not isinstance(model, CountModel):
         from makemore.models import NeuralModel

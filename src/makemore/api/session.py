@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.estimator import MakeMore, make_plan
+from makemore.api.memory import WORTH_SAYING, in_gigabytes, needed_memory
 from makemore.api.plan import CHOSEN, Plan
 from makemore.api.resolve import split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
@@ -121,6 +122,9 @@ def train_directory(
             why += f", in about {predicted_seconds(plan):.0f} s or less"
         if why:
             yield Message(why)
+        needed = needed_memory(plan).total
+        if needed > WORTH_SAYING:
+            yield Message(f"this takes about {in_gigabytes(needed)} of memory")
         maker = MakeMore(plan.config.model)
         maker.begin(plan)
     with RunWriter(folder, fresh=fresh) as writer:  # holds the directory's lock

@@ -15,6 +15,7 @@ from makemore.text.ragged import scatter
 Ints = NDArray[np.int64]
 
 CHUNK = 2**14  # distinct windows that are looked up at a time
+MAX_LOGITS = 2**24  # log-probabilities of those: 128 MB. With many symbols in V, there are fewer
 MAX_WINDOWS = 2**17  # among which equal ones are looked for
 
 
@@ -45,13 +46,14 @@ def _of_windows(model: CountModel, windows: Ints, targets: NDArray[np.int_]) -> 
     """Compute the surprisal (N,), nats, of targets (N,) after windows (N, block_size)."""
     distinct, which = _distinct(windows, model.vocab_size + model.n_labels)
     order = np.argsort(which, kind="stable")
-    bounds = np.searchsorted(which[order], np.arange(0, len(distinct) + CHUNK, CHUNK))
+    size = max(1, min(CHUNK, MAX_LOGITS // model.vocab_size))
+    bounds = np.searchsorted(which[order], np.arange(0, len(distinct) + size, size))
     out = np.zeros(len(windows))
     for chunk, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
         rows = order[begin:end]
-        here = distinct[chunk * CHUNK : (chunk + 1) * CHUNK]
+        here = distinct[chunk * size : (chunk + 1) * size]
         logs = model.forward(windows[here])  # (K, V)
-        out[rows] = -logs[which[rows] - chunk * CHUNK, targets[rows]]
+        out[rows] = -logs[which[rows] - chunk * size, targets[rows]]
     return out
 
 

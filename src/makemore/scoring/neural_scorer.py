@@ -25,6 +25,7 @@ from makemore.scoring.prefix_scorer import SortedPrefixes
 from makemore.text.vocabulary import Encoded
 
 CHUNK = 2**14  # symbols in a forward pass
+MAX_LOGITS = 2**26  # logits of a forward pass: 256 MB. With many symbols in V, a pass has fewer
 MAX_SHORT_LINE = 128  # symbols: with a longer line, steps cost more than shared prefixes save
 MAX_SHARED_SYMBOLS = 2**15  # symbols of the lines whose shared prefixes are computed together
 MAX_WINDOWS = 2**17  # windows among which equal ones are found
@@ -83,7 +84,8 @@ def _by_prefix(
     if trie.prefixes >= MAX_PREFIX_RATE * len(out):
         return False
     starts = offsets[:-1] + np.arange(len(offsets) - 1)  # in out, where each line has an end more
-    for rows, place, nats in trie.surprisals(model, MAX_SHARED_SYMBOLS):
+    most = max(1, min(MAX_SHARED_SYMBOLS, 2 * MAX_LOGITS // model.vocab_size))
+    for rows, place, nats in trie.surprisals(model, most):
         out[starts[rows] + place] = nats
     return True
 
@@ -94,16 +96,24 @@ def _by_window(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
     for start in range(0, len(ends), MAX_WINDOWS):
         part = torch.from_numpy(ends[start : start + MAX_WINDOWS]).to(lines.device)
         inputs, targets = lines.windows(part)
-        for windows, rows, number in _unique_windows(inputs, model.vocab_size + model.n_labels):
+        base, chunk = model.vocab_size + model.n_labels, _chunk_of(model)
+        for windows, rows, number in _unique_windows(inputs, base, chunk):
             logits = model(inputs[windows])
             loss = -logits.log_softmax(-1)[number, targets[rows]]
             out[start + rows.numpy(force=True)] = loss.double().numpy(force=True)
 
 
-def _unique_windows(inputs: Tensor, base: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _chunk_of(model: Model) -> int:
+    """Compute how many symbols a forward pass of a model may have: CHUNK, or fewer for many V."""
+    return max(1, min(CHUNK, MAX_LOGITS // model.vocab_size))
+
+
+def _unique_windows(
+    inputs: Tensor, base: int, chunk: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Group equal windows among (N, block) of ids below `base`.
 
-    Yields, for K <= CHUNK distinct windows at a time: a row of each (K,); the rows of all windows
+    Yields, for K <= chunk distinct windows at a time: a row of each (K,); the rows of all windows
     that equal one of them (R,); and which of the K each of those equals (R,).
     """
     N, block = inputs.shape
@@ -116,7 +126,7 @@ def _unique_windows(inputs: Tensor, base: int) -> Iterator[tuple[Tensor, Tensor,
     codes, order = codes.sort()
     starts = torch.cat([codes.new_ones(1), codes.diff()]).nonzero().squeeze(1)  # (distinct,)
     sizes = torch.cat([starts, starts.new_tensor([N])]).diff()
-    for these, alike in zip(torch.split(starts, CHUNK), torch.split(sizes, CHUNK), strict=True):
+    for these, alike in zip(torch.split(starts, chunk), torch.split(sizes, chunk), strict=True):
         first = int(these[0])
         number = torch.arange(len(these), device=inputs.device).repeat_interleave(alike)
         yield order[these], order[first : first + len(number)], number
@@ -129,7 +139,7 @@ def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
     limit = model.block_size if model.limited else max(MAX_INPUTS, model.block_size)
     order = np.argsort(counts, kind="stable")
     fits = order[counts[order] <= limit]
-    for rows in _chunks(fits, counts):
+    for rows in _chunks(fits, counts, _chunk_of(model)):
         inputs, targets = lines.sequences(rows, limit)
         logits = model(inputs)
         loss = F.cross_entropy(
@@ -151,13 +161,15 @@ def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
             out[starts[row] + number] = -log_softmax(logits)[0, flat[at]]
 
 
-def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Cut rows, sorted by length, into batches of at most CHUNK symbols, padding included."""
+def _chunks(
+    rows: NDArray[np.int64], counts: NDArray[np.int64], chunk: int
+) -> Iterator[NDArray[np.int64]]:
+    """Cut rows, sorted by length, into batches of at most `chunk` symbols, padding included."""
     start = 0
     while start < len(rows):
-        size = max(1, CHUNK // int(counts[rows[start]]))
+        size = max(1, chunk // int(counts[rows[start]]))
         # All rows of a batch are padded to its last one, the longest: so many of that length fit.
-        size = max(1, CHUNK // int(counts[rows[min(start + size, len(rows)) - 1]]))
+        size = max(1, chunk // int(counts[rows[min(start + size, len(rows)) - 1]]))
         yield rows[start : start + size]
         start += size
 
@@ -178,7 +190,7 @@ def log_probabilities(
     logs = [np.zeros((0, model.vocab_size), dtype=np.float32)]
     came, new = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=bool)]
     with eval_mode(member):
-        for rows in _chunks(np.argsort(counts, kind="stable"), counts):
+        for rows in _chunks(np.argsort(counts, kind="stable"), counts, _chunk_of(model)):
             inputs, targets = lines.sequences(rows, model.block_size)
             inside = targets != IGNORED
             logs.append(model.answers(member, inputs)[inside].float().cpu().numpy())

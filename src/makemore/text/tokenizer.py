@@ -8,16 +8,20 @@ are the matches one after another; joined, they are the line again.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from makemore.errors import DataError, UsageError
+from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.text.corpus import Corpus
 
 CHARACTER, GRAPHEME = "character", "grapheme"
-PATIENCE = 10.0  # seconds for one line: a pattern that backtracks for longer is ended
+# A pattern that backtracks takes time that doubles with each character, so it is ended: after
+# PATIENCE on one line, or once SLOW_AFTER seconds gave fewer symbols a second than any good one.
+PATIENCE, PER_CHARACTER = 2.0, 1e-5  # seconds for one line, and more for each of its characters
+SLOW_AFTER, SLOWEST = 3.0, 20_000  # seconds of CPU, characters a second; good ones make a million
 LONGEST_RULE = 10_000  # characters of a pattern
 LONGEST_QUICK = 2_000  # characters of a line that is cut without a clock
 MOST_FAILURES = 3  # blocks that could not be cut at once, after which each line is cut alone
@@ -53,6 +57,7 @@ class Tokenizer:
                 f"a pattern of {len(rule)} characters", "--symbols", f"give 1 to {LONGEST_RULE}"
             )
         self.rule = rule
+        self._seconds, self._characters = 0.0, 0  # of all lines so far
         try:
             self.pattern: Any = regex.compile(r"\X" if rule == GRAPHEME else rule)
         except (regex.error, OverflowError, RecursionError, ValueError) as error:
@@ -67,11 +72,12 @@ class Tokenizer:
         """Cut a line into pieces, and say of each whether it is a symbol.
 
         The others are the text between two matches. Joined, the pieces are the line. Raises
-        DataError for a pattern that takes longer than PATIENCE.
+        UsageError for a pattern that takes too long.
         """
         pieces, is_symbol, end = list[str](), list[bool](), 0
+        began, patience = time.process_time(), PATIENCE + PER_CHARACTER * len(line)
         try:
-            for match in self.pattern.finditer(line, timeout=PATIENCE):
+            for match in self.pattern.finditer(line, timeout=patience):
                 if match.start() == match.end():
                     continue  # no symbol is empty
                 if match.start() > end:
@@ -81,10 +87,13 @@ class Tokenizer:
                 is_symbol.append(True)
                 end = match.end()
         except TimeoutError:
-            raise DataError(
-                f"the pattern works on one line for more than {PATIENCE:.0f} s",
-                visible(line, 40), "give --symbols a simpler one",
-            ) from None  # fmt: skip
+            what = f"the pattern works on one line for more than {patience:.0f} s"
+            raise self._too_slow(what, line) from None
+        self._seconds += time.process_time() - began
+        self._characters += len(line)
+        if self._seconds > SLOW_AFTER and self._characters < SLOWEST * self._seconds:
+            what = f"the pattern took {self._seconds:.0f} s for {self._characters:,} characters"
+            raise self._too_slow(what, line)
         if end < len(line):
             pieces.append(line[end:])
             is_symbol.append(False)
@@ -124,6 +133,13 @@ class Tokenizer:
         self._failures += 1  # a set that takes line feeds may run to the end of each block
         self._quick = self._quick if self._failures < MOST_FAILURES else None
         return None
+
+    def _too_slow(self, what: str, line: str) -> UsageError:
+        """Make the error for a pattern that takes too long on a line."""
+        return UsageError(
+            what, f"--symbols {visible(self.rule, 40)}, line {visible(line, 40)!r}",
+            "give --symbols a simpler one, without a repeat in a repeat, or grapheme",
+        )  # fmt: skip
 
 
 def _of_many_lines(rule: str) -> Any:
