@@ -30,7 +30,7 @@ WITH_TORCH = (
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
     "scoring.loss", "scoring.neural_scorer", "training.batch", "training.device",
     "training.optimizers", "training.soft_targets", "training.trainer", "api.candidates",
-    "api.time_budget", "api.prior_start",
+    "api.duration", "api.time_budget", "api.prior_start",
     "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.",
 )  # fmt: skip

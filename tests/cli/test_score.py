@@ -246,7 +246,7 @@ def test_lines_are_decoded_as_the_runs_text_was_unless_it_is_typed(
     for encoding in ("latin-1", "utf-16", "utf-16-le", "utf-32", "utf-8-sig", "cp1252"):
         Path("lines").write_bytes(f"{body}\n".encode(encoding))
         assert call("score", other, "lines", "--encoding", encoding).stdout == expected
-    message = "name what they are (--encoding latin-1) or use --errors replace"
+    message = f"type makemore score {other} --encoding latin-1"
     failed(call("score", other, input=body.encode("latin-1")), 3, "standard input:1:3", message)
     ignored = call("score", other, "--errors", "ignore", input=body.encode("latin-1"))
     assert [line.split("\t")[1] for line in lines_of(ignored)] == ["zo", "nol"]

@@ -177,7 +177,14 @@ main()
 
 
 @pytest.mark.parametrize(
-    "at", ["click", "makemore.cli.dispatch", "makemore.cli.commands.sample", "numpy", "json"]
+    "at",
+    [
+        "click",
+        "makemore.cli.dispatch",
+        "makemore.cli.commands.sample",
+        "numpy",
+        "makemore.api.fitted",
+    ],
 )
 def test_an_interrupt_while_modules_are_imported_is_quiet(at: str, ngram: Path) -> None:
     code = [sys.executable, "-c", f"AT = {at!r}\n{INTERRUPTED_AT}"]

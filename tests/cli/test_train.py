@@ -401,7 +401,7 @@ def test_a_list_of_which_all_lines_are_known_is_trained_all_the_same(call: Call)
 
 def test_the_lines_at_the_end_say_of_which_step_they_are(call: Call) -> None:
     steps = ("--max-steps", "12", "--eval-interval", "4")
-    for rate in ("0.01", "10"):  # the second is far too high: the first evaluation stays the best
+    for rate in ("0.01", "0.5"):  # the second is high: an earlier evaluation may stay the best
         ended = call(*NEURAL, *steps, "--learning-rate", rate, "--optimizer", "adamw", "--fresh")
         best = Run.load("run").progress["best_step"]
         of_step = f" of step {best}, the best by val" if best else ""

@@ -337,5 +337,5 @@ def test_any_text_goes(name: str, exercise: str, call: Call, tmp_path: Path) -> 
 def test_a_name_with_a_dash_is_typed_with_one(call: Call) -> None:
     assert "lr-find" in call("--help").stdout and "lr_find" not in call("--help").stdout
     near = call("lr-fnd")
-    assert near.returncode == 3 and "did you mean lr-find" in near.stderr
-    assert "did you mean lr-find" in call("lr_find").stderr
+    assert near.returncode == 3 and "did you mean makemore lr-find?" in near.stderr
+    assert "did you mean makemore lr-find?" in call("lr_find").stderr

@@ -22,7 +22,7 @@ from makemore.api.plan import CHOSEN, Plan
 from makemore.api.resolve import split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
-from makemore.models import get_model
+from makemore.models import CountModel, get_model
 from makemore.runs import Run, RunLog, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
 from makemore.text.python_lines import Lines
@@ -157,10 +157,12 @@ def _prepare_resume(
 
 def _duration(maker: MakeMore, done: int) -> Iterator[Message]:
     """Say how long a long training will take from this step on, before it is silent for long."""
+    plan, model = maker.plan_, maker.model_
+    if plan is None or model is None or issubclass(plan.kind, CountModel):
+        return  # counting is over at once, and needs no torch
     from makemore.api.duration import expected_seconds, in_words, is_long
 
-    plan, model = maker.plan_, maker.model_
-    if plan is not None and model is not None and is_long(plan, model):
+    if is_long(plan, model):
         left = (plan.recipe.max_steps or 1) - done
         yield Message(f"{left:,} steps take about {in_words(expected_seconds(plan, done))} here")
 

@@ -22,11 +22,11 @@ from makemore.cli.waiting import Waiting
 from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
-from makemore.text.streaming import Arriving, line_chunks
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Standing, Surprisal
     from makemore.api import MakeMore
+    from makemore.text.streaming import Arriving
 
 
 # Of a word that names no file: it is a file that is missing, and no line.
@@ -170,6 +170,8 @@ def chunks_to_score(
 
     most: the lines, and the characters of them, that are handed on together at most
     """
+    from makemore.text.streaming import Arriving, line_chunks
+
     shown = "standard input" if name == "-" else visible(name, 200)
     try:
         with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as opened:
