@@ -85,6 +85,7 @@ QUICK = {
     "makemore list.txt --model transformer --prior builtin -o runs/t": FEW,
     "makemore prior dogs.txt cats.txt horses.txt -o runs/pets": "--epochs 1",
     "makemore hamsters.txt --prior runs/pets": FEW,
+    "makemore people.csv --text-column name -o runs/people-names": SMALL,
     "makemore people.txt --labels": FEW,
     "makemore people.csv --label-column origin -o runs/table": SMALL,
     "makemore fetch names": "--url {url}/names.txt",
@@ -130,6 +131,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
         "mine.py": plugin.read_text(encoding="utf-8"), "other.txt": "Maria\nXqzw\n",
         "list.txt": "\n".join(LINES) + "\n", "names.txt": "\n".join(LINES) + "\n",
         "taken.txt": "Mari\nMara\n", "people.txt": "".join(f"{a}\t{b}\n" for a, b in kinds),
+        "messy.txt": "".join(f"{number}. {line}\n" for number, line in enumerate(LINES, 1)),
         "people.csv": "name,origin\n" + "".join(f"{a},{b}\n" for a, b in kinds),
         **{f"{kind}.txt": "\n".join(LINES[number::4]) + "\n"
            for number, kind in enumerate(("dogs", "cats", "horses", "hamsters"))},
