@@ -7,8 +7,9 @@ model of counts is loaded and sampled without it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from makemore.models.core.base import no_probabilities
 from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
+from makemore.sampling.apart import top_apart, worth_a_distance
 from makemore.sampling.config import with_style
 from makemore.sampling.constraints.spelling import as_in_text
 from makemore.sampling.results import SampleBatch
@@ -210,6 +212,7 @@ class FittedModel(LabelPredictor):
         total: bool = False,
         *,
         avoid_like: Corpus | Lines | None = None,
+        min_distance: int | None = None,
         **conditions: Unpack[ConstraintKeywords],
     ) -> list[RankedLine]:
         """Search the n most probable lines by their nll a symbol; new ones unless all=True.
@@ -217,6 +220,8 @@ class FittedModel(LabelPredictor):
         total: rank by the nll of whole lines, which puts short lines first
         beam: keep only so many prefixes of each length: faster, but ranks are not proven
         avoid, avoid_like: lines to leave out, as in `sample`
+        min_distance: leave out lines fewer edits than this away from a line of the text (unless
+        all=True) or from a likelier line
         conditions: prefix, suffix, contains, exclude, pattern, min_length, max_length, label, all
         Raises UsageError, and Unsatisfiable if no line can satisfy them.
         """
@@ -232,9 +237,22 @@ class FittedModel(LabelPredictor):
         known = self._known(self._to_avoid(avoid), None, self._to_avoid(avoid_like))
         # With the run's number of threads: ranks must not depend on the machine's cores.
         with self.evaluation():
-            return top_lines(
-                self._model, plan.vocabulary, known, options, inputs, n, cap, beam, total
-            )
+            find = partial(
+                top_lines, self._model, plan.vocabulary, known, options, inputs, cap=cap, beam=beam,
+                total=total,
+            )  # fmt: skip
+            distance = make(SamplingConfig, {"min_distance": min_distance}).min_distance
+            if distance is None:
+                return find(n)
+            return top_apart(find, n, distance, [] if options.all else self._text_parts)
+
+    @property
+    def _text_parts(self) -> list[Corpus]:
+        return [part for _, part in self._plan.split if len(part)]
+
+    def suggested_distance(self, texts: Sequence[str]) -> int | None:
+        """Suggest a min_distance for lines of which half are near copies, else None."""
+        return worth_a_distance(texts, self._text_parts)
 
     def _check_numbers(self, nll: ArrayLike) -> None:
         """Raise RunError where a model gives no probabilities at some place of a line."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from makemore.cli.options import avoid_options, click_options, given_options, pl
 from makemore.cli.output import note
 from makemore.cli.results import Results, result_options
 from makemore.sampling import Constraints
+
+if TYPE_CHECKING:
+    from makemore.api import MakeMore
 
 
 @click.command(
@@ -22,6 +25,9 @@ from makemore.sampling import Constraints
         *click_options(Constraints),
         click.Option(["--total"], is_flag=True, help="rank by the nll of whole lines, which puts "
                      "short ones first"),
+        click.Option(["--min-distance"], type=click.IntRange(1, 10), metavar="N",
+                     help="leave out lines fewer edits than this away from a line of the text, or "
+                     "from a likelier line"),
         click.Option(["--beam"], type=click.IntRange(min=1), metavar="K",
                      help="beam search: keep K prefixes of each length"),
         *avoid_options(),
@@ -46,8 +52,9 @@ def command(**values: Any) -> int:
     maker = load_to_draw(values["dir"], constraints)
     total, avoid = values["total"], Avoided(maker, values)
     lines = maker.top(
-        values["n"], values["beam"], avoid.lines, total, avoid_like=avoid.like, **constraints
-    )
+        values["n"], values["beam"], avoid.lines, total, avoid_like=avoid.like,
+        min_distance=values["min_distance"], **constraints,
+    )  # fmt: skip
     ranked_by = "nll" if total else "nll_per_symbol"
     columns = ["text", ranked_by, *(["origin"] if values["all"] else [])]
     with results.with_columns(columns):
@@ -56,9 +63,13 @@ def command(**values: Any) -> int:
             avoid.see(line.text)
             results.add(f"{getattr(line, ranked_by):.4f}\t{line.text}{origin}", asdict(line))
     avoid.note_alike()
+    if not values["min_distance"] and not values["all"]:
+        note_near_copies(maker, [line.text for line in lines])
     proven = sum(line.proven for line in lines)
     if len(lines) < values["n"]:
-        note(f"{len(lines)} lines: there are no more")
+        apart = f" at least {values['min_distance']} edits apart" if values["min_distance"] else ""
+        among = " among the likeliest" if apart else ""
+        note(f"{len(lines)} lines{apart}: there are no more{among}")
     if values["beam"]:
         note(f"a beam of {values['beam']}: {proven} of {len(lines)} ranks are proven")
     elif not total and lines:
@@ -66,3 +77,11 @@ def command(**values: Any) -> int:
     elif proven < len(lines):
         note(f"proven for the first {proven}; beyond, a likelier line may be missing")
     return 0
+
+
+def note_near_copies(maker: MakeMore, texts: list[str]) -> None:
+    """Note that half of the lines or more hardly differ from others, and what leaves them out."""
+    distance = maker.suggested_distance(texts)
+    if distance is not None:
+        note(f"half of these lines or more are less than {distance} edits from a line of the text "
+             f"or a likelier one: --min-distance {distance} leaves such lines out")  # fmt: skip
