@@ -92,9 +92,22 @@ def test_a_copy_in_place_of_a_link_or_of_the_file_itself(call: Call) -> None:
     assert Path("secret").read_text() == "secret" and not Path("out.txt").is_symlink()
     assert call("data", "dogs.txt", "--fix", "dogs.txt", "--force").returncode == 0
     assert Path("dogs.txt").read_text() == "Bella\nMax\n"
-    failed(call("data", "dogs.txt", "--fix", "no/where.txt"), 2, "has no folder")
+    failed(call("data", "dogs.txt", "--fix", "no/where.txt"), 2, "mkdir -p no")
     failed(call("data", "dogs.txt", "--fix", ".", "--force"), 2, "is a folder")
     failed(call("data", "missing.txt", "--fix", "x.txt"), 3, "No such file")
     failed(call("data", "dogs.txt", "--fix", "x.txt", "--model", "run"), 2, "--fix and --model")
     from_pipe = call("data", "-", "--fix", "piped.txt", input=b"a, b, c, d")
     assert from_pipe.returncode == 0 and Path("piped.txt").read_text() == "a\nb\nc\nd\n"
+
+
+def test_a_copy_goes_into_a_file(call: Call) -> None:
+    Path("dogs.txt").write_text("1. Bella\n2. Max\n")
+    Path("in").mkdir()
+    for name, words in (
+        ("-", "a mended copy goes into a file (--fix -): type makemore data dogs.txt --fix dogs-"),
+        ("", "this is a folder (--fix .): type makemore data dogs.txt --fix dogs-fixed.txt"),
+        ("in", "this is a folder (--fix in): type makemore data dogs.txt --fix in/dogs-fixed.txt"),
+        ("no/x", "there is no such folder (no): make its folder: mkdir -p no"),
+    ):
+        failed(call("data", "dogs.txt", "--fix", name), 2, words)
+    assert sorted(os.listdir()) == ["dogs.txt", "in"]
