@@ -23,7 +23,7 @@ FREQUENT = {
 KANA, HANGUL, IDEOGRAPHS = ("\u3041", "\u30ff"), ("\uac00", "\ud7a3"), ("\u4e00", "\u9fff")
 # One byte a letter, of Latin script; the first of equal ones is taken.
 LATIN = ("latin-1", "cp1252", "cp1250", "cp850", "mac_roman")
-PUNCTUATION = set("\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u20ac\xab\xbb\xa0\xb0\xb7")
+PUNCTUATION = set("‘’‚“”„–—…€«»°·\xa0")
 
 
 def is_damaged(block: bytes, encoding: str) -> bool:
@@ -94,8 +94,7 @@ def _regular_case(text: str) -> float:
     """Compute the part of the words in which capitals stand at most at the start."""
     words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
     regular = sum(
-        0.5 if len(word) > 1 and word.isupper() else word[1:] == word[1:].lower()
-        for word in words
+        0.5 if len(word) > 1 and word.isupper() else word[1:] == word[1:].lower() for word in words
     )
     return regular / len(words) if words else 1.0
 
