@@ -101,7 +101,7 @@ def test_what_is_no_plain_file_is_left_alone(ngram: Path, call: Call) -> None:
     Path("link.txt").symlink_to("mine.txt")
     Path("nowhere.txt").symlink_to("missing.txt")
     os.mkfifo("pipe")
-    for name in ("link.txt", "nowhere.txt", "pipe", "run", "/dev/null"):
+    for name in ("link.txt", "nowhere.txt", "pipe", "/dev/null"):
         for force in ((), ("--force",)):
             failed(call("sample", ngram, "-o", name, *force), 2, "no regular file", "use > FILE")
     assert Path("mine.txt").read_text() == "mine" and Path("nowhere.txt").is_symlink()
@@ -176,3 +176,23 @@ def test_json_has_them_as_they_are(tmp_path: Path) -> None:
             results.add(text, {"text": text, "nll": float("inf")})
     read = [json.loads(line) for line in out.read_text().split("\n")[:-1]]
     assert read == [{"text": text, "nll": None} for text in CELLS]
+
+
+# -- where no file should be ----------------------------------------------------------------------
+
+
+def test_no_file_of_a_run_is_written_over(ngram: Path, call: Call) -> None:
+    for file in ("config.json", "split/train.txt", "checkpoint.json"):
+        before = (ngram / file).read_bytes()
+        ended = call("sample", ngram, *DRAWN, "-o", ngram / file, "--force")
+        failed(ended, 2, f"a file of the run '{ngram}'")
+        failed(call("top", ngram, "-o", ngram / file, "--force"), 2, "a file of the run")
+        failed(call("data", ngram / "split/train.txt", "--fix", ngram / file, "--force"), 2, "run")
+        assert (ngram / file).read_bytes() == before
+    assert call("sample", ngram, *DRAWN, "-o", ngram / "new.txt").returncode == 0  # none of its own
+
+
+def test_a_folder_and_a_spreadsheet_are_told_what_to_type(ngram: Path, call: Call) -> None:
+    failed(call("sample", ngram, "-o", "."), 2, "this is a folder (.): name a file in it: -o new.t")
+    failed(call("sample", ngram, "-o", "a b.XLSX"), 2, "not written (-o): give -o 'a b.csv'")
+    assert call("sample", ngram, *DRAWN, "-o", "a.ods", "--format", "csv").returncode == 0

@@ -7,13 +7,15 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_corpus import hashed, mixed
 
+from makemore.errors import DataError, UsageError
 from makemore.text.config import TextConfig
 from makemore.text.corpus import Corpus
-from makemore.text.dataset import MIN_LINES_TO_SPLIT, train_val_test_split
+from makemore.text.dataset import MIN_LINES_TO_SPLIT, read_split, train_val_test_split
 
 KEEP = TextConfig(keep_copies=True)
 
@@ -98,3 +100,33 @@ def test_the_digest_of_a_split_is_that_of_its_three_texts() -> None:
     parts = train_val_test_split(Corpus.from_lines(random_lines(200)))
     digests = (hashlib.sha256(part.text().encode()).hexdigest() for _, part in parts)
     assert parts.digest() == hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+# -- files of their own ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "to_do"),
+    [
+        ("name;sex\nanna;f\n", "data val.txt --text-column name --fix val-fixed.txt"),
+        ("anna\tf\nkarl\tm\neva\tf\nida\tf\n", "data val.txt --text-column 1 --fix val-fixed.txt"),
+        ("zoë\n".encode("latin-1"), "data val.txt --encoding latin-1 --fix val-fixed.txt"),
+        ("1. anna\n2. karl\n", "data val.txt --fix val-fixed.txt"),
+    ],
+)  # fmt: skip
+def test_a_part_that_is_no_list_gets_a_copy_and_the_text_stays_as_it_is(
+    body: str | bytes, to_do: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list.txt").write_text("anna\nkarl\n")
+    Path("val.txt").write_bytes(body.encode() if isinstance(body, str) else body)
+    for parts in ({"val": "val.txt"}, {"test": "val.txt"}):
+        with pytest.raises(DataError) as refused:
+            read_split("list.txt", TextConfig(), **parts)
+        assert refused.value.to_do == f"type makemore {to_do}" and not refused.value.add
+
+
+def test_standard_input_is_one_file() -> None:
+    for files in (("-", "-", None), ("-", None, "-"), (None, "-", "-")):
+        with pytest.raises(UsageError, match="standard input is one file"):
+            read_split(files[0], TextConfig(), files[1], files[2])

@@ -11,7 +11,7 @@ import pytest
 
 from makemore.errors import DataError
 from makemore.text.corpus import Corpus
-from makemore.text.file_kinds import is_damaged, likely_encoding, unmarked
+from makemore.text.file_kinds import unmarked
 
 
 def zipped(*names: str, first: bytes = b"") -> bytes:
@@ -74,18 +74,3 @@ def test_what_is_binary_is_no_wide_encoding() -> None:
     for body in (b"emma\nol\0ivia\n", b"\0a\0\0\1b\0\n", bytes(100), b"emma\n\0", b"ab\0\0\n\n"):
         assert unmarked(body) is None
     assert not any(unmarked(luck.randbytes(4096)) for _ in range(20))
-
-
-@pytest.mark.parametrize(
-    ("text", "encoding"),
-    [("zo\u00eb", "latin-1"), ("d\u2019Arc", "cp1252"), ("5 \u20ac", "cp1252"),
-     ("na\u00efve \u2013 \u00e9", "cp1252")],
-)  # fmt: skip
-def test_the_encoding_to_try_first(text: str, encoding: str) -> None:
-    body = text.encode(encoding)
-    assert likely_encoding(body) == encoding and body.decode(encoding) == text
-
-
-def test_bytes_that_are_wrong_here_and_there_are_told_from_another_encoding() -> None:
-    assert is_damaged("zo\u00eb \u00e9mile ".encode() + b"\xff", "utf-8")
-    assert not is_damaged("zo\u00eb \u00e9mile".encode("latin-1"), "utf-8")

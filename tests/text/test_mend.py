@@ -32,7 +32,12 @@ DOGS = ["Bella", "Max", "Luna", "Eve"]
         ([json.dumps(["Karl, jr", *DOGS])], ["Karl, jr", *DOGS],
          [("one thing a line, of one line", 5)]),
         (["[", *(f"'{dog}'," for dog in DOGS), "]"], DOGS,
-         [("separators at the ends taken off", 6), ("quotes taken off", 4)]),
+         [("separators at the ends taken off", 4), ("quotes taken off", 4)]),
+        (["dogs:", *(f"- [ ] {dog}" for dog in DOGS)], DOGS,
+         [("bullets taken off and a heading left out", 4)]),
+        (["1. Bella", "4. Max", "9. Eve"], ["Bella", "Max", "Eve"], [("numbers taken off", 3)]),
+        (['"Bella ""B"""', '"Max"'], ['Bella "B"', "Max"], [("quotes taken off", 2)]),
+        (["'D'Arc'", "'Max'"], ["D'Arc", "Max"], [("quotes taken off", 2)]),
         (["Bj\u00c3\u00b6rn", "Anna"], ["Bj\u00f6rn", "Anna"], [("broken letters repaired", 1)]),
         (["zoe\u0308", "zo\u00eb", "e\u0301ve"], ["zo\u00eb", "zo\u00eb", "\u00e9ve"],
          [("brought into one form (NFC)", 2)]),
@@ -92,9 +97,22 @@ def test_a_copy_in_place_of_a_link_or_of_the_file_itself(call: Call) -> None:
     assert Path("secret").read_text() == "secret" and not Path("out.txt").is_symlink()
     assert call("data", "dogs.txt", "--fix", "dogs.txt", "--force").returncode == 0
     assert Path("dogs.txt").read_text() == "Bella\nMax\n"
-    failed(call("data", "dogs.txt", "--fix", "no/where.txt"), 2, "has no folder")
+    failed(call("data", "dogs.txt", "--fix", "no/where.txt"), 2, "mkdir -p no")
     failed(call("data", "dogs.txt", "--fix", ".", "--force"), 2, "is a folder")
     failed(call("data", "missing.txt", "--fix", "x.txt"), 3, "No such file")
     failed(call("data", "dogs.txt", "--fix", "x.txt", "--model", "run"), 2, "--fix and --model")
     from_pipe = call("data", "-", "--fix", "piped.txt", input=b"a, b, c, d")
     assert from_pipe.returncode == 0 and Path("piped.txt").read_text() == "a\nb\nc\nd\n"
+
+
+def test_a_copy_goes_into_a_file(call: Call) -> None:
+    Path("dogs.txt").write_text("1. Bella\n2. Max\n")
+    Path("in").mkdir()
+    for name, words in (
+        ("-", "a mended copy goes into a file (--fix -): type makemore data dogs.txt --fix dogs-"),
+        ("", "this is a folder (--fix .): type makemore data dogs.txt --fix dogs-fixed.txt"),
+        ("in", "this is a folder (--fix in): type makemore data dogs.txt --fix in/dogs-fixed.txt"),
+        ("no/x", "there is no such folder (no): make its folder: mkdir -p no"),
+    ):
+        failed(call("data", "dogs.txt", "--fix", name), 2, words)
+    assert sorted(os.listdir()) == ["dogs.txt", "in"]

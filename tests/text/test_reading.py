@@ -241,7 +241,7 @@ WIDE_HINTS = [
           for encoding in ("utf-8", "latin-1")),
         *(("emma\n", {"encoding": name}, "^unknown encoding .*: use utf-8, latin-1, ...$")
           for name in ("klingon", "hex", "rot13", "k\x1b[2J")),
-        *((body, {}, r"^the bytes are no utf-8, and --errors replace would lose letters "
+        *((body, {}, r"^the bytes are no utf-8, and --errors replace would lose letters; in .* "
                      rf"\(.*/lines.txt:{place}: .*use --encoding {encoding}$")
           for body, place, encoding in NO_UTF_8),
         *((body, {"errors": errors}, kind)

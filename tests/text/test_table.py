@@ -139,8 +139,13 @@ TABLE = 'name,year,sex\nanna,1990,f\n"karl, the great",768,m\n " kai ",2000,f\n'
 def test_columns_by_name_and_by_number(tmp_path: Path) -> None:
     expected = [("anna", "f"), ("karl, the great", "m"), ('" kai "', "f")]
     assert read(tmp_path, TABLE, label_column="sex") == expected
-    years = [("1990", "anna"), ("768", "karl, the great"), ("2000", '" kai "')]
-    assert read(tmp_path, TABLE, label_column="name") == years
+    # Without --text-column: the first other column that holds no numbers, if there is one.
+    sexes = [("f", "anna"), ("m", "karl, the great"), ("f", '" kai "')]
+    assert read(tmp_path, TABLE, label_column="name") == sexes
+    ids = "id,name,origin\n1,anna,scots\n2,karl,welsh\n"
+    assert read(tmp_path, ids, label_column="origin") == [("anna", "scots"), ("karl", "welsh")]
+    assert read(tmp_path, ids.partition("\n")[2], label_column="3")[0] == ("anna", "scots")
+    assert read(tmp_path, "n,sex\n1,f\n2,m\n", label_column="sex") == [("1", "f"), ("2", "m")]
     assert read(tmp_path, TABLE, label_column="sex", text_column="year") == [
         ("1990", "f"), ("768", "m"), ("2000", "f"),
     ]  # fmt: skip

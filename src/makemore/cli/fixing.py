@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,11 @@ def write_fixed(values: Mapping[str, Any], options: TextConfig, given: Mapping[s
     """Write a mended copy of a file, and say what was done."""
     from makemore.runs.safe_files import write_atomically
     from makemore.text.mend import mend_file
-    from makemore.text.source import free_name
 
     if values["model"]:
         raise UsageError("--fix and --model do two things", None, "give one of the two")
     out = Path(values["fix"])
-    if not values["force"] and os.path.lexists(out):
-        raise without_options(
-            UsageError, "there is a file already", str(out), {"fix": free_name(values["file"])}
-        )
-    if not out.parent.is_dir() or out.is_dir():
-        where = "is a folder" if out.is_dir() else "has no folder"
-        raise UsageError(f"a copy cannot be written: {out} {where}", "--fix", "give another name")
+    check_copy(out, values)
     mended = mend_file(values["file"], options)
     write_atomically(out.parent, out.name, "".join(f"{line}\n" for line in mended.lines).encode())
     if values["json"]:
@@ -48,3 +42,23 @@ def write_fixed(values: Mapping[str, Any], options: TextConfig, given: Mapping[s
     labels = {"labels": True} if options.label_column is not None else {}
     note(f"now type: {train_command(str(out), {**kept, **labels})}")
     return 0
+
+
+def check_copy(out: Path, values: Mapping[str, Any]) -> None:
+    """Raise UsageError where no mended copy can be written, or none should be."""
+    from makemore.runs.nearby import run_around
+    from makemore.text.source import free_name
+
+    free = free_name(values["file"])
+    if str(out) == "-" or out.is_dir():
+        what = "this is a folder" if out.is_dir() else "a mended copy goes into a file"
+        copy = str(out / free) if out.is_dir() else free
+        raise without_options(UsageError, what, f"--fix {out}", {"fix": copy})
+    if os.path.lexists(out) and (run := run_around(out)):
+        what = f"this is a file of the run {str(run)!r}"
+        raise without_options(UsageError, what, str(out), {"fix": free})
+    if not values["force"] and os.path.lexists(out):
+        raise without_options(UsageError, "there is a file already", str(out), {"fix": free})
+    if not out.parent.is_dir():
+        to_do = f"make its folder: mkdir -p {shlex.quote(str(out.parent))}"
+        raise UsageError("there is no such folder", str(out.parent), to_do)

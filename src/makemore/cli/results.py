@@ -17,6 +17,7 @@ from makemore.errors import UsageError
 
 FORMATS = ("txt", "csv", "json")
 ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
+SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 # A spreadsheet takes a cell that begins with one of these for a formula, and runs it (OWASP).
 ACTIVE = ("=", "+", "-", "@", "\t", "\r")
 
@@ -53,7 +54,11 @@ class Results:
         if values["json"] and values["format"] not in (None, "json"):
             raise UsageError("--json is --format json", "--format", "leave one of the two out")
         out = None if values["out"] in (None, "-") else Path(values["out"])
-        by_ending = ENDINGS.get(out.suffix.lower(), "txt") if out else "txt"
+        ending = out.suffix.lower() if out else ""
+        if out is not None and ending in SPREADSHEETS and values["format"] is None:
+            to_do = f"give -o {shlex.quote(str(out.with_suffix('.csv')))}, which opens there, too"
+            raise UsageError(f"{ending} files are not written", "-o", to_do)
+        by_ending = ENDINGS.get(ending, "txt")
         self.format = "json" if values["json"] else values["format"] or by_ending
         if values["raw"] and self.format != "csv":
             raise UsageError("--raw is for CSV", "--raw", "give --format csv, or leave it out")
@@ -118,14 +123,21 @@ class Results:
 
 def check_free(file: Path, force: bool) -> None:
     """Raise UsageError for a file that is there, or cannot be written where it should be."""
+    from makemore.runs.nearby import run_around
+
     shown = str(file)
     if not file.parent.is_dir():
         to_do = f"make its folder: mkdir -p {shlex.quote(str(file.parent))}"
         raise UsageError("there is no such folder", str(file.parent), to_do)
     if not os.path.lexists(file):
         return
+    if file.is_dir():
+        to_do = f"name a file in it: -o {shlex.quote(str(file / 'new.txt'))}"
+        raise UsageError("this is a folder", shown, to_do)
     # Replacing renames a file over it: a device or a pipe would be gone.
     if not stat.S_ISREG(os.lstat(file).st_mode):
         raise UsageError("this is no regular file", shown, "give another -o, or use > FILE")
+    if run := run_around(file):
+        raise UsageError(f"this is a file of the run {str(run)!r}", shown, "give another -o")
     if not force:
         raise UsageError("there is a file already", shown, "give another -o, or --force")

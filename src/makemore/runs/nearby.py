@@ -33,6 +33,12 @@ def run_folders(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
                 yield from run_folders(Path(entry.path), 0 if entry.is_symlink() else depth - 1)
 
 
+def run_around(file: Path) -> Path | None:
+    """Find the run directory that a file is part of, as runs/x of runs/x/split/train.txt."""
+    above = Path(os.path.abspath(file)).parents
+    return next((folder for folder in above if os.path.lexists(folder / COMMIT)), None)
+
+
 # -- a directory that is no run -------------------------------------------------------------------
 
 

@@ -26,7 +26,9 @@ class TextConfig:
         "number (it has none)",
     )  # fmt: skip
     text_column: str | None = option(
-        None, "its column of texts, by name or number (default: the first other one)"
+        None,
+        "its column of texts, by name or number (default: the first other one that "
+        "does not hold numbers)",
     )
     delimiter: str | None = option(
         None, "what separates its cells: a character, or the word tab (default: comma, semicolon, "

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from makemore.errors import DataError, UsageError
+from makemore.options import make
 from makemore.text.config import TextConfig
 from makemore.text.corpus import MANY, Corpus, mix
+from makemore.text.source import fix_words
+from makemore.text.table import is_table
 
 MIN_LINES_TO_SPLIT = 50  # distinct lines under which all of them train
 
@@ -66,6 +71,8 @@ def read_split(
     val, test: files to use as these parts instead of a split; copies in them stay.
     Raises DataError, UsageError.
     """
+    if [file, val, test].count("-") > 1:
+        raise UsageError("standard input is one file", "FILE, --val, --test", "name the others")
     if file is None:
         # Imported here: fetch, beside it, loads urllib and ssl, which drawing does not need.
         from makemore.text.builtin_lists import builtin_names
@@ -76,5 +83,21 @@ def read_split(
     if val is None and test is None:
         return corpus, train_val_test_split(corpus)
     with_copies, nothing = dataclasses.replace(config, keep_copies=True), corpus.take(slice(0))
-    parts = (Corpus.read(each, with_copies) if each else nothing for each in (val, test))
+    parts = (_read_part(each, with_copies) if each else nothing for each in (val, test))
     return corpus, Split(corpus, *parts)
+
+
+def _read_part(file: str, config: TextConfig) -> Corpus:
+    """Read a file of its own for a part, as the text was read. Raises DataError.
+
+    What would mend it is no option of the training, which reads the text, too: it gets a copy.
+    """
+    try:
+        return Corpus.read(file, config)
+    except DataError as error:
+        add = {"text_column": "1"} if "labels" in error.add else dict(error.add)
+        mends = {"encoding", "errors", "text_column"} & set(add)
+        if not mends or config.encoding != TextConfig().encoding or is_table(config):
+            raise
+        to_do = f"type makemore {shlex.join(fix_words(file, make(TextConfig, add)))}"
+        raise DataError(error.what, error.where, to_do) from None

@@ -115,10 +115,16 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
         values = [row[column].strip() for row in below if column < len(row)]
         if _key(cell) in _HEADER and cell not in values:
             return True
-        numbers = sum(_NUMBER.fullmatch(value) is not None for value in values)
-        if values and numbers >= 0.9 * len(values) and not any(map(str.isdigit, cell)):
+        if is_numeric(below, column) and not any(map(str.isdigit, cell)):
             return True
     return False
+
+
+def is_numeric(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Tell whether nearly all of a column are numbers."""
+    values = [row[column].strip() for row in rows if column < len(row)]
+    numbers = sum(_NUMBER.fullmatch(value) is not None for value in values)
+    return bool(values) and numbers >= 0.9 * len(values)
 
 
 def is_header_word(cell: str) -> bool:

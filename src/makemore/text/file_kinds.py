@@ -105,30 +105,3 @@ def unmarked(some: bytes) -> str | None:
 
 def _in_texts(symbol: str) -> bool:
     return symbol in "\t\n\r\ufeff" or unicodedata.category(symbol) not in ("Cc", "Cn", "Co", "Cs")
-
-
-def is_damaged(block: bytes, encoding: str) -> bool:
-    """Tell whether bytes are of this encoding, but for a few: more letters are right than wrong."""
-    text = block.decode(encoding, "replace")
-    wrong = text.count("\ufffd")
-    return sum(not symbol.isascii() for symbol in text) - wrong > wrong
-
-
-def likely_encoding(block: bytes) -> str:
-    """Choose the encoding to try first for bytes that are no UTF-8: latin-1 or cp1252.
-
-    Bytes 0x80 to 0x9F are quotes, dashes and € in cp1252; in Latin-1 they are control characters.
-    """
-    if not any(byte in block for byte in range(0x80, 0xA0)):
-        return "latin-1"
-    try:
-        block.decode("cp1252")
-    except UnicodeDecodeError:  # five bytes have no character there
-        return "cp437" if _letters(block, "cp437") > _letters(block, "mac_roman") else "mac_roman"
-    return "cp1252"
-
-
-def _letters(block: bytes, encoding: str) -> int:
-    """Count the letters beyond ASCII."""
-    high = bytes(byte for byte in block if byte > 127).decode(encoding)
-    return sum(map(str.isalpha, high))

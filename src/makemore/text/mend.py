@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from makemore.escaping import visible
-from makemore.text import mojibake, shape
+from makemore.text import markup, mojibake, shape
 from makemore.text.config import TextConfig
 from makemore.text.corpus import Corpus
 from makemore.text.reading import Remark
@@ -69,26 +69,31 @@ def mend(lines: Sequence[str], options: TextConfig, name: str = "") -> Mended:
         if options.labels or options.label_column is not None:
             texts, labels = zip(*(line.rsplit("\t", 1) for line in now), strict=True)
             what, changed = _mended(found.kind, texts)
+            labels = labels[len(labels) - len(changed) :]  # a heading may have been left out
             after = [f"{text}\t{label}" for text, label in zip(changed, labels, strict=True)]
         else:
             what, after = _mended(found.kind, now)
         n_changed = sum(old != new for old, new in itertools.zip_longest(now, after))
-        done.append((what, max(n_changed, len(after) if len(now) == 1 else 0)))
-        now = [line for line in after if line]
+        n_lines, now = len(now), [line for line in after if line]
+        done.append((what, n_changed if len(after) == n_lines else len(now)))
     return Mended(now, done, found)
 
 
 def _mended(kind: str, lines: Sequence[str]) -> tuple[str, list[str]]:
     """Mend one shape: what was done, and the lines."""
+    if kind in markup.KINDS:
+        return markup.texts_of(kind, lines)
     if kind == "one line":
         return "one thing a line, of one line", _things(lines[0])
     if kind == "broken letters":
         return "broken letters repaired", [mojibake.repaired(line) for line in lines]
     if kind == "numbered list":
-        if all(map(shape.BULLET.match, lines)):
-            return "bullets taken off", [shape.BULLET.sub("", line, count=1) for line in lines]
-        return "numbers taken off", [
-            line[match.end() :] if (match := shape.NUMBER.match(line)) else line for line in lines
+        items = lines[shape.heading(lines) :]
+        also = " and a heading left out" if len(items) < len(lines) else ""
+        sign = shape.BULLET if shape.BULLET.match(items[-1]) else shape.NUMBER
+        what = "bullets" if sign is shape.BULLET else "numbers"
+        return f"{what} taken off{also}", [
+            line[match.end() :] if (match := sign.match(line)) else line for line in items
         ]
     things = shape.bare(lines)
     if kind == "separated lines" or any(map(shape.TAIL.search, things)):

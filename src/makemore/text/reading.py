@@ -20,7 +20,8 @@ from makemore.errors import DataError
 from makemore.escaping import visible
 from makemore.options import without_options
 from makemore.text.config import TextConfig
-from makemore.text.file_kinds import check_kind, is_damaged, likely_encoding
+from makemore.text.file_kinds import check_kind
+from makemore.text.likely_encoding import is_damaged, likely_encoding
 from makemore.text.ragged import gathered, offsets_of
 
 Codes = NDArray[Any]
@@ -257,7 +258,10 @@ def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: st
         if is_damaged(block, encoding):
             what, add = f"the bytes are no {encoding} here", {"errors": "replace"}
         else:
+            likely = likely_encoding(block)
+            whole_line = block[before.rfind(b"\n") + 1 :].partition(b"\n")[0]
+            shown = visible(whole_line.decode(likely, "replace").strip(), 30)
             what = f"the bytes are no {encoding}, and --errors replace would lose letters"
-            add = {"encoding": likely_encoding(block)}
+            what, add = f"{what}; in {likely} the line is {shown!r}", {"encoding": likely}
         raise without_options(DataError, what, where, add) from None
     return text.removeprefix(MARK) if line_number == 1 else text

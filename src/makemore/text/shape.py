@@ -7,6 +7,7 @@ lines of a file, never lines that are given in memory.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -14,7 +15,7 @@ from typing import Any
 
 from makemore.errors import UsageError
 from makemore.escaping import visible
-from makemore.text import mojibake
+from makemore.text import markup, mojibake
 from makemore.text.config import TextConfig
 from makemore.text.dialect import (
     SEPARATORS,
@@ -28,6 +29,7 @@ from makemore.text.reading import Remark
 
 SHAPES = (
     "table", "one line", "quoted lines", "separated lines", "numbered list", "broken letters",
+    *markup.KINDS,
 )  # fmt: skip
 LOOKED_AT = 10_000  # lines
 MANY = 4  # things in one line
@@ -36,7 +38,7 @@ ALMOST_ALL = 0.9  # of the lines of a numbered list
 NUMBER = re.compile(
     r"[(\[#]?(\d{1,7})(?:[.):\]]+(?:\s+|(?=\D))|\s+[-–.):]?\s*)(?=\S)"  # 1. 2) (3) 4: #5 [6] 7
 )
-BULLET = re.compile(r"[-*+•‣◦·–—]\s+(?=\S)")
+BULLET = re.compile(r"[-*+•‣◦·–—]\s+(?:\[[ xX]?\]\s+)?(?=\S)")  # - or, to be ticked, - [ ]
 QUOTES = ('""', "''", "“”", "„“", "„”", "«»", "»«", "‘’", "``", "「」", "《》", "”“")
 TAIL = re.compile(r"\s*[,;]$")  # behind each thing of a list that was code
 
@@ -53,7 +55,9 @@ def shape_of(lines: Sequence[str], options: TextConfig, name: str = "") -> Remar
     columns = options.label_column is not None or options.text_column is not None
     if options.labels or options.label_column is not None:  # TEXT<tab>LABEL
         lines = [line.rpartition("\t")[0] or line for line in lines]
-    elif not columns and (found := table(lines, options, PurePath(name).suffix.lower())):
+    elif not columns and (
+        found := marked_up(lines) or table(lines, options, PurePath(name).suffix.lower())
+    ):
         return found
     for recognize in (one_line, quoted, numbered, broken):
         if found := recognize(lines):
@@ -85,8 +89,11 @@ def table(lines: Sequence[str], options: TextConfig, suffix: str) -> Remark | No
         says = f"line 1, {visible(rows[0][0], 40)!r}, seems to be the name of a column"
         return Remark("table", says, {"text_column": rows[0][0].strip()})
     named = options.delimiter is not None or dialect.skipped or dialect.delimiter == "\t"
+    # No text has as many signs in each line, and never a space behind one: "Smith, John".
+    dense = n_columns > 2 and len(rows) > 2 and not _spaced(lines, dialect)
     # A file that is called a table, and has a header, may have rows that are too short.
-    if width < (ALMOST_ALL if is_file and header else 1) or not (header or is_file or named):
+    wanted = header or is_file or named or dense
+    if not wanted or width < (ALMOST_ALL if is_file and header else 1):
         return None
     names = ": " + ", ".join(cell.strip() for cell in rows[0][:12]) if header else ""
     return Remark(
@@ -94,6 +101,12 @@ def table(lines: Sequence[str], options: TextConfig, suffix: str) -> Remark | No
         f"the file is a table of {n_columns} columns, separated by {dialect.separated_by}{names}",
         _column_of(rows, header, dialect),
     )
+
+
+def _spaced(lines: Sequence[str], dialect: Dialect) -> bool:
+    """Tell whether white space stands behind a separator somewhere."""
+    pattern = re.compile(re.escape(dialect.delimiter) + r"\s+\S")
+    return any(map(pattern.search, lines))
 
 
 def _widths(lines: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dialect) -> float:
@@ -113,6 +126,16 @@ def _column_of(rows: Sequence[Sequence[str]], header: bool, dialect: Dialect) ->
 
 
 # -- lists that `data --fix` makes plain ----------------------------------------------------------
+
+
+def marked_up(lines: Sequence[str]) -> Remark | None:
+    """Recognize JSON, lines with tags, and a table in Markdown."""
+    says = {
+        "JSON": "the file is JSON", "tags": "the lines have tags, as in HTML or XML",
+        "Markdown table": "the file is a table in Markdown",
+    }  # fmt: skip
+    kind = markup.kind_of(lines)
+    return Remark(kind, says[kind], examples=tuple(lines[:3])) if kind else None
 
 
 def one_line(lines: Sequence[str]) -> Remark | None:
@@ -153,28 +176,47 @@ def bare(lines: Sequence[str]) -> Sequence[str]:
 
 
 def unquoted(line: str) -> str:
-    """Take the quotes off a line that begins and ends with them."""
-    pair = any(line[0] == pair[0] and line[-1] == pair[1] for pair in QUOTES)
-    return line[1:-1].strip() if len(line) > 2 and pair else line
+    """Take the quotes off a line that begins and ends with them; not off `"A" and "B"`."""
+    pair = next((pair for pair in QUOTES if line[0] == pair[0] and line[-1] == pair[1]), "")
+    if len(line) < 3 or not pair:
+        return line
+    inner = line[1:-1]
+    if pair == '""':
+        inner = inner.replace('""', "\0")  # a quote within quotes, as CSV writes it
+    ends = r"\W'|'\W" if pair == "''" else f"[{re.escape(pair)}]"  # an apostrophe stands in a word
+    return line if re.search(ends, inner) else inner.replace("\0", '"').strip()
 
 
 def numbered(lines: Sequence[str]) -> Remark | None:
-    """Recognize lines that count up (1. 2. 3.), or all begin with a bullet."""
-    if len(lines) < 2:
+    """Recognize lines that count up (1. 2. 3.), or nearly all begin with a bullet."""
+    items = lines[heading(lines) :]
+    if len(items) < 2:
         return None
-    if all(BULLET.match(line) for line in lines) and len({line[0] for line in lines}) == 1:
-        return Remark("numbered list", f"every line begins with {lines[0][0]!r}")
-    numbers = [int(match[1]) for line in lines if (match := NUMBER.match(line))]
-    if len(numbers) < max(2, ALMOST_ALL * len(lines)):
+    signs = [line[0] for line in items if BULLET.match(line)]
+    if len(signs) >= ALMOST_ALL * len(items) and (len(set(signs)) == 1 or len(items) > 2):
+        sign = repr(signs[0]) if len(set(signs)) == 1 else "a bullet"
+        return Remark("numbered list", f"every line begins with {sign}")
+    found = [match for line in items if (match := NUMBER.match(line))]
+    numbers = [int(match[1]) for match in found]
+    if len(numbers) < max(2, ALMOST_ALL * len(items)):
         return None
-    # Each number once, hardly one left out: in any order. Or the same before every line.
+    # Each number once, hardly one left out: in any order. Or the same before every line. Or, with a
+    # sign behind each, ascending: others were taken out.
     counts_up = len(set(numbers)) == len(numbers) and (
         max(numbers) - min(numbers) < len(numbers) / ALMOST_ALL
     )
-    if not counts_up and (len(set(numbers)) > 1 or len(numbers) < 3):
+    same = len(set(numbers)) == 1 and len(numbers) > 2
+    ascends = len(numbers) > 2 and all(a < b for a, b in itertools.pairwise(numbers))
+    signed = all(match.string[match.end(1)] in ".:)]" for match in found)
+    if not (counts_up or same or (ascends and signed)):
         return None
-    says = f"the lines are numbered: {visible(lines[0], 30)}"
-    return Remark("numbered list", says, examples=tuple(lines[:3]))
+    says = f"the lines are numbered: {visible(items[0], 30)}"
+    return Remark("numbered list", says, examples=tuple(items[:3]))
+
+
+def heading(lines: Sequence[str]) -> int:
+    """Count the lines above a list that are its name: 1 for `Dogs:`, else 0."""
+    return int(len(lines) > 2 and lines[0].endswith(":"))
 
 
 def broken(lines: Sequence[str]) -> Remark | None:

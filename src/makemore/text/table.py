@@ -16,7 +16,7 @@ from makemore.errors import DataError, UsageError
 from makemore.escaping import visible
 from makemore.options import without_options
 from makemore.text.config import TextConfig
-from makemore.text.dialect import Dialect
+from makemore.text.dialect import Dialect, is_numeric, rows_of
 from makemore.text.python_lines import Lines, strings_of
 from makemore.text.reading import Remark
 
@@ -87,7 +87,7 @@ def lines_of(
         for row, cells in enumerate(reader, 1 + dialect.skipped):
             stray = swallowed.count(cells, dialect, reader.line_num + dialect.skipped)
             if columns is None:
-                columns = _Columns.of(cells, options, dialect)
+                columns = _Columns.of(cells, options, dialect, rows_of(head, dialect))
                 if columns.header:
                     continue
             lines_so_far.append(columns.line(cells, f"{name}: row {row}", stray))
@@ -156,15 +156,22 @@ class _Columns:
     header: bool
 
     @classmethod
-    def of(cls, cells: list[str], options: TextConfig, dialect: Dialect) -> _Columns:
-        """Find the columns by the cells of the first row. Raises UsageError."""
+    def of(
+        cls, cells: list[str], options: TextConfig, dialect: Dialect, head: list[list[str]]
+    ) -> _Columns:
+        """Find the columns by the cells of the first row. Raises UsageError.
+
+        head: the first rows, by which a column of numbers, as of ids, is not taken for the texts
+        """
         typed = [options.label_column, options.text_column]
         # One name is enough: then the first row holds names.
         header = any(column is not None and not column.isdecimal() for column in typed)
         label = _index(cells, options.label_column, "--label-column", header, dialect)
         text = _index(cells, options.text_column, "--text-column", header, dialect)
-        if text is None:  # the first column that is not the label's
-            text = next((index for index in range(len(cells)) if index != label), None)
+        if text is None:
+            others = [index for index in range(len(cells)) if index != label]
+            words = (column for column in others if not is_numeric(head[header:], column))
+            text = next(words, others[0] if others else None)
         if text is None or text == label:
             raise UsageError(
                 "text and label are one column", "--label-column, --text-column", "name two"

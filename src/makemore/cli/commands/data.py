@@ -63,7 +63,7 @@ def command(**values: Any) -> int:
     given = given_options(values, TextConfig)
     # With all copies, as they are counted.
     options = make(TextConfig, {**given, "keep_copies": True})
-    if values["fix"]:
+    if values["fix"] is not None:
         return write_fixed(values, options, given)
     maker = None
     if values["model"]:  # what is wrong with it is reported before a long list is read
