@@ -175,6 +175,11 @@ def as_flags(values: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def as_keywords(values: Mapping[str, Any]) -> str:
+    """Write options as Python's keywords: {"n_embd": 8, "labels": True} -> n_embd=8, ..."""
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
 def without_options(kind: type[E], what: str, where: str | None, add: Mapping[str, Any]) -> E:
     """Make an error that the same command would not have with the options of `add`."""
     return kind(what, where, f"use {shlex.join(as_flags(add))}", add)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from makemore import MakeMore
-from makemore.api.avoided import alike_but_for_case, read_avoided, to_avoid, why_none_matches
-from makemore.errors import DataError
+from makemore.api.avoided import alike_but_for_case, to_avoid, why_none_matches
 from makemore.sampling.results import ORIGINS, KnownLines
-from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text import Corpus, Split, Vocabulary
 
 NOTHING = Corpus.exactly([])
 
@@ -35,49 +30,6 @@ def test_both_spellings_of_an_accent_are_avoided() -> None:
     composed, apart = "caf\u00e9", "cafe\u0301"
     assert set(avoided([composed])) == set(avoided([apart])) == {composed, apart}
     assert set(avoided([f"{apart}\tx"], ("x",))) >= {composed, apart}
-
-
-TABLE = "name,sex\nemma,f\nbob,m\n"
-
-
-@pytest.mark.parametrize(
-    ("own", "body", "lines", "remark"),
-    [
-        ({}, "emma\nbob\n", ["emma", "bob"], None),
-        ({}, "", [], None),
-        ({"labels": True}, "emma\tf\n", ["emma\tf"], None),  # to_avoid takes the label off
-        ({"label_column": "sex"}, TABLE, ["emma", "bob"], None),
-        ({"text_column": "name"}, TABLE, ["emma", "bob"], None),
-        ({"label_column": "2"}, "emma,f\n", ["emma"], None),
-        ({"label_column": "sex"}, "emma\nbob\n", ["emma", "bob"], "unknown column 'sex'"),
-        ({"label_column": "2"}, "emma\nbob\n", ["emma", "bob"], "there is no column 2"),
-        ({"label_column": "sex"}, "emma\tf\n", ["emma\tf"], "unknown column 'sex'"),
-    ],
-)
-def test_a_file_is_read_as_the_runs_text_was(
-    own: dict[str, Any], body: str, lines: list[str], remark: str | None, tmp_path: Path
-) -> None:
-    path = tmp_path / "avoid"
-    path.write_text(body)
-    found, said = read_avoided(path, TextConfig(**own, max_line=3))  # no limit of the text applies
-    assert list(found) == lines
-    assert (said or "").startswith(remark or "") and (said is None) == (remark is None)
-
-
-def test_a_file_is_decoded_as_the_runs_text_was(tmp_path: Path) -> None:
-    path = tmp_path / "avoid"
-    path.write_bytes("caf\u00e9\n".encode("latin-1"))
-    assert list(read_avoided(path, TextConfig(encoding="latin-1"))[0]) == ["caf\u00e9"]
-    assert list(read_avoided(path, TextConfig(errors="ignore"))[0]) == ["caf"]
-    with pytest.raises(DataError, match="no utf-8"):
-        read_avoided(path, TextConfig())
-
-
-def test_a_maker_knows_how_its_text_was_read(tmp_path: Path) -> None:
-    maker = MakeMore("ngram", order=2, encoding="latin-1", labels=True).fit(["a\tx", "b\ty"])
-    maker.save(tmp_path)
-    own = MakeMore.load(tmp_path).text_config
-    assert own == replace(TextConfig(), encoding="latin-1", labels=True)
 
 
 # -- case -----------------------------------------------------------------------------------------

@@ -10,22 +10,30 @@ import numpy as np
 import pytest
 
 from api.conftest import like_names, tiny
-from makemore import MakeMore, MakemoreError
+from makemore import MakeMore, MakemoreError, read_lines
 from makemore.api import train_directory
 from makemore.api.session import Started
-from makemore.errors import DataError, RunError, UsageError
+from makemore.errors import DataError, RunError, SystemFault, UsageError
 from makemore.text import Corpus
 
 LINES = like_names(60)
 STRANGE: list[Any] = [
     None, float("nan"), 3, 2.5, True, b"a", "a", ["a"], {"a": 1}, Path("a"), list, object(),
-    np.str_("a"), np.bool_(True), np.int64(3), np.float64(2.5), np.array(["a"]), np.array([1, 2]),
+    "\0", "\ud800", "*" * 5000, np.str_("a"), np.bool_(True), np.int64(3), np.float64(2.5),
+    np.array(["a"]), np.array([1, 2]),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def labelled() -> MakeMore:
     return tiny("ngram").fit(LINES, [line[-1] for line in LINES])
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Options but None, which stands for the default: six members, that take long."""
+    return {name: value for name, value in options.items() if value is not None} or {
+        "members": "ngram"
+    }
 
 
 USES: dict[str, Callable[[MakeMore, Any], Any]] = {
@@ -45,6 +53,11 @@ USES: dict[str, Callable[[MakeMore, Any], Any]] = {
     "predict_proba": lambda maker, value: maker.predict_proba(value),
     "report": lambda maker, value: maker.report(value),
     "accuracy": lambda maker, value: maker.accuracy(value),
+    "rank": lambda maker, value: maker.sample(1, 1, rank=value),
+    "scores": lambda maker, value: maker.scores(value),
+    "prior": lambda maker, value: tiny(prior=value).fit(["a"]),
+    "directory": lambda maker, value: list(train_directory(value, ["a"], model="ngram")),
+    "save": lambda maker, value: maker.save(value, replace=True),
     "load": lambda maker, value: MakeMore.load(value),
     "fit": lambda maker, value: tiny("ngram").fit(value),
     "y": lambda maker, value: tiny("ngram").fit(LINES, value),
@@ -55,7 +68,7 @@ USES: dict[str, Callable[[MakeMore, Any], Any]] = {
     "order": lambda maker, value: tiny("ngram", order=value).fit(["a"]),
     "smoothing": lambda maker, value: tiny("ngram", smoothing=value).fit(["a"]),
     "symbols": lambda maker, value: tiny("ngram", symbols=value).fit(["a"]),
-    "members": lambda maker, value: MakeMore("ensemble", members=value).fit(["a"]),
+    "members": lambda maker, value: MakeMore("ensemble", **given(members=value)).fit(["a"]),
 }
 
 
@@ -68,7 +81,7 @@ def test_no_value_ends_in_an_error_of_pythons(
         try:
             USES[use](labelled, value)
         except MakemoreError as error:
-            assert isinstance(error, (UsageError, DataError, RunError)), (use, value)
+            assert isinstance(error, (UsageError, DataError, RunError, SystemFault)), (use, value)
 
 
 def test_counts_are_whole_numbers(labelled: MakeMore) -> None:
@@ -102,6 +115,41 @@ def test_scalars_of_numpy_are_values(labelled: MakeMore) -> None:
     assert maker.score(LINES) == same.score(LINES) and maker.plan_ and same.plan_
     assert maker.plan_.config.asked == same.plan_.config.asked
     assert labelled.report(np.str_("val")) == labelled.report("val")
+
+
+def test_flags_are_true_or_false(labelled: MakeMore, tmp_path: Path) -> None:
+    assert labelled.sample(3, 1, rank=np.bool_(True)) == labelled.sample(3, 1, rank=True)
+    for value in (1, "no", None, np.array([1, 2])):
+        with pytest.raises(UsageError, match=r"^rank cannot be .*: give True or False$"):
+            labelled.sample(3, 1, rank=value)
+        with pytest.raises(UsageError, match=r"^replace cannot be .*: give True or False$"):
+            labelled.save(tmp_path / "run", replace=value)
+
+
+def test_a_tilde_is_the_home_folder(
+    labelled: MakeMore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    labelled.save("~/runs/mine")
+    assert (tmp_path / "home/runs/mine/config.json").is_file() and not Path("~").exists()
+    assert MakeMore.load(Path("~/runs/mine")).sample(3, 1) == labelled.sample(3, 1)
+    Path("home/names.txt").write_text("anna\nbo\n")
+    assert tiny("ngram").fit(Path("~/names.txt")).split.n_lines == 2
+    list(train_directory("~/runs/other", LINES, model="ngram"))
+    assert (tmp_path / "home/runs/other/config.json").is_file()
+
+
+def test_errors_advise_keywords(tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("id,name\n1,anna\n2,bo\n")
+    for read in (read_lines, tiny("ngram").fit):
+        with pytest.raises(DataError, match=r"a table of 2 columns.*: use text_column='name'$"):
+            read(path)
+    assert tiny("ngram", text_column="name").fit(path).split.n_lines == 2
+    (tmp_path / "list.txt").write_text("1. anna\n2. bo\n")
+    with pytest.raises(DataError, match=r": type makemore data .*list.txt --fix list-fixed.txt$"):
+        read_lines(tmp_path / "list.txt")
 
 
 def test_a_generator_draws_the_seed(labelled: MakeMore) -> None:

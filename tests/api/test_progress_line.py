@@ -108,6 +108,18 @@ def test_other_threads_and_programs_without_stderr_are_silent(
     tiny("ngram", verbose=1).fit(LINES)
 
 
+def test_any_stream_in_place_of_stderr_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    closed = io.StringIO()
+    closed.close()
+    only_writes = SimpleNamespace(write=written.append)  # no isatty, no flush
+    for stream in (closed, only_writes):
+        monkeypatch.setattr(sys, "stderr", stream)
+        for verbose in (1, None):
+            assert tiny("gru", verbose=verbose).fit(LINES).model_ is not None
+    assert written[0].startswith("step 0/3  train ")
+
+
 def test_a_full_disk_ends_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
 

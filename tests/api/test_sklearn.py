@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -234,6 +235,29 @@ def test_clone_keeps_parameters_and_forgets_what_was_learned() -> None:
     with pytest.raises(NotFittedError):
         check_is_fitted(copy)
     check_is_fitted(maker)
+
+
+def test_another_model_is_fitted_after_its_options_are_taken_back() -> None:
+    maker = MakeMore("ngram", order=2).set_params(model="bigram")
+    message = r"^unknown option 'order' \(bigram has none\): leave it out; set_params\(order=None\)"
+    with pytest.raises(ValueError, match=message):
+        maker.fit(LINES)
+    maker.set_params(order=None).fit(LINES)
+    assert maker.sample(5, 1) == MakeMore("bigram").fit(LINES).sample(5, 1)
+    assert clone(maker).fit(LINES).sample(5, 1) == maker.sample(5, 1)
+
+
+def test_a_shallow_copy_has_parameters_of_its_own() -> None:
+    maker = MakeMore("ngram", order=2)
+    assert copy.copy(maker).set_params(order=3).get_params()["order"] == 3
+    assert maker.get_params()["order"] == 2 and copy.copy(maker).get_params()["order"] == 2
+
+
+def test_a_random_state_is_cloned_each_time() -> None:
+    maker = MakeMore("ngram", random_state=np.random.RandomState(1))
+    seeds = [clone(each).fit(LINES).asked["seed"] for each in (maker, clone(maker))]
+    fitted = [clone(each).fit(LINES) for each in (maker, clone(maker), maker)]
+    assert seeds[0] == seeds[1] and len({f.plan_.recipe.seed for f in fitted if f.plan_}) == 1
 
 
 def test_before_fit_the_error_is_scikit_learns_too() -> None:

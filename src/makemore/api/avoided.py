@@ -1,4 +1,4 @@
-"""Avoided lines: reads those that samples must not be, in the form that the run's own text has.
+"""Avoided lines: makes a corpus of those that samples must not be, and says why none matches.
 
 A run of a table, or of TEXT<tab>LABEL lines, learned texts alone. Lines to avoid come in that form,
 too, or as plain texts: both are understood.
@@ -6,54 +6,20 @@ too, or as plain texts: both are understood.
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import unicodedata
-from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.errors import UsageError
-from makemore.options import make, options_of
-from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text import Corpus, Split, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
 from makemore.text.folding import fold, fold_lines
 from makemore.text.python_lines import Lines
-from makemore.text.table import is_table
 from makemore.text.vocabulary import UNKNOWN
 
 MAX_COMPARED = 100_000  # lines of the text that are folded to say how the avoided ones differ
-
-
-def text_config(resolved: Mapping[str, Any]) -> TextConfig:
-    """Return how a run's own text was read, by the resolved values of its plan."""
-    known = options_of(TextConfig)
-    return make(TextConfig, {key: value for key, value in resolved.items() if key in known})
-
-
-def read_avoided(
-    path: str | os.PathLike[str] | BinaryIO, own: TextConfig
-) -> tuple[Corpus, str | None]:
-    """Read a file of lines to avoid; own: how the run's text was read.
-
-    Returns the lines, of any length and perhaps none; and, where the run is of a table and the file
-    is none with its columns, a sentence that says so. Raises DataError.
-    """
-    # The limits of a training text do not apply: a line too long to learn can be avoided.
-    plain = dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
-    if not is_table(own):
-        return Corpus.read(path, plain, fewest=0), None
-    columns = ("label_column", "text_column", "delimiter", "quote")
-    table = dataclasses.replace(plain, **{name: getattr(own, name) for name in columns})
-    try:
-        return Corpus.read(path, table, fewest=0), None
-    except UsageError as error:  # another table, or a list of texts alone
-        if str(path) == "-":  # it has been read, and cannot be read again
-            raise
-        return Corpus.read(path, plain, fewest=0), f"{error.what}, so its lines are taken whole"
 
 
 def to_avoid(lines: Corpus | Lines | None, vocabulary: Vocabulary) -> Corpus | None:
@@ -66,7 +32,7 @@ def to_avoid(lines: Corpus | Lines | None, vocabulary: Vocabulary) -> Corpus | N
     if not isinstance(lines, Corpus):
         # Cleaned like the lines of a text, or a space at the end would make a line another one.
         lines = Corpus.from_lines(lines, NO_LIMITS, fewest=0)
-    return concatenate([_without_labels(lines), *_other_spellings(lines, vocabulary)])
+    return concatenate([lines.unlabelled(), *_other_spellings(lines, vocabulary)])
 
 
 def _other_spellings(lines: Corpus, vocabulary: Vocabulary) -> list[Corpus]:
@@ -80,10 +46,6 @@ def _other_spellings(lines: Corpus, vocabulary: Vocabulary) -> list[Corpus]:
             if not unicodedata.is_normalized(form, text):
                 others += unicodedata.normalize(form, text).split("\n")
     return [Corpus.from_lines(others, NO_LIMITS, fewest=0)] if others else []
-
-
-def _without_labels(lines: Corpus) -> Corpus:
-    return dataclasses.replace(lines, labels=None, label_names=())
 
 
 # -- why nothing is avoided -----------------------------------------------------------------------
@@ -105,7 +67,7 @@ def why_none_matches(avoid: Corpus, vocabulary: Vocabulary, split: Split) -> str
         return _but_for_case(lines, verb, alike)
     if split.n_lines > MAX_COMPARED:
         return None
-    text = concatenate([_without_labels(part) for _, part in split])
+    text = concatenate([part.unlabelled() for _, part in split])
     if np.isin(avoid.hashes(), text.hashes()).any():
         return None
     alike = int(np.isin(fold_lines(avoid).hashes(), fold_lines(text).hashes()).sum())

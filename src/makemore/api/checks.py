@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numbers
+import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from makemore.errors import UsageError
-from makemore.options import options_of, unknown_key
-from makemore.text.python_lines import path_of
+from makemore.errors import MakemoreError, UsageError
+from makemore.escaping import visible
+from makemore.options import as_keywords, options_of, unknown_key
+from makemore.text.opening import path_of
 from makemore.training import TrainingConfig
 
 # As scikit-learn takes it: a seed, or a generator of numpy that a seed is drawn from.
@@ -21,12 +24,31 @@ RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator
 T = TypeVar("T")
 
 
+@contextmanager
+def keywords_in_errors() -> Iterator[None]:
+    """Name the options that an error advises as Python's keywords, inside `with`."""
+    try:
+        yield
+    except MakemoreError as error:
+        if not error.add:
+            raise
+        to_do = f"use {as_keywords(error.add)}"
+        raise type(error)(error.what, error.where, to_do, error.add) from None
+
+
 def check_whole(value: Any, flag: str) -> int:
     """Return a number of lines as an int; numpy's whole numbers are some. Raises UsageError."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         name = flag.lstrip("-")
         raise UsageError(f"{name} cannot be {value!r}", flag, "give a whole number")
     return int(value)
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return a flag as a bool; numpy's is one, 1 and "no" are none. Raises UsageError."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise UsageError(f"{name} cannot be {value!r}", name, "give True or False")
 
 
 def fresh_seed() -> int:
@@ -59,4 +81,11 @@ def check_part(name: Any, parts: Iterable[tuple[str, T]]) -> T:
 
 def check_folder(path: Any) -> Path:
     """Return the path of a run directory. Raises UsageError for what is no path."""
-    return Path(path_of(path, "folder"))
+    folder = path_of(path, "folder")
+    try:
+        no_path = b"\0" in os.fsencode(folder)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        no_path = True
+    if no_path:
+        raise UsageError(f"{visible(folder, 60)!r} is no path", "folder", "give another name")
+    return Path(folder)

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 from makemore.api import fit, fit_model
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.checked_run import check_probabilities
-from makemore.api.checks import RandomState, check_folder, check_seed
+from makemore.api.checks import (
+    RandomState,
+    check_flag,
+    check_folder,
+    check_seed,
+    keywords_in_errors,
+)
 from makemore.api.fitted import FittedModel
 from makemore.api.keywords import TrainingKeywords
 from makemore.api.lineup import choose_model
@@ -48,6 +54,13 @@ if TYPE_CHECKING:
     from makemore.training.soft_targets import SoftTargets
 
 
+# Options of which None is no value; of those of a plugin's model nobody knows here.
+NEVER_NONE = set(TrainingKeywords.__annotations__).difference(
+    name
+    for kind in (TextConfig, TrainingConfig)
+    for name, known in options_of(kind).items()
+    if known.optional
+)
 NAMED = ("model", "random_state", "time", "verbose")  # arguments of the constructor beside options
 
 
@@ -97,7 +110,8 @@ class MakeMore(FittedModel):
     def set_params(self, **params: Any) -> MakeMore:
         """Change arguments of the constructor; they apply at the next fit.
 
-        Raises UsageError for a name that no model has as an option; values are checked by fit.
+        None takes an option back, so that a model which has no such option can be fitted. Raises
+        UsageError for a name that no model has as an option; values are checked by fit.
         """
         known = {*NAMED, *TrainingKeywords.__annotations__, *self._options}
         if unknown := [name for name in params if name not in known]:
@@ -108,12 +122,14 @@ class MakeMore(FittedModel):
                     raise UsageError(what, None, unknown_key(name, sorted(known)).to_do)
         for name in NAMED:
             setattr(self, name, params.pop(name, getattr(self, name)))
-        self._options.update(params)
+        # A new dict: a shallow copy of this maker keeps its own.
+        self._options = {**self._options, **params}
         return self
 
     def __repr__(self) -> str:
         params = {k: v for k, v in self.get_params().items() if v is not None}
-        return f"MakeMore({', '.join(f'{key}={value!r}' for key, value in params.items())})"
+        shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
+        return f"{type(self).__name__}({shown})"
 
     def _repr_html_(self) -> str:
         """Show the maker in a notebook: parameters, losses and 20 new lines; changes nothing."""
@@ -136,9 +152,10 @@ class MakeMore(FittedModel):
 
         A generator of numpy is advanced by drawing the seed.
         """
-        # None is left out: then the seed is the option's default.
+        # None is left out where it is no value: then the option has its default.
+        options = {k: v for k, v in self._options.items() if v is not None or k not in NEVER_NONE}
         seed = {} if self.random_state is None else {"seed": check_seed(self.random_state)}
-        return {**self._options, **seed}
+        return {**options, **seed}
 
     def fit(
         self,
@@ -156,8 +173,8 @@ class MakeMore(FittedModel):
         lines: strings: a list, another iterable (a set is sorted), a column or a table of one
             column of numpy, pandas, polars or pyarrow, a file that is open, or a Path, which is
             read as the commands read FILE
-        y: a label for each line (strings, whole numbers or booleans); with `labels=True` and no y,
-            a line is TEXT<tab>LABEL
+        y: a label for each line (strings, whole numbers or booleans), in the order of the lines,
+            whatever index pandas gave them; with `labels=True` and no y, a line is TEXT<tab>LABEL
         val, val_y, test, test_y: lines and labels of your own; then all of `lines` train
         verbose: as in the constructor, for this call
         Raises DataError for lines that cannot be used, UsageError for options, Diverged.
@@ -169,7 +186,8 @@ class MakeMore(FittedModel):
         if isinstance(lines, Corpus) and y is None:
             y = lines.label_of_each()
         requested = self.asked
-        parts, labels = read_parts(named, requested, lines, y, (val, val_y), (test, test_y))
+        with keywords_in_errors():
+            parts, labels = read_parts(named, requested, lines, y, (val, val_y), (test, test_y))
         if y is not None:
             requested = {**requested, "labels": True}
         # A time is counted from the start of this call: cleaning and splitting took some of it.
@@ -244,6 +262,7 @@ class MakeMore(FittedModel):
         from makemore.training.events import Progress
 
         folder, plan = check_folder(folder), self._plan
+        replace = check_flag(replace, "replace")
         steps = plan.recipe.max_steps or 1
         best_step, best_val = self._best or (steps, None)
         # The writer takes the directory's lock and refuses one with other files in it.

@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from makemore import parallel
-from makemore.api.checks import RandomState, check_part, check_seed, check_whole, fresh_seed
+from makemore.api.checks import (
+    RandomState,
+    check_flag,
+    check_part,
+    check_seed,
+    check_whole,
+    fresh_seed,
+)
 from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was called before
 from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
 from makemore.api.label_predictor import LabelPredictor
@@ -122,6 +129,7 @@ class FittedModel(LabelPredictor):
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[Sample]:
         """Draw n lines and yield each with its origin and nll (nats) as it comes. See `sample`."""
+        rank, total = check_flag(rank, "rank"), check_flag(total, "total")
         with ExitStack() as stack:  # holds the lock on the issued lines until the last line
             issued = None
             if remember:
@@ -195,6 +203,8 @@ class FittedModel(LabelPredictor):
         min_distance, label, exact, all
         Raises UsageError, and Unsatisfiable where no further lines are found.
         """
+        rank, total = check_flag(rank, "rank"), check_flag(total, "total")
+        remember = check_flag(remember, "remember")
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
             sampler = self.sampler(random_state, avoid, avoid_like=avoid_like, **sampling)
             return [text for lines in self.rounds(sampler, n) for text in lines.texts]
@@ -233,6 +243,7 @@ class FittedModel(LabelPredictor):
         inputs = self._label_inputs(options.label) or {BOUNDARY: 1.0}
         # In total no line needs a limit but that of sampling, twice the longest training line. A
         # symbol, a line that repeats itself for ever would be the best: it stays as long as those.
+        total = check_flag(total, "total")
         cap = (2 if total else 1) * plan.vocabulary.longest([plan.split.train])
         known = self._known(self._to_avoid(avoid), None, self._to_avoid(avoid_like))
         # With the run's number of threads: ranks must not depend on the machine's cores.
@@ -264,10 +275,10 @@ class FittedModel(LabelPredictor):
     def score_samples(self, lines: Lines) -> NDArray[np.float64]:
         """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol.
 
-        lines: a list, a column, ... as fit takes them, but neither cleaned nor a set; of a Path the
-        lines that read_lines gives, by the encoding of the text that was learned
+        lines: a list, a column, ... as fit takes them, but neither cleaned nor a set; a Path is
+        read as the text that was learned was read: of a table, its column of texts
         """
-        return -self.scores(self._as_is(lines)).nll
+        return -self.scores(lines).nll
 
     def score(self, lines: Lines, y: object = None) -> float:
         """Average the lines' log-likelihoods, nats; lines with unknown symbols are left out.
@@ -278,8 +289,8 @@ class FittedModel(LabelPredictor):
         known = each[np.isfinite(each)]
         return float(known.mean()) if len(known) else -math.inf
 
-    def scores(self, corpus: Corpus) -> Scores:
-        """Compute the nll (nats) and the symbols of every line of a corpus, as scoring.Scores.
+    def scores(self, lines: Corpus | Lines) -> Scores:
+        """Compute the nll (nats) and the symbols of every line, as scoring.Scores.
 
         By a model with labels, a line without one has the nll of the mixture over all labels, and
         `posterior` holds the calibrated p(label | line).
@@ -287,6 +298,7 @@ class FittedModel(LabelPredictor):
         from makemore.scoring import score
 
         plan = self._plan
+        corpus = lines if isinstance(lines, Corpus) else self._as_is(lines)
         with self.evaluation():
             scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
             self._check_numbers(scores.nll)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from makemore.api.avoided import read_avoided, text_config, to_avoid
+from makemore.api.avoided import to_avoid
 from makemore.api.label_values import LabelValues
 from makemore.api.not_fitted import not_fitted
+from makemore.api.own_form import (
+    read_in_own_form,
+    refuse_other_forms,
+    text_config,
+    without_labels,
+)
 from makemore.api.plan import Plan
 from makemore.models import CountModel, Model
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
-from makemore.text.config import NO_LIMITS
-from makemore.text.python_lines import Lines, is_file, strings_of
+from makemore.text.opening import is_file
+from makemore.text.python_lines import Lines, strings_of
 
 
 class FittedState:
@@ -84,20 +90,21 @@ class FittedState:
     def _to_avoid(self, lines: Corpus | Lines | None) -> Corpus | None:
         """Make a corpus of lines to avoid, in the form that the run's own text has, or plain."""
         if is_file(lines):
-            lines = read_avoided(lines, self.text_config)[0]
+            lines = self._read(lines)
         return to_avoid(lines, self.vocabulary)
 
     def _as_is(self, lines: Lines) -> Corpus:
         """Make a corpus of lines without cleaning; those of a file are cleaned where it is read."""
         if is_file(lines):
-            return Corpus.read(lines, dataclasses.replace(self._reading, keep_copies=True), 0)
+            return without_labels(self._read(lines, keep_copies=True), self.vocabulary)
         return corpus_as_is(lines)
 
-    @property
-    def _reading(self) -> TextConfig:
-        """Return how other files are read: by the encoding of the text, without its limits."""
-        own = self.text_config
-        return dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
+    def _read(self, file: os.PathLike[str] | BinaryIO, keep_copies: bool = False) -> Corpus:
+        """Read a file as the text that was learned was read. Raises DataError for another table."""
+        lines, _ = read_in_own_form(file, self.text_config, keep_copies)
+        name = os.fspath(file) if isinstance(file, os.PathLike) else getattr(file, "name", "lines")
+        refuse_other_forms(lines, str(name))
+        return lines
 
 
 def corpus_as_is(lines: Lines) -> Corpus:

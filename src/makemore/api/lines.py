@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from makemore.api.checks import keywords_in_errors
 from makemore.api.keywords import TextKeywords
 from makemore.options import make
 from makemore.text import Corpus, TextConfig
@@ -27,4 +28,5 @@ def read_lines(
     """
     limits = {"max_line": NO_LIMITS.max_line, "max_vocab": NO_LIMITS.max_vocab}
     config = make(TextConfig, {**limits, **TextKeywords(**options), "keep_copies": True})
-    return Corpus.read(path, config, fewest=0).written().split("\n")[:-1]
+    with keywords_in_errors():
+        return Corpus.read(path, config, fewest=0).written().split("\n")[:-1]

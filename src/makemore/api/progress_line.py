@@ -7,6 +7,7 @@ goes to stdout.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import shutil
 import sys
@@ -40,7 +41,7 @@ def wants_progress(verbose: bool | int | None) -> bool | None:
         stream, notebook = _stream(), _in_notebook()
         first = threading.current_thread() is threading.main_thread()
         alone = multiprocessing.parent_process() is None
-        watched = notebook or hasattr(sys, "ps1") or (stream is not None and stream.isatty())
+        watched = notebook or hasattr(sys, "ps1") or _is_terminal(stream)
         return None if first and alone and watched else False
     if isinstance(verbose, (bool, np.bool_, int, np.integer)) and verbose >= 0:
         return bool(verbose)
@@ -58,7 +59,7 @@ def show_events(
     if stream is None:
         yield from events
         return
-    line = ProgressLine(plan, stream, rewrites=stream.isatty() or _in_notebook())
+    line = ProgressLine(plan, stream, rewrites=_is_terminal(stream) or _in_notebook())
     line.quiet_until = time.monotonic() + (PATIENCE if shown is None else 0.0)
     if why and shown:
         line.say(f"makemore: {why}")
@@ -132,13 +133,20 @@ class ProgressLine:
             self.stream.write(text)
             self.stream.flush()
             self.written = True
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):
             self.quiet_until = float("inf")
 
 
 def _stream() -> TextIO | None:
     """Return stderr; None in a program that has none."""
     return sys.stderr  # noqa: TID251 (see above)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Check for a terminal; what a program put in place of stderr may be closed, or only write."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return stream is not None and stream.isatty()
+    return False
 
 
 def _in_notebook() -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore import parallel
+from makemore.api.keywords import ModelKeywords
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model
 from makemore.options import make, options_of, unknown_key
@@ -41,6 +42,9 @@ def split_options(
     names = [set(options_of(group)) for group in groups]
     for key in values:
         if not any(key in known for known in names):
+            if key in ModelKeywords.__annotations__:
+                to_do = f"leave it out; set_params({key}=None) does"
+                raise UsageError(f"unknown option {key!r}", f"{kind.name} has none", to_do)
             raise unknown_key(key, sorted(set().union(*names)))
     chosen = [
         make(

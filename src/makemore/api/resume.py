@@ -25,7 +25,7 @@ CALL_OPTIONS = ("device", "save_interval", "log_interval")
 
 def model_in(folder: str | os.PathLike[str]) -> str | None:
     """Read which model the run in a directory has; None where no run can be read."""
-    if not (Path(folder) / "config.json").is_file():
+    if not os.path.isfile(os.path.join(folder, "config.json")):
         return None
     with contextlib.suppress(MakemoreError):  # a damaged run is reported later, when it is opened
         return Run.load(folder).config.model

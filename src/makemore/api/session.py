@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from makemore.api.budget_clock import BudgetClock
+from makemore.api.checks import check_folder
 from makemore.api.estimator import MakeMore, make_plan
 from makemore.api.memory import WORTH_SAYING, in_gigabytes, needed_memory
 from makemore.api.plan import CHOSEN, Plan
@@ -104,9 +105,11 @@ def train_directory(
     The first event but messages is Started, with the MakeMore that learns. Raises UsageError for
     another command than the one that started the run, RunError, SystemFault, Diverged.
     """
-    folder, requested = Path(folder), dict[str, Any](options)
+    folder, requested = check_folder(folder), dict[str, Any](options)
+    if model is not None:
+        get_model(model)  # what is no name at all is refused first
     seconds = None if time is None else parse_seconds(time)
-    goes_on = (folder / "checkpoint.json").exists() and not fresh
+    goes_on = os.path.exists(folder / "checkpoint.json") and not fresh
     began, named = monotonic() if began is None else began, model
     model = named or default_model(folder, seconds, fresh)
     split = split_of(text, model, requested)

@@ -71,6 +71,8 @@ def open_plain(path: Path, limit: int) -> Iterator[tuple[BinaryIO, int]]:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:  # the caller knows what it means: a newer generation, or no run
         raise
+    except ValueError:  # NUL, or half of a surrogate pair: no file has such a name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
     except OSError as error:
         reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise RunError(f"cannot read {path.name}", f"{path.parent}: {reason}") from None

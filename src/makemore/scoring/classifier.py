@@ -42,7 +42,7 @@ class Classifier:
 
     def posterior(self, corpus: Corpus) -> Scores:
         """Score lines with p(label | line) by Bayes' rule, uncalibrated, whatever their labels."""
-        plain = dataclasses.replace(corpus, labels=None, label_names=())
+        plain = corpus.unlabelled()
         return score(self.model, self.vocabulary, plain, self.shares)
 
     def numbers(self, corpus: Corpus) -> NDArray[np.int64]:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from makemore.errors import DataError, UsageError
 from makemore.options import without_options
 from makemore.text.config import TextConfig
-from makemore.text.python_lines import Lines, is_file, reading, strings_of
+from makemore.text.opening import Kept, is_decoded, is_file, reading
+from makemore.text.python_lines import Lines, strings_of
 from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
 from makemore.text.reading import MARK, Cleaned, Counts, Remark, clean, code_points, text_of
 from makemore.text.source import Source, refusal
@@ -74,13 +75,16 @@ class Corpus:
         cls, lines: Lines, options: TextConfig | None = None,
         labels: Lines | None = None, fewest: int = 1,
     ) -> Corpus:  # fmt: skip
-        """Clean strings like the lines of a file; a Path, or a file open for bytes, is read as one.
+        """Clean strings like the lines of a file; a Path, or a file that is open, is read as one.
 
         labels: one for each line; without them options.labels takes them from the lines.
         fewest: lines that must be left
         Raises DataError, UsageError.
         """
         options = options or TextConfig()
+        if labels is None and is_decoded(lines):
+            decoded = Kept(_encoded(strings_of(lines)), str(getattr(lines, "name", "lines")))
+            return cls.read(decoded, replace(options, encoding="utf-8"), fewest)
         if labels is None and is_file(lines):
             return cls.read(lines, options, fewest)
         if labels is not None:
@@ -92,9 +96,8 @@ class Corpus:
         pieces = [one_line(line, number) for number, line in enumerate(strings_of(lines), 1)]
         try:
             codes = code_points("\n".join(pieces) + "\n" * bool(pieces))
-        except UnicodeEncodeError as error:  # UTF-32 has no half of a surrogate pair
-            number = "\n".join(pieces)[: error.start].count("\n") + 1
-            raise DataError(f"line {number} holds half a surrogate pair", "lines") from None
+        except UnicodeEncodeError:  # UTF-32 has no half of a surrogate pair
+            raise _half_pair(pieces) from None
         # Whoever read the lines may have left byte order marks in them.
         text = codes[codes != ord(MARK)]
         corpus = _corpus(clean(text, options))
@@ -107,7 +110,7 @@ class Corpus:
         try:
             codes = code_points("".join(lines))
         except UnicodeEncodeError:
-            raise DataError("a line holds half a surrogate pair", "lines") from None
+            raise _half_pair(lines) from None
         lengths = np.array([len(line) for line in lines], dtype=np.int64)
         offsets = offsets_of(lengths)
         if labels is None:
@@ -207,6 +210,10 @@ class Corpus:
         if self.labels is None:
             return None
         return [self.label_names[index] for index in self.labels.tolist()]
+
+    def unlabelled(self) -> Corpus:
+        """Return the same lines without their labels."""
+        return replace(self, labels=None, label_names=())
 
     def take(self, rows: NDArray[Any] | slice) -> Corpus:
         """Select lines: the corpus of these rows, in this order. `counts` stay the whole text's."""
@@ -320,6 +327,22 @@ def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
     index = {name: i for i, name in enumerate(names)}
     here = np.array([index.get(name, -1) for name in corpus.label_names], dtype=np.int64)
     return here[corpus.labels]
+
+
+def _encoded(lines: Sequence[str]) -> bytes:
+    """Encode lines as a file in UTF-8. Raises DataError."""
+    try:
+        return "\n".join(lines).encode()
+    except UnicodeEncodeError:
+        raise _half_pair(lines) from None
+
+
+def _half_pair(lines: Sequence[str]) -> DataError:
+    """Make the error for strings of which some are no text: it names the first of them."""
+    halves = {chr(code) for code in range(0xD800, 0xE000)}
+    number = next(n for n, line in enumerate(lines, 1) if not halves.isdisjoint(line))
+    to_do = "leave it out: line.encode('utf-8', 'ignore').decode()"
+    return DataError(f"line {number} holds half a surrogate pair", "lines", to_do)
 
 
 def is_clean(text: str) -> bool:

@@ -6,16 +6,14 @@ libraries is imported here. Whatever is no list of lines is an error that says w
 
 from __future__ import annotations
 
-import io
 import numbers
 import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, BinaryIO, Protocol, TypeAlias, TypeGuard
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
-from makemore.errors import DataError, MakemoreError, UsageError
+from makemore.errors import DataError
 from makemore.escaping import visible
+from makemore.text.opening import is_file, position, used_up
 
 
 class Table(Protocol):
@@ -35,49 +33,6 @@ class ArrowColumn(Protocol):
 Lines: TypeAlias = Iterable[str] | os.PathLike[str] | BinaryIO | Table | ArrowColumn
 
 SHOWN = 5  # missing values whose numbers are shown, and columns whose names are
-
-
-def is_file(source: Any) -> TypeGuard[os.PathLike[str] | BinaryIO]:
-    """Check whether lines have to be read as bytes: a Path, or a file that is open for bytes."""
-    return isinstance(source, os.PathLike) or opened(source) is not None
-
-
-def opened(source: Any) -> BinaryIO | None:
-    """Return the stream of a file that is open for bytes, that of a temporary file included."""
-    stream: Any = getattr(source, "file", source)  # tempfile wraps the file that it opens
-    binary = isinstance(stream, io.IOBase) and not isinstance(stream, io.TextIOBase)
-    return stream if binary else None
-
-
-def path_of(path: Any, kind: str = "file") -> str:
-    """Return a path as a string. Raises UsageError for what is none. kind: "file" or "folder"."""
-    if isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str):
-        return str(os.fspath(path))
-    raise UsageError(
-        f"{_called(path)} is no path", kind, f"give the {kind}'s path: a string or a pathlib.Path"
-    )
-
-
-@contextmanager
-def reading(source: Any) -> Iterator[tuple[BinaryIO, str]]:
-    """Open a path for bytes (``-`` is standard input), or take a stream; yields it and its name.
-
-    Raises DataError where it cannot be read, while it is read, too.
-    """
-    stream = opened(source)
-    name = str(getattr(stream, "name", "lines")) if stream else path_of(source)
-    name = "standard input" if name == "-" else visible(name, 200)
-    try:
-        if stream is None and name != "standard input":
-            with open(path_of(source), "rb") as stream:
-                yield stream, name
-        else:  # whoever opened it closes it
-            yield stream or sys.stdin.buffer, name
-    except (OSError, ValueError) as error:
-        if isinstance(error, MakemoreError):  # a DataError is a ValueError, too
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"cannot read '{name}'", reason, "give a text file") from None
 
 
 def strings_of(source: Any, kind: str = "line", ordered: bool = False) -> list[str]:
@@ -113,15 +68,16 @@ def values_of(source: Any, kind: str = "line", ordered: bool = True) -> list[Any
         if callable(convert) and not isinstance(source, type):
             return list(convert())
     try:
-        values = list(source)
+        iterator = iter(source)
     except TypeError:
-        if hasattr(source, "__iter__") and not isinstance(source, type):
-            raise  # of the caller's own iterator
-        raise DataError(
-            f"{_called(source)} is no list of {kind}s", f"{kind}s", "give a list of strings"
-        ) from None
-    if values and isinstance(values[0], str) and hasattr(source, "readline"):
-        values[0] = values[0].removeprefix("\ufeff")  # a mark at the start is no part of a line
+        what = f"{_called(source)} is no list of {kind}s"
+        raise DataError(what, f"{kind}s", "give a list of strings") from None
+    values = list(iterator)
+    if hasattr(source, "readline"):  # an open file
+        if not values and position(source):
+            raise used_up(f"the {kind}s' file")
+        if values and isinstance(values[0], str):
+            values[0] = values[0].removeprefix("\ufeff")  # a mark at the start is no part of it
     return values
 
 
@@ -153,11 +109,21 @@ def _is_missing(value: Any) -> bool:
 def _refuse(value: Any, number: int, kind: str) -> str:
     """Raise DataError for a value that is no string, by its number."""
     to_do = f"give one string for each {kind}"
-    if isinstance(value, (bytes, bytearray)):
+    if number == 1 and isinstance(value, Mapping) and value:  # rows of csv.DictReader
+        texts = [key for key, cell in value.items() if isinstance(cell, str)]
+        to_do = _one_of_each(kind, [*texts, *value][0])
+    elif number == 1 and isinstance(value, (list, tuple)):  # of csv.reader, of a database
+        to_do = _one_of_each(kind, 0)
+    elif isinstance(value, (bytes, bytearray)):
         to_do = f"decode it: {kind}.decode('utf-8')"
     elif isinstance(value, numbers.Number):
         to_do = f"give strings: [str({kind}) for {kind} in {kind}s]"
     raise DataError(f"{kind} {number} is no string but {_called(value)}", f"{kind}s", to_do)
+
+
+def _one_of_each(kind: str, key: Any) -> str:
+    """Say how one cell of each row is taken."""
+    return f"give one cell of each: [{kind}[{key!r}] for {kind} in {kind}s]"
 
 
 def _refuse_whole(source: Any, kind: str, ordered: bool) -> None:
@@ -177,6 +143,10 @@ def _refuse_whole(source: Any, kind: str, ordered: bool) -> None:
         what, to_do = f"a set has no order, so its {kind}s have none", "give a list: sorted(s)"
     elif callable(getattr(source, "collect", None)) and hasattr(source, "collect_schema"):
         to_do = "collect it first: frame.collect()"  # a LazyFrame of polars
+    elif callable(getattr(source, "read_all", None)):
+        to_do = "read it first: reader.read_all()"  # a RecordBatchReader of pyarrow
+    elif getattr(source, "gi_frame", False) is None:  # it would pass for an empty list
+        what, to_do = "the generator was used up", f"give a list: list({kind}s), made once"
     elif is_file(source):
         to_do = "read it first: makemore.read_lines(path)"
     if to_do:
@@ -185,28 +155,47 @@ def _refuse_whole(source: Any, kind: str, ordered: bool) -> None:
 
 def _only_column(source: Any, kind: str) -> Any:
     """Return the column of a table that has one; anything else stays as it is. Raises DataError."""
-    arrow = getattr(source, "column_names", None)  # pyarrow
-    names = getattr(source, "columns", None) if arrow is None else arrow  # pandas and polars
-    if names is None or isinstance(source, type):
+    names = None if isinstance(source, type) else _column_names(source)
+    if names is None:
         return source
-    names = list(names)
     if len(names) == 1:
-        return source[names[0]] if arrow is None else source.column(0)
-    shown = ", ".join(repr(visible(str(name), 40)) for name in names[:SHOWN])
-    shown += ", ..." * (len(names) > SHOWN)
+        return _column(source, names, 0)
     if not names:
         raise DataError("a table without columns holds no lines", f"{kind}s", "give a list")
+    shown = ", ".join(visible(repr(name), 40) for name in names[:SHOWN])
+    shown += ", ..." * (len(names) > SHOWN)
+    index = _first_text(source, names)
+    column = f"[{names[index]!r}]"
+    if names.count(names[index]) > 1:  # the name would give all columns of that name
+        column = f".iloc[:, {index}]" if hasattr(source, "iloc") else f".column({index})"
     raise DataError(
         f"a table of {len(names)} columns is no list of {kind}s", f"its columns: {shown}",
-        f"name the one that holds the {kind}s: table[{names[_first_text(source, names)]!r}]",
+        f"name the one that holds the {kind}s: table{column}",
     )  # fmt: skip
+
+
+def _column_names(source: Any) -> list[Any] | None:
+    """List the names of a table's columns; None for what is no table."""
+    names = getattr(source, "column_names", None)  # pyarrow
+    if names is None:
+        names = getattr(source, "columns", None)  # pandas and polars
+    if names is None:
+        names = getattr(getattr(source, "dtype", None), "names", None)  # numpy's records
+    return None if names is None or callable(names) else list(names)
+
+
+def _column(table: Any, names: list[Any], index: int) -> Any:
+    """Return a column of a table by its index: a name may stand twice."""
+    if hasattr(table, "iloc"):
+        return table.iloc[:, index]
+    return table.column(index) if hasattr(table, "column_names") else table[names[index]]
 
 
 def _first_text(table: Any, names: list[Any]) -> int:
     """Find the first column of a table that begins with a string, or the first of all."""
-    for index, name in enumerate(names):
+    for index in range(len(names)):
         try:
-            first = next(iter(table[name]))
+            first = next(iter(_column(table, names, index)))
         except (StopIteration, TypeError, KeyError):
             continue
         if isinstance(first, str) or hasattr(first, "as_py") and isinstance(first.as_py(), str):
@@ -214,12 +203,17 @@ def _first_text(table: Any, names: list[Any]) -> int:
     return 0
 
 
-def _only_axis(array: Any, kind: str) -> Any:
-    """Return an array (n, 1) as (n,); raises DataError for any other shape."""
-    shape = tuple(array.shape)
+def _only_axis(array: Any, kind: str) -> list[Any]:
+    """Return the values of an array (n, 1); raises DataError for any other shape."""
+    shape = getattr(array, "shape", None)
+    if not isinstance(shape, tuple):  # groups of pandas
+        what, to_do = f"{_called(array)} is no list of {kind}s", f"give a list of {kind}s"
+        raise DataError(what, f"{kind}s", to_do)
     if len(shape) == 2 and shape[1] == 1:
-        return array[:, 0]
+        return [value for (value,) in array.tolist()]
     to_do = "give one column: array[:, 0]" if len(shape) > 1 else f"give a list of {kind}s"
+    if len(shape) == 2 and shape[0] == 1:
+        to_do += ", or its one row: array.tolist()[0]"
     raise DataError(f"an array of shape {shape} is no list of {kind}s", f"{kind}s", to_do)
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from makemore.errors import DataError
 from makemore.escaping import visible
 from makemore.options import as_flags, without_options
-from makemore.text.config import TextConfig
+from makemore.text.config import NO_LIMITS, TextConfig
 from makemore.text.reading import MARK, Remark, blocks
 from makemore.text.shape import LOOKED_AT, shape_of
 from makemore.text.table import Swallowed, is_table, lines_of
@@ -93,11 +93,11 @@ def refusal(shape: Remark, path: str, name: str, options: TextConfig) -> DataErr
 
 def fix_words(path: str, options: TextConfig) -> list[str]:
     """Write the words of the command that makes a mended copy of a file."""
-    default = asdict(TextConfig())
+    default, unlimited = asdict(TextConfig()), asdict(NO_LIMITS)
     typed = {
         key: value
         for key, value in asdict(options).items()
-        if value != default[key] and key not in ("as_is", "keep_copies")
+        if value not in (default[key], unlimited[key]) and key not in ("as_is", "keep_copies")
     }
     return ["data", path, *as_flags(typed), "--fix", free_name(path)]
 

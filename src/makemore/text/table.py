@@ -45,7 +45,10 @@ def one_line(line: str, number: int, kind: str = "line") -> str:
     kind: "line" or "label", for the error
     """
     if "\n" in line:
-        raise DataError(f"{kind} {number} holds a line feed", f"{kind}s", "split it first")
+        to_do = "take it out: label.replace('\\n', ' ')"
+        if kind == "line":
+            to_do = "split it: [part for line in lines for part in line.split('\\n')]"
+        raise DataError(f"{kind} {number} holds a line feed", f"{kind}s", to_do)
     return line
 
 

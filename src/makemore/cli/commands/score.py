@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +17,7 @@ from makemore.cli.loading import spelled_text
 from makemore.cli.options import encoding_options, plugin_option
 from makemore.cli.output import flush_results, result, result_json
 from makemore.cli.waiting import Waiting
-from makemore.errors import DataError, UsageError
-from makemore.escaping import visible
+from makemore.errors import UsageError
 from makemore.text import TextConfig
 
 if TYPE_CHECKING:
@@ -170,24 +167,18 @@ def chunks_to_score(
 
     most: the lines, and the characters of them, that are handed on together at most
     """
+    from makemore.text.opening import reading
     from makemore.text.streaming import Arriving, line_chunks
 
-    shown = "standard input" if name == "-" else visible(name, 200)
-    try:
-        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as opened:
-            stream, lines = Arriving(opened), 0
-            for chunk in line_chunks(
-                stream, shown, config.max_line, most, config.encoding, config.errors
-            ):
-                waiting.describe = partial(describe_scoring, stream, lines, len(chunk))
-                yield chunk
-                flush_results()  # whoever reads from a pipe has each result with its line
-                lines += len(chunk)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):  # of our own output
-            raise
-        what = f"cannot read {os.fspath(name)!r}"
-        raise DataError(what, error.strerror, "give a text file") from None
+    with reading(name) as (opened, shown):
+        stream, lines = Arriving(opened), 0
+        for chunk in line_chunks(
+            stream, shown, config.max_line, most, config.encoding, config.errors
+        ):
+            waiting.describe = partial(describe_scoring, stream, lines, len(chunk))
+            yield chunk
+            flush_results()  # whoever reads from a pipe has each result with its line
+            lines += len(chunk)
 
 
 def describe_scoring(stream: Arriving, before: int, now: int) -> str:
