@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
@@ -16,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import UsageError
+from makemore.escaping import visible
 from makemore.options import make, options_of
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
 from makemore.text.folding import fold, fold_lines
 from makemore.text.python_lines import Lines
+from makemore.text.reading import Remark
+from makemore.text.source import fix_words
 from makemore.text.table import is_table
 from makemore.text.vocabulary import UNKNOWN
 
@@ -39,13 +43,15 @@ def read_avoided(
 ) -> tuple[Corpus, str | None]:
     """Read a file of lines to avoid; own: how the run's text was read.
 
-    Returns the lines, of any length and perhaps none; and, where the run is of a table and the file
-    is none with its columns, a sentence that says so. Raises DataError.
+    Returns the lines, of any length and perhaps none; and, where the file is no plain list, or none
+    with the columns of the run's table, a sentence that says so. Raises DataError.
     """
     # The limits of a training text do not apply: a line too long to learn can be avoided.
     plain = dataclasses.replace(NO_LIMITS, encoding=own.encoding, errors=own.errors)
     if not is_table(own):
-        return Corpus.read(path, plain, fewest=0), None
+        looked_at = dataclasses.replace(plain, as_is=own.as_is)
+        lines = Corpus.read(path, looked_at, fewest=0, refuses=False)
+        return lines, taken_whole(lines.remarks, path, own)
     columns = ("label_column", "text_column", "delimiter", "quote")
     table = dataclasses.replace(plain, **{name: getattr(own, name) for name in columns})
     try:
@@ -54,6 +60,23 @@ def read_avoided(
         if str(path) == "-":  # it has been read, and cannot be read again
             raise
         return Corpus.read(path, plain, fewest=0), f"{error.what}, so its lines are taken whole"
+
+
+def taken_whole(remarks: Iterable[Remark], path: Any, own: TextConfig) -> str | None:
+    """Say that the lines of a file are taken whole though it is no plain list, and what makes one.
+
+    own: how the run's text was read; None where the file is as that was
+    """
+    for remark in remarks:
+        if own.labels and remark.kind == "table":  # TEXT<tab>LABEL
+            continue
+        says = f"{visible(remark.says, 200)}, so its lines are taken whole"
+        if not isinstance(path, (str, os.PathLike)) or str(path) == "-":
+            return says
+        add = {"text_column": "1"} if "labels" in remark.add else remark.add
+        words = fix_words(os.fspath(path), make(TextConfig, add))
+        return f"{says}; makemore {shlex.join(words)} makes a list of it"
+    return None
 
 
 def to_avoid(lines: Corpus | Lines | None, vocabulary: Vocabulary) -> Corpus | None:
