@@ -54,9 +54,18 @@ class DataError(MakemoreError, ValueError):
 
 
 class RunError(MakemoreError):
-    """Reports a run directory that is damaged, hostile, empty or of another program."""
+    """Reports a run directory that is damaged, hostile, empty or of another program.
+
+    Without another way out, the run has to be replaced.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self, what: str, where: str | None = None, to_do: str | None = None,
+        add: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(what, where, to_do or "train again, or take a copy of the run", add)
 
 
 class SystemFault(MakemoreError):

@@ -251,3 +251,34 @@ def test_lines_are_decoded_as_the_runs_text_was_unless_it_is_typed(
     ignored = call("score", other, "--errors", "ignore", input=body.encode("latin-1"))
     assert [line.split("\t")[1] for line in lines_of(ignored)] == ["zo", "nol"]
     failed(call("score", other, "lines", "--encoding", "nothing"), 3, "unknown encoding")
+
+
+# -- lines in the form that the run's text has ----------------------------------------------------
+
+
+def test_labels_behind_a_tab_are_left_out(runs: Callable[..., Path], call: Call) -> None:
+    run = runs("ngram", ["emma\tf", "anna\tf", "bob\tm"], order=2, labels=True)
+    for file, text in (("list", "emma\n\nbob\n"), ("labelled", "emma\tf\n\nbob \t m\n")):
+        Path(file).write_text(text)
+    scored = call("score", run, "labelled")
+    assert scored.stdout == call("score", run, "list").stdout and scored.stderr == ""
+    assert call("score", run, "emma\tf").stdout == call("score", run, "emma").stdout
+    assert call("score", run, "emma\tx").stdout == "inf\temma\tx\n"  # no label of this run
+
+
+def test_a_file_that_is_no_list_is_told_how_to_become_one(
+    runs: Callable[..., Path], call: Call
+) -> None:
+    run = runs("ngram", ["emma", "anna", "bob"], order=2)
+    Path("p.csv").write_text("name;sex\nemma;f\nbob;m\n")
+    scored = call("score", run, "p.csv")
+    assert lines_of(scored) == ["inf\tname;sex", "inf\temma;f", "inf\tbob;m"]
+    assert scored.stderr == (
+        "makemore: warning: p.csv: the file is a table of 2 columns, separated by semicolons: "
+        "name, sex, so its lines are taken whole; makemore data p.csv --text-column name --fix "
+        "p-fixed.txt makes a list of it\n"
+    )
+    call("data", "p.csv", "--text-column", "name", "--fix", "p-fixed.txt")
+    assert "inf" not in call("score", run, "p-fixed.txt").stdout
+    rows = runs("ngram", ["name;sex", "emma;f", "bob;m"], order=2)
+    assert call("score", rows, "p.csv").stderr == ""  # it has learned rows

@@ -71,3 +71,12 @@ def test_an_option_with_control_characters_is_shown_escaped(call: Call) -> None:
 def test_a_run_in_place_of_a_text_is_told_from_it(call: Call, ngram: Path) -> None:
     for line in ((ngram,), ("train", ngram), ("compare", ngram)):
         failed(call(*line), 3, "this is a run, and no text", f"makemore sample {ngram}")
+
+
+def test_a_name_that_begins_with_a_dash(call: Call) -> None:
+    Path("-towns.txt").write_text("york\nbath\n")
+    for words in (("-towns.txt",), ("data", "-towns.txt"), ("train", "-towns.txt")):
+        failed(call(*words), 2, "did you mean ./-towns.txt?")
+    assert call("./-towns.txt", "--model", "ngram").returncode == 0
+    assert call("data", "--", "-towns.txt").returncode == 0
+    failed(call("--", "-missing.txt"), 3, "cannot read '-missing.txt'")  # a text, and no options

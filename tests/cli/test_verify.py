@@ -25,7 +25,8 @@ def test_verify_names_what_is_damaged_and_goes_back(call: Call, text: Path) -> N
     weights = Path("run/weights-3.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1])
     ended = call("verify", "run")
-    assert ended.returncode == 4 and "--restore" in ended.stderr
+    message = "1 file is damaged (run): makemore verify run --restore, or train again\n"
+    assert ended.returncode == 4 and ended.stderr == f"makemore: error: {message}"
     assert ended.stdout == "weights-3.safetensors: not what was saved\n"
     failed(call("sample", "run"), 4, "makemore verify run --restore")
     ended = call("verify", "run", "--restore")
@@ -35,6 +36,11 @@ def test_verify_names_what_is_damaged_and_goes_back(call: Call, text: Path) -> N
     failed(call("verify", "run", "--restore"), 4, "no checkpoint before")
     ended = call("train", text, "-o", "run", *TINY, "--max-steps", "3")
     assert ended.returncode == 0 and "going on from step 0" in ended.stderr
+
+
+def test_a_model_that_was_chosen_has_its_name(call: Call, text: Path) -> None:
+    call("train", text, "-o", "run", "--time", "1s")
+    assert call("verify", "run").stdout.startswith("whole: ngram, ")
 
 
 @pytest.mark.slow

@@ -63,5 +63,6 @@ def test_an_unknown_label_lists_those_that_there_are() -> None:
     assert str(unknown_label("grl", ["boy", "girl"])) == (
         "unknown label 'grl': did you mean 'girl'? known are boy, girl"
     )
+    assert "did you mean 'F'? known are F, M" in str(unknown_label("f", ["F", "M"]))
     many = [f"{number:03}" for number in range(SHOWN + 1234)]
     assert str(unknown_label("x", many)).endswith("009, 010, 011 and 1,234 more")

@@ -209,6 +209,20 @@ def test_what_is_no_delimiter_is_named(values: dict[str, Any], words: str, tmp_p
 
 def test_a_column_that_is_not_found_names_those_of_the_recognized_delimiter(tmp_path: Path) -> None:
     body = "name;sex;born\nanna;f;1990\n"
+    plain = tmp_path / "plain.txt"
+    plain.write_text("anna\nkarl\n")
+    for values, words in (
+        (
+            {"text_column": "name"},
+            "one column, 'anna' \\(--text-column\\): leave --text-column out",
+        ),
+        ({"label_column": "2"}, "one column, 'anna' \\(--label-column\\): leave --label-column"),
+        ({"label_column": "1"}, "text and label are one column .*: leave --label-column out"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            Corpus.read(plain, make(TextConfig, values))
+    with pytest.raises(UsageError, match="line 1 is not separated by commas .*: leave it out"):
+        read(tmp_path, body, text_column="name", delimiter=",")
     for column, words in (
         ("sez", "unknown column 'sez': did you mean 'sex'\\? the columns, separated by semicolons, "
                 "are name, sex, born$"),

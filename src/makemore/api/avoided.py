@@ -6,20 +6,44 @@ too, or as plain texts: both are understood.
 
 from __future__ import annotations
 
+import os
+import shlex
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.text import Corpus, Split, Vocabulary
+from makemore.escaping import visible
+from makemore.options import make
+from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.corpus import concatenate
 from makemore.text.folding import fold, fold_lines
 from makemore.text.python_lines import Lines
+from makemore.text.reading import Remark
+from makemore.text.source import fix_words
 from makemore.text.vocabulary import UNKNOWN
 
 MAX_COMPARED = 100_000  # lines of the text that are folded to say how the avoided ones differ
+
+
+def taken_whole(remarks: Iterable[Remark], path: Any, own: TextConfig) -> str | None:
+    """Say that the lines of a file are taken whole though it is no plain list, and what makes one.
+
+    own: how the run's text was read; None where the file is as that was
+    """
+    for remark in remarks:
+        if own.labels and remark.kind == "table":  # TEXT<tab>LABEL
+            continue
+        says = f"{visible(remark.says, 200)}, so its lines are taken whole"
+        if not isinstance(path, (str, os.PathLike)) or str(path) == "-":
+            return says
+        add = {"text_column": "1"} if "labels" in remark.add else remark.add
+        words = fix_words(os.fspath(path), make(TextConfig, add))
+        return f"{says}; makemore {shlex.join(words)} makes a list of it"
+    return None
 
 
 def to_avoid(lines: Corpus | Lines | None, vocabulary: Vocabulary) -> Corpus | None:

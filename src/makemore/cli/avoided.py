@@ -44,16 +44,15 @@ class Avoided:
             self._note_case(self.lines)
 
     def _read(self, values: Mapping[str, Any], file: str | None) -> Corpus | None:
+        from makemore.api.avoided import taken_whole
         from makemore.api.own_form import read_in_own_form
 
         if file is None:
             return None
         own = read_as(self.maker.text_config, values)
         lines, why_whole = read_in_own_form(file, own)
-        if why_whole:
-            note(f"{file}: {why_whole}")
-        for remark in lines.remarks:
-            note(f"warning: {file}: {remark.says}; its lines are compared as they are")
+        if remark := why_whole or taken_whole(lines.remarks, file, own):
+            note(f"{file}: {remark}")
         return lines
 
     def _note_case(self, lines: Corpus) -> None:

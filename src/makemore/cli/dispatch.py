@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from typing import Any
@@ -10,7 +11,14 @@ from typing import Any
 import click
 
 from makemore.cli.output import flush_results, note
-from makemore.cli.suggestions import HIDDEN, NAMES, command_of, unknown_command, unknown_option
+from makemore.cli.suggestions import (
+    HIDDEN,
+    NAMES,
+    command_of,
+    is_dashed,
+    unknown_command,
+    unknown_option,
+)
 from makemore.cli.typed import Typed
 from makemore.errors import MakemoreError, SystemFault
 from makemore.escaping import visible
@@ -58,6 +66,8 @@ def with_command(arguments: list[str]) -> list[str]:
         return arguments or ["--help"]
     if first == "help" and not os.path.lexists(first):  # `makemore help`, `makemore help sample`
         return with_command([*arguments[1:2], "--help"])
+    if first == "--" and len(arguments) > 1:
+        return ["train", *arguments]
     if first.startswith("-") and first != "-":
         return [HIDDEN, *arguments]
     if error := unknown_command(arguments):
@@ -105,7 +115,10 @@ def _known(error: Exception, typed: Typed) -> tuple[str, int] | None:
         where: Any = getattr(error, "ctx", None)
         path = where.command_path.removesuffix(f" {HIDDEN}") if where else "makemore"
         if isinstance(error, click.NoSuchOption):
-            return f"{visible(error.message.rstrip('.'), 200)}: {unknown_option(error, path)}", 2
+            message = visible(error.message.rstrip("."), 200)
+            if dashed := next(filter(is_dashed, typed.words), None):  # a file or a run of this name
+                return f"{message}: did you mean {shlex.quote(f'./{dashed}')}?", 2
+            return f"{message}: {unknown_option(error, path)}", 2
         message = error.format_message().rstrip(".").replace("\n", " ")
         return f"{message}: see {path} --help", 2
     # torch and CUDA have errors of their own for it, known by their messages.

@@ -54,6 +54,11 @@ def unknown_command(arguments: Sequence[str]) -> DataError | None:
     return DataError(f"no command or file {first!r}", None, "makemore --help lists the commands")
 
 
+def is_dashed(word: str) -> bool:
+    """Tell whether a word that looks like options is the name of a file or a folder."""
+    return word.startswith("-") and word != "-" and os.path.lexists(word)
+
+
 def unknown_option(error: click.NoSuchOption, path: str) -> str:
     """Say what to do about an option that a command lacks: whose it is, or which one was meant.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from makemore.options import option
 
+MAX_LINE = 1_000_000  # characters of a line that can be learned
+
 
 @dataclass(frozen=True)
 class TextConfig:
@@ -42,7 +44,7 @@ class TextConfig:
         "broken letters", identifies_run=False,
     )  # fmt: skip
     max_line: int = option(
-        1000, "skip (and count) lines of more characters than this", minimum=1, maximum=1_000_000
+        1000, "skip (and count) lines of more characters than this", minimum=1, maximum=MAX_LINE
     )
     max_vocab: int = option(
         30_000, "refuse a text with more different symbols than this", minimum=1, maximum=1_114_112
@@ -51,4 +53,4 @@ class TextConfig:
 
 
 # For lines that no model learns from, such as lines to avoid: of any length and any characters.
-NO_LIMITS = TextConfig(max_line=1_000_000, max_vocab=1_114_112, as_is=True)
+NO_LIMITS = TextConfig(max_line=MAX_LINE, max_vocab=1_114_112, as_is=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
 from makemore.options import without_options
-from makemore.text.config import TextConfig
+from makemore.text.config import MAX_LINE, TextConfig
 from makemore.text.opening import Kept, is_decoded, is_file, reading
 from makemore.text.python_lines import Lines, strings_of
 from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
@@ -137,8 +137,12 @@ class Corpus:
         """Count copies, drop them unless they are to be kept, and check a text's limits."""
         if len(self) < fewest:
             counts = self.counts
-            reason = f"{counts.blank} blank, {counts.too_long} longer than {options.max_line}"
-            raise DataError("no lines to learn from", f"{name}: {reason}", "give one thing a line")
+            what, where = "no lines to learn from", f"{name}: {counts.blank} blank"
+            if counts.too_long:
+                where += f", {counts.too_long} longer than {options.max_line}"
+            if options.max_line < counts.longest <= MAX_LINE:
+                raise without_options(DataError, what, where, {"max_line": counts.longest})
+            raise DataError(what, where, "give one thing a line")
         first = self.first_of_each()
         # Copies are counted even where they are kept.
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))

@@ -90,7 +90,8 @@ def _weight(text: str, name: str) -> float:
 def unknown_label(name: str, names: Iterable[str]) -> UsageError:
     """Make the error for a label that a run lacks: it lists those that there are."""
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    same = [known for known in names if known.casefold() == name.casefold()]
+    near = same or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     listed = ", ".join(visible(known, 40) for known in names[:SHOWN])
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     asked = f"did you mean {near[0]!r}? " if near else ""

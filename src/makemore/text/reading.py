@@ -158,7 +158,10 @@ def _tabs(
         rows = np.flatnonzero(wrong & ~blank)
         if len(rows):
             raise DataError(
-                f"line {first + rows[0]} has {what}", name, "each line is TEXT<tab>LABEL"
+                f"line {first + rows[0]} has {what}",
+                name,
+                "each line is TEXT<tab>LABEL; leave --labels out, or give "
+                "--label-column where it is a table",
             )
     return np.where(blank, starts, last)
 

@@ -169,15 +169,18 @@ class _Columns:
         typed = [options.label_column, options.text_column]
         # One name is enough: then the first row holds names.
         header = any(column is not None and not column.isdecimal() for column in typed)
-        label = _index(cells, options.label_column, "--label-column", header, dialect)
-        text = _index(cells, options.text_column, "--text-column", header, dialect)
+        typed_delimiter = options.delimiter is not None
+        label = _index(cells, options.label_column, "--label-column", dialect, typed_delimiter)
+        text = _index(cells, options.text_column, "--text-column", dialect, typed_delimiter)
         if text is None:
             others = [index for index in range(len(cells)) if index != label]
             words = (column for column in others if not is_numeric(head[header:], column))
             text = next(words, others[0] if others else None)
         if text is None or text == label:
             raise UsageError(
-                "text and label are one column", "--label-column, --text-column", "name two"
+                "text and label are one column",
+                "--label-column, --text-column",
+                "name two" if len(cells) > 1 else "leave --label-column out",
             )
         return cls(text, label, header)
 
@@ -216,11 +219,17 @@ class _Columns:
 
 
 def _index(
-    cells: list[str], column: str | None, flag: str, header: bool, dialect: Dialect
+    cells: list[str], column: str | None, flag: str, dialect: Dialect, typed_delimiter: bool
 ) -> int | None:
     """Turn a column's name or number (from 1) into its index. Raises UsageError."""
     if column is None:
         return None
+    if len(cells) == 1 and column not in ("1", cells[0].strip()):
+        if typed_delimiter:
+            what = f"line 1 is not separated by {dialect.separated_by}"
+            raise UsageError(what, "--delimiter", "leave it out, or give another")
+        what = f"the file has one column, {visible(cells[0].strip(), 40)!r}"
+        raise UsageError(what, flag, f"leave {flag} out, or name the --delimiter")
     if column.isdecimal():
         number = int(column) if len(column) < 10 else 0  # int() refuses thousands of digits
         if not 1 <= number <= len(cells):

@@ -15,7 +15,7 @@ from makemore.cli.avoided import read_as
 from makemore.cli.commands.explain import label
 from makemore.cli.loading import spelled_text
 from makemore.cli.options import encoding_options, plugin_option
-from makemore.cli.output import flush_results, result, result_json
+from makemore.cli.output import flush_results, note, result, result_json
 from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
 from makemore.text import TextConfig
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FILE_ENDINGS = (".txt", ".text", ".csv", ".tsv", ".json", ".jsonl", ".lst", ".dat", ".gz", ".zip")
 # Lines are scored together, up to these many of them and of their characters: memory stays the same
 # however many come. With --each, what every symbol takes is kept, so fewer fit.
+LOOKED_AT = 100  # lines by which a file is known that is no plain list
 LINES_AT_ONCE, SYMBOLS_AT_ONCE, SYMBOLS_EACH = 2**15, 2**21, 2**18
 
 
@@ -57,7 +58,8 @@ def command(**values: Any) -> int:
 
     A line with a symbol that the model does not know has no nll: inf, null in JSON. In a run with
     labels the nll is over all labels, by how frequent each is, and the likeliest label follows with
-    its probability. Results come as lines do, so a pipe need not end first.
+    its probability; a label that stands behind a tab is left out. Results come as lines do, so a
+    pipe need not end first.
 
     --table adds bits a symbol and a percentile: how many percent of the training lines (at most
     2,000 of them) are less likely, by nats a symbol; the likeliest lines have 100. The model has
@@ -81,12 +83,42 @@ def command(**values: Any) -> int:
     with Waiting(lambda: "waiting for lines") as waiting:
         for word in values["what"] or ("-",):
             if is_text(word):
-                show(maker, typed_lines(maker, word), percentiles_of, values)
+                show(maker, without_labels(maker, typed_lines(maker, word)), percentiles_of, values)
                 continue
+            first = True
             for chunk in chunks_to_score(word, config, most, waiting):
+                if first and chunk:
+                    first = False
+                    note_whole(maker, word, chunk)
                 if chunk:
-                    show(maker, chunk, percentiles_of, values)
+                    show(maker, without_labels(maker, chunk), percentiles_of, values)
     return 0
+
+
+def note_whole(maker: MakeMore, file: str, lines: Sequence[str]) -> None:
+    """Warn that a file is no plain list, if the run cannot score the first of its lines."""
+    from makemore.api.avoided import taken_whole
+    from makemore.text.shape import shape_of
+
+    own, first = maker.text_config, [line for line in lines[:LOOKED_AT] if line]
+    unknown = sum(bool(maker.vocabulary.unknown_in(line)) for line in first)
+    if 2 * unknown <= len(first) or own.as_is:
+        return
+    shape = shape_of(first, dataclasses.replace(TextConfig(), labels=own.labels), file)
+    if shape and (says := taken_whole([shape], file, own)):
+        note(f"warning: {'standard input' if file == '-' else file}: {says}")
+
+
+def without_labels(maker: MakeMore, lines: Sequence[str]) -> list[str]:
+    """Take the labels of the run off lines that are TEXT<tab>LABEL, as its own text has them."""
+    labels = set(maker.vocabulary.labels)
+    if not labels or "\t" in maker.vocabulary.symbols:
+        return list(lines)
+    parts = [line.rpartition("\t") for line in lines]
+    return [
+        text.rstrip() if tab and label.strip() in labels else line
+        for line, (text, tab, label) in zip(lines, parts, strict=True)
+    ]
 
 
 def is_text(word: str) -> bool:

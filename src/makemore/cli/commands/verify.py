@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def command(**values: Any) -> int:
     """
     from makemore.api import MakeMore
     from makemore.errors import RunError
-    from makemore.runs import RunWriter, verify
+    from makemore.runs import Run, RunWriter, verify
 
     folder = Path(values["dir"])
     if values["restore"]:
@@ -37,8 +38,10 @@ def command(**values: Any) -> int:
     problems = verify(folder)
     result(*problems)
     if problems:
-        to_do = "makemore verify DIR --restore, or train again"
-        raise RunError(f"{len(problems)} files are damaged", str(folder), to_do)
-    maker = MakeMore.load(folder)  # checksums hold; the values may still not go together
-    result(f"whole: {maker.model}, {maker.n_parameters:,} parameters")
+        to_do = f"makemore verify {shlex.quote(str(folder))} --restore, or train again"
+        damaged = "1 file is" if len(problems) == 1 else f"{len(problems)} files are"
+        raise RunError(f"{damaged} damaged", str(folder), to_do)
+    run = Run.load(folder)
+    maker = MakeMore.of_run(run)  # checksums hold; the values may still not go together
+    result(f"whole: {run.config.model}, {maker.n_parameters:,} parameters")
     return 0
