@@ -10,9 +10,8 @@ import pytest
 
 from cli.conftest import failed
 from conftest import Call
-from makemore.cli import waiting
 from makemore.cli.commands.sample import describe_drawing, note_how_drawn
-from makemore.cli.waiting import StepsLeft, Waiting, read_so_far, reading
+from makemore.cli.waiting import Waiting, read_so_far, reading
 from makemore.sampling.policy import Tally
 
 
@@ -83,18 +82,6 @@ def test_lines_out_of_reach_are_refused_at_once(
 ) -> None:
     failed(call("sample", bigram, *options), 7, "out of reach", options[0], "1000 or ")
     failed(call("top", bigram, *options), 7, "out of reach")
-
-
-def test_a_training_says_its_step_between_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 110.0])
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: next(clock))
-    left = StepsLeft(101)
-    assert left() == "measuring the loss before the first step"
-    left.see(1)
-    left.see(11)
-    assert left() == "step 11/101, about 90 s left"
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert left() is None  # a bar shows it
 
 
 @pytest.mark.skipif(not Path("/proc/self/fdinfo").exists(), reason="only Linux tells")

@@ -12,12 +12,15 @@ from makemore.errors import DataError, UsageError
 from makemore.text.opening import Kept, is_decoded, is_file, path_of, position, reading
 
 
-def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert path_of("~/names.txt") == path_of(Path("~/names.txt")) == "/home/ada/names.txt"
     assert path_of("~") == "/home/ada"
     for plain in ("names.txt", "./~/names.txt", "~names.txt", "a/~", ""):
         assert path_of(plain) == plain
+    monkeypatch.chdir(tmp_path)
+    Path("~").mkdir()  # as the command line makes it, where somebody types '~'
+    assert path_of("~/names.txt") == "~/names.txt"
     with pytest.raises(UsageError, match=r"^int is no path \(folder\): give the folder's path"):
         path_of(3, "folder")
 

@@ -81,6 +81,11 @@ def check_part(name: Any, parts: Iterable[tuple[str, T]]) -> T:
 
 def check_folder(path: Any) -> Path:
     """Return the path of a run directory. Raises UsageError for what is no path."""
+    return Path(path_of(path, "folder"))
+
+
+def check_new_folder(path: Any) -> Path:
+    """Return the path of a run directory to write. Raises UsageError for what cannot be one."""
     folder = path_of(path, "folder")
     try:
         no_path = b"\0" in os.fsencode(folder)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -20,13 +20,14 @@ from makemore.api.checks import (
     RandomState,
     check_flag,
     check_folder,
+    check_new_folder,
     check_seed,
     keywords_in_errors,
 )
 from makemore.api.fitted import FittedModel
 from makemore.api.keywords import TrainingKeywords
-from makemore.api.lineup import choose_model
 from makemore.api.plan import CHOSEN, Plan
+from makemore.api.planning import make_plan
 from makemore.api.progress_line import show_events, wants_progress
 from makemore.api.read_parts import read_parts
 from makemore.api.sklearn_tags import tags_of
@@ -35,13 +36,12 @@ from makemore.models import get_model
 from makemore.models.core.registry import model_names
 from makemore.options import options_of, unknown_key
 from makemore.runs import Run, RunWriter
-from makemore.text import Corpus, Split, TextConfig
+from makemore.text import Corpus, TextConfig
 from makemore.text.python_lines import Lines
 from makemore.training.config import (
     BUDGET_MODEL,
     DEFAULT_MODEL,
     TrainingConfig,
-    names_prior,
     parse_seconds,
 )
 from makemore.training.events import Evaluated
@@ -261,7 +261,7 @@ class MakeMore(FittedModel):
         """
         from makemore.training.events import Progress
 
-        folder, plan = check_folder(folder), self._plan
+        folder, plan = check_new_folder(folder), self._plan
         replace = check_flag(replace, "replace")
         steps = plan.recipe.max_steps or 1
         best_step, best_val = self._best or (steps, None)
@@ -308,41 +308,3 @@ def all_options() -> set[str]:
     """Collect the names of all options of a training: of the text, and of every known model."""
     kinds = [get_model(name).Options for name in model_names()]
     return set().union(*map(options_of, (TextConfig, TrainingConfig, *kinds)))
-
-
-def check_prior(model: str, requested: Mapping[str, Any]) -> None:
-    """Raise UsageError if a prior is requested for a named ensemble, none of whose members has it.
-
-    Where no model is named, the ensemble that is chosen has a member for it.
-    """
-    prior = requested.get("prior")
-    if get_model(model).is_ensemble and names_prior(prior):
-        raise UsageError(
-            "it is a member that starts from a prior", "--prior",
-            f"name it: --members 'ngram, transformer prior={prior}'",
-        )  # fmt: skip
-
-
-def make_plan(
-    split: Split,
-    model: str | None,
-    requested: Mapping[str, Any],
-    name: str,
-    seconds: float | None,
-    began: float,
-) -> tuple[Plan, str]:
-    """Plan a training that begins now; with a time budget, say in one line why so ("" without).
-
-    model: the one that was named; None for the list's default, or to let the budget choose
-    name: what the text is called; began: time.monotonic() from which `seconds` count
-    """
-    if seconds is None:  # no budget: steps by the recipe and the text
-        if model is not None:
-            check_prior(model, requested)
-            return Plan.make(model, requested, split, name), ""
-        chosen, options, why = choose_model(split, requested)
-        plan = Plan.make(chosen, {**requested, **options}, split, name)
-        return (plan.as_requested(requested, model=CHOSEN) if options else plan), why
-    from makemore.api.time_budget import plan_within  # which needs torch
-
-    return plan_within(split, requested, model, seconds, name, began)

@@ -11,15 +11,11 @@ from typing import Any, BinaryIO
 from makemore.api.avoided import to_avoid
 from makemore.api.label_values import LabelValues
 from makemore.api.not_fitted import not_fitted
-from makemore.api.own_form import (
-    read_in_own_form,
-    refuse_other_forms,
-    text_config,
-    without_labels,
-)
+from makemore.api.own_form import read_in_own_form, refuse_other_forms, without_labels
 from makemore.api.plan import Plan
 from makemore.models import CountModel, Model
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text.config import text_config
 from makemore.text.opening import is_file
 from makemore.text.python_lines import Lines, strings_of
 

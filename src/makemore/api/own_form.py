@@ -7,22 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from makemore.errors import DataError, UsageError
-from makemore.options import as_keywords, make, options_of
+from makemore.options import as_keywords
 from makemore.text import Corpus, TextConfig, Vocabulary
 from makemore.text.config import NO_LIMITS
 from makemore.text.opening import Kept, reading
 from makemore.text.reading import MAX_BYTES
 from makemore.text.table import is_table
-
-
-def text_config(resolved: Mapping[str, Any]) -> TextConfig:
-    """Return how a run's own text was read, by the resolved values of its plan."""
-    known = options_of(TextConfig)
-    return make(TextConfig, {key: value for key, value in resolved.items() if key in known})
 
 
 def read_in_own_form(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
+from makemore.api.duration import in_words
 from makemore.api.training_progress import TrainingProgress, losses_of
 from makemore.errors import UsageError
 from makemore.escaping import visible
@@ -102,7 +103,7 @@ class ProgressLine:
             f"step {step}/{progress.planned}{progress.steps} [{bar}]",
             losses_of(progress.last) if progress.last else "",
             f"{progress.speed:,.0f} symbols/s" if progress.speed else "",
-            f"{left:.0f} s left" if left >= 1 else "",
+            f"{in_words(left)} left" if left >= 1 else "",
         ]
         return "  ".join(part for part in parts if part)
 

@@ -16,10 +16,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from makemore.api.budget_clock import BudgetClock
-from makemore.api.checks import check_folder
-from makemore.api.estimator import MakeMore, make_plan
+from makemore.api.checks import check_new_folder
+from makemore.api.duration import in_words
+from makemore.api.estimator import MakeMore
 from makemore.api.memory import WORTH_SAYING, in_gigabytes, needed_memory
 from makemore.api.plan import CHOSEN, Plan
+from makemore.api.planning import make_plan
 from makemore.api.resolve import split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
@@ -105,7 +107,7 @@ def train_directory(
     The first event but messages is Started, with the MakeMore that learns. Raises UsageError for
     another command than the one that started the run, RunError, SystemFault, Diverged.
     """
-    folder, requested = check_folder(folder), dict[str, Any](options)
+    folder, requested = check_new_folder(folder), dict[str, Any](options)
     if model is not None:
         get_model(model)  # what is no name at all is refused first
     seconds = None if time is None else parse_seconds(time)
@@ -122,7 +124,7 @@ def train_directory(
         if plan.config.asked.get("model") == CHOSEN:
             from makemore.api.time_budget import predicted_seconds  # which needs torch
 
-            why += f", in about {predicted_seconds(plan):.0f} s or less"
+            why += f", in about {in_words(predicted_seconds(plan))} or less"
         if why:
             yield Message(why)
         needed = needed_memory(plan).total
@@ -163,7 +165,7 @@ def _duration(maker: MakeMore, done: int) -> Iterator[Message]:
     plan, model = maker.plan_, maker.model_
     if plan is None or model is None or issubclass(plan.kind, CountModel):
         return  # counting is over at once, and needs no torch
-    from makemore.api.duration import expected_seconds, in_words, is_long
+    from makemore.api.duration import expected_seconds, is_long
 
     if is_long(plan, model):
         left = (plan.recipe.max_steps or 1) - done

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 
+from makemore.api.duration import in_words
 from makemore.api.plan import Plan
 from makemore.training.events import Evaluated, Step
 
@@ -23,10 +24,12 @@ class TrainingProgress:
         self.worse_than_guessing = 1.5 * math.log(len(plan.vocabulary))
         self.began, self.symbols, self.speed = time.monotonic(), 0, 0.0
         self.first: int | None = None  # the first step that this process took; timed from its end
+        self.at = 0  # the last step
         self.last: Evaluated | None = None
 
     def step(self, event: Step) -> None:
         """Count a step, and measure the speed in symbols a second."""
+        self.at = event.step
         if self.first is None:
             # Counts come before it, and the first evaluation: a rate of steps has neither.
             self.first, self.began = event.step, time.monotonic()
@@ -43,8 +46,15 @@ class TrainingProgress:
         """Say the losses of an evaluation, in nats a symbol, and the remaining seconds."""
         self.last, left = event, self.seconds_left(event.step)
         best = " (best)" * event.best
-        speed = f"  {self.speed:,.0f} symbols/s  {left:.0f} s left" if left >= 1 else ""
+        speed = f"  {self.speed:,.0f} symbols/s  {in_words(left)} left" if left >= 1 else ""
         return f"step {event.step}/{self.planned}{self.steps}  {losses_of(event, best)}{speed}"
+
+    def __str__(self) -> str:
+        """Say how far it is between two evaluations, which may be minutes apart."""
+        if self.first is None:
+            return "measuring the loss before the first step"
+        left = self.seconds_left(self.at)
+        return f"step {self.at}/{self.steps}" + (f", about {in_words(left)} left" if left else "")
 
     def warning(self) -> str | None:
         """Warn if the training learns nothing; None if it does."""

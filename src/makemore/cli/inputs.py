@@ -47,13 +47,12 @@ def read_text(
     requested: options by name, of which those of TextConfig matter here
     val, test: files of their own for these parts
     """
-    from makemore.options import make, options_of
+    from makemore.text.config import text_config
     from makemore.text.dataset import read_split
 
     if file is not None and os.path.exists(os.path.join(file, "checkpoint.json")):
         raise DataError("this is a run, and no text", file, f"makemore sample {shlex.quote(file)}")
-    known = options_of(TextConfig)
-    config = make(TextConfig, {key: value for key, value in requested.items() if key in known})
+    config = text_config(requested)
     with Waiting(reading(file)):
         corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from makemore.cli.output import note
-from makemore.cli.waiting import StepsLeft, Waiting
+from makemore.cli.waiting import Waiting
 from makemore.escaping import visible
 
 if TYPE_CHECKING:
@@ -66,11 +66,9 @@ def show_progress(events: Iterable[SessionEvent]) -> Started:
                 started = event
                 if not event.finished:  # else no event follows, and a bar would only flash up
                     view = stack.enter_context(ProgressView(event.maker))
-                    left = StepsLeft(view.steps)
-                    waiting.describe = left
+                    waiting.describe = view.describe
             elif isinstance(event, Step):
                 view.step(event)
-                left.see(event.step)
             elif isinstance(event, Evaluated):
                 view.evaluated(event)
             elif isinstance(event, Preview):
@@ -86,7 +84,6 @@ class ProgressView:
 
         assert maker.plan_ is not None  # noqa: S101 (a training has begun)
         self.progress = TrainingProgress(maker.plan_)
-        self.steps = self.progress.steps
         self.bar: Any = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -97,7 +94,7 @@ class ProgressView:
                 TextColumn("{task.fields[losses]}"), TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(), console=Console(stderr=True), transient=True,
             )  # fmt: skip
-            self.task = self.bar.add_task("", total=self.steps, losses="", speed="")
+            self.task = self.bar.add_task("", total=self.progress.steps, losses="", speed="")
 
     def __enter__(self) -> ProgressView:
         if self.bar:
@@ -115,6 +112,10 @@ class ProgressView:
             loss = f"loss {float(event.loss):.3f}"
             shown = f"{self.progress.speed:,.0f} symbols/s"
             self.bar.update(self.task, completed=event.step, losses=loss, speed=shown)
+
+    def describe(self) -> str | None:
+        """Say how far it is; None where a bar shows it."""
+        return None if self.bar else str(self.progress)
 
     def evaluated(self, event: Evaluated) -> None:
         """Show the losses of an evaluation, in nats a symbol, and the remaining seconds."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,37 +42,6 @@ class Waiting:
                 with contextlib.suppress(OSError, ValueError):  # the reader of stderr has gone
                     note(f"{text}; {time.monotonic() - self.began:.0f} s so far")
             pause = min(2 * pause, self.LONGEST)
-
-
-class StepsLeft:
-    """Says how far a training is between its evaluations, which may be minutes apart.
-
-    step: the last one; total: all steps
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total, self.step = total, 0
-        self.first: int | None = None  # the first step that was seen; timed from its end
-        self.began = 0.0
-
-    def see(self, step: int) -> None:
-        """Note that a step was taken."""
-        if self.first is None:
-            self.first, self.began = step, time.monotonic()
-        self.step = step
-
-    def __call__(self) -> str | None:
-        """Say the step and the time that is left; None where a bar shows both."""
-        from makemore.api.duration import in_words
-
-        if sys.stderr.isatty():
-            return None
-        if self.first is None:
-            return "measuring the loss before the first step"
-        done = self.step - self.first
-        each = (time.monotonic() - self.began) / done if done else 0.0
-        left = f", about {in_words(each * (self.total - self.step))} left" if done else ""
-        return f"step {self.step}/{self.total}{left}"
 
 
 def reading(file: str | None) -> Callable[[], str | None]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.errors import RunError
 from makemore.runs.safe_files import append, count_lines, lines_of_plain, parse_json
+from makemore.runs.shapes import has_shape
 
 if TYPE_CHECKING:
     from makemore.runs.writer import RunWriter
@@ -109,6 +110,5 @@ def _what_is_wrong(entry: Any) -> str:
     """Say why a line is no entry, "" if it is one; what else it holds, whoever reads it checks."""
     if not isinstance(entry, dict) or not {"kind", "step"} <= entry.keys():
         return "is no entry"
-    step = entry["step"]
-    sound = isinstance(entry["kind"], str) and type(step) is int and 0 <= step <= 2**53
+    sound = has_shape(entry, {"kind": str, "step": int}) and 0 <= entry["step"] <= 2**53
     return "" if sound else "is not makemore's"

@@ -28,6 +28,7 @@ from makemore.runs.safe_files import (
     parse_tensors,
     read_plain,
 )
+from makemore.runs.shapes import ANY, has_shape
 
 FORMAT = 1
 PARTS = ("train", "val", "test")
@@ -36,8 +37,11 @@ PRIOR = "prior.safetensors"  # hashes of the lines of a prior, in a run that sta
 # Logs grow between saves, so they have no digest: the manifest holds the length that it committed.
 LOGS = ("metrics.jsonl", "samples.txt")
 WATCHED = ("diagnostics.jsonl",)  # a log that only a training with --watch has
-GROWING = ("looks.jsonl", "given.txt")  # not in the manifest: they grow after the training
-
+# looks.jsonl and given.txt are not in the manifest: they grow after the training.
+SHAPE = {
+    "format": int, "generation": int, "weights": str, "state": str,
+    "files": {ANY: {"size": int, "sha256": str}}, "logs": {ANY: int},
+}  # fmt: skip
 
 # Names that makemore writes. Nothing else in a directory is ever removed, and a directory with
 # other names and no run in it is refused.
@@ -94,25 +98,16 @@ def damaged(
 
 def _is_generation(manifest: Any) -> bool:
     """Tell whether this has the keys, types and file names of a manifest."""
-    if not isinstance(manifest, dict) or type(manifest.get("generation")) is not int:
+    if not has_shape(manifest, SHAPE):
         return False
-    files, logs = manifest.get("files"), manifest.get("logs")
-    if not isinstance(files, dict) or not isinstance(logs, dict):
-        return False
-    named = str(manifest.get("weights")), str(manifest.get("state")) + ".json"
+    files, named = manifest["files"], (manifest["weights"], manifest["state"] + ".json")
     if not all(GENERATED.fullmatch(name) for name in named):
         return False
     # Only names that we write: "../x" in a stranger's manifest would be a file outside of the run.
-    allowed = (name in (*FIXED, PRIOR) or GENERATED.fullmatch(name) for name in files)
-    entries = (
-        isinstance(entry, dict)
-        and type(entry.get("size")) is int  # not isinstance: True is an int as well
-        and isinstance(entry.get("sha256"), str)
-        for entry in files.values()
-    )
-    lengths = (type(length) is int and length >= 0 for length in logs.values())
-    whole = {*FIXED, *named} <= files.keys() and all(allowed) and all(entries) and all(lengths)
-    return whole and manifest.get("format") == FORMAT
+    allowed = all(name in (*FIXED, PRIOR) or GENERATED.fullmatch(name) for name in files)
+    lengths = all(length >= 0 for length in manifest["logs"].values())
+    whole = {*FIXED, *named} <= files.keys() and allowed and lengths
+    return whole and manifest["format"] == FORMAT
 
 
 def digest_of(manifest: dict[str, Any]) -> str:

@@ -60,9 +60,9 @@ class RunWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if isinstance(error, FileExistsError):
-                raise RunError("no directory", str(self.folder), "give another -o") from None
+                raise RunError("no directory", str(self.folder), "give another directory") from None
             raise SystemFault(
-                f"cannot make {self.folder}", error.strerror, "give another -o"
+                f"cannot make {self.folder}", error.strerror, "give another directory"
             ) from None
         foreign = [entry for entry in os.listdir(self.folder) if not OURS.fullmatch(entry)]
         entries = set(os.listdir(self.folder))
@@ -70,7 +70,7 @@ class RunWriter:
         # a run that was killed before its first save, but only with our lock beside them.
         if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
             raise RunError(
-                "the directory is not empty and no run", str(self.folder), "give another -o"
+                "the directory is not empty and no run", str(self.folder), "give another directory"
             )
         self._lock = self._take_lock()
         self.manifest: dict[str, Any] | None = None
@@ -104,7 +104,7 @@ class RunWriter:
             raise SystemFault(
                 f"process {holder} is training here",
                 str(self.folder),
-                "wait for it, or give another -o",
+                "wait for it, or give another directory",
             ) from None
         except OSError as error:
             os.close(handle)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from makemore.options import option
+from makemore.options import make, option, options_of
 
 MAX_LINE = 1_000_000  # characters of a line that can be learned
 
@@ -50,6 +52,12 @@ class TextConfig:
         30_000, "refuse a text with more different symbols than this", minimum=1, maximum=1_114_112
     )
     keep_copies: bool = option(False, "keep every copy of a line instead of the first")
+
+
+def text_config(values: Mapping[str, Any]) -> TextConfig:
+    """Select the options of a text among others: those of a call, or the values of a plan."""
+    known = options_of(TextConfig)
+    return make(TextConfig, {key: value for key, value in values.items() if key in known})
 
 
 # For lines that no model learns from, such as lines to avoid: of any length and any characters.

@@ -44,11 +44,12 @@ def path_of(path: Any, kind: str = "file") -> str:
 
     kind: "file" or "folder", for the error where it is no path
     """
+    # A run must not come to lie in a new folder that is called "~": who removes that by a shell
+    # removes the home folder. Where there is such a folder, it is meant.
     if isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str):
         text = str(os.fspath(path))
-        # A run must not be saved in a folder that is called "~": who removes it by a shell removes
-        # the home folder.
-        return os.path.expanduser(text) if text == "~" or text.startswith("~/") else text
+        home = text.partition("/")[0] == "~" and not os.path.lexists("~")
+        return os.path.expanduser(text) if home else text
     what = "None" if path is None else type(path).__name__
     to_do = f"give the {kind}'s path: a string or a pathlib.Path"
     raise UsageError(f"{what} is no path", kind, to_do)

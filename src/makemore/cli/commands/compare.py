@@ -127,7 +127,7 @@ def train(
                     maker = event.maker
                     view = stack.enter_context(ProgressView(event.maker))
                     if view.bar:
-                        view.say(f"makemore: {event.model}, {view.steps:,} steps")
+                        view.say(f"makemore: {event.model}, {view.progress.steps:,} steps")
                 elif isinstance(event, Step):
                     view.step(event)
                 elif isinstance(event, compare.Row):

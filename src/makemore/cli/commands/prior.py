@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def command(**values: Any) -> int:
     folder = Path(values["out"])
     with StopSignals() as stop:
         events = train_prior(
-            folder, lists, epochs=values["epochs"] or EPOCHS, fresh=values["fresh"],
-            stop=stop.event,
+            os.path.join(os.curdir, folder), lists, epochs=values["epochs"] or EPOCHS,
+            fresh=values["fresh"], stop=stop.event,
         )  # fmt: skip
         with closing(events):
             started = show_progress(events)

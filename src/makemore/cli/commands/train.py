@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from contextlib import closing
@@ -128,10 +129,11 @@ def train_in(
 
         observe = Watch.of
     with StopSignals() as stop:
+        # The shell has replaced each ~ that stands for the home folder: one that is left is a name.
         events = train_directory(
-            folder, parts, model=model, time=values.get("time"), fresh=bool(values.get("fresh")),
-            name=visible(stem(file), 200), began=began, stop=stop.event,
-            observe=observe, **requested,
+            os.path.join(os.curdir, folder), parts, model=model, time=values.get("time"),
+            fresh=bool(values.get("fresh")), name=visible(stem(file), 200), began=began,
+            stop=stop.event, observe=observe, **requested,
         )  # fmt: skip
         with closing(events):  # gives the directory's lock back, whatever happens
             started = show_progress(events)
