@@ -58,8 +58,9 @@ def read_text(
         corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
     # What was left out is said: nobody should believe that a model learned lines that it never saw.
+    copies = "copy" if counts.copies == 1 else "copies"
     reasons = {
-        f"cop{'y' if counts.copies == 1 else 'ies'} {'kept' if config.keep_copies else 'dropped'}": counts.copies,
+        f"{copies} {'kept' if config.keep_copies else 'dropped'}": counts.copies,
         "blank": counts.blank,
         "too long": counts.too_long,
         "with control characters": counts.control,
