@@ -32,6 +32,80 @@ def test_both_spellings_of_an_accent_are_avoided() -> None:
     assert set(avoided([f"{apart}\tx"], ("x",))) >= {composed, apart}
 
 
+<<<<<<< HEAD
+=======
+TABLE = "name,sex\nemma,f\nbob,m\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "body", "lines", "remark"),
+    [
+        ({}, "emma\nbob\n", ["emma", "bob"], None),
+        ({}, "", [], None),
+        (
+            {},
+            "1. emma\n2. bob\n",
+            ["1. emma", "2. bob"],
+            "the lines are numbered: 1. emma, so its "
+            "lines are taken whole; makemore data PATH --fix avoid-fixed.txt makes a list of it",
+        ),
+        (
+            {},
+            TABLE,
+            ["name,sex", "emma,f", "bob,m"],
+            "the file is a table of 2 columns, "
+            "separated by commas: name, sex, so its lines are taken whole; makemore data PATH "
+            "--text-column name --fix avoid-fixed.txt makes a list of it",
+        ),
+        ({"as_is": True}, TABLE, ["name,sex", "emma,f", "bob,m"], None),
+        ({"labels": True}, "emma\tf\nbob\tm\n", ["emma\tf", "bob\tm"], None),
+        ({"labels": True}, "emma\tf\n", ["emma\tf"], None),  # to_avoid takes the label off
+        ({"label_column": "sex"}, TABLE, ["emma", "bob"], None),
+        ({"text_column": "name"}, TABLE, ["emma", "bob"], None),
+        ({"label_column": "2"}, "emma,f\n", ["emma"], None),
+        (
+            {"label_column": "sex"},
+            "emma\nbob\n",
+            ["emma", "bob"],
+            "the file has one column, 'emma', so",
+        ),
+        (
+            {"label_column": "2"},
+            "emma\nbob\n",
+            ["emma", "bob"],
+            "the file has one column, 'emma', so",
+        ),
+        ({"label_column": "sex"}, "emma\tf\n", ["emma\tf"], "unknown column 'sex'"),
+    ],
+)
+def test_a_file_is_read_as_the_runs_text_was(
+    own: dict[str, Any], body: str, lines: list[str], remark: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "avoid"
+    path.write_text(body)
+    found, said = read_avoided(path, TextConfig(**own, max_line=3))  # no limit of the text applies
+    assert list(found) == lines
+    shown = (said or "").replace(str(path), "PATH")
+    assert shown.startswith(remark or "") and (said is None) == (remark is None)
+
+
+def test_a_file_is_decoded_as_the_runs_text_was(tmp_path: Path) -> None:
+    path = tmp_path / "avoid"
+    path.write_bytes("caf\u00e9\n".encode("latin-1"))
+    assert list(read_avoided(path, TextConfig(encoding="latin-1"))[0]) == ["caf\u00e9"]
+    assert list(read_avoided(path, TextConfig(errors="ignore"))[0]) == ["caf"]
+    with pytest.raises(DataError, match="no utf-8"):
+        read_avoided(path, TextConfig())
+
+
+def test_a_maker_knows_how_its_text_was_read(tmp_path: Path) -> None:
+    maker = MakeMore("ngram", order=2, encoding="latin-1", labels=True).fit(["a\tx", "b\ty"])
+    maker.save(tmp_path)
+    own = MakeMore.load(tmp_path).text_config
+    assert own == replace(TextConfig(), encoding="latin-1", labels=True)
+
+
+>>>>>>> h-second
 # -- case -----------------------------------------------------------------------------------------
 
 

@@ -44,3 +44,18 @@ def test_fetch_keeps_only_what_was_expected(
     ended = call("fetch", "names", "--url", server)
     assert ended.returncode == 0 and ended.stdout == "names.txt\n"
     assert Path("names.txt").read_text() == TEXT
+
+
+def test_fetch_replaces_no_other_file_unless_it_is_told_to(
+    server: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builtin_lists, "NAMES_SHA256", hashlib.sha256(TEXT.encode()).hexdigest())
+    Path("names.txt").write_text("mine\n")
+    failed(
+        call("fetch", "names", "--url", server), 2, "a file already (names.txt): give another -o"
+    )
+    assert Path("names.txt").read_text() == "mine\n"
+    assert call("fetch", "names", "--url", server, "--force").returncode == 0
+    again = call("fetch", "names", "--url", "http://127.0.0.1:9/none")  # nothing is downloaded
+    assert again.returncode == 0 and "it is there already" in again.stderr
+    failed(call("fetch"), 2, "Missing argument 'names'")

@@ -339,3 +339,8 @@ def test_21_reading_stops_at_a_stated_size(call: Call, monkeypatch: pytest.Monke
     monkeypatch.setattr(reading, "MAX_BYTES", 1000)
     failed(learn(call, PLAIN * 50), 3, "more than 1000 bytes", "lines.txt")
     assert os.listdir() == ["lines.txt"]
+
+
+def test_one_copy_is_no_copies(call: Call) -> None:
+    Path("l.txt").write_text("anna\nkarl\nanna\n")
+    assert "makemore: 2 lines, 1 copy dropped\n" in call("l.txt", "--model", "ngram").stderr

@@ -116,3 +116,15 @@ def test_a_copy_goes_into_a_file(call: Call) -> None:
     ):
         failed(call("data", "dogs.txt", "--fix", name), 2, words)
     assert sorted(os.listdir()) == ["dogs.txt", "in"]
+
+
+def test_rows_that_a_quote_took_in_are_told(call: Call) -> None:
+    rows = ["name,note", *(f"{dog},ok" for dog in DOGS), 'Ida,"', "Otto,x", 'Zed,"']
+    Path("dogs.csv").write_text("\n".join(rows))
+    ended = call("data", "dogs.csv", "--text-column", "name", "--fix", "out.txt")
+    assert Path("out.txt").read_text().split() == [*DOGS, "Ida"]
+    advised = "data dogs.csv --text-column name --fix out.txt --quote none --force"
+    assert "takes in lines that look like rows" in ended.stderr
+    assert f"type makemore {advised}\n" in ended.stderr
+    assert call(*advised.split()).returncode == 0
+    assert Path("out.txt").read_text().split() == [*DOGS, "Ida", "Otto", "Zed"]

@@ -119,7 +119,7 @@ def _known(error: Exception, typed: Typed) -> tuple[str, int] | None:
             if dashed := next(filter(is_dashed, typed.words), None):  # a file or a run of this name
                 return f"{message}: did you mean {shlex.quote(f'./{dashed}')}?", 2
             return f"{message}: {unknown_option(error, path)}", 2
-        message = error.format_message().rstrip(".").replace("\n", " ")
+        message = " ".join(error.format_message().split()).rstrip(".")
         return f"{message}: see {path} --help", 2
     # torch and CUDA have errors of their own for it, known by their messages.
     texts = ("allocate memory", "out of memory")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from makemore.cli.output import note, result, result_json
-from makemore.cli.typed import train_command
+from makemore.cli.typed import train_command, typed
 from makemore.errors import UsageError
 from makemore.options import without_options
 from makemore.text import TextConfig
@@ -31,6 +31,9 @@ def write_fixed(values: Mapping[str, Any], options: TextConfig, given: Mapping[s
     check_copy(out, values)
     mended = mend_file(values["file"], options)
     write_atomically(out.parent, out.name, "".join(f"{line}\n" for line in mended.lines).encode())
+    for remark in mended.remarks:
+        again = typed().to_add({**remark.add, "force": True})  # the copy is there now
+        note(f"warning: {remark.says}: {again}")
     if values["json"]:
         done = [{"what": what, "lines": number} for what, number in mended.done]
         result_json({"written": str(out), "lines": len(mended.lines), "done": done})

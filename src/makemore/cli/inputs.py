@@ -57,14 +57,15 @@ def read_text(
         corpus, parts = read_split(file, config, val, test)
     counts = corpus.counts
     # What was left out is said: nobody should believe that a model learned lines that it never saw.
+    copies = "copy" if counts.copies == 1 else "copies"
     reasons = {
-        "copies " + ("kept" if config.keep_copies else "dropped"): counts.copies,
+        f"{copies} {'kept' if config.keep_copies else 'dropped'}": counts.copies,
         "blank": counts.blank,
         "too long": counts.too_long,
         "with control characters": counts.control,
         "U+FEFF (byte order mark) within lines dropped": counts.marks,
         "U+FFFD (replacement character) learned": corpus.count_of("\ufffd"),
-        "labels": len(corpus.label_names),
+        "labels" if len(corpus.label_names) > 1 else "label": len(corpus.label_names),
     }
     lines = f"{len(corpus):,} lines" if len(corpus) != 1 else "1 line"
     note(", ".join([lines, *(f"{n:,} {why}" for why, n in reasons.items() if n)]))

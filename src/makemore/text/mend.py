@@ -26,11 +26,13 @@ class Mended:
     """Holds the lines of a mended copy, what was done to how many lines, and what is left to do.
 
     left: a table, whose column has to be named; None for a plain list
+    remarks: what looked wrong in the file and is not mended, as rows that quotes took in
     """
 
     lines: list[str]
     done: list[tuple[str, int]]
     left: Remark | None
+    remarks: tuple[Remark, ...] = ()
 
 
 def mend_file(path: str | os.PathLike[str], options: TextConfig) -> Mended:
@@ -52,7 +54,8 @@ def mend_file(path: str | os.PathLike[str], options: TextConfig) -> Mended:
         ("blank lines left out", counts.blank),
     )  # fmt: skip
     done = [*((what, n) for what, n in before if n), *mended.done]
-    return dataclasses.replace(mended, done=done)
+    remarks = tuple(remark for remark in corpus.remarks if remark.kind not in shape.SHAPES)
+    return dataclasses.replace(mended, done=done, remarks=remarks)
 
 
 def mend(lines: Sequence[str], options: TextConfig, name: str = "") -> Mended:

@@ -83,16 +83,22 @@ def command(**values: Any) -> int:
     with Waiting(lambda: "waiting for lines") as waiting:
         for word in values["what"] or ("-",):
             if is_text(word):
-                show(maker, without_labels(maker, typed_lines(maker, word)), percentiles_of, values)
-                continue
-            first = True
-            for chunk in chunks_to_score(word, config, most, waiting):
-                if first and chunk:
-                    first = False
-                    note_whole(maker, word, chunk)
-                if chunk:
-                    show(maker, without_labels(maker, chunk), percentiles_of, values)
+                chunks: Iterator[list[str]] = iter([typed_lines(maker, word)])
+            else:
+                chunks = with_warning(maker, word, chunks_to_score(word, config, most, waiting))
+            for chunk in filter(None, chunks):
+                show(maker, without_labels(maker, chunk), percentiles_of, values)
     return 0
+
+
+def with_warning(maker: MakeMore, file: str, chunks: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Hand on the lines of a file, after a warning if it is no plain list by its first ones."""
+    looked = False
+    for chunk in chunks:
+        if chunk and not looked:
+            note_whole(maker, file, chunk)
+            looked = True
+        yield chunk
 
 
 def note_whole(maker: MakeMore, file: str, lines: Sequence[str]) -> None:
