@@ -28,7 +28,7 @@ for name, examples in (("full", 50), ("quick", 10)):
 settings.load_profile("quick")  # --hypothesis-profile=full is laid over it
 
 # Their asserts say what was compared, as a test's do.
-pytest.register_assert_rewrite("battery", "label_battery", "exact")
+pytest.register_assert_rewrite("battery", "label_battery", "exact", "run_folder")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import pytest
 
 from api.conftest import like_names
 from makemore import MakeMore, read_lines
+from makemore.api.avoided import taken_whole
 from makemore.api.own_form import read_in_own_form
 from makemore.errors import DataError
 from makemore.text import TextConfig
@@ -19,30 +20,43 @@ from makemore.text import TextConfig
 TABLE = "name,sex\nemma,f\nbob,m\n"
 
 
+WHOLE = "so its lines are taken whole"
+
+
 @pytest.mark.parametrize(
     ("own", "body", "lines", "remark"),
     [
         ({}, "emma\nbob\n", ["emma", "bob"], None),
         ({}, "", [], None),
+        ({}, "1. emma\n2. bob\n", ["1. emma", "2. bob"],
+         f"the lines are numbered: 1. emma, {WHOLE}; "
+         "makemore data PATH --fix avoid-fixed.txt makes a list of it"),
+        ({}, TABLE, ["name,sex", "emma,f", "bob,m"],
+         f"the file is a table of 2 columns, separated by commas: name, sex, {WHOLE}; "
+         "makemore data PATH --text-column name --fix avoid-fixed.txt makes a list of it"),
+        ({"as_is": True}, TABLE, ["name,sex", "emma,f", "bob,m"], None),
+        ({"labels": True}, "emma\tf\nbob\tm\n", ["emma\tf", "bob\tm"], None),
         ({"labels": True}, "emma\tf\n", ["emma\tf"], None),  # to_avoid takes the label off
         ({"label_column": "sex"}, TABLE, ["emma", "bob"], None),
         ({"text_column": "name"}, TABLE, ["emma", "bob"], None),
         ({"label_column": "2"}, "emma,f\n", ["emma"], None),
-        ({"label_column": "sex"}, "emma\nbob\n", ["emma", "bob"], "unknown column 'sex'"),
-        ({"label_column": "2"}, "emma\nbob\n", ["emma", "bob"], "there is no column 2"),
+        ({"label_column": "sex"}, "emma\nbob\n", ["emma", "bob"],
+         "the file has one column, 'emma', so"),
+        ({"label_column": "2"}, "emma\nbob\n", ["emma", "bob"],
+         "the file has one column, 'emma', so"),
         ({"label_column": "sex"}, "emma\tf\n", ["emma\tf"], "unknown column 'sex'"),
     ],
-)
+)  # fmt: skip
 def test_a_file_is_read_as_the_runs_text_was(
     own: dict[str, Any], body: str, lines: list[str], remark: str | None, tmp_path: Path
 ) -> None:
-    path = tmp_path / "avoid"
+    path, config = tmp_path / "avoid", TextConfig(**own, max_line=3)  # no limit of it applies
     path.write_text(body)
-    found, said = read_in_own_form(
-        path, TextConfig(**own, max_line=3)
-    )  # no limit of the text applies
+    found, said = read_in_own_form(path, config)
     assert list(found) == lines
-    assert (said or "").startswith(remark or "") and (said is None) == (remark is None)
+    said = said or taken_whole(found.remarks, path, config)
+    shown = (said or "").replace(str(path), "PATH")
+    assert shown.startswith(remark or "") and (said is None) == (remark is None)
 
 
 def test_a_file_is_decoded_as_the_runs_text_was(tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("run_folder")
-
-from run_folder import make_run  # noqa: E402 (its asserts are to be rewritten)
+from run_folder import make_run
 
 
 @pytest.fixture
