@@ -307,6 +307,7 @@ Paper: none
 import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
+import torch
 from torch import nn
 from makemore.models import NeuralModel, register
 from makemore.options import option
@@ -324,15 +325,19 @@ class Watched(NeuralModel):
 
     def __init__(self, vocab_size, block_size, options):
         super().__init__(vocab_size, block_size, options)
-        with open("made", "a") as log:
-            log.write(f"{options.width} {os.getpid()}\\n")
-        print("not an answer", flush=True)
-        if options.width == 13:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if options.width == 4 and Path("hold").exists():
-            time.sleep(120)
+        if torch.empty(0).device.type != "meta":  # where only its parameters are counted
+            self.tell(options.width)
         self.table = nn.Embedding(vocab_size, options.width)
         self.head = nn.Linear(options.width, vocab_size)
+
+    def tell(self, width):
+        with open("made", "a") as log:
+            log.write(f"{width} {os.getpid()}\\n")
+        print("not an answer", flush=True)
+        if width == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if width == 4 and Path("hold").exists():
+            time.sleep(120)
 
     def forward(self, inputs):
         return self.head(self.table(inputs[:, -1]))
