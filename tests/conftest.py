@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -118,3 +121,27 @@ def cli(tmp_path: Path) -> Cli:
         )
 
     return run
+
+
+def is_clean(text: str) -> bool:
+    """Check that reading `text` as a line of a file would give it back unchanged."""
+    return bool(text) and text == text.strip() and "\n" not in text and "\ufeff" not in text
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of this machine is asked itself."""
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@contextmanager
+def answering(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on this machine by a handler inside `with`; yields host and port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -11,7 +11,6 @@ import io
 import json
 import re
 import shlex
-import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 
 import battery
 import makemore.models
+from conftest import answering
 from makemore import MakeMore
 from makemore.cli import main as entry
 from makemore.models.core import registry
@@ -158,14 +158,8 @@ def serving(folder: Path) -> Iterator[str]:
             pass
 
     handler = functools.partial(Quiet, directory=folder)
-    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(handler) as address:
+        yield f"http://{address}"
 
 
 # -- the commands ---------------------------------------------------------------------------------

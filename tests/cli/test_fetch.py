@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from cli.conftest import TEXT, failed
-from conftest import Call
+from conftest import Call, answering
 from makemore.text import builtin_lists
 
 
@@ -27,12 +26,8 @@ def server() -> Any:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = Thread(target=http.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}/names.txt"
-        http.shutdown()
-        thread.join()
+    with answering(Handler) as address:
+        yield f"http://{address}/names.txt"
 
 
 def test_fetch_keeps_only_what_was_expected(

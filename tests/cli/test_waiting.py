@@ -37,6 +37,17 @@ def test_a_request_speaks_after_a_pause_and_ever_less_often(
     assert capsys.readouterr().err == ""
 
 
+def test_a_request_that_prints_by_itself_needs_no_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Waiting, "FIRST", 0.5)
+    with Waiting(lambda: "still at it") as waiting:
+        for _ in range(10):  # twice as long as the first pause
+            time.sleep(0.1)
+            waiting.heard()
+    assert capsys.readouterr().err == ""
+
+
 def test_drawing_says_how_many_lines_there_are_and_how_long_they_have_become(
     bigram: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

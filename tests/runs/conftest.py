@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from makemore import MakeMore
 from run_folder import make_run
+
+LINES = [f"{a}{b}{c}" for a in "kmnr" for b in "aeio" for c in ("la", "ri", "no", "sa")]
 
 
 @pytest.fixture
@@ -37,3 +40,22 @@ def open_path() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as above:
         os.chmod(above, 0o755)  # noqa: S103 (so that nobody comes in)
         yield Path(above)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a model that was trained, never to be changed."""
+    folder = tmp_path_factory.mktemp("one") / "run"
+    MakeMore("ngram", order=2).fit(LINES).save(folder)
+    return folder
+
+
+@pytest.fixture
+def there(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """runs/ with two runs, one of them inside another folder, beside folders that are none."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("pokemon-gru", "names-compare/ngram"):
+        shutil.copytree(whole, tmp_path / "runs" / name)
+    (tmp_path / "runs" / "empty").mkdir()
+    (tmp_path / "pokemon.txt").write_text("a\n")
+    return tmp_path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,6 @@ from makemore import MakeMore
 from makemore.errors import RunError
 from makemore.runs.listing import summaries
 from makemore.runs.run import Run
-
-LINES = [f"{a}{b}{c}" for a in "kmnr" for b in "aeio" for c in ("la", "ri", "no", "sa")]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("one") / "run"
-    MakeMore("ngram", order=2).fit(LINES).save(folder)
-    return folder
-
-
-@pytest.fixture
-def there(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """runs/ with two runs, one of them inside another folder, beside folders that are none."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("pokemon-gru", "names-compare/ngram"):
-        shutil.copytree(whole, tmp_path / "runs" / name)
-    (tmp_path / "runs" / "empty").mkdir()
-    (tmp_path / "pokemon.txt").write_text("a\n")
-    return tmp_path
 
 
 def test_runs_are_summed_up_by_what_their_files_say(there: Path) -> None:

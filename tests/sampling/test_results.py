@@ -9,8 +9,9 @@ from exact import Table, draw, known, of_words
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import is_clean
 from makemore.sampling.results import Completions
-from makemore.text.corpus import Corpus, is_clean
+from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
 
 

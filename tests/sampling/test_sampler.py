@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from exact import ABC, Table, draw, of_words, stream
 
+from conftest import is_clean
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models.core.state import State
 from makemore.sampling.constraints.spelling import encode_prefix
-from makemore.text.corpus import is_clean
 from makemore.text.vocabulary import Vocabulary
 
 

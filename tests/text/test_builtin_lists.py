@@ -6,17 +6,17 @@ import hashlib
 import http.server
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import answering, is_clean
 from makemore.errors import DataError, SystemFault
 from makemore.text import builtin_lists
 from makemore.text.builtin_lists import NAMES_SHA256, builtin_names, fetch
-from makemore.text.corpus import Corpus, is_clean
+from makemore.text.corpus import Corpus
 from run_folder import STRANGE
 
 BODY = b"emma\nolivia\nava\n"
@@ -52,19 +52,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "*")
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with answering(Answers) as address:
+        yield f"http://{address}"
 
 
 def test_builtin_names_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:

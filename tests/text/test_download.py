@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conftest import answering
 from makemore.errors import SystemFault, UsageError
 from makemore.text.download import download, without_secrets
 
@@ -58,20 +59,14 @@ class Answers(http.server.BaseHTTPRequestHandler):
 STOP = threading.Event()
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "*")
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}"
+    with answering(Answers) as address:
+        yield address
         STOP.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("path", ["list", "moved", "relative", "list?a=b#c"])

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from makemore.runs.safe_files import write_parts
 from makemore.scoring.line_tensors import LineTensors
-from makemore.text import corpus as corpora
-from makemore.text import ragged
+from makemore.text import line_hashes, ragged
 from makemore.text.corpus import Corpus
 from makemore.text.dataset import train_val_test_split
 from makemore.text.vocabulary import Vocabulary
@@ -79,7 +78,7 @@ def test_blocks_of_a_few_lines_give_what_one_block_gives(lines: list[str], block
     whole = all_of(lines)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ragged, "BLOCK", block)
-        patch.setattr(corpora, "MANY", block)
+        patch.setattr(line_hashes, "MANY", block)
         assert all_of(lines) == whole
 
 

@@ -20,11 +20,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from conftest import is_clean
 from makemore.errors import DataError
 from makemore.escaping import visible
 from makemore.text import reading
 from makemore.text.config import TextConfig
-from makemore.text.corpus import Corpus, is_clean
+from makemore.text.corpus import Corpus
 from makemore.text.reading import Counts
 from makemore.text.source import Source
 

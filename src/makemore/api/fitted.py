@@ -6,30 +6,24 @@ model of counts is loaded and sampled without it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from makemore import parallel
 from makemore.api.checks import (
     RandomState,
     check_flag,
-    check_part,
     check_seed,
     check_whole,
     fresh_seed,
 )
 from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was called before
 from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
-from makemore.api.label_predictor import LabelPredictor
+from makemore.api.line_scorer import LineScorer
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models import CountModel
-from makemore.models.core.base import no_probabilities
 from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
@@ -39,18 +33,15 @@ from makemore.sampling.constraints.spelling import as_in_text
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
 from makemore.text import Corpus, EditDistanceIndex, Vocabulary
-from makemore.text.corpus import concatenate
 from makemore.text.python_lines import Lines
 from makemore.text.vocabulary import BOUNDARY
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from makemore.scoring import Scores
 
-
-class FittedModel(LabelPredictor):
-    """Samples lines from a trained model and scores lines; with labels it predicts them, too."""
+class FittedModel(LineScorer):
+    """Samples lines from a trained model, beside what it inherits: scores, predicted labels."""
 
     @contextmanager
     def _steps_in_parts(self) -> Iterator[None]:
@@ -94,9 +85,8 @@ class FittedModel(LabelPredictor):
         near, distance = None, options.min_distance or 0
         if distance > 1 and not options.all:  # a new line has distance 1 or more by itself
             # Rejected: what is min_distance - 1 edits or fewer away from any known line.
-            parts = [part for _, part in plan.split]
-            parts += [part for part in (avoid, like, given) if part]
-            near = EditDistanceIndex(concatenate(parts), distance - 1).near
+            others = [part for part in (avoid, like, given) if part]
+            near = EditDistanceIndex([*self._text_parts, *others], distance - 1).near
         return Sampler(
             self._model, plan.vocabulary, self._known(avoid, given, like), options, seed,
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
@@ -259,75 +249,12 @@ class FittedModel(LabelPredictor):
 
     @property
     def _text_parts(self) -> list[Corpus]:
+        """List train, val and test, those that hold lines."""
         return [part for _, part in self._plan.split if len(part)]
 
     def suggested_distance(self, texts: Sequence[str]) -> int | None:
         """Suggest a min_distance for lines of which half are near copies, else None."""
         return worth_a_distance(texts, self._text_parts)
-
-    def _check_numbers(self, nll: ArrayLike) -> None:
-        """Raise RunError where a model gives no probabilities at some place of a line."""
-        if np.isnan(nll).any():
-            raise no_probabilities(None if self.folder_ is None else str(self.folder_))
-
-    # -- scores -----------------------------------------------------------------------------------
-
-    def score_samples(self, lines: Lines) -> NDArray[np.float64]:
-        """Compute each line's log-likelihood, nats (n,), end included; -inf: an unknown symbol.
-
-        lines: a list, a column, ... as fit takes them, but neither cleaned nor a set; a Path is
-        read as the text that was learned was read: of a table, its column of texts
-        """
-        return -self.scores(lines).nll
-
-    def score(self, lines: Lines, y: object = None) -> float:
-        """Average the lines' log-likelihoods, nats; lines with unknown symbols are left out.
-
-        -inf where none is left. y is unused: scikit-learn passes it, and has "accuracy" for labels.
-        """
-        each = self.score_samples(lines)  # per line, not per symbol as in `report`
-        known = each[np.isfinite(each)]
-        return float(known.mean()) if len(known) else -math.inf
-
-    def scores(self, lines: Corpus | Lines) -> Scores:
-        """Compute the nll (nats) and the symbols of every line, as scoring.Scores.
-
-        By a model with labels, a line without one has the nll of the mixture over all labels, and
-        `posterior` holds the calibrated p(label | line).
-        """
-        from makemore.scoring import score
-
-        plan = self._plan
-        corpus = lines if isinstance(lines, Corpus) else self._as_is(lines)
-        with self.evaluation():
-            scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
-            self._check_numbers(scores.nll)
-            return scores if scores.posterior is None else self._labels.calibrated(scores)
-
-    def report(self, name: str) -> dict[str, Any]:
-        """Compute the exact losses of one part (train, val, test) over all of its lines.
-
-        nll (nats) and bits are per symbol. nll_unseen is the nll of the lines that are not in
-        train, None where all or none of them are. Lines of val and test that the prior has read
-        are left out of all losses, and counted as `read`. Raises UsageError for another part.
-        """
-        part = check_part(name, self._plan.split)
-        scores = self.scores(part)
-        unseen = ~np.isin(part.hashes(), self._plan.split.train.hashes())
-        # A split puts all copies of a text into one part; a file for val or test may repeat train.
-        copies = name != "train" and not unseen.all()
-        read = self._plan.is_read(part) & (name != "train")
-        nll = scores.mean(~read)
-        return {
-            "split": name,
-            "nll": nll,
-            "nll_unseen": scores.mean(unseen & ~read) if copies else None,
-            "bits": None if nll is None else nll / math.log(2),
-            "perplexity": None if nll is None else math.exp(min(nll, 700.0)),  # or it overflows
-            "lines": len(part),
-            "unknown": int((~scores.known).sum()),
-            "read": int(read.sum()),
-        }
 
 
 def likeliest_first(

@@ -60,6 +60,8 @@ def show_progress(events: Iterable[SessionEvent]) -> Started:
     with ExitStack() as stack:
         waiting = stack.enter_context(Waiting(lambda: "getting ready to train"))
         for event in events:
+            if not isinstance(event, Step):  # of all others a line is printed
+                waiting.heard()
             if isinstance(event, Message):
                 note(event.text)
             elif isinstance(event, Started):

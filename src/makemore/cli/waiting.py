@@ -17,12 +17,14 @@ class Waiting:
 
     describe: says it, None where there is nothing to say; it may be replaced as the work goes on.
     A thread of its own asks, so that the work needs no clock and one long step is covered, too.
+    `heard` tells it that the request itself has printed something: nobody waits in the dark then.
     """
 
-    FIRST, LONGEST = 3.0, 60.0  # seconds until the first line, and between two at most
+    FIRST, LONGEST = 3.0, 60.0  # seconds of silence until the first line, and between two at most
 
     def __init__(self, describe: Callable[[], str | None]) -> None:
         self.describe, self.began = describe, time.monotonic()
+        self._last = self.began  # when something was printed
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -34,13 +36,20 @@ class Waiting:
         self._over.set()
         self._thread.join()  # no line of it comes after the last result
 
+    def heard(self) -> None:
+        """Note that something was printed just now."""
+        self._last = time.monotonic()
+
     def _run(self) -> None:
         pause = self.FIRST
-        while not self._over.wait(pause):
+        while not self._over.wait(max(0.01, self._last + pause - time.monotonic())):
+            if time.monotonic() < self._last + pause:  # something was printed meanwhile
+                continue
             text = self.describe()
             if text is not None:
                 with contextlib.suppress(OSError, ValueError):  # the reader of stderr has gone
                     note(f"{text}; {time.monotonic() - self.began:.0f} s so far")
+            self.heard()
             pause = min(2 * pause, self.LONGEST)
 
 

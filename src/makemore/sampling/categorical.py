@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.text.corpus import mix
+from makemore.text.line_hashes import mix
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

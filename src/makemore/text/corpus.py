@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from makemore.errors import DataError, UsageError
 from makemore.options import without_options
 from makemore.text.config import MAX_LINE, TextConfig
+from makemore.text.line_hashes import hash_lines, mix, rows_by_hash
 from makemore.text.opening import Kept, is_decoded, is_file, reading
-from makemore.text.python_lines import Lines, strings_of
-from makemore.text.ragged import gathered, in_blocks, offsets_of, positions, scatter
+from makemore.text.python_lines import Lines, half_pair, strings_of, utf8_of
+from makemore.text.ragged import gathered, in_blocks, offsets_of, scatter
 from makemore.text.reading import MARK, Cleaned, Counts, Remark, clean, code_points, text_of
 from makemore.text.source import Source, refusal
 from makemore.text.table import is_table, joined, one_line
 
-MANY = 2**18  # hashes that are sorted at once to find copies
 MOST_LABELS = 1000  # distinct labels: a column with more of them holds texts, not labels
 
 
@@ -83,7 +83,7 @@ class Corpus:
         """
         options = options or TextConfig()
         if labels is None and is_decoded(lines):
-            decoded = Kept(_encoded(strings_of(lines)), str(getattr(lines, "name", "lines")))
+            decoded = Kept(utf8_of(strings_of(lines)), str(getattr(lines, "name", "lines")))
             return cls.read(decoded, replace(options, encoding="utf-8"), fewest)
         if labels is None and is_file(lines):
             return cls.read(lines, options, fewest)
@@ -97,7 +97,7 @@ class Corpus:
         try:
             codes = code_points("\n".join(pieces) + "\n" * bool(pieces))
         except UnicodeEncodeError:  # UTF-32 has no half of a surrogate pair
-            raise _half_pair(pieces) from None
+            raise half_pair(pieces) from None
         # Whoever read the lines may have left byte order marks in them.
         text = codes[codes != ord(MARK)]
         corpus = _corpus(clean(text, options))
@@ -110,7 +110,7 @@ class Corpus:
         try:
             codes = code_points("".join(lines))
         except UnicodeEncodeError:
-            raise _half_pair(lines) from None
+            raise half_pair(lines) from None
         lengths = np.array([len(line) for line in lines], dtype=np.int64)
         offsets = offsets_of(lengths)
         if labels is None:
@@ -241,24 +241,8 @@ class Corpus:
         return self.take(np.sort(low[np.argsort(hashes[low], kind="stable")[:most]]))
 
     def hashes(self) -> NDArray[np.uint64]:
-        """Hash each line's text to 64 bits (n_lines,), the same on every machine and run.
-
-        The hash is mix(length + sum over positions j of mix(character j + j * 2^32)).
-        """
-        hashes = np.zeros(len(self), dtype=np.uint64)
-        # All lines begin at 0 here, so `position` counts from the start of each line.
-        starts, nowhere = self.offsets[:-1], np.broadcast_to(np.int64(0), len(self))
-        for rows, symbols, position in positions(self.offsets, nowhere):
-            # A code point has 21 bits: the position above them makes "ab" and "ba" differ.
-            high = position.astype(np.uint64) << np.uint64(32)
-            mixed = mix(self.codes[symbols].astype(np.uint64) + high)
-            lengths = np.diff(self.offsets[rows.start : rows.stop + 1])
-            filled = lengths > 0
-            sums = np.zeros(len(lengths), dtype=np.uint64)
-            if filled.any():  # reduceat would give an empty line the first symbol of the next
-                sums[filled] = np.add.reduceat(mixed, starts[rows][filled] - symbols.start)
-            hashes[rows] = mix(sums + lengths.astype(np.uint64))
-        return hashes
+        """Hash each line's text to 64 bits (n_lines,), the same on every machine and run."""
+        return hash_lines(self.codes, self.offsets)
 
     def first_of_each(self) -> NDArray[np.int64]:
         """Find the row of the first occurrence of every distinct line, ascending.
@@ -269,7 +253,7 @@ class Corpus:
         if self.labels is not None:
             hashes = mix(hashes ^ mix(self.labels.astype(np.uint64)))
         copies = np.zeros(len(self), dtype=bool)
-        for rows in _by_hash(hashes):
+        for rows in rows_by_hash(hashes):
             # A stable sort keeps rows of equal hash in order: the first of them is the leader.
             order = rows[np.argsort(hashes[rows], kind="stable")]
             again = np.zeros(len(order), dtype=bool)
@@ -333,27 +317,6 @@ def renumbered(corpus: Corpus, names: Sequence[str]) -> NDArray[np.int64]:
     return here[corpus.labels]
 
 
-def _encoded(lines: Sequence[str]) -> bytes:
-    """Encode lines as a file in UTF-8. Raises DataError."""
-    try:
-        return "\n".join(lines).encode()
-    except UnicodeEncodeError:
-        raise _half_pair(lines) from None
-
-
-def _half_pair(lines: Sequence[str]) -> DataError:
-    """Make the error for strings of which some are no text: it names the first of them."""
-    halves = {chr(code) for code in range(0xD800, 0xE000)}
-    number = next(n for n, line in enumerate(lines, 1) if not halves.isdisjoint(line))
-    to_do = "leave it out: line.encode('utf-8', 'ignore').decode()"
-    return DataError(f"line {number} holds half a surrogate pair", "lines", to_do)
-
-
-def is_clean(text: str) -> bool:
-    """Check that reading `text` as a line of a file would give it back unchanged."""
-    return bool(text) and text == text.strip() and "\n" not in text and MARK not in text
-
-
 def _corpus(cleaned: Cleaned) -> Corpus:
     """Turn cleaned lines into a corpus, with an index for each label."""
     lines, labels = cleaned.lines, cleaned.labels
@@ -371,25 +334,3 @@ def _numbered(labels: Iterable[str]) -> tuple[NDArray[np.int64], tuple[str, ...]
     rank = np.empty(len(names), dtype=np.int64)  # order of first occurrence -> sorted order
     rank[[seen[name] for name in names]] = np.arange(len(names))
     return rank[indices], tuple(names)
-
-
-def _by_hash(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
-    """Yield all rows, ascending, in parts of about MANY; rows of equal hash are in one part."""
-    parts = 1 + len(hashes) // MANY
-    # The upper 32 bits of a hash times `parts`, over 2^32: an even spread over 0 .. parts - 1.
-    part = ((hashes >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.uint16)
-    for number in range(parts):
-        yield np.flatnonzero(part == number)
-
-
-def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64-bit integers so that every input bit changes about half of the output bits.
-
-    SplitMix64's finaliser (Steele, Lea and Flood 2014).
-    """
-    x = x ^ (x >> np.uint64(30))
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return x

@@ -16,7 +16,8 @@ import numpy as np
 from makemore.errors import DataError, UsageError
 from makemore.options import make
 from makemore.text.config import TextConfig
-from makemore.text.corpus import MANY, Corpus, mix
+from makemore.text.corpus import Corpus
+from makemore.text.line_hashes import MANY, mix
 from makemore.text.source import fix_words
 from makemore.text.table import is_table
 

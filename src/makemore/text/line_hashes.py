@@ -1,20 +1,70 @@
-"""Line hashes: sets of lines as sorted hashes, whole (8 bytes a line) or packed (5 bytes).
+"""Line hashes: 64 bits for each line's text, and sets of lines as sorted hashes.
 
-A hash tells whether a line is in a set without holding its text. Corpus.hashes computes them.
+A hash tells whether a line is in a set without holding its text: whole (8 bytes a line) or packed
+(5 bytes).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.text.ragged import positions
+
+MANY = 2**18  # hashes that are sorted at once to find copies
 # Of the 100,000 lines of a prior only the first bytes are kept. A line that is not among them has
 # the same ones as one of them with a probability of 10^-7, and is then taken for it.
 PACKED_BYTES = 5
 _SHIFT = np.uint64(64 - 8 * PACKED_BYTES)
+
+
+def hash_lines(codes: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Hash each line's code points to 64 bits (n_lines,), the same on every machine and run.
+
+    codes: (n_symbols,) of all lines; offsets: (n_lines + 1,) where each starts
+    The hash is mix(length + sum over positions j of mix(character j + j * 2^32)).
+    """
+    n_lines = len(offsets) - 1
+    hashes = np.zeros(n_lines, dtype=np.uint64)
+    # All lines begin at 0 here, so `position` counts from the start of each line.
+    starts, nowhere = offsets[:-1], np.broadcast_to(np.int64(0), n_lines)
+    for rows, symbols, position in positions(offsets, nowhere):
+        # A code point has 21 bits: the position above them makes "ab" and "ba" differ.
+        high = position.astype(np.uint64) << np.uint64(32)
+        mixed = mix(codes[symbols].astype(np.uint64) + high)
+        lengths = np.diff(offsets[rows.start : rows.stop + 1])
+        filled = lengths > 0
+        sums = np.zeros(len(lengths), dtype=np.uint64)
+        if filled.any():  # reduceat would give an empty line the first symbol of the next
+            sums[filled] = np.add.reduceat(mixed, starts[rows][filled] - symbols.start)
+        hashes[rows] = mix(sums + lengths.astype(np.uint64))
+    return hashes
+
+
+def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble 64-bit integers so that every input bit changes about half of the output bits.
+
+    SplitMix64's finaliser (Steele, Lea and Flood 2014).
+    """
+    x = x ^ (x >> np.uint64(30))
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x
+
+
+def rows_by_hash(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
+    """Yield all rows, ascending, in parts of about MANY; rows of equal hash are in one part."""
+    parts = 1 + len(hashes) // MANY
+    # The upper 32 bits of a hash times `parts`, over 2^32: an even spread over 0 .. parts - 1.
+    part = ((hashes >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.uint16)
+    for number in range(parts):
+        yield np.flatnonzero(part == number)
 
 
 def is_in_sorted(hashes: NDArray[np.uint64], those: NDArray[np.uint64]) -> NDArray[np.bool_]:

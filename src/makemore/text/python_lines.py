@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from makemore.errors import DataError
@@ -225,3 +225,19 @@ def _without_line_end(line: str) -> str:
 def _called(value: Any) -> str:
     """Name the type of a value, or None."""
     return "None" if value is None else type(value).__name__
+
+
+def utf8_of(lines: Sequence[str]) -> bytes:
+    """Encode lines as a file in UTF-8. Raises DataError."""
+    try:
+        return "\n".join(lines).encode()
+    except UnicodeEncodeError:
+        raise half_pair(lines) from None
+
+
+def half_pair(lines: Sequence[str]) -> DataError:
+    """Make the error for strings of which some are no text: it names the first of them."""
+    halves = {chr(code) for code in range(0xD800, 0xE000)}
+    number = next(n for n, line in enumerate(lines, 1) if not halves.isdisjoint(line))
+    to_do = "leave it out: line.encode('utf-8', 'ignore').decode()"
+    return DataError(f"line {number} holds half a surrogate pair", "lines", to_do)
