@@ -170,6 +170,7 @@ def test_only_the_command_line_prints() -> None:
         assert done.returncode == 1 and ("T201" in done.stdout or "TID251" in done.stdout)
 
 
+@pytest.mark.slow
 def test_the_house_is_sound_and_a_wrong_arrow_is_named() -> None:
     """As `make house` counts them."""
     found = house.measured()

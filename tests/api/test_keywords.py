@@ -109,6 +109,7 @@ COMPLETED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", COMPLETED)
 def test_jedi_completes_keywords(typed: str, tmp_path: Path) -> None:
     text = f"from makemore import MakeMore, read_lines\n{typed}"

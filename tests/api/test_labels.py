@@ -314,7 +314,7 @@ def test_the_run_holds_lines_with_their_labels(tmp_path: Path) -> None:
     assert len(again.split.val) == 0 and again.accuracy("val")["accuracy"] is None
 
 
-@pytest.mark.parametrize("name", ["transformer", "mlp", "gru"])
+@pytest.mark.parametrize("name", each_kind(["transformer", "mlp", "gru"]))
 def test_a_labelled_training_that_was_cut_goes_on_to_equal_weights(
     name: str, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def test_options_of_a_transformer_mean_a_transformer() -> None:
     assert chosen(60, n_layer=2) == "transformer" and chosen(60, max_steps=3) == "ensemble"
 
 
+@pytest.mark.slow
 def test_python_chooses_as_the_command_line_and_fits_again_as_before() -> None:
     maker = MakeMore(threads=1).fit(NAMES)
     assert maker.plan_ is not None and maker.plan_.config.model == "ensemble"

@@ -30,6 +30,7 @@ def test_a_reader_that_leaves_ends_it_quietly(ngram: Path) -> None:
         assert "Traceback" not in errors and "Exception" not in errors and "error" not in errors
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed_or_full_end_it_with_its_code(ngram: Path) -> None:
     def shell(line: str) -> subprocess.CompletedProcess[str]:
         command = ["sh", "-c", f"{SCRIPT} {line}"]
@@ -65,7 +66,9 @@ def test_a_training_whose_lines_cannot_be_written_says_that_it_is_saved(
     assert cli("verify", "run").stdout.startswith("whole: ngram")
 
 
-@pytest.mark.parametrize("stderr", ["/dev/full", "a reader that has gone"])
+@pytest.mark.parametrize(
+    "stderr", ["/dev/full", pytest.param("a reader that has gone", marks=pytest.mark.slow)]
+)
 def test_notes_that_cannot_be_written_change_nothing(
     stderr: str, tmp_path: Path, ngram: Path
 ) -> None:

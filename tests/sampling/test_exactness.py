@@ -163,13 +163,9 @@ def orders(probabilities: Mapping[str, float]) -> dict[tuple[str, ...], float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("seed", "runs"),
-    [
-        (1, 250),
-        pytest.param(1, 17_000, marks=pytest.mark.slow),
-        *(pytest.param(seed, 3000, marks=pytest.mark.slow) for seed in SEEDS[1:]),
-    ],
+    ("seed", "runs"), [(1, 250), (1, 17_000), *((seed, 3000) for seed in SEEDS[1:])]
 )
 def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
     seed: int, runs: int, monkeypatch: pytest.MonkeyPatch
@@ -232,9 +228,8 @@ def test_chances_of_an_order_that_the_lookahead_has_are_exact(maker: MakeMore) -
         assert ahead.at(0, zero, zero)[0] == pytest.approx(total, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("runs", "bent"), [(300, 0.6), pytest.param(1500, 1.6, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("runs", "bent"), [(300, 0.6), (1500, 1.6)])
 def test_led_draws_follow_the_model_and_say_that_they_are_approximate(
     maker: MakeMore, runs: int, bent: float
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from exact import ABC, Table, draw, of_words, stream
 
 from conftest import is_clean
+from kinds import each_kind
 from makemore import MakeMore
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.models.core.state import State
@@ -197,7 +198,7 @@ def counts() -> MakeMore:
     return MakeMore("ngram", order=4).fit(like_names(1500))
 
 
-@pytest.fixture(scope="module", params=["ngram", "gru", "mlp", "transformer"])
+@pytest.fixture(scope="module", params=each_kind(["ngram", "gru", "mlp", "transformer"]))
 def maker(request: pytest.FixtureRequest) -> MakeMore:
     if request.param == "ngram":
         return MakeMore("ngram", order=4).fit(like_names(300))

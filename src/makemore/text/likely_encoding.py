@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 
-LOOKED_AT = 2**16  # bytes
+LOOKED_AT = 2**14  # bytes
 FEW = 2  # bytes beyond ASCII, by which no rare encoding is told from a usual one
 # Where letters of another script than Latin are written in one byte each: the ten or so letters
 # that are the most frequent there. In a wrong encoding they turn into rarer ones.
