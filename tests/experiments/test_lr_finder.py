@@ -27,6 +27,7 @@ from makemore.scoring import nll
 from makemore.scoring.line_tensors import LineTensors
 from makemore.text import Corpus, Split, train_val_test_split
 from makemore.training.batches import Batches
+from makemore.training.optimizer import Optimizer
 from makemore.training.optimizers import make_optimizers
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -99,7 +100,7 @@ def test_muons_rate_moves_along(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.recipe.optimizer == "muon"
     kept: list[Any] = []
 
-    def keep(model: NeuralModel, recipe: Any) -> list[torch.optim.Optimizer]:
+    def keep(model: NeuralModel, recipe: Any) -> list[Optimizer]:
         kept.extend(make_optimizers(model, recipe))
         return kept
 

@@ -1,7 +1,9 @@
-"""optimizers.py: Muon by hand and beside torch's own, what decays, and the schedules."""
+"""Optimizers by hand and beside torch's own, what decays, and the schedules."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,16 @@ from makemore.models.core.neural import NeuralModel
 from makemore.options import make
 from makemore.scoring.loss import nll
 from makemore.training.config import TrainingConfig
-from makemore.training.optimizers import Muon, lr_factor, make_optimizers, newton_schulz
+from makemore.training.muon import Muon, newton_schulz
+from makemore.training.optimizer import SGD, AdamW, Optimizer, adamw_
+from makemore.training.optimizers import lr_factor, make_optimizers
 
 
 def recipe(**asked: Any) -> TrainingConfig:
     return make(TrainingConfig, asked)
 
 
-def optimizers_of(model: NeuralModel, **asked: Any) -> list[torch.optim.Optimizer]:
+def optimizers_of(model: NeuralModel, **asked: Any) -> list[Optimizer]:
     return make_optimizers(model, recipe(**asked))
 
 
@@ -222,6 +226,66 @@ def test_adamw_by_hand() -> None:
         torch.testing.assert_close(part.detach(), expected)
 
 
+def beside_torch(ours: Optimizer, theirs: torch.optim.Optimizer, steps: int = 4) -> None:
+    """Take some steps with the same gradients; parameters and state have the same bits."""
+    pairs = [
+        (part, other)
+        for group, others in zip(ours.param_groups, theirs.param_groups, strict=True)
+        for part, other in zip(group["params"], others["params"], strict=True)
+    ]
+    for step in range(steps):
+        for number, (part, other) in enumerate(pairs):
+            part.grad = other.grad = matrices(*part.shape, seed=10 * step + number)
+        if step == 2:  # one that this batch did not use
+            pairs[0][0].grad = pairs[0][1].grad = None
+        ours.step()
+        theirs.step()
+    for part, other in pairs:
+        assert torch.equal(part, other)
+        kept = {key: value for key, value in theirs.state[other].items() if value is not None}
+        assert ours.state[part].keys() == kept.keys()
+        assert all(torch.equal(ours.state[part][key], kept[key]) for key in kept)
+
+
+def two_groups() -> list[dict[str, Any]]:
+    parts = [torch.nn.Parameter(matrices(*shape, seed=7)) for shape in ((3, 4), (5,), (4, 2))]
+    return [
+        {"params": parts[:2], "weight_decay": 0.3},
+        {"params": parts[2:], "weight_decay": 0.0, "lr": 0.02},
+    ]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_is_torchs_own(momentum: float) -> None:
+    beside_torch(
+        SGD(two_groups(), lr=0.1, momentum=momentum),
+        torch.optim.SGD(two_groups(), lr=0.1, momentum=momentum),
+    )
+
+
+def test_adamw_is_torchs_own() -> None:
+    beside_torch(
+        AdamW(two_groups(), lr=0.1),
+        torch.optim.AdamW(two_groups(), lr=0.1, betas=AdamW.BETAS, fused=True),
+    )
+
+
+def test_adamw_written_out_is_torchs_own() -> None:
+    """For devices without the fused call."""
+    [ours, _], [theirs, _] = two_groups(), two_groups()
+    optimizer = torch.optim.AdamW([theirs], lr=0.1, betas=AdamW.BETAS, fused=False, foreach=False)
+    means, squares = ([torch.zeros_like(part) for part in ours["params"]] for _ in range(2))
+    for step in range(1, 5):
+        grads = [matrices(*part.shape, seed=step) for part in ours["params"]]
+        with torch.no_grad():
+            adamw_(ours["params"], grads, means, squares, step, {**ours, "lr": 0.1})
+        for part, grad in zip(theirs["params"], grads, strict=True):
+            part.grad = grad
+        optimizer.step()
+    for part, other in zip(ours["params"], theirs["params"], strict=True):
+        torch.testing.assert_close(part.detach(), other.detach())
+
+
 CELLS = {f"cells.weight_{of}_l{layer}" for of in ("ih", "hh") for layer in (0, 1)}
 BLOCKS = {
     f"blocks.{layer}.{part}.weight"
@@ -273,7 +337,7 @@ def test_muon_learns_the_hidden_matrices_and_adamw_the_rest(name: str) -> None:
     optimizers = optimizers_of(model, optimizer="muon", **asked)
     learned = {type(optimizer): {*parameters_of(model, optimizer)} for optimizer in optimizers}
     assert learned.get(Muon, set()) == HIDDEN[name]
-    assert learned[torch.optim.AdamW] == {*dict(model.named_parameters())} - HIDDEN[name]
+    assert learned[AdamW] == {*dict(model.named_parameters())} - HIDDEN[name]
     for optimizer in optimizers:
         peak = 0.02 if isinstance(optimizer, Muon) else 0.003
         assert all(group["peak"] == group["lr"] == peak for group in optimizer.param_groups)
@@ -313,3 +377,20 @@ def test_a_rate_is_never_nothing_and_never_above_its_peak(schedule: str, max_ste
         assert all(0 < share <= 1 for share in shares)
         assert shares[warmup:] == sorted(shares[warmup:], reverse=True)
         assert shares[:warmup] == sorted(shares[:warmup])
+
+
+def test_a_training_does_not_import_torchs_compiler() -> None:
+    """It would start 2 seconds later; torch.optim, and cat() on the meta device, import it."""
+    program = (
+        "import sys; from makemore import MakeMore\n"
+        "members = 'ngram, transformer prior=builtin max_steps=1, lstm max_steps=1'\n"
+        "lines = [f'{a}{b}{c}' for a in 'abcde' for b in 'aeiou' for c in 'nmrls']\n"
+        "MakeMore('ensemble', members=members, threads=1).fit(lines).sample(2)\n"
+        "MakeMore('mlp', optimizer='sgd', max_steps=1, threads=1).fit(lines).sample(2)\n"
+        "print(sorted({'torch._dynamo', 'sympy', 'torch.fx.experimental.symbolic_shapes'}"
+        " & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr

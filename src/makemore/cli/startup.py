@@ -89,8 +89,9 @@ class Unfailing(io.TextIOWrapper):
 def inference_only() -> Iterator[None]:
     """Load a model, inside the `with`, for a command that only draws lines from it.
 
-    Torch is imported without META_MODULE. Only inference works then: torch's optimizers import its
-    compiler. If torch is imported already, as by a plugin, it stays whole.
+    Torch is imported without META_MODULE. Only inference works then: a training needs shapes
+    without values, to know what memory it will take. If torch is imported already, as by a plugin,
+    it stays whole.
     """
     from importlib.metadata import PackageNotFoundError, version  # --help need not wait for it
 

@@ -7,7 +7,6 @@ with it and no other; one whose parent has gone ends itself.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import queue
@@ -195,7 +194,6 @@ def work(told: bytes) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a plugin prints is no answer
     setup = json.loads(told)
-    importlib.import_module("torch._dynamo")  # else the first optimizer's trial takes 2 s longer
     trials: queue.SimpleQueue[Settings] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(trials,), daemon=True).start()
     if setup["plugin"]:

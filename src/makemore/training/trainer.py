@@ -34,14 +34,15 @@ from makemore.training.config import TrainingConfig
 from makemore.training.device import generator, one_thread_each, seeded
 from makemore.training.divergence import LossWatch
 from makemore.training.events import Evaluated, Event, Progress, Saved, Step
-from makemore.training.optimizers import lr_factor, make_optimizers, state_shapes
+from makemore.training.optimizer import Optimizer
+from makemore.training.optimizers import lr_factor, make_optimizers
 from makemore.training.pace import Clock, Ends, end_of, position, read_ends
 from makemore.training.soft_targets import SoftTargets
 
 
 def train_steps(
     model: NeuralModel,
-    optimizers: list[torch.optim.Optimizer],
+    optimizers: Sequence[Optimizer],
     batches: Callable[[int], list[tuple[Tensor, Tensor]]],
     recipe: TrainingConfig,
     start: int = 0,
@@ -178,9 +179,9 @@ class Trainer:
         # Anyone may have written the checkpoint's file. So every tensor is checked against the
         # shapes that the optimizers expect, and none may be left over.
         unread = {k: v for k, v in arrays.items() if not k.startswith("model.")}
-        named = {parameter: name for name, parameter in self.model.named_parameters()}
+        named: dict[Tensor, str] = {p: name for name, p in self.model.named_parameters()}
         for optimizer in self.optimizers:
-            for parameter, kinds in state_shapes(optimizer):
+            for parameter, kinds in optimizer.all_state_shapes():
                 name = named[parameter]
                 keys = {f"optimizer.{kind}.{name}": kind for kind in kinds}
                 if not unread.keys() & keys.keys():

@@ -80,9 +80,14 @@ class NeuralModel(nn.Module, Model):
             )  # fmt: skip
         rows = table.weight.detach()  # (V, n_embd)
         symbols = rows[1:] if len(rows) > 1 else rows  # without the boundary, which is no symbol
+        # Not cat() and repeat(), which on the meta device import torch's compiler, for 2 seconds.
+        whole = rows.new_empty(len(rows) + number, rows.shape[1])  # (V + n_labels, n_embd)
+        whole[: len(rows)].copy_(rows)
         # More labels than symbols: the copies begin again from the first.
-        copies = symbols.repeat(-(-number // len(symbols)), 1)[:number]
-        table.weight = nn.Parameter(torch.cat([rows, copies]))  # (V + n_labels, n_embd)
+        for start in range(len(rows), len(whole), len(symbols)):
+            part = whole[start : start + len(symbols)]
+            part.copy_(symbols[: len(part)])
+        table.weight = nn.Parameter(whole)
         table.num_embeddings += number
         self.n_labels = number
 
