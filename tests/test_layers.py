@@ -29,8 +29,8 @@ WITH_TORCH = (
     "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
     "scoring.loss", "scoring.neural_scorer", "training.batch", "training.device",
-    "training.optimizers", "training.soft_targets", "training.trainer", "api.candidates",
-    "api.duration", "api.time_budget", "api.prior_start",
+    "training.muon", "training.optimizer", "training.soft_targets", "training.trainer",
+    "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
     "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.",
 )  # fmt: skip

@@ -87,3 +87,15 @@ def test_more_steps_than_help_are_not_taken() -> None:
     machine = Machine([0.001])
     clock = Clock(20.0, 300, 0.0, lambda: machine.time)
     assert machine.trained(clock, 200) == 300
+
+
+@pytest.mark.parametrize("load", [1.0, 4.0])
+def test_what_comes_after_the_last_step_is_kept_back(load: float) -> None:
+    """Evaluations as long as the latest one, and what else comes, as busy as the machine is."""
+    machine = Machine([0.1 * load])
+    clock = Clock(
+        100.0, 10**6, 0.0, lambda: machine.time, after=2.5, evaluation=3.0 * load,
+        at_end=lambda: 2.0 * load,
+    )  # fmt: skip
+    machine.trained(clock, 50)
+    assert machine.time == pytest.approx(100 - (2.5 * 3 + 2) * load, abs=load)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from makemore.api.machine_load import MachineLoad
 from makemore.api.members import members_of, text_of
 from makemore.api.plan import Plan
 from makemore.models import CountModel
@@ -16,7 +17,6 @@ from makemore.training.pace import Clock, write_ends
 
 KEPT = 0.93  # of the time is for training: the last evaluation and the new lines come after it
 LAST_SECONDS = 1.8  # for what takes as long whatever the time: the last lines, the process's end
-PROBED = 0.03  # seconds of work by which other work on the machine is noticed
 MOST_SHARE = 2.5  # of the steps of a model's own recipe: more would learn lines by heart
 TOO_SHORT = 0.3  # of what a member was planned to take: with less time left it is not begun
 
@@ -26,13 +26,13 @@ class BudgetClock:
     """Measures a time budget from `began`, monotonic seconds.
 
     limit: its seconds; before: those that earlier calls had used, up to what they committed
-    slower: how many times as long as alone work takes, beside that of other processes
+    load: measures how many times as long as alone work takes, beside that of other processes
     """
 
     limit: float
     began: float
     before: float = 0.0
-    slower: float = 1.0
+    load: Callable[[], float] = lambda: 1.0
     now: Callable[[], float] = time.monotonic
 
     @classmethod
@@ -45,7 +45,7 @@ class BudgetClock:
         """
         limit = plan.config.asked.get("time")
         used = progress.get("seconds", 0.0) if progress else 0.0
-        return None if limit is None else cls(float(limit), began - used, used, slower())
+        return None if limit is None else cls(float(limit), began - used, used, MachineLoad())
 
     def count_from(self, used: float) -> None:
         """Count on from these seconds, if earlier calls had used more than was known so far."""
@@ -60,24 +60,28 @@ class BudgetClock:
     @property
     def left(self) -> float:
         """Return the seconds that are left to train in."""
-        return max(0.0, KEPT * self.limit - LAST_SECONDS * self.slower - self.used)
+        return max(0.0, KEPT * self.limit - self.at_end() - self.used)
+
+    def at_end(self) -> float:
+        """Predict the seconds of what comes after the training, as busy as the machine is now."""
+        return LAST_SECONDS * self.load()
 
     def is_enough(self, plans: Sequence[Plan]) -> bool:
         """Tell whether the time that is left is worth beginning the first of these members."""
         return self.left >= TOO_SHORT * self.limit * first_share(plans)
 
-    def of_first(self, plans: Sequence[Plan]) -> Clock:
-        """Make the clock of the first of these members, which leaves time for the others."""
-        deadline = self.now() + self.left * first_share(plans)
-        return Clock(deadline, most_steps(plans[0]), self.began, self.now)
+    def of_first(self, plans: Sequence[Plan], after: float = 1.0) -> Clock:
+        """Make the clock of the first of these members, which leaves time for the others.
 
-
-def slower() -> float:
-    """Measure how many times as long as alone work takes here, by working for a moment."""
-    began, worked = time.monotonic(), time.process_time()
-    while (taken := time.process_time() - worked) < PROBED:
-        pass
-    return max(1.0, (time.monotonic() - began) / taken)
+        after: evaluations that come after its last step
+        """
+        share, most = first_share(plans), most_steps(plans[0])
+        if share < 1.0:
+            deadline = self.now() + self.left * share
+            return Clock(deadline, most, self.began, self.now, after=after)
+        # The last one: what is kept back for the end changes with the load while it trains.
+        deadline = self.began + KEPT * self.limit
+        return Clock(deadline, most, self.began, self.now, after=after, at_end=self.at_end)
 
 
 def first_share(plans: Sequence[Plan]) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +11,13 @@ from typing import Any
 import numpy as np
 
 from makemore.api.budget_clock import MOST_SHARE
-from makemore.api.fit import fit
-from makemore.api.fit_model import initialize_model, losses
-from makemore.api.lineup import is_short
+from makemore.api.duration import sample_of, seconds_of_evaluation, seconds_of_step
+from makemore.api.fit_model import initialize_model
 from makemore.api.plan import Plan
 from makemore.models import Model
-from makemore.training import Evaluated, Step
 from makemore.training.device import threads
 
-WARM_UP, TIMED = 2, 12  # steps of a candidate: the first ones are slower and do not count
+SAMPLE = 2048  # lines of train, and of val, by which a candidate is timed
 GLIMPSED = 32  # draws of a preview at an evaluation
 FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
 EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often
@@ -70,37 +66,23 @@ class Candidate:
         return max(1, round(share * self.steps))
 
 
-def time_candidate(
-    plan: Plan, options: dict[str, Any], budget: float, limit: float = math.inf
-) -> Candidate:
-    """Train a plan's model for about `budget` seconds to time its steps and an evaluation.
+def time_candidate(plan: Plan, options: dict[str, Any], budget: float) -> Candidate:
+    """Time a plan's steps, in about `budget` seconds, and its evaluation, on a sample of the lines.
 
-    options: those that the candidate has beside requested ones; limit: seconds of all
+    options: those that the candidate has beside requested ones
     """
+    from makemore.models import NeuralModel
+
+    small = sample_of(plan, SAMPLE)
     # The weights of a prior take no other time than random ones.
-    model = initialize_model(plan, from_prior=False)
-    step_seconds, evaluation = list[float](), 0.0
-    before = started = time.monotonic()
-    with contextlib.closing(fit(plan, model)) as events:
-        for event in events:
-            now = time.monotonic()
-            if isinstance(event, Evaluated) and event.step == 0:
-                # The first evaluation sets up much that is there afterwards.
-                started, evaluation = now, now - before
-            elif isinstance(event, Step):
-                step_seconds.append(now - before)
-            enough = len(step_seconds) >= WARM_UP + TIMED or now - started > budget
-            if enough and len(step_seconds) > WARM_UP:
-                break
-            before = time.monotonic()
-    before = time.monotonic()
-    # Once more: the first was a slow one. Of a long text it says enough, and takes long.
-    if is_short(plan.split) or evaluation < EVALUATING * limit:
-        with threads(plan.config.threads):
-            losses(plan, model)
-        evaluation = time.monotonic() - before
-    # The median: one step that waited for another process does not count.
-    step = statistics.median(step_seconds[WARM_UP:] or step_seconds or [evaluation])
+    model = initialize_model(small, from_prior=False)
+    assert isinstance(model, NeuralModel)  # noqa: S101 (counts are not timed)
+    step = seconds_of_step(small, model, budget)
+    # The first evaluation sets up much that is there afterwards. It counts only where a second one
+    # would take too much of the time.
+    evaluation = seconds_of_evaluation(plan, small, model)
+    if evaluation < budget:
+        evaluation = seconds_of_evaluation(plan, small, model)
     steps, every = plan.recipe.max_steps or 1, plan.config.asked.get("eval_interval")
     glimpse = preview_seconds(plan, model)
     return Candidate(plan.config.model, options, steps, step, evaluation, glimpse, every)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from makemore.models import NeuralModel
 
 SAMPLE = 512  # lines of train, and of val, that are timed
-WARM_UP, TIMED = 1, 8  # steps: the first ones are slower and do not count
+WARM_UP, TIMED = 2, 12  # steps: the first ones are slower and do not count
 MOST_SECONDS = 1.0  # of timing, but for the steps that are timed at least
 WORTH = 10**11  # parameters * symbols of all steps, from which on a training takes half a minute
 
@@ -45,22 +45,35 @@ def expected_seconds(plan: Plan, done: int = 0) -> float:
     """
     from makemore.models import NeuralModel
 
-    train, val = plan.split.train.lowest(SAMPLE), plan.split.val.lowest(SAMPLE)
-    small = dataclasses.replace(plan, split=Split(train, val, plan.split.test.lowest(0)))
+    small = sample_of(plan, SAMPLE)
     model = initialize_model(small, from_prior=False)
     assert isinstance(model, NeuralModel)  # noqa: S101 (is_long said so)
-    step = seconds_of_step(small, model)
-    began = time.monotonic()
-    losses(small, model)
-    line = (time.monotonic() - began) / max(1, sum(map(len, small.evaluation_lines)))
-    recipe = plan.recipe
+    step, recipe = seconds_of_step(small, model), plan.recipe
     left = max(0, end_of(read_ends(recipe.ends), recipe.max_steps or 1) - done)
     evaluations = left // (recipe.eval_interval or 1) + 1
-    return left * step + evaluations * line * sum(map(len, plan.evaluation_lines))
+    return left * step + evaluations * seconds_of_evaluation(plan, small, model)
 
 
-def seconds_of_step(plan: Plan, model: NeuralModel) -> float:
-    """Time some steps of a model, in seconds each: their median."""
+def sample_of(plan: Plan, lines: int) -> Plan:
+    """Make the same plan for a sample of so many lines of train, and of val, to be timed."""
+    train, val = plan.split.train.lowest(lines), plan.split.val.lowest(lines)
+    return dataclasses.replace(plan, split=Split(train, val, plan.split.test.lowest(0)))
+
+
+def seconds_of_evaluation(plan: Plan, small: Plan, model: Model) -> float:
+    """Predict the seconds of an evaluation by timing one of the sample `small`."""
+    from makemore.training.device import threads
+
+    with threads(plan.config.threads):
+        began = time.monotonic()
+        losses(small, model)
+        taken = time.monotonic() - began
+    timed, whole = (sum(map(len, each.evaluation_lines)) for each in (small, plan))
+    return taken * whole / max(1, timed)
+
+
+def seconds_of_step(plan: Plan, model: NeuralModel, most: float = MOST_SECONDS) -> float:
+    """Time some steps of a model, in about `most` seconds: the median, in seconds each."""
     from makemore.training import train_steps
     from makemore.training.device import threads
     from makemore.training.optimizers import make_optimizers
@@ -75,7 +88,7 @@ def seconds_of_step(plan: Plan, model: NeuralModel) -> float:
         for event in steps:
             float(event.loss)  # waits until the device has finished the step
             seconds.append(time.monotonic() - before)
-            slow = time.monotonic() - started > MOST_SECONDS
+            slow = time.monotonic() - started > most
             if len(seconds) == WARM_UP + TIMED or (slow and len(seconds) > WARM_UP):
                 break
             before = time.monotonic()

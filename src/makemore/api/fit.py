@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from makemore.training.pace import Clock
 
 
+# Evaluations after a member's last step: its own, of val once more, of all members together.
+AFTER_MEMBER = 2.5
 MAX_VAL_CELLS = 2**24  # log-probabilities (symbols * V * members) that weights are fitted on
 
 
@@ -185,7 +187,7 @@ def _fit_member(
     """
     plan = plans[0]
     if writer is None:
-        clock = budget.of_first(plans) if budget else None
+        clock = budget.of_first(plans, AFTER_MEMBER) if budget else None
         yield from taken.counted(_fit_one(plan, model, None, None, stop, clock), clock)
         return
     with writer.member(number) as member_writer:
@@ -198,7 +200,7 @@ def _fit_member(
             return
         if budget and run is not None:  # it was saved after the ensemble was
             budget.count_from(run.progress.get("seconds", 0.0))
-        clock = budget.of_first(plans) if budget else None
+        clock = budget.of_first(plans, AFTER_MEMBER) if budget else None
         if run is None:  # entries of an earlier attempt go: its steps are taken again
             writer.cut_logs()
         yield from taken.counted(_fit_one(plan, model, member_writer, run, stop, clock), clock)

@@ -236,7 +236,7 @@ class BudgetPlanner:
         shared = {key: value for key, value in self.requested.items() if key != "prior"}
         values = self.with_threads({**options_for(kind, shared), **options})
         plan = Plan.make(name, values, self.parts, "")
-        candidate = time_candidate(plan, options, budget, self.limit)
+        candidate = time_candidate(plan, options, budget)
         if plan.prior_lines is None:
             return candidate
         # Its own steps are the most that are of use, and a share may be up to MOST_SHARE.

@@ -66,6 +66,8 @@ class Clock:
     deadline: seconds of `now`; most_steps: the end is never later, as more would not help
     began: seconds of `now` when the whole budget began; now: the clock, monotonic seconds
     moves: the ends that were moved so far; step: the steps taken
+    after: evaluations that come after the last step; evaluation: seconds of the latest one
+    at_end: says how many seconds are needed, as busy as the machine is, for what else comes then
     """
 
     deadline: float
@@ -74,6 +76,9 @@ class Clock:
     now: Callable[[], float] = time.monotonic
     moves: list[list[int]] = field(default_factory=list)
     step: int = 0
+    after: float = 1.0
+    evaluation: float = 0.0
+    at_end: Callable[[], float] = lambda: 0.0
     _since: float = field(default=0.0, init=False)
     _first: int = field(default=-1, init=False)  # the step at which the clock began to measure
 
@@ -88,7 +93,8 @@ class Clock:
         The seconds of a step are those of all since the clock began, evaluations included.
         """
         now, self.step = self.now(), step
-        if now >= self.deadline:
+        left = self.deadline - now - self.after * self.evaluation - self.at_end()
+        if left <= 0:
             return step if end > step else None
         if self._first < 0 or step < self._first:
             self._first, self._since = step, now
@@ -96,6 +102,6 @@ class Clock:
         if taken < FIRST_LOOK:
             return None
         each = (now - self._since) / taken  # seconds
-        fits = max(step + 1, min(self.most_steps, step + int((self.deadline - now) / each)))
+        fits = max(step + 1, min(self.most_steps, step + int(left / each)))
         # Small errors are left for later: each move is recorded.
         return fits if abs(fits - end) > max(1, WORTH * (end - step)) else None

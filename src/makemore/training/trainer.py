@@ -258,7 +258,7 @@ def fit(
     steps, every = recipe.max_steps or 1, recipe.eval_interval or 1
     saved_at = time.monotonic()  # the wall clock may be set back
     if not training.resumed:  # step 0, before any training: the loss should be near log V
-        yield _evaluate(training, batches, losses)
+        yield _evaluate(training, batches, losses, clock)
         yield from _save(training, writer, clock)
     done = progress.step
     taken = train_steps(
@@ -275,7 +275,7 @@ def fit(
             raise training.diverged("the loss is not finite")
         yield event
         if event.step % every == 0 or event.step == end:
-            evaluated = _evaluate(training, batches, losses)
+            evaluated = _evaluate(training, batches, losses, clock)
             over = event.step == end or _patience_is_over(training)
             yield dataclasses.replace(evaluated, last=over)
         if event.step == end or _patience_is_over(training):
@@ -301,8 +301,10 @@ def _patience_is_over(training: Trainer) -> bool:
     return patience is not None and training.progress.evaluations_since_best >= patience
 
 
-def _evaluate(training: Trainer, batches: Batches, losses: Losses) -> Evaluated:
-    progress = training.progress
+def _evaluate(
+    training: Trainer, batches: Batches, losses: Losses, clock: Clock | None = None
+) -> Evaluated:
+    progress, began = training.progress, clock.now() if clock else 0.0
     # Evaluation uses the running statistics of BatchNorm: they are brought up to date first.
     if training.recipe.calibrate:
         calibrate_batch_norm(training.model, batches)
@@ -317,6 +319,8 @@ def _evaluate(training: Trainer, batches: Batches, losses: Losses) -> Evaluated:
     if best:
         progress.best_step, progress.best_val = progress.step, val
         training.best = training.model.tensors()
+    if clock:
+        clock.evaluation = clock.now() - began
     return Evaluated(progress.step, train, val, best)
 
 
