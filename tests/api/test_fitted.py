@@ -190,3 +190,12 @@ def test_what_is_no_number_in_some_contexts_alone_is_refused_where_it_comes() ->
     ):  # fmt: skip
         with np.errstate(all="ignore"), pytest.raises(RunError, match="no probabilities"):
             use()
+
+
+def test_lines_that_go_back_to_one_draw_are_warned_of() -> None:
+    maker = tiny("ngram").fit(like_names(200))
+    assert maker.sample(3, 1)  # an easy request: no warning, which here would be an error
+    with pytest.warns(UserWarning, match=r"lines go back to \d+ draws?, .* ask for shorter lines"):
+        assert len(maker.sample(20, 1, contains="nadonadona")) == 20
+    with pytest.warns(UserWarning, match="go back to"):
+        assert len(list(maker.samples(20, 1, contains="nadonadona"))) == 20

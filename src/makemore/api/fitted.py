@@ -6,6 +6,7 @@ model of counts is loaded and sampled without it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -132,6 +133,7 @@ class FittedModel(LineScorer):
                 if issued:
                     issued.add([line.text])  # on the disk before anybody sees it
                 yield line
+            warn_of_degeneracy(sampler)
 
     def issued_lines(self, wait: Callable[[], None] = lambda: None) -> IssuedLines:
         """Open the file of lines that this run has issued (`remember`); use it by `with`.
@@ -191,13 +193,16 @@ class FittedModel(LineScorer):
         sampling: style (tidy, plain, wild; by default tidy for a short list), temperature, top_k,
         top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
         min_distance, label, exact, all
-        Raises UsageError, and Unsatisfiable where no further lines are found.
+        Raises UsageError, and Unsatisfiable where no further lines are found; warns where most
+        lines of a hard request go back to one draw, and begin alike.
         """
         rank, total = check_flag(rank, "rank"), check_flag(total, "total")
         remember = check_flag(remember, "remember")
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
             sampler = self.sampler(random_state, avoid, avoid_like=avoid_like, **sampling)
-            return [text for lines in self.rounds(sampler, n) for text in lines.texts]
+            texts = [text for lines in self.rounds(sampler, n) for text in lines.texts]
+            warn_of_degeneracy(sampler)
+            return texts
         lines = self.samples(
             n, random_state, avoid=avoid, avoid_like=avoid_like, rank=rank, total=total,
             remember=remember, **sampling,
@@ -278,3 +283,9 @@ def likeliest_first(
     yield from sorted(samples, key=key)
     if failure is not None:
         raise failure
+
+
+def warn_of_degeneracy(sampler: Sampler) -> None:
+    """Warn (UserWarning) where most lines that were drawn go back to few draws."""
+    if sampler.tally.degenerate:
+        warnings.warn(sampler.tally.degeneracy, UserWarning, stacklevel=3)

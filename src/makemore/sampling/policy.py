@@ -61,6 +61,16 @@ class Tally:
         """Whether resampling left few draws: most guided lines begin as another one does."""
         return 2 * self.ancestors < self.led
 
+    @property
+    def degeneracy(self) -> str:
+        """Say how few draws the guided lines go back to, and what to ask for instead."""
+        return (
+            f"{self.led} lines go back to {self.ancestors} "
+            f"{'draw' if self.ancestors == 1 else 'draws'}, and share their first "
+            f"{self.shared / self.led:.0f} symbols with others; ask for shorter lines, or for "
+            "fewer conditions"
+        )
+
 
 @dataclass(frozen=True)
 class Decision:

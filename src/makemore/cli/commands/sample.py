@@ -138,9 +138,4 @@ def note_how_drawn(sampler: Sampler) -> None:
             f"{tally.effective:.0f} of {tally.guided} draws; --exact waits instead"
         )
     if tally.degenerate:
-        note(
-            f"warning: {tally.led} lines go back to {tally.ancestors} "
-            f"{'draw' if tally.ancestors == 1 else 'draws'}, and share their first "
-            f"{tally.shared / tally.led:.0f} symbols with others; ask for shorter lines, or for "
-            "fewer conditions"
-        )
+        note(f"warning: {tally.degeneracy}")
