@@ -17,7 +17,7 @@ from makemore.api.plan import Plan
 from makemore.models import Model
 from makemore.training.device import threads
 
-SAMPLE = 2048  # lines of train, and of val, by which a candidate is timed
+SAMPLE = 1024  # lines of train, and of val, by which a candidate is timed
 GLIMPSED = 32  # draws of a preview at an evaluation
 FEW_STEPS = 30  # with fewer, and fewer than FEW_EPOCHS of its own, a network has learned nothing
 EVALUATING = 0.15  # of the time of a training, at most: a long text is evaluated less often

@@ -18,6 +18,7 @@ from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.candidates import FEW_EPOCHS, Candidate, fill, time_candidate, total
 from makemore.api.lineup import LEAST_SHARE, MOST_STEPS, is_short, lineup_of, prior_of
+from makemore.api.machine_load import MachineLoad
 from makemore.api.members import Members, members_of, text_of
 from makemore.api.plan import Plan
 from makemore.api.resolve import options_for
@@ -28,6 +29,8 @@ from makemore.training.config import BUDGET_MODEL, NO_PRIOR, names_prior
 
 USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
 HURRIED = 0.55  # of the time: with less left, nothing more is timed
+TIMING = 3.0  # seconds alone to time a network of a long text; they are not begun unless as much of
+WORTH_TIMING = 0.4  # the time is left after that, for steps, or for counts of all lines
 CALIBRATION = 0.06  # of the time, to time all candidates together
 SHORTEST = 5.0  # seconds in which more than counting can be done
 PROBE = 0.2  # seconds in which a network is timed, to say how long the training will take
@@ -156,7 +159,8 @@ class BudgetPlanner:
         networks = [kind for kind in lineup if kind not in counts]
         timed: list[Candidate] = []
         short = is_short(self.parts)
-        if not named and not short and self.left < HURRIED * self.limit:
+        left = self.left - TIMING * MachineLoad()()
+        if not named and not short and left < WORTH_TIMING * self.limit:
             networks = []  # reading took long already, and to time one takes as long again
         for name, values in networks:
             options = values if requested else self.fitting(get_model(name), values)
