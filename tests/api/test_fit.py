@@ -18,10 +18,12 @@ import torch
 from conftest import Call
 from makemore import MakeMore
 from makemore.api import train_directory
+from makemore.api.fit import _of_val
 from makemore.api.mixture_weights import STRENGTHS, fit_ensemble_weights
 from makemore.api.plan import Plan
 from makemore.models.core.base import CountModel
 from makemore.models.ensemble import Ensemble
+from makemore.models.ngram import NGram
 from makemore.runs.manifest import verify
 from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
@@ -29,7 +31,7 @@ from makemore.scoring.neural_scorer import log_probabilities
 from makemore.scoring.scorer import surprisals
 from makemore.text.builtin_lists import builtin_names
 from makemore.text.corpus import Corpus
-from makemore.text.dataset import train_val_test_split
+from makemore.text.dataset import Split, train_val_test_split
 from makemore.training.events import Evaluated, Saved, Step
 from warm import Warm, workplace
 
@@ -425,3 +427,17 @@ def test_a_member_of_another_training_starts_over(tmp_path: Path) -> None:
     for name, value in alone.model_.tensors().items():
         np.testing.assert_array_equal(found[f"0.{name}"], value)
     assert any((found[f"0.{k}"] != v).any() for k, v in other.model_.tensors().items())
+
+
+def test_weights_of_a_long_sorted_list_are_fitted_on_lines_from_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = sorted(f"{a}{b}{c}" for a in "abcdefghij" for b in "klmnop" for c in "qrstu")
+    split = Split(*(Corpus.from_lines(lines) for _ in range(3)))
+    plan = Plan.make("ensemble", {"members": "ngram order=1, ngram order=2"}, split, "")
+    model, member = plan.build(), NGram(len(plan.vocabulary), 0, NGram.Options(order=1))
+    rows = 100  # of 1,200 targets
+    monkeypatch.setattr("makemore.api.fit.MAX_VAL_CELLS", rows * len(plan.vocabulary) * 2)
+    _, targets, _ = _of_val(plan, model, member)  # type: ignore[arg-type]
+    starts = {int(target) for target in targets[::4]}  # each line has four targets
+    assert 90 <= len(targets) <= rows and len(starts) >= 8 and targets[3] == 0

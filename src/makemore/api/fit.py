@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from makemore.training.pace import Clock
 
 
-# Evaluations after a member's last step: its own, of val once more, of all members together.
-AFTER_MEMBER = 2.5
-MAX_VAL_CELLS = 2**24  # log-probabilities (symbols * V * members) that weights are fitted on
+# Evaluations after the last step: its own, of val once more for the weights, of all members.
+AFTER_MEMBER = 3.0
+MAX_VAL_CELLS = 2**23  # log-probabilities (symbols * V * members) that weights are fitted on
 
 
 def fit(
@@ -248,8 +248,10 @@ def _of_val(
 
     vocabulary = plan.vocabulary
     rows = MAX_VAL_CELLS // (len(vocabulary) * len(model.kinds))
-    # A line has 2 targets or more, a symbol and its end: so many lines are enough.
-    val = plan.evaluation_lines[1].take(slice(max(1, rows // 2)))
+    val = plan.evaluation_lines[1]
+    n_targets = len(vocabulary.encode(val).ids) + len(val)
+    if n_targets > rows:  # a sample by hashes: the first lines of a sorted list are all alike
+        val = val.lowest(max(1, len(val) * rows // n_targets))
     text, labels = vocabulary.encode(val), vocabulary.encode_labels(val)
     if member.n_labels and labels is None:  # val lines without the labels that the model reads
         none = np.zeros(0, dtype=np.int64)
