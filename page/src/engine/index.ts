@@ -1,0 +1,7 @@
+// The engine for networks: what the other parts of the page use of it.
+
+export { type Engine, loadEngine } from "./engine";
+export { initialize, makeModel } from "./make";
+export type { Network, Trainable } from "./network";
+export { meanNll, surprisals } from "./scores";
+export { canLearn, gradients, makeTraining, type OwnedTraining } from "./training";
