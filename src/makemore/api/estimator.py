@@ -276,7 +276,10 @@ class MakeMore(FittedModel):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> MakeMore:
-        """Load a run directory, with its best weights. Raises RunError if it is none or damaged."""
+        """Load a run directory, or a zip of one, with its best weights.
+
+        Raises RunError if it is none or damaged.
+        """
         return cls.of_run(Run.load(check_folder(folder)))
 
     @classmethod

@@ -145,6 +145,8 @@ class FittedModel(LineScorer):
             raise UsageError(
                 "no run directory to remember lines in", None, "save it, and MakeMore.load it"
             )
+        if self.folder_.is_file():
+            raise UsageError("a zip remembers no lines", str(self.folder_), "unpack it")
         return IssuedLines(self.folder_, wait)
 
     def drawn(self, sampler: Sampler, n: int) -> Iterator[Sample]:

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from makemore.errors import DataError, RunError, UsageError
 from makemore.models.core.base import Arrays
+from makemore.runs.archive import opened
 from makemore.runs.manifest import (
     FORMAT,
     PARTS,
@@ -81,10 +82,15 @@ class Run:
     def load(cls, path: str | os.PathLike[str], state: bool = False) -> Run:
         """Read a run directory, while a training may be writing to it: readers take no lock.
 
+        path: of the directory, or of a zip of one
         state: read the tensors to resume from, too
         Raises RunError if it is no run, damaged, or not as makemore writes it.
         """
-        folder = Path(path)
+        with opened(Path(path)) as folder:
+            return replace(cls._load(folder, state), path=Path(path))
+
+    @classmethod
+    def _load(cls, folder: Path, state: bool) -> Run:
         manifest = read_manifest(folder)
         for _ in range(READ_TRIES):
             try:

@@ -32,7 +32,12 @@ def command(**values: Any) -> int:
     from makemore.analysis import sample_shares
     from makemore.analysis.novelty import DRAWS
     from makemore.api import MakeMore
+    from makemore.errors import UsageError
+    from makemore.runs.archive import is_archive
 
+    if values["test"] and is_archive(values["dir"]):
+        what = "a look at the test part is counted in the run directory, and a zip keeps no count"
+        raise UsageError(what, "--test", "unpack it")
     maker = MakeMore.load(values["dir"])
     names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]
     reports = [maker.report(name) for name in names]

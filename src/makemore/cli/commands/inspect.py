@@ -35,17 +35,19 @@ def command(**values: Any) -> int:
     from makemore.api.checks import check_seed
     from makemore.report import page, sections
     from makemore.runs import Run
+    from makemore.runs.archive import opened
 
     seed = check_seed(values["seed"])
-    run = Run.load(values["dir"])
-    out = Path(values["out"]) if values["out"] else default_out(Path(values["dir"]))
-    page.check_out(out)  # before the seconds that the page takes
-    note(f"looking at {values['dir']}; this takes some seconds")
-    parts = []
-    for part in sections.parts(run, values["word"], seed):
-        if isinstance(part, page.LeftOut):
-            note(f"not shown: {part.what}: {part.why}")
-        parts.append(part)
+    with opened(Path(values["dir"])) as folder:
+        run = Run.load(folder)
+        out = Path(values["out"]) if values["out"] else default_out(Path(values["dir"]))
+        page.check_out(out)  # before the seconds that the page takes
+        note(f"looking at {values['dir']}; this takes some seconds")
+        parts = []
+        for part in sections.parts(run, values["word"], seed):
+            if isinstance(part, page.LeftOut):
+                note(f"not shown: {part.what}: {part.why}")
+            parts.append(part)
     *_, last = page.write_page(out, f"{run.config.data['name']}: {run.config.model}", parts)
     result(str(last))  # the page, which is written after its pictures
     return 0

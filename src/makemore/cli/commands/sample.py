@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     ],
 )  # fmt: skip
 def command(**values: Any) -> int:
-    """Draw new lines from the run in DIR (which may still be training), each once.
+    """Draw new lines from the run in DIR (which may still be training, or a zip), each once.
 
     Lines of the text are refused, and so are lines that were drawn before. Exit code 7 says that
     fewer than N were found, and whether there are more. Constraints are exact: they choose among

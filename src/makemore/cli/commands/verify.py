@@ -26,16 +26,20 @@ def command(**values: Any) -> int:
     --restore goes back to the checkpoint before the current one, if that one is whole.
     """
     from makemore.api import MakeMore
-    from makemore.errors import RunError
+    from makemore.errors import RunError, UsageError
     from makemore.runs import Run, RunWriter, verify
+    from makemore.runs.archive import is_archive, opened
 
     folder = Path(values["dir"])
     if values["restore"]:
+        if is_archive(folder):
+            raise UsageError("a zip stays as it is", "--restore", "unpack it")
         verify(folder)  # raises if this is no run: else RunWriter would lock a foreign folder
         with RunWriter(folder) as writer:
             writer.restore()
         note("went back to the checkpoint before")
-    problems = verify(folder)
+    with opened(folder) as unpacked:
+        problems = verify(unpacked)
     result(*problems)
     if problems:
         to_do = f"makemore verify {shlex.quote(str(folder))} --restore, or train again"
