@@ -1,0 +1,89 @@
+// The page: a header, tabs, one view open at a time.
+
+import { VIEWS, type ViewId } from "../state";
+import { AboutView } from "./about";
+import type { App, Change, View } from "./app";
+import { button } from "./controls";
+import { fill, h } from "./dom";
+import { KeptView } from "./kept";
+import { LearningView } from "./learning";
+import { LettersView } from "./letters";
+import { ListView } from "./list";
+import { MapView } from "./map";
+import { NamesView } from "./names";
+import { PairsView } from "./pairs";
+import { Tabs } from "./tabs";
+import { themeSwitch } from "./theme";
+import { visible } from "./visible";
+
+const TITLES: Record<ViewId, string> = {
+  list: "List", names: "Names", letters: "Letters", learning: "Learning", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
+};
+
+export class Page {
+  readonly listView: ListView;
+  private readonly views: Record<ViewId, View>;
+  private readonly tabs: Tabs;
+  private readonly alert = h("div", { class: "alert", role: "alert" });
+  private shown: ViewId | null = null;
+
+  constructor(private readonly app: App) {
+    this.listView = new ListView(app);
+    this.views = {
+      list: this.listView, names: new NamesView(app), letters: new LettersView(app), learning: new LearningView(app),
+      map: new MapView(app), pairs: new PairsView(app), kept: new KeptView(app), about: new AboutView(app),
+    };
+    const tabs = VIEWS.map((id) => ({ id, title: TITLES[id], panel: this.views[id].root }));
+    this.tabs = new Tabs(tabs, (id) => app.set({ view: id as ViewId }, true));
+    app.on((change) => this.changed(change));
+  }
+
+  /** Puts the page into the document. */
+  mount(body: HTMLElement, speaker: HTMLElement): void {
+    const name = this.app.run?.name;
+    body.replaceChildren(
+      h("a", { class: "skip", href: "#panel", onclick: (event: Event) => { event.preventDefault(); this.focusPanel(); } }, "Skip to the view"),
+      h("header", {},
+        h("div", { class: "brand" }, h("h1", {}, "makemore"), name ? h("bdi", { class: "run", dir: "auto" }, visible(name, 60)) : null),
+        themeSwitch(this.app.keep),
+        h("p", { class: "promise" }, "Learns a list, makes more like it. The list never leaves the page.")),
+      h("nav", {}, this.tabs.root),
+      h("main", { id: "panel" }, this.alert, ...VIEWS.map((id) => this.views[id].root)),
+      speaker);
+    this.changed("settings");
+  }
+
+  private focusPanel(): void {
+    this.views[this.shown ?? "list"].root.focus();
+  }
+
+  /** Without a model there is nothing to see but the list and what the page is. */
+  private there(id: ViewId): boolean {
+    if (id === "learning") return this.app.list !== null || (this.app.run?.history.length ?? 0) > 0;
+    return this.app.opened?.model != null || id === "list" || id === "about" || (id === "kept" && this.app.kept.length > 0);
+  }
+
+  private changed(change: Change): void {
+    if (change === "error") this.showError();
+    const wanted = this.app.settings.view, view = this.there(wanted) ? wanted : "list";
+    this.tabs.count("kept", this.app.kept.length ? `Kept ${this.app.kept.length}` : "Kept");
+    this.tabs.show(view, (id) => this.there(id as ViewId));
+    const opens = view !== this.shown;
+    this.shown = view;
+    this.views[view].update(opens ? "shown" : change);
+    if (opens) this.keepFocus();
+  }
+
+  /** A button that opened another view is hidden with its own: the keyboard goes on in the view that opened. */
+  private keepFocus(): void {
+    const { activeElement } = document;
+    if (activeElement === null || activeElement === document.body || activeElement.closest("[hidden]")) this.focusPanel();
+  }
+
+  private showError(): void {
+    const { error } = this.app;
+    if (!error) fill(this.alert);
+    else fill(this.alert, h("p", {}, visible(error.message, 500), error.fix ? ` — ${visible(error.fix, 500)}` : ""),
+      button("Close", () => this.app.clearError(), "quiet"));
+  }
+}
