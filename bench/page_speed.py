@@ -1,0 +1,156 @@
+"""How fast the page is in Chromium, opened from disk with the network off.
+
+python bench/page_speed.py --names names.txt [--json OUT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from makemore.web.export import run_page
+from makemore.web.page import empty_page, page_of_run, write_page
+from measure import Bench, parser, spread, words_of
+from splits import by_hash
+from trained import trained
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from web.browser import MOVE_SLIDERS, Visit, chromium  # noqa: E402
+
+TIMES, SHORT = 9, 2
+NAMES = 1000  # drawn at once, the most that the wall shows
+PASTED = 300  # lines of a list that a person may have
+MOVES = 90
+LEARN = 600_000  # ms that a training may take
+Files = dict[str, Path]
+
+# What the page says of a draw: names, draws, draws a second.
+NUMBERS = re.compile(r"[\d,]+(?= names? of| draws?)")
+# Presses "Other names"; gives seconds until the wall is whole, and what the page says.
+OTHER_NAMES = """async () => {
+  const wall = document.querySelector(".wall"), buttons = [...document.querySelectorAll("button")];
+  const began = performance.now();
+  buttons.find((each) => each.textContent === "Other names").click();
+  while (wall.ariaBusy !== "false") await new Promise((done) => setTimeout(done, 1));
+  return [(performance.now() - began) / 1000, document.querySelector(".drawn").textContent];
+}"""
+
+
+@contextmanager
+def opened(browser: Any, file: Path, hash: str = "") -> Iterator[Visit]:
+    """A page in a context of its own: nothing is remembered from the one before."""
+    context = browser.new_context(offline=True)
+    visit = Visit(context.new_page())
+    try:
+        visit.open(file, hash)
+        yield visit
+        visit.check()
+    finally:
+        context.close()
+
+
+def wait_to_open(browser: Any, file: Path) -> float:
+    """Seconds from the navigation to the first names on the wall."""
+    with opened(browser, file, "#view=names") as visit:
+        visit.page.locator(".wall .name").first.wait_for()
+        return float(visit.page.evaluate("() => performance.now() / 1000"))
+
+
+def names_rates(browser: Any, file: Path, times: int) -> dict[str, list[float]]:
+    """New names a second, of 1,000 by each of several seeds: in the worker, and on the wall."""
+    rates: dict[str, list[float]] = {"drawn": [], "seen": []}
+    with opened(browser, file, f"#view=names&shown={NAMES}") as visit:
+        visit.names()
+        for _ in range(times):
+            seconds, said = visit.page.evaluate(OTHER_NAMES)
+            names, draws, rate = (float(each.replace(",", "")) for each in NUMBERS.findall(said))
+            rates["drawn"].append(rate * names / draws)
+            rates["seen"].append(names / seconds)
+    return rates
+
+
+def training_rate(browser: Any, file: Path, lines: list[str], steps: int) -> float:
+    """Gradient steps a second of the lectures' MLP, evaluations left out, as the page says it."""
+    with opened(browser, file, f"#kind=mlp&size=medium&steps={steps}") as visit:
+        visit.give(lines)
+        visit.show("Learning")
+        visit.page.get_by_role("button", name="Play").click()
+        visit.page.get_by_role("button", name="Learn again").wait_for(timeout=LEARN)
+        said = visit.page.get_by_text(re.compile("^Step .* steps a second")).inner_text()
+    found = re.search(r"([\d,]+) steps a second", said)
+    assert found is not None
+    return float(found[1].replace(",", ""))
+
+
+def wait_to_learn(browser: Any, file: Path, lines: list[str]) -> float:
+    """Seconds from giving the list to names of counts and the network together."""
+    with opened(browser, file) as visit:
+        began = time.perf_counter()
+        visit.learn("\n".join(lines))
+        visit.show("Learning")
+        visit.page.get_by_role("button", name="Play").click()
+        visit.page.get_by_role("button", name="Learn again").wait_for(timeout=LEARN)
+        visit.show("Names")
+        visit.names()
+        return time.perf_counter() - began
+
+
+def slider_waits(browser: Any, file: Path) -> list[float]:
+    """Milliseconds from a moved slider to its first names."""
+    with opened(browser, file, "#view=names") as visit:
+        visit.names()
+        waits: list[float] = visit.page.evaluate(MOVE_SLIDERS, MOVES)
+        return waits
+
+
+def pages(folder: Path, options: argparse.Namespace) -> Files:
+    """The empty page, and those of runs of counts and of a transformer."""
+    files = {"empty": folder / "empty.html"}
+    write_page(files["empty"], empty_page())
+    parts = by_hash(words_of(options))
+    for model in ("ngram", "transformer"):
+        files[model] = folder / f"{model}.html"
+        write_page(files[model], page_of_run(run_page(trained(model, parts, options))))
+    return files
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser(__doc__).parse_args(arguments)
+    bench, times = Bench("page_speed", options), SHORT if options.short else TIMES
+    words = words_of(options)
+    pasted = words[:: len(words) // PASTED][:PASTED]
+
+    def add(what: str, unit: str, values: list[float]) -> None:
+        bench.add({"what": what, "unit": unit, "figure": spread(values)})
+
+    def again(call: Callable[[], float]) -> list[float]:
+        return [call() for _ in range(times)]
+
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        files = pages(Path(folder), options)
+        for name, file in files.items():
+            add(f"page: {name}", "kB", [file.stat().st_size / 1000])
+        for name in ("ngram", "transformer"):
+            file = files[name]
+            add(f"opening to names: {name}", "s", again(partial(wait_to_open, browser, file)))
+            for how, rates in names_rates(browser, file, times).items():
+                add(f"{NAMES:,} names {how}: {name}", "names/s", rates)
+            add(f"slider to names: {name}", "ms", slider_waits(browser, file))
+        empty, steps = files["empty"], 500 if options.short else 6000
+        rate = again(partial(training_rate, browser, empty, words, steps))
+        add("learning: the lectures' mlp", "steps/s", rate)
+        waits = again(partial(wait_to_learn, browser, empty, pasted))
+        add(f"{PASTED} lines, pasted to names of counts and network", "s", waits)
+    bench.finish()
+
+
+if __name__ == "__main__":
+    main()
