@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile $(if $(HYPOTHESIS),--hypothesis-pro
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check docs house bench bench-full prior lessons lessons-short notebooks clean
+.PHONY: help demo test test-slow test-all check docs house bench bench-full prior page page-check lessons lessons-short notebooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,19 @@ prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on tw
 	$(BIN)/python bench/prior_lists.py $(LISTS)
 	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
 	    --held-out $(LISTS)/held-out/lines.txt --pack src/makemore/api/builtin_prior
+
+# The page's own tools: node, what package-lock.json names, and zig, a C compiler, from its wheel.
+page/node_modules: page/package-lock.json
+	cd page && npm ci --omit-lockfile-registry-resolved --no-audit --no-fund
+	@touch $@
+
+page: $(INSTALLED) page/node_modules  ## build the page: src/makemore/web/static (needs node)
+	$(BIN)/python -m pip install --quiet --group page
+	ZIG="$(BIN)/python -m ziglang" node page/build.mjs
+
+page-check: $(INSTALLED) page/node_modules  ## whether the built page is what its sources give
+	$(BIN)/python -m pip install --quiet --group page
+	ZIG="$(BIN)/python -m ziglang" node page/build.mjs --check
 
 LESSONS := $(wildcard lessons/0*.py)
 
