@@ -265,6 +265,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, capsys):
     """The stand-in has the names that the stopwatch looks for, and nothing else of the original."""
     (tmp_path / "makemore.py").write_text(ORIGINAL, encoding="utf-8")

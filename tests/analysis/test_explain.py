@@ -114,6 +114,7 @@ def test_the_sum_is_the_score_of_the_line(maker: Makers, name: str, text: str) -
         assert found == [row.probability]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each_kind(TRACED, ["ngram", "mlp", "transformer"]))
 def test_what_was_expected_is_what_forward_says(maker: Makers, name: str) -> None:
     """The second text is longer than any block_size here."""

@@ -340,6 +340,7 @@ def train_logged(run: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     "nth", [4, *(pytest.param(nth, marks=pytest.mark.slow) for nth in range(1, 14) if nth != 4)]

@@ -195,6 +195,7 @@ def test_labels_have_the_ids_after_the_symbols() -> None:
 # -- the estimator --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each_kind(KINDS))
 def test_every_model_learns_labels_and_is_saved_with_them(
     name: str, learned: Callable[[str], MakeMore], tmp_path: Path
@@ -349,6 +350,7 @@ def test_a_labelled_training_that_was_cut_goes_on_to_equal_weights(
 # -- what looks inside ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each_kind(KINDS))
 def test_explain_sums_to_the_score_of_the_line_with_its_label(
     name: str, learned: Callable[[str], MakeMore]

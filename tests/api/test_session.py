@@ -78,6 +78,7 @@ def test_a_finished_run_is_given_back_and_nothing_follows(tmp_path: Path) -> Non
     assert events[0].maker.sample(3, 1) == MakeMore.load(tmp_path).sample(3, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "options", "told"),
     [

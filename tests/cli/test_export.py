@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,8 @@ def test_the_empty_page_has_the_prior_if_there_is_room(
     assert 'id="prior"' in (tmp_path / "page.html").read_text()
     assert "without" in call("page", "--no-prior", "--force").stderr
     assert 'id="prior"' not in (tmp_path / "page.html").read_text()
-    (program / "page.wasm").write_bytes(bytes(1_000_000))  # a program with which it is too large
+    (program / "page.wasm").write_bytes(
+        random.Random(0).randbytes(2_000_000)
+    )  # a program with which it is too large
     assert "without" in call("page", "-o", "large.html").stderr
     assert "with the built-in prior" in call("page", "--prior", "-o", "both.html").stderr

@@ -109,6 +109,7 @@ def strange(runs: Callable[..., Path]) -> Path:
     return runs("ngram", STRANGE_LINES, order=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [

@@ -86,6 +86,7 @@ def test_a_short_list_starts_from_it(call: Call, monkeypatch: pytest.MonkeyPatch
     assert {where.split()[0] for _, where in drawn} >= {"prior", "train"}
 
 
+@pytest.mark.slow
 def test_a_named_transformer_starts_from_it_and_another_model_does_not(call: Call) -> None:
     made(call, "--pack", "packed")
     train = ("list.txt", "--prior", "packed", "--threads", "1", "--max-steps", "2")

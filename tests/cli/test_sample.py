@@ -149,6 +149,7 @@ def test_what_to_do_is_what_would_help(letters: Path, call: Call) -> None:
 # -- novelty --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [2, 3])
 def test_no_line_is_nearer_to_the_text_than_was_asked(
     distance: int, counted: Path, call: Call

@@ -92,6 +92,7 @@ def test_a_plugin_has_all_of_torch_and_ends_as_it_wants(all_models: list[Path], 
     assert (done.returncode, len(lines), whole) == (0, 3, "True"), done.stderr
 
 
+@pytest.mark.slow
 def test_everything_is_written_before_the_end(all_models: list[Path], cli: Cli) -> None:
     run = next(run for run in all_models if run.name == "ngram")
     done = cli("sample", run, "-n", "5000", "--all", "--seed", "1")

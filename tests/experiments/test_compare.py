@@ -230,6 +230,7 @@ def test_a_finished_model_is_not_trained_again(call: Call, text, tmp_path, monke
     assert [json.loads(line) for line in as_json] == by_val
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_trained(call: Call, text: Path, tmp_path: Path) -> None:
     """More models can be added, and the model of a torn line is trained again."""
     shown(call("compare", text, "--models", "ngram", *FAST, "-o", "c"))
@@ -261,6 +262,7 @@ OTHER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", OTHER)
 def test_another_command_is_refused(counted: Any, text: Path, tmp_path: Path, words: str) -> None:
     if words == "its text is another":

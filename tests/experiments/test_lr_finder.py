@@ -212,6 +212,7 @@ def drawn(figure: Any) -> dict[str, tuple[list[float], list[float]]]:
             for line in axis.get_lines()}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_chart_of_a_pass_holds_its_numbers() -> None:
     points = curve(np.linspace(-4, 0, 50), np.linspace(3, 2, 50) ** 2)
     found = Suggestion(1e-3, 1e-2, 1e-1, True)

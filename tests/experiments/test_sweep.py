@@ -116,6 +116,7 @@ def test_another_sweep_is_refused_and_what_differs_is_named(name: str, tmp_path:
     assert done == {} and os.listdir(tmp_path) == [FILE]
 
 
+@pytest.mark.slow
 def test_what_is_no_trial_or_is_held_is_refused_and_left_alone(tmp_path: Path) -> None:
     """What else its file may hold: test_journal.py."""
     ledger, _ = opened(tmp_path, tried())

@@ -271,6 +271,7 @@ def test_a_browser_shows_it_in_light_and_in_dark(made, tmp_path, scheme, paper) 
     assert other not in found  # neither page nor picture of the other scheme
 
 
+@pytest.mark.slow
 def test_a_browser_runs_nothing_of_it(made: Path) -> None:
     dumped = chromium("--dump-dom", (made / "index.html").as_uri()).decode()
     assert "&lt;script&gt;alert(" in dumped and "<script" not in dumped

@@ -320,6 +320,7 @@ def test_neighbours_by_cosine() -> None:
     assert order.tolist() == [[1], [0]]
 
 
+@pytest.mark.slow
 def test_attention_shows_the_weights() -> None:
     weights = [np.tril(np.full((2, 3, 3), 0.1 * (1 + number))) for number in range(2)]
     weights[1][1] *= 2

@@ -107,6 +107,7 @@ def test_every_model_gives_a_page(model: str, call, inspect, tmp_path) -> None:
     assert ("attention maps" in page.texts.get("not-shown", "")) == (model != "transformer")
 
 
+@pytest.mark.slow
 def test_the_numbers_of_the_page(call, inspect, tmp_path) -> None:
     run = train(call, tmp_path, "mlp", "--watch")
     page, maker = inspect(), MakeMore.load(run)

@@ -66,6 +66,7 @@ def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
         np.testing.assert_allclose(*nlls, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", each_kind(SMALL, ["ngram"]))
 @pytest.mark.parametrize(
     ("asked", "way"),

@@ -221,6 +221,7 @@ def molecules() -> list[str]:
     return [text for text in found if len(text) <= 30]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["transformer", "mlp", "ngram"])
 def test_a_model_counts_symbols_and_not_characters(
     model: str, molecules: list[str], tmp_path: Path

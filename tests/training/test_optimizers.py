@@ -115,6 +115,7 @@ def test_rows_that_moved_far_move_less() -> None:
     assert rows[0].std() < rows[1].std()
 
 
+@pytest.mark.slow
 def test_muon_goes_torch_s_way() -> None:
     """torch's own works in bfloat16, so it is near and not equal."""
     shapes = [(16, 16), (8, 24), (24, 8), (16, 16)]

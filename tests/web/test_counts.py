@@ -99,6 +99,7 @@ def along(model: Any, vocabulary: Vocabulary, corpus: Corpus, starts: Any) -> An
 MEMBERS = "ngram order=2, ngram order=5, ngram order=4 smoothing=add-k k=0.1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [False, True])
 def test_an_ensemble_mixes_as_python_does(labels: bool, tmp_path: Path) -> None:
     from makemore.api.mixture_weights import fit_ensemble_weights

@@ -193,6 +193,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @needs_node
 def test_the_engine_gives_the_numbers_of_python(cases: Path, tmp_path: Path) -> None:
     run_node(tmp_path, "engine.mjs", cases, STATIC / "page.wasm")

@@ -32,6 +32,7 @@ def first_lines(opened: Visit) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_table_is_learned_by_the_column_that_is_chosen(visit: Visits, empty_page: Path) -> None:
     opened = visit(empty_page)
     opened.give(TABLE.splitlines(), "cities.csv")
@@ -43,6 +44,7 @@ def test_a_table_is_learned_by_the_column_that_is_chosen(visit: Visits, empty_pa
     assert first_lines(opened) == ["Germany", "Switzerland", "France", "Holland"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_dropped_is_learned(visit: Visits, empty_page: Path) -> None:
     opened = visit(empty_page)
     opened.page.evaluate(DROP, ["trees.txt", "alder\nbeech\nelm\nfir\n"])
@@ -57,15 +59,15 @@ def test_what_is_no_list_is_said_and_the_page_goes_on(visit: Visits, empty_page:
     page.locator("input[type=file]").set_input_files(content)
     page.get_by_role("alert").get_by_role("button", name="Close").click()
     assert page.get_by_role("alert").inner_text() == ""
-    page.get_by_role("button", name="Try an example").click()
-    page.get_by_role("heading", name="What is in fruits").wait_for()
+    page.get_by_role("button", name="Play with this list").click()
+    page.get_by_role("heading", name="What is in ").wait_for()
 
 
 @pytest.mark.slow
 def test_a_network_goes_step_by_step_and_starts_over(visit: Visits, empty_page: Path) -> None:
     opened = visit(empty_page)
     page = opened.page
-    page.get_by_role("button", name="Try an example").click()
+    page.get_by_role("button", name="Play with this list").click()
     page.get_by_role("button", name="Let a network learn").click()
     for steps in (1, 2, 3):
         page.get_by_role("button", name="One step").click()
@@ -80,7 +82,7 @@ def test_a_network_goes_step_by_step_and_starts_over(visit: Visits, empty_page: 
 def test_back_and_forward_go_through_the_views(visit: Visits, empty_page: Path) -> None:
     opened = visit(empty_page)
     page = opened.page
-    page.get_by_role("button", name="Try an example").click()
+    page.get_by_role("button", name="Play with this list").click()
     page.get_by_role("heading", name="What is in").wait_for()
     for view in ("Names", "Pairs"):
         opened.show(view)

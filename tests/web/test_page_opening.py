@@ -59,7 +59,7 @@ def test_a_page_with_the_prior_opens_soon_and_learns(visit: Visits, tmp_path: Pa
     seconds = opened.page.evaluate("() => performance.now() / 1000")
     print(f"{seconds:.2f} s from opening to the field")
     assert seconds < 3
-    opened.page.get_by_role("button", name="Try an example").click()
+    opened.page.get_by_role("button", name="Play with this list").click()
     opened.page.get_by_role("heading", name="What is in").wait_for()
     opened.show("Learning")
     opened.page.get_by_role("button", name="Play").click()

@@ -30,6 +30,7 @@ def stored(opened: Visit) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_view_is_reached_by_its_tab(learned: Visit) -> None:
     learned.show("Names")
     learned.names()
@@ -41,6 +42,7 @@ def test_every_view_is_reached_by_its_tab(learned: Visit) -> None:
         assert panel.get_by_role("heading", level=2).count() >= 1
 
 
+@pytest.mark.slow
 def test_a_link_carries_settings_and_no_line_of_the_list(learned: Visit, empty_page: Path) -> None:
     page = learned.page
     learned.show("Names")
@@ -74,6 +76,7 @@ def test_a_link_opens_with_its_settings(visit: Visits, empty_page: Path) -> None
     assert all(name.startswith("ba") and len(name) <= 7 for name in first.names())
 
 
+@pytest.mark.slow
 def test_a_reload_keeps_the_list_and_kept_lines_until_they_are_forgotten(learned: Visit) -> None:
     page = learned.page
     learned.show("Names")
@@ -91,6 +94,7 @@ def test_a_reload_keeps_the_list_and_kept_lines_until_they_are_forgotten(learned
     assert page.get_by_role("tab").all_text_contents() == ["List", "About"]
 
 
+@pytest.mark.slow
 def test_a_theme_is_chosen_and_kept(learned: Visit) -> None:
     page = learned.page
     ground = "() => getComputedStyle(document.documentElement).backgroundColor"
@@ -153,6 +157,7 @@ def test_javascript_computes_where_webassembly_is_refused(
     opened.page.evaluate("() => { brokenPolicies.length = 0 }")
 
 
+@pytest.mark.slow
 def test_known_names_stand_on_the_wall_once(visit: Visits, empty_page: Path) -> None:
     opened = visit(empty_page, "#known=1")
     opened.learn("\n".join(FRUITS))
