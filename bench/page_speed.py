@@ -32,15 +32,14 @@ MOVES = 90
 LEARN = 600_000  # ms that a training may take
 Files = dict[str, Path]
 
-# What the page says of a draw: names, draws, draws a second.
-NUMBERS = re.compile(r"[\d,]+(?= names? of| draws?)")
 # Presses "Other names"; gives seconds until the wall is whole, and what the page says.
 OTHER_NAMES = """async () => {
   const wall = document.querySelector(".wall"), buttons = [...document.querySelectorAll("button")];
   const began = performance.now();
   buttons.find((each) => each.textContent === "Other names").click();
   while (wall.ariaBusy !== "false") await new Promise((done) => setTimeout(done, 1));
-  return [(performance.now() - began) / 1000, document.querySelector(".drawn").textContent];
+  const seconds = (performance.now() - began) / 1000, names = wall.querySelectorAll(".name").length;
+  return [seconds, names, Number(wall.dataset.seconds)];
 }"""
 
 
@@ -70,9 +69,8 @@ def names_rates(browser: Any, file: Path, times: int) -> dict[str, list[float]]:
     with opened(browser, file, f"#view=names&shown={NAMES}") as visit:
         visit.names()
         for _ in range(times):
-            seconds, said = visit.page.evaluate(OTHER_NAMES)
-            names, draws, rate = (float(each.replace(",", "")) for each in NUMBERS.findall(said))
-            rates["drawn"].append(rate * names / draws)
+            seconds, names, drawn = visit.page.evaluate(OTHER_NAMES)
+            rates["drawn"].append(names / drawn)
             rates["seen"].append(names / seconds)
     return rates
 
@@ -84,8 +82,8 @@ def training_rate(browser: Any, file: Path, lines: list[str], steps: int) -> flo
         visit.show("Learning")
         visit.page.get_by_role("button", name="Play").click()
         visit.page.get_by_role("button", name="Learn again").wait_for(timeout=LEARN)
-        said = visit.page.get_by_text(re.compile("^Step .* steps a second")).inner_text()
-    found = re.search(r"([\d,]+) steps a second", said)
+        said = visit.page.get_by_text(re.compile("^Step .* a second")).inner_text()
+    found = re.search(r"([\d,]+) a second", said)
     assert found is not None
     return float(found[1].replace(",", ""))
 
