@@ -145,8 +145,8 @@ export class LearningView implements View {
     if (ended) void this.ended(progress);
     else if (progress.waits) app.say(`First: ${progress.waits}`, SAY_EVERY);
     else app.say(`Step ${whole(progress.step)} of ${whole(progress.of)}, loss ${progress.train.toFixed(2)}`, SAY_EVERY);
-    const now = performance.now();
-    if (!ended && !progress.samples && now - this.shown < SHOW_EVERY) return;
+    const now = performance.now(), isSingle = app.phase === "paused"; // a step that somebody asked for is shown
+    if (!ended && !progress.samples && !isSingle && now - this.shown < SHOW_EVERY) return;
     this.shown = now;
     app.tell("progress");
   }
