@@ -168,7 +168,7 @@ def serving(folder: Path) -> Iterator[str]:
 EVERY_PAGE = pytest.param(list(PAGES), id="every page", marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("pages", [["README.md"], EVERY_PAGE])
+@pytest.mark.parametrize("pages", [EVERY_PAGE])
 def test_what_readme_types_works(pages, folder, tmp_path, monkeypatch):
     """All lines in the order of the pages, so that each finds what those before it have made."""
     typed = dict.fromkeys(line for page in pages for line in TYPED[page])

@@ -623,6 +623,7 @@ def test_the_same_command_goes_on_and_another_prior_is_another_one(
         assert "prior" in told and "--fresh" in told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_members")
 def test_a_short_list_s_mixture_says_that_it_starts_from_it(packed: str, tmp_path: Path) -> None:
     events = list(train_directory(tmp_path / "run", NEW, prior=packed, threads=1))

@@ -189,6 +189,7 @@ def test_a_candidate_is_timed_by_its_own_steps(monkeypatch: pytest.MonkeyPatch) 
 # -- as a command ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_chosen_stands_in_the_run_and_is_not_chosen_again(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

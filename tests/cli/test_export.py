@@ -98,6 +98,7 @@ def test_a_program_that_was_not_built_is_told(few_names: Path, program: Path, ca
     failed(call("page"), 5, "page.js")
 
 
+@pytest.mark.slow
 def test_the_empty_page_has_the_prior_if_there_is_room(
     tmp_path: Path, call: Call, program: Path
 ) -> None:

@@ -320,6 +320,7 @@ def test_78_nothing_new_is_possible(call: Call) -> None:
     assert len(lines_of(call(*arguments, "--all"))) == 5
 
 
+@pytest.mark.slow
 def test_79_a_line_that_does_not_end_is_cut_and_marked(call: Call) -> None:
     learn(call, "a" * 60, "--order", "2")
     samples = drawn(call, "run", "-n", "200")

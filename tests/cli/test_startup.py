@@ -147,6 +147,7 @@ def test_help_waits_for_neither_numpy_nor_torch() -> None:
     assert python(STATED).stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "loaded"),
     [("sample -n 2", []), ("sample -n 2 --min-distance 2", ["rapidfuzz"]), ("verify", [])],

@@ -399,6 +399,7 @@ def test_a_list_of_which_all_lines_are_known_is_trained_all_the_same(call: Call)
     assert ended.returncode == 7 and ": makemore sample two --all refuses none\n" in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_lines_at_the_end_say_of_which_step_they_are(call: Call) -> None:
     steps = ("--max-steps", "12", "--eval-interval", "4")
     for rate in ("0.01", "0.5"):  # the second is high: an earlier evaluation may stay the best

@@ -187,6 +187,7 @@ def table(out: str) -> list[dict[str, str]]:
             for row in rows]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_a_table_names_and_charts_and_runs_once(text, call, inside, tmp_path) -> None:
     command = ("sweep", text, "--model", "mlp", "--vary", "block_size=2,3", *FLAGS, "-o", "s")
     done = call(*command)
@@ -253,6 +254,7 @@ def test_seeds_are_trials_and_their_mean_is_told(text: str, call: Call, inside: 
     assert float(first.split()[2]) == pytest.approx(np.std(vals[:2], ddof=1), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_random_draws_a_count_model_and_a_preset(text: str, call: Call, inside: list[Any]) -> None:
     done = call("sweep", text, "--model", "mlp", "--vary", "learning_rate=0.001..0.1", "--random",
                 "3", *FLAGS, "-o", "r")  # fmt: skip

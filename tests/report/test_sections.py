@@ -313,6 +313,7 @@ def test_damaged_logs(name: str, run: Path, call) -> None:
     assert not run.with_name("run-inspect").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", ["run", "run/", "./run", "run/../run", "."])
 def test_the_page_stands_beside_the_run(typed: str, run: Path, call, monkeypatch) -> None:
     monkeypatch.setattr(page_module, "save", quick)

@@ -140,6 +140,7 @@ def test_scores_are_those_of_the_steps(name: str) -> None:
     assert scores.mean() == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ngram", "mlp", "gru", "transformer"])
 def test_a_split_s_loss_does_not_depend_on_chunks(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -273,6 +273,7 @@ TRAININGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, options, asked", TRAININGS)
 def test_going_on_ends_in_equal_bits(
     name: str, options: dict[str, Any], asked: dict[str, Any]

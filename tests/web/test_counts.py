@@ -16,6 +16,8 @@ from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
 from page_scripts import run_script
 
+pytestmark = pytest.mark.slow  # the same numbers twice, in Python and in node
+
 CASES: list[dict[str, Any]] = [
     {"order": 6},
     {"order": 1},
@@ -99,7 +101,6 @@ def along(model: Any, vocabulary: Vocabulary, corpus: Corpus, starts: Any) -> An
 MEMBERS = "ngram order=2, ngram order=5, ngram order=4 smoothing=add-k k=0.1"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("labels", [False, True])
 def test_an_ensemble_mixes_as_python_does(labels: bool, tmp_path: Path) -> None:
     from makemore.api.mixture_weights import fit_ensemble_weights

@@ -15,6 +15,8 @@ from makemore.text import Corpus, Split, Vocabulary, train_val_test_split
 from makemore.text.builtin_lists import builtin_names
 from page_scripts import run_script
 
+pytestmark = pytest.mark.slow  # the same numbers twice, in Python and in node
+
 NAMES = {  # of the page -> of Python
     "minLength": "min_length", "maxLength": "max_length", "topK": "top_k", "topP": "top_p",
     "minP": "min_p",

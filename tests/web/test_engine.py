@@ -32,6 +32,8 @@ from makemore.scoring.loss import nll
 from makemore.scoring.neural_scorer import neural_surprisals
 from makemore.training.device import seeded
 
+pytestmark = pytest.mark.slow  # the same numbers twice, in Python and in node
+
 PAGE = Path(__file__).parents[2] / "page"
 STATIC = Path(__file__).parents[2] / "src/makemore/web/static"
 KINDS = (
@@ -193,7 +195,6 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 @needs_node
 def test_the_engine_gives_the_numbers_of_python(cases: Path, tmp_path: Path) -> None:
     run_node(tmp_path, "engine.mjs", cases, STATIC / "page.wasm")
@@ -209,7 +210,6 @@ def test_networks_learn_on_the_page(tmp_path: Path) -> None:
     run_node(tmp_path, "engine_learning.mjs", STATIC / "page.wasm")
 
 
-@pytest.mark.slow
 @needs_node
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 def test_the_engine_gives_the_same_in_a_browser(cases: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from makemore.text.line_hashes import pack
 from makemore.text.mend import mend
 from page_scripts import run_script
 
+pytestmark = pytest.mark.slow  # the same numbers twice, in Python and in node
+
 
 def shapes_of_the_tests() -> ModuleType:
     path = Path(__file__).parents[1] / "text" / "test_shape.py"
