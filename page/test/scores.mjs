@@ -5,10 +5,10 @@ import { ngramSpec } from "../src/counts/ngram";
 import { knownLines } from "../src/sampling/known";
 import { linesLike } from "../src/sampling/like";
 import { nextSymbols } from "../src/sampling/next";
-import { pairsOf } from "../src/sampling/pairs";
 import { drawLines } from "../src/sampling/sampler";
 import { scoreLines } from "../src/sampling/scores";
 import { collectVocabulary, encodeLines } from "../src/text/vocabulary";
+import { pairs } from "../src/work/pairs";
 import { answer, given } from "./case.mjs";
 
 const vocabulary = collectVocabulary(given.lines, given.labels ?? []);
@@ -22,6 +22,10 @@ const untabled = { spec, begin: (rows) => counted.begin(rows), step: (...args) =
 const known = knownLines({ train: given.lines, val: [], test: [] });
 const longest = Math.max(...given.lines.map((line) => line.length));
 const shares = given.shares;
+const pairsOf = (model) => {
+  const lines = given.lines.map((line) => vocabulary.encode(line)), every = Array.from({ length: vocabulary.size }, (_, id) => id);
+  return Array.from(pairs(model, lines, every, given.labels ? vocabulary.size : 0));
+};
 const draw = (model, conditions) => {
   const request = { n: 200, seed: 11, conditions, filters: {}, known, longest, labelShares: shares };
   return [...drawLines(model, vocabulary, request)].flatMap((batch) => batch.lines);
@@ -31,6 +35,6 @@ answer({
   scores: scoreLines(counted, vocabulary, given.scored, known, shares),
   next: nextSymbols(counted, vocabulary, given.prefix, {}, undefined, shares),
   drawn: draw(counted, {}), again: draw(untabled, {}), labelled: given.labels ? draw(counted, { label: given.mixture }) : [],
-  pairs: pairsOf(counted, vocabulary, longest), averaged: pairsOf(untabled, vocabulary, longest),
+  pairs: pairsOf(counted),
   like: linesLike(counted, vocabulary, { text: given.like, n: 20, seed: 1, known, longest, labelShares: shares }),
 });

@@ -124,7 +124,6 @@ def way_of(sampler: Sampler) -> str:
 SCARCE = {"suffix": "lila", "exact": True}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "options"),
     [

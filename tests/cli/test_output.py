@@ -66,7 +66,6 @@ def test_a_training_whose_lines_cannot_be_written_says_that_it_is_saved(
     assert cli("verify", "run").stdout.startswith("whole: ngram")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "stderr", ["/dev/full", pytest.param("a reader that has gone", marks=pytest.mark.slow)]
 )

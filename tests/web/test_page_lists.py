@@ -52,6 +52,13 @@ def test_a_file_that_is_dropped_is_learned(visit: Visits, empty_page: Path) -> N
     assert first_lines(opened) == ["alder", "beech", "elm", "fir"]
 
 
+def with_example(visit: Visits, empty_page: Path) -> Visit:
+    """The empty page after the press that takes its example."""
+    opened = visit(empty_page)
+    opened.page.get_by_role("button", name="Play with this list").click()
+    return opened
+
+
 def test_what_is_no_list_is_said_and_the_page_goes_on(visit: Visits, empty_page: Path) -> None:
     opened = visit(empty_page)
     page = opened.page
@@ -65,9 +72,8 @@ def test_what_is_no_list_is_said_and_the_page_goes_on(visit: Visits, empty_page:
 
 @pytest.mark.slow
 def test_a_network_goes_step_by_step_and_starts_over(visit: Visits, empty_page: Path) -> None:
-    opened = visit(empty_page)
+    opened = with_example(visit, empty_page)
     page = opened.page
-    page.get_by_role("button", name="Play with this list").click()
     page.get_by_role("button", name="Let a network learn").click()
     for steps in (1, 2, 3):
         page.get_by_role("button", name="One step").click()
@@ -80,9 +86,8 @@ def test_a_network_goes_step_by_step_and_starts_over(visit: Visits, empty_page: 
 
 @pytest.mark.slow
 def test_back_and_forward_go_through_the_views(visit: Visits, empty_page: Path) -> None:
-    opened = visit(empty_page)
+    opened = with_example(visit, empty_page)
     page = opened.page
-    page.get_by_role("button", name="Play with this list").click()
     page.get_by_role("heading", name="What is in").wait_for()
     for view in ("Names", "Pairs"):
         opened.show(view)

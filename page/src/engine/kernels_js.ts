@@ -1,6 +1,7 @@
 // The kernels in JavaScript, where WebAssembly is refused: the names, arguments and results of
 // engine/kernels.c, which says what each of them does. Sums are float64 here, results float32.
 
+import { logSum } from "../log_sum";
 import { attend, attention, attentionBackward, softmaxRow } from "./attention_js";
 import { gruCell, gruCellBackward, lstmCell, sigmoid } from "./cells_js";
 import type { Kernels } from "./kernels";
@@ -52,14 +53,6 @@ function meanAndScale(f: Float32Array, x: number, width: number): [number, numbe
   let squares = 0;
   for (let j = 0; j < width; j++) squares += (f[x + j]! - mean) ** 2;
   return [mean, 1 / Math.sqrt(squares / width + 1e-5)];
-}
-
-function logSum(f: Float32Array, x: number, width: number): number {
-  let most = -Infinity;
-  for (let j = 0; j < width; j++) most = Math.max(most, f[x + j]!);
-  let sum = 0;
-  for (let j = 0; j < width; j++) sum += Math.exp(f[x + j]! - most);
-  return most + Math.log(sum);
 }
 
 /** Make the kernels over a memory; pointers are bytes, and every number has four. */

@@ -1,6 +1,7 @@
 // Scores: the surprisal -log p of each symbol of lines, by steps; prefixes that lines share once.
 
 import type { Model } from "../contract";
+import { logSum } from "../log_sum";
 
 const MOST = 2048; // lines that go side by side: their states are what memory is needed for
 
@@ -62,12 +63,4 @@ function scorePart(
     }
     active = active.filter((line) => place < lines[line]!.length);
   }
-}
-
-function logSum(logits: Float32Array | Float64Array, at: number, V: number): number {
-  let most = -Infinity;
-  for (let j = 0; j < V; j++) most = Math.max(most, logits[at + j]!);
-  let sum = 0;
-  for (let j = 0; j < V; j++) sum += Math.exp(logits[at + j]! - most);
-  return most + Math.log(sum);
 }

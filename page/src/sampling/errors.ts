@@ -1,7 +1,4 @@
-// What a draw cannot do, in words for a person, and what to do instead.
+import { Told } from "../told";
 
-export class ConditionError extends Error {
-  constructor(message: string, readonly fix: string) {
-    super(message);
-  }
-}
+/** What a draw cannot do. */
+export class ConditionError extends Told {}

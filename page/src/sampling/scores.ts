@@ -2,6 +2,7 @@
 
 import type { Model, State, Vocabulary } from "../contract";
 import { logSoftmax } from "../counts/log_softmax";
+import { logSum } from "../log_sum";
 import { cut } from "../text/vocabulary";
 import type { Starts } from "./finished";
 import type { Known } from "./known";
@@ -111,11 +112,7 @@ export class Walk {
     const rows = Array.from({ length: this.L }, (_, label) => g * this.L + label);
     if (this.L === 1) return -(this.logs[g * this.V + symbol] as number);
     const before = rows.map((row) => this.joint[row] as number);
-    return logSumExp(before) - logSumExp(rows.map((row, i) => (before[i] as number) + (this.logs[row * this.V + symbol] as number)));
+    const after = rows.map((row, i) => (before[i] as number) + (this.logs[row * this.V + symbol] as number));
+    return logSum(before, 0, this.L) - logSum(after, 0, this.L);
   }
-}
-
-function logSumExp(values: readonly number[]): number {
-  const most = Math.max(...values);
-  return most === -Infinity ? most : most + Math.log(values.reduce((sum, value) => sum + Math.exp(value - most), 0));
 }

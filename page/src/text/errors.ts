@@ -1,7 +1,4 @@
-// A list that cannot be read, in words for a person, and what to do instead.
+import { Told } from "../told";
 
-export class ListError extends Error {
-  constructor(message: string, readonly fix: string) {
-    super(message);
-  }
-}
+/** A list that cannot be read. */
+export class ListError extends Told {}

@@ -4,7 +4,8 @@ import type { Answer, PagePayload, Progress } from "../contract";
 import type { Keep, KeptList } from "../keep";
 import type { KeptLine } from "../run";
 import { DEFAULTS, readHash, type Settings, writeHash } from "../state";
-import { type Client, Told } from "./client";
+import { Told } from "../told";
+import type { Client } from "./client";
 import { quote } from "./visible";
 
 export type Opened = Extract<Answer, { answer: "opened" }>;

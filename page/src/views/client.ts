@@ -1,17 +1,11 @@
 // The worker as the views see it: questions with an id, answers that bear it.
 
+import { Told } from "../told";
 import type { Answer, Ask } from "../contract";
 
 type WithoutId<A> = A extends { id: number } ? Omit<A, "id"> : never;
 export type Question = WithoutId<Ask>;
 export type Stop = () => void;
-
-/** An error that the worker tells, and what to do about it. */
-export class Told extends Error {
-  constructor(message: string, readonly fix: string) {
-    super(message);
-  }
-}
 
 export class Client {
   private last = 0;

@@ -1,7 +1,7 @@
 // Kept lines: what a person has chosen, to take away as text, CSV or JSON; and the run as zip.
 
 import type { App, Change, View } from "./app";
-import { Told } from "./client";
+import { Told } from "../told";
 import { button } from "./controls";
 import { fill, h } from "./dom";
 import { download } from "./download";

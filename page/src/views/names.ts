@@ -3,7 +3,8 @@
 import type { Answer, Drawn } from "../contract";
 import type { Settings } from "../state";
 import type { App, Change, View } from "./app";
-import { type Question, type Stop, Told } from "./client";
+import { Told } from "../told";
+import type { Question, Stop } from "./client";
 import { button } from "./controls";
 import { ConditionControls, conditionsOf, filtersOf } from "./conditions";
 import { fill, h } from "./dom";

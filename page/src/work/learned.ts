@@ -4,7 +4,7 @@ import type { Model, ModelSpec, Parts, Progress, TrainRequest, Vocabulary } from
 import { type Engine, initialize, makeModel, makeTraining, type Network, type OwnedTraining } from "../engine";
 import { drawLines } from "../sampling/sampler";
 import { knownLines } from "../sampling/known";
-import { SessionError } from "./errors";
+import { Told } from "../told";
 import { Learning } from "./learning";
 import { type Encoded, encode, type ListParts } from "./encoded";
 import { Mixing } from "./mixture";
@@ -67,7 +67,7 @@ export class Learned {
     const { vocabulary } = this.source, longest = this.longestOfAll(this.source.longest);
     this.request = request;
     if (!request.prior) this.start(initialize(this.engine, specOf(request, vocabulary, longest), request.seed), request);
-    else if (!this.prior) throw new SessionError("this page holds no prior", "choose another network");
+    else if (!this.prior) throw new Told("this page holds no prior", "choose another network");
     else this.preparing = this.prepare(this.prior, this.prior.specFor(vocabulary, longest, request.options), request);
   }
 

@@ -1,6 +1,7 @@
 // Pairs: what a model expects after each symbol, on the average over lines.
 
 import type { Model } from "../contract";
+import { logSum } from "../log_sum";
 
 const LINES_AT_ONCE = 64;
 
@@ -30,7 +31,7 @@ export function pairs(model: Model, lines: readonly Int32Array[], chosen: readon
       const row = rowOf[before]!;
       if (row < 0) return;
       times[row]!++;
-      const total = logTotal(logits, offset, V);
+      const total = logSum(logits, offset, V);
       for (let column = 0; column < K; column++) sums[row * K + column]! += Math.exp(logits[offset + chosen[column]!]! - total);
     });
   }
@@ -55,12 +56,4 @@ function walk(model: Model, lines: readonly Int32Array[], first: number, seen: S
     from = Int32Array.from(places);
     if (!reading.length) return;
   }
-}
-
-/** The logarithm of a sum of exponentials. */
-function logTotal(logits: Float32Array | Float64Array, from: number, V: number): number {
-  let most = -Infinity, sum = 0;
-  for (let at = from; at < from + V; at++) most = Math.max(most, logits[at]!);
-  for (let at = from; at < from + V; at++) sum += Math.exp(logits[at]! - most);
-  return most + Math.log(sum);
 }

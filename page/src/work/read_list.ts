@@ -6,7 +6,7 @@ import { ngramSpec } from "../counts/ngram";
 import { readList as readText } from "../text/reading";
 import { splitLines } from "../text/split";
 import { collectVocabulary } from "../text/vocabulary";
-import { SessionError } from "./errors";
+import { Told } from "../told";
 import { encode, flat, type ListParts } from "./encoded";
 import { ofList, type Source } from "./source";
 
@@ -15,12 +15,12 @@ type Reply = Omit<Extract<Answer, { answer: "list" }>, "id">;
 const FIRST = 20; // lines that are shown
 const ORDER = 6; // of the counts, as `makemore train --model ngram` has it
 
-/** Reads a list and counts it. Throws SessionError for one that holds no line. */
+/** Reads a list and counts it. Throws Told for one that holds no line. */
 export function readList(ask: Extract<Ask, { ask: "read" }>): { source: Source; parts: ListParts; reply: Omit<Reply, "prior"> } {
   const { name, text, column: wanted, labelColumn, delimiter, mend, asIs } = ask;
   const options = { ...(wanted && { column: wanted }), ...(labelColumn && { labelColumn }), ...(delimiter && { delimiter }), ...(mend && { mend }), ...(asIs && { asIs }) };
   const { list, columns, column, shape } = readText(name, text, options);
-  if (!list.lines.length) throw new SessionError("there is no line in this list", "give a text with one thing a line");
+  if (!list.lines.length) throw new Told("there is no line in this list", "give a text with one thing a line");
   const vocabulary = collectVocabulary(list.lines, list.labels ?? []);
   const parts = partsOf(list);
   const source = ofList(list.name, counted(vocabulary, parts), vocabulary, parts.texts, sharesOf(vocabulary, parts));

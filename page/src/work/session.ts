@@ -6,7 +6,7 @@ import { nextSymbols } from "../sampling/next";
 import { PrefixCache } from "../sampling/prefix_cache";
 import { scoreLines } from "../sampling/scores";
 import { draw } from "./drawing";
-import { SessionError } from "./errors";
+import { Told } from "../told";
 import { alike } from "./like";
 import { Learned } from "./learned";
 import { ofRun, type Source } from "./source";
@@ -57,7 +57,7 @@ export class Session {
   }
 
   private get at(): { source: Source; vocabulary: Vocabulary } {
-    if (!this.source) throw new SessionError("there is no model yet", "give a list first");
+    if (!this.source) throw new Told("there is no model yet", "give a list first");
     return { source: this.source, vocabulary: this.source.vocabulary };
   }
 
@@ -132,12 +132,12 @@ export class Session {
   }
 
   train(request: TrainRequest): void {
-    if (!this.learned) throw new SessionError("there is no list to learn", "give a list first");
+    if (!this.learned) throw new Told("there is no list to learn", "give a list first");
     this.learned.begin(request);
   }
 
   learn(ms: number, one: boolean): Progress {
-    if (!this.learned) throw new SessionError("there is no list to learn", "give a list first");
+    if (!this.learned) throw new Told("there is no list to learn", "give a list first");
     return this.learned.learn(ms, one);
   }
 
@@ -151,7 +151,7 @@ export class Session {
   }
 
   zip(): Reply<"zip"> {
-    if (!this.learned) throw new SessionError("there is no list to write", "give a list first");
+    if (!this.learned) throw new Told("there is no list to write", "give a list first");
     return { answer: "zip", ...this.learned.zip() };
   }
 }

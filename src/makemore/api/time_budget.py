@@ -29,8 +29,8 @@ from makemore.training.config import BUDGET_MODEL, NO_PRIOR, names_prior
 
 USED = 0.9  # of the time: what the clock has to correct is then mostly a later end
 HURRIED = 0.55  # of the time: with less left, nothing more is timed
-TIMING = 3.0  # seconds alone to time a network of a long text; they are not begun unless as much of
-WORTH_TIMING = 0.4  # the time is left after that, for steps, or for counts of all lines
+TIMING = 3.0  # seconds alone to time a network of a long text
+WORTH_TIMING = 0.4  # of the time: what has to be left after that for steps, or no network is timed
 CALIBRATION = 0.06  # of the time, to time all candidates together
 SHORTEST = 5.0  # seconds in which more than counting can be done
 PROBE = 0.2  # seconds in which a network is timed, to say how long the training will take
