@@ -36,7 +36,10 @@ export interface Model {
    * many inputs. Null where they cannot stand in one state.
    */
   append?(state: State, rows: number, more: State): State | null;
-  /** Whether steps are looked up (counts): then a decoder may tabulate all states. */
+  /** Whether steps are looked up (counts), in so few states that `table` gives all of them. Quick to ask. */
+  tabulates?(): boolean;
+  /** Whether the table has been made: then it is the quickest way also for few draws. */
+  readonly tabulated?: boolean;
   table?(): Table | null;
   tensors(): Tensors;
 }

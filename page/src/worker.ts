@@ -13,6 +13,7 @@ interface Scope {
 }
 
 const SLICE = 14; // ms of learning between two looks at the questions
+const IDLE = 200; // ms after a draw in which nothing was asked
 const TELL_EVERY = 100; // ms between two words about how it goes
 
 class Server {
@@ -23,6 +24,7 @@ class Server {
   private told = 0; // when the training was told of last
   private before: Promise<void> = Promise.resolve();
   private readonly channel = new MessageChannel();
+  private idle: ReturnType<typeof setTimeout> | undefined;
   private waiting = false; // for the next slice
 
   constructor(private readonly scope: Scope) {
@@ -97,8 +99,11 @@ class Server {
   private drawOn({ id, lines }: { id: number; lines: Drawing }): void {
     try {
       const { value, done } = lines.next();
-      if (done) this.drawing = null;
-      else this.post(id, value);
+      if (done) {
+        this.drawing = null;
+        clearTimeout(this.idle);
+        this.idle = setTimeout(() => { if (!this.drawing && !this.learning) this.session.prepare(); }, IDLE);
+      } else this.post(id, value);
     } catch (error) {
       this.drawing = null;
       this.fail(id, error);

@@ -72,6 +72,11 @@ export class Session {
     return draw(model, vocabulary, { ...source, answers: this.answersOf(model) }, ask, source.tidy);
   }
 
+  /** What makes later draws quicker, when there is nothing else to do: the table of counts takes a while. */
+  prepare(): void {
+    if (this.source && !this.learned?.isLearning) this.model("mixed").table?.();
+  }
+
   /** What a model is known to answer: other filters and conditions ask mostly the same. A network that learns changes. */
   private answersOf(model: Model): PrefixCache {
     const { answers } = this;
