@@ -36,7 +36,10 @@ export interface Model {
    * many inputs. Null where they cannot stand in one state.
    */
   append?(state: State, rows: number, more: State): State | null;
-  /** Whether steps are looked up (counts): then a decoder may tabulate all states. */
+  /** Whether steps are looked up (counts), in so few states that `table` gives all of them. Quick to ask. */
+  tabulates?(): boolean;
+  /** Whether the table has been made: then it is the quickest way also for few draws. */
+  readonly tabulated?: boolean;
   table?(): Table | null;
   tensors(): Tensors;
 }
@@ -113,6 +116,8 @@ export interface Training {
   evaluate(lines: Int32Array[], labels?: Int32Array): number;
 }
 
+export type FileFormat = "text" | "csv" | "json";
+
 /** Messages to the worker; each has an id, and the answer bears it. Long ones answer many times. */
 export type Ask =
   | { id: number; ask: "open"; version: string; page: PagePayload | null; wasm: ArrayBuffer | null; arrays?: PageArrays | null; prior?: PriorPayload | null; priorArrays?: PageArrays | null }
@@ -120,6 +125,8 @@ export type Ask =
   | { id: number; ask: "train"; request: TrainRequest }
   | { id: number; ask: "play" | "pause" | "one-step" | "stop" }
   | { id: number; ask: "draw"; n: number; seed: number; conditions: Conditions; filters: Filters; model?: "counts" | "network" | "mixed" }
+  | { id: number; ask: "file"; n: number; seed: number; conditions: Conditions; filters: Filters; model?: "counts" | "network" | "mixed"; format: FileFormat } // many lines, as a file
+  | { id: number; ask: "stop-file" }
   | { id: number; ask: "next"; prefix: string; filters?: Filters } // what may follow: probabilities by symbol
   | { id: number; ask: "score"; lines: string[] } // nll and surprisal of each symbol
   | { id: number; ask: "pairs" } // (V, V) probabilities of the next symbol after one symbol
@@ -133,6 +140,7 @@ export type Answer =
   | { id: number; answer: "list"; list: Omit<TextList, "lines"> & { total: number; first: string[]; symbols: string[]; longest: number; lengths: number[] }; columns?: string[]; column?: string; shape?: string; prior: number } // shape: what the text is that is no plain list; prior: how many lists the prior has read, 0 where it does not fit
   | { id: number; answer: "progress"; progress: Progress }
   | { id: number; answer: "drawn"; lines: Drawn[]; draws: number; known: number; repeated: number; seconds: number; done: boolean; shortfall?: { message: string; fix: string } | null } // shortfall: why no more lines come
+  | { id: number; answer: "file"; found: number; seconds: number; bytes: ArrayBuffer | null; shortfall: { message: string; fix: string } | null } // bytes: once all are there
   | { id: number; answer: "next"; symbols: { text: string; end: boolean; p: number }[] }
   | { id: number; answer: "scores"; scores: { text: string; nll: number | null; each: { symbol: string; nll: number }[]; unknown: string[]; known: boolean }[] }
   | { id: number; answer: "pairs"; symbols: string[]; p: Float64Array; of: number } // the most frequent symbols, "" for the boundary; of so many

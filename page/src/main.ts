@@ -22,16 +22,19 @@ async function startPage(script: string): Promise<void> {
       h("p", {}, "Open the file in another browser, or from another place.")));
     return;
   }
+  await parsed();
   const { run, runArrays, prior, priorArrays, wasm } = await readPage(document);
   const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker);
   if (run && !location.hash) app.settings = { ...app.settings, view: "names" };
   const buffers = [wasm, runArrays?.weights, runArrays?.known, priorArrays?.weights, priorArrays?.known];
   const transfers = buffers.filter((each): each is ArrayBuffer => each instanceof ArrayBuffer); // moved, not copied
   const version = document.querySelector("meta[name=generator]")?.getAttribute("content")?.split(" ")[1] ?? "";
+  // The worker loads the model while the views are made.
+  const opening = client.ask({ ask: "open", version, page: run, arrays: runArrays, prior, priorArrays, wasm }, "opened", transfers);
   const page = new Page(app);
   page.mount(document.body, speaker);
   try {
-    app.opened = await client.ask({ ask: "open", version, page: run, arrays: runArrays, prior, priorArrays, wasm }, "opened", transfers);
+    app.opened = await opening;
     app.tell("model");
   } catch (error) {
     app.fail(error);
@@ -39,4 +42,9 @@ async function startPage(script: string): Promise<void> {
   const list = app.keep.list();
   if (list) await page.listView.read(list, true);
   else page.listView.demonstrate();
+}
+
+/** Waits until the whole document is there: what the page holds stands behind its script. */
+async function parsed(): Promise<void> {
+  if (document.readyState === "loading") await new Promise((done) => { addEventListener("DOMContentLoaded", done, { once: true }); });
 }

@@ -6,6 +6,8 @@ import { Session } from "./work/session";
 type Body<A> = A extends { id: number } ? Omit<A, "id"> : never;
 type Drawing = Generator<Body<Extract<Answer, { answer: "drawn" }>>, void>;
 
+type Filing = Generator<Body<Extract<Answer, { answer: "file" }>>, void>;
+
 /** What a worker's global object has; the types of a document and of a worker cannot both be loaded. */
 interface Scope {
   onmessage: ((event: MessageEvent<Ask>) => void) | null;
@@ -13,16 +15,19 @@ interface Scope {
 }
 
 const SLICE = 14; // ms of learning between two looks at the questions
+const IDLE = 200; // ms after a draw in which nothing was asked
 const TELL_EVERY = 100; // ms between two words about how it goes
 
 class Server {
   private readonly session = new Session();
   private drawing: { id: number; lines: Drawing } | null = null;
+  private filing: { id: number; parts: Filing } | null = null;
   private learning = 0; // the id of the question that a training answers; 0: none
   private playing = false;
   private told = 0; // when the training was told of last
   private before: Promise<void> = Promise.resolve();
   private readonly channel = new MessageChannel();
+  private idle: ReturnType<typeof setTimeout> | undefined;
   private waiting = false; // for the next slice
 
   constructor(private readonly scope: Scope) {
@@ -61,6 +66,8 @@ class Server {
       // A newer question for lines takes the place of an older one, whose answer nobody waits for.
       case "draw": this.drawing = { id, lines: session.draw(ask) }; return;
       case "like": this.drawing = { id, lines: session.like(ask) }; return;
+      case "file": this.filing = { id, parts: session.file(ask) }; return;
+      case "stop-file": this.filing = null; return this.post(id, { answer: "done" });
       case "next": return this.post(id, session.next(ask));
       case "score": return this.post(id, session.score(ask.lines));
       case "pairs": return this.post(id, session.pairs());
@@ -75,21 +82,22 @@ class Server {
   }
 
   private stop(): void {
-    this.drawing = null;
+    this.drawing = this.filing = null;
     this.learning = 0;
     this.playing = false;
     this.session.endTraining();
   }
 
   private schedule(): void {
-    if (this.waiting || !(this.drawing || (this.learning && this.playing))) return;
+    if (this.waiting || !(this.drawing || this.filing || (this.learning && this.playing))) return;
     this.waiting = true;
     this.channel.port2.postMessage(null);
   }
 
-  /** One round of draws, or else one slice of learning. */
+  /** One round of draws, or else of those for a file, or else one slice of learning. */
   private work(): void {
     if (this.drawing) this.drawOn(this.drawing);
+    else if (this.filing) this.fileOn(this.filing);
     else if (this.learning && this.playing) this.learn(false);
     this.schedule();
   }
@@ -97,10 +105,24 @@ class Server {
   private drawOn({ id, lines }: { id: number; lines: Drawing }): void {
     try {
       const { value, done } = lines.next();
-      if (done) this.drawing = null;
-      else this.post(id, value);
+      if (done) {
+        this.drawing = null;
+        clearTimeout(this.idle);
+        this.idle = setTimeout(() => { if (!this.drawing && !this.learning) this.session.prepare(); }, IDLE);
+      } else this.post(id, value);
     } catch (error) {
       this.drawing = null;
+      this.fail(id, error);
+    }
+  }
+
+  private fileOn({ id, parts }: { id: number; parts: Filing }): void {
+    try {
+      const { value, done } = parts.next();
+      if (done) this.filing = null;
+      else this.post(id, value, value.bytes ? [value.bytes] : []);
+    } catch (error) {
+      this.filing = null;
       this.fail(id, error);
     }
   }

@@ -15,7 +15,7 @@ const known = knownLines(parts);
 const longest = Math.max(...parts.train.map((line) => Array.from(line).length));
 
 function drawn({ n, seed, conditions, filters, table, roundSize }) {
-  const model = table ? counted : Object.assign(Object.create(counted), { table: () => null });
+  const model = table ? counted : Object.assign(Object.create(counted), { tabulates: () => false });
   const request = { n, seed, conditions, filters, known, longest, roundSize, lookahead: parts.train };
   const start = performance.now();
   const batches = [...drawLines(model, vocabulary, request)];

@@ -5,14 +5,21 @@ import type { Tensor } from "../contract";
 /** The numbers of a tensor of integers of any type. */
 export function numbersOf(tensor: Tensor | undefined, name: string): Float64Array {
   if (!tensor || tensor.shape.length !== 1) throw new Error(`the weights lack the array '${name}'`);
-  const numbers = Float64Array.from(tensor.data as ArrayLike<number | bigint>, Number);
-  if (!numbers.every((value) => Number.isSafeInteger(value) && value >= 0)) throw new Error(`'${name}' holds what is no count`);
+  const { data } = tensor;
+  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  const numbers = isBig ? Float64Array.from(data as ArrayLike<bigint>, Number) : new Float64Array(data as ArrayLike<number>);
+  // Loops here and below: a call for each of some 100,000 numbers takes long in a page that has just been opened.
+  for (let i = 0; i < numbers.length; i++) {
+    if (!Number.isSafeInteger(numbers[i]) || (numbers[i] as number) < 0) throw new Error(`'${name}' holds what is no count`);
+  }
   return numbers;
 }
 
 /** Throws for codes that do not ascend: they are looked up by bisection. */
 export function checkSorted(codes: Float64Array, name: string): void {
-  if (!codes.every((code, i) => i === 0 || code > (codes[i - 1] as number))) throw new Error(`'${name}' is not sorted`);
+  for (let i = 1; i < codes.length; i++) {
+    if (!((codes[i] as number) > (codes[i - 1] as number))) throw new Error(`'${name}' is not sorted`);
+  }
 }
 
 /** In the smallest unsigned type that fits, as Python writes them: most counts are small. */

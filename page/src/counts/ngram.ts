@@ -8,7 +8,7 @@ import { NEW, PrefixTrie, START } from "./prefix_trie";
 import { checkSorted, numbersOf, smallest } from "./integers";
 import { discounts } from "./smoothing";
 import { lowerBound } from "./sorted";
-import { tableOf } from "./ngram_table";
+import { fits, tableOf } from "./ngram_table";
 
 const MOST_ROWS = 2 ** 20; // probabilities that `step` keeps, in rows of V
 
@@ -44,6 +44,7 @@ export class NGram implements Model {
   weights = new Float64Array(0); // and what it adds to backoff * p(symbol | shorter context)
   private trie: PrefixTrie;
   private logsOf = new Map<number, Float64Array>(); // longest seen context -> its row of logs
+  private shortest: Float64Array | null = null; // the probabilities of the empty context
   private allStates: Table | null = null;
 
   constructor(spec: ModelSpec) {
@@ -120,20 +121,23 @@ export class NGram implements Model {
     const unseen = contexts.length + 1; // the node of a context that was never seen: no n-grams
     Object.assign(this, { contexts, ngrams, counts });
     this.trie = new PrefixTrie(contexts, V);
-    const context = Int32Array.from(ngrams, (code) => Math.floor(code / V));
-    this.symbols = Int32Array.from(ngrams, (code) => code % V);
+    const context = new Int32Array(ngrams.length);
+    this.symbols = new Int32Array(ngrams.length);
     this.starts = new Int32Array(unseen + 2);
     const totals = new Float64Array(unseen + 1);
-    context.forEach((node, i) => {
+    for (let i = 0; i < ngrams.length; i++) { // a loop: so many calls take long in a page that has just been opened
+      const code = ngrams[i] as number, node = Math.floor(code / V);
+      context[i] = node;
+      this.symbols[i] = code - node * V;
       this.starts[node + 1] = (this.starts[node + 1] as number) + 1;
       totals[node] = (totals[node] as number) + (counts[i] as number);
-    });
+    }
     for (let node = 0; node <= unseen; node++) this.starts[node + 1] = (this.starts[node + 1] as number) + (this.starts[node] as number);
     this.backoff = new Float64Array(unseen + 1).fill(1); // 1 where nothing was counted
     if (this.spec.options["smoothing"] === "add-k") this.weighByK(context, totals);
     else this.weighByDiscounts(context, totals);
     this.logsOf.clear();
-    this.allStates = null;
+    this.allStates = this.shortest = null;
   }
 
   /** (count + k) / (total + k V) is count / total mixed with the uniform distribution. */
@@ -149,15 +153,20 @@ export class NGram implements Model {
   /** All that a context's n-grams lose goes to the shorter one: the sum stays 1. */
   private weighByDiscounts(context: Int32Array, totals: Float64Array): void {
     const lengths = this.lengths();
-    const each = context.map((node) => lengths[node] as number);
+    const each = new Uint8Array(context.length);
+    for (let i = 0; i < context.length; i++) each[i] = lengths[context[i] as number] as number;
     const table = discounts(each, this.counts, this.order);
-    const discount = this.counts.map((count, i) => (table[each[i] as number] as number[])[Math.min(count, 3)] as number);
     const removed = new Float64Array(totals.length);
-    context.forEach((node, i) => (removed[node] = (removed[node] as number) + (discount[i] as number)));
+    this.weights = new Float64Array(context.length);
+    for (let i = 0; i < context.length; i++) {
+      const node = context[i] as number, count = this.counts[i] as number;
+      const discount = (table[each[i] as number] as number[])[Math.min(count, 3)] as number;
+      removed[node] = (removed[node] as number) + discount;
+      this.weights[i] = (count - discount) / (totals[node] as number);
+    }
     totals.forEach((total, node) => {
       if (total > 0) this.backoff[node] = (removed[node] as number) / total;
     });
-    this.weights = this.counts.map((count, i) => (count - (discount[i] as number)) / (totals[context[i] as number] as number));
   }
 
   /** Interpolate with a context one symbol longer, in place: the V probabilities from `first` on in rows. */
@@ -173,9 +182,11 @@ export class NGram implements Model {
 
   /** The probabilities of the empty context, which backs off to the uniform distribution. */
   noContext(): Float64Array {
-    const row = new Float64Array(this.spec.vocabSize).fill(1 / this.spec.vocabSize);
-    this.extend(row, 0, START);
-    return row;
+    if (!this.shortest) {
+      this.shortest = new Float64Array(this.spec.vocabSize).fill(1 / this.spec.vocabSize);
+      this.extend(this.shortest, 0, START);
+    }
+    return this.shortest.slice();
   }
 
   /** Log-probabilities (V,) after the last symbols before `end` in a window, at most `width` of them. */
@@ -224,6 +235,19 @@ export class NGram implements Model {
 
   append(state: unknown, rows: number, more: unknown): Int32Array {
     return appended(state as Int32Array, rows * this.spec.blockSize, more as Int32Array);
+  }
+
+  /** How many states its table has: the contexts, and the empty one. */
+  get states(): number {
+    return this.contexts.length + 1;
+  }
+
+  tabulates(): boolean {
+    return fits(this.states, this.spec.vocabSize);
+  }
+
+  get tabulated(): boolean {
+    return this.allStates !== null;
   }
 
   /** All states, computed once; null if they are too many. */

@@ -6,6 +6,11 @@ import { NEW, type PrefixTrie } from "./prefix_trie";
 
 const MOST_CELLS = 2 ** 22; // states times symbols: 50 MB, a float and an int32 each
 
+/** Whether the table of so many states is small enough. */
+export function fits(states: number, V: number): boolean {
+  return states * V <= MOST_CELLS;
+}
+
 /**
  * Tabulate an n-gram. The state is always the longest context seen: after one more symbol, that context and the
  * symbol if it was seen, else the longest suffix that was. Null if there are too many.
@@ -13,7 +18,7 @@ const MOST_CELLS = 2 ** 22; // states times symbols: 50 MB, a float and an int32
 export function tableOf(model: NGram, trie: PrefixTrie): Table | null {
   const V = model.spec.vocabSize;
   const states = model.contexts.length + 1;
-  if (states * V > MOST_CELLS) return null;
+  if (!fits(states, V)) return null;
   const lengths = model.lengths();
   const suffix = new Int32Array(states);
   const oldest = new Int32Array(states);

@@ -3,10 +3,11 @@
 import type { Model, ModelSpec, Table, Tensors } from "../contract";
 import { appended } from "../growing";
 import { NGram } from "./ngram";
-
-const MOST_CELLS = 2 ** 22; // of the tables of all labels together
+import { fits } from "./ngram_table";
 
 export class PerLabelCounts implements Model {
+  private allStates: Table | null = null;
+
   constructor(readonly spec: ModelSpec, private readonly tables: readonly NGram[]) {}
 
   /** Count the lines of each label. labels: (n_lines,) their ids, from V on. */
@@ -53,12 +54,27 @@ export class PerLabelCounts implements Model {
     return appended(state as Int32Array, rows * this.spec.blockSize, more as Int32Array);
   }
 
-  /** The labels' tables one after another; null if they are too many states together. */
+  tabulates(): boolean {
+    return fits(this.tables.reduce((sum, table) => sum + table.states, 0), this.spec.vocabSize);
+  }
+
+  get tabulated(): boolean {
+    return this.allStates !== null;
+  }
+
+  /** All states, computed once; null if they are too many. */
   table(): Table | null {
+    this.allStates ??= this.tableOfAll();
+    return this.allStates;
+  }
+
+  /** The labels' tables one after another. */
+  private tableOfAll(): Table | null {
     const V = this.spec.vocabSize;
+    if (!this.tabulates()) return null;
     const parts = this.tables.map((table) => table.table());
-    const states = parts.reduce((sum, part) => sum + (part?.states ?? Infinity), 0);
-    if (states * V > MOST_CELLS) return null;
+    if (parts.includes(null)) return null; // counts that are not those of lines
+    const states = parts.reduce((sum, part) => sum + (part as Table).states, 0);
     const whole: Table = { states, logs: new Float64Array(states * V), after: new Int32Array(states * V), start: new Map() };
     let first = 0; // where the states of a label begin: labels never mix
     parts.forEach((part, index) => {

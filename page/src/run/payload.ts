@@ -25,21 +25,19 @@ export interface ElementsById {
 export async function readPage(document: ElementsById): Promise<PageContents> {
   const run = readJson<PagePayload>(document, "run");
   const prior = readJson<PriorPayload>(document, "prior");
-  return {
-    run,
-    runArrays: run && (await readArrays(document, "")),
-    prior,
-    priorArrays: prior && (await readArrays(document, "prior-")),
-    wasm: await readBytes(document, "wasm"),
-  };
+  // All at once: the browser inflates beside.
+  const [wasm, runArrays, priorArrays] = await Promise.all([
+    readBytes(document, "wasm"), run && readArrays(document, ""), prior && readArrays(document, "prior-"),
+  ]);
+  return { run, runArrays, prior, priorArrays, wasm };
 }
 
 async function readArrays(document: ElementsById, prefix: string): Promise<PageArrays> {
-  const lines = await readBytes(document, `${prefix}lines`);
+  const [weights, known, lines] = await Promise.all(["weights", "known", "lines"].map((name) => readBytes(document, prefix + name)));
   return {
-    weights: (await readBytes(document, `${prefix}weights`)) ?? new ArrayBuffer(0),
-    known: (await readBytes(document, `${prefix}known`)) ?? new ArrayBuffer(0),
-    lines: lines && new TextDecoder().decode(lines),
+    weights: weights ?? new ArrayBuffer(0),
+    known: known ?? new ArrayBuffer(0),
+    lines: lines ? new TextDecoder().decode(lines) : null,
   };
 }
 

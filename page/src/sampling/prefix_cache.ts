@@ -80,6 +80,11 @@ export class PrefixCache {
     this.most = Math.min(MOST_KEPT, Math.floor(MOST_CELLS / vocabSize));
   }
 
+  /** Whether nothing has been asked yet. */
+  get isEmpty(): boolean {
+    return this.kept === 0;
+  }
+
   /** Whether it keeps no more: then another one serves later draws better. */
   get isFull(): boolean {
     return this.kept >= this.most;

@@ -6,7 +6,7 @@
 import type { Conditions, Drawn, Filters, Model, Vocabulary } from "../contract";
 import { compileConditions } from "./automaton";
 import { Decoder } from "./decoder";
-import type { Finished, Part } from "./finished";
+import type { Drawer, Finished, Part } from "./finished";
 import { Guidance } from "./guidance";
 import { Guided } from "./guided";
 import type { Known } from "./known";
@@ -49,6 +49,8 @@ export interface Batch {
 
 const LOOKAHEAD_LINES = 2000; // drawn from the model where there are none of a list
 const MOST_TOGETHER = 4096; // draws of one part: a page shows lines after each
+const FIRST_TOGETHER = 24; // draws of the first part, where nothing is computed yet: first lines come at once
+const WORTH_A_TABLE = 256; // draws of a part: for fewer, all states would take longer than those that are drawn
 
 /** Draw lines; yields after each part of a round. Throws ConditionError where no line can satisfy the conditions. */
 export function* drawLines(model: Model, vocabulary: Vocabulary, request: DrawRequest): Generator<Batch, void, void> {
@@ -62,7 +64,8 @@ class Sampler {
   private readonly returned = new Set<string>();
   private readonly answers: PrefixCache;
   private decoder: Decoder;
-  private drawer: TableDrawer | null; // null: the decoder draws
+  private byTable: boolean; // large parts are drawn from a table of all states
+  private drawer: TableDrawer | null = null; // made for the first large part
   private filters: Filters;
   private relaxed: Filters | undefined;
   private strict: number | null = null;
@@ -78,13 +81,19 @@ class Sampler {
     const automaton = compileConditions(vocabulary, this.conditions, 2 * request.longest, !this.conditions.all);
     const starts = startsOf(vocabulary, this.conditions.label, request.labelShares);
     this.decoder = new Decoder(vocabulary, automaton, this.uniforms, prefix, starts, this.conditions, this.filters, this.answers);
-    this.drawer = this.tableDrawer();
-    this.policy = new SamplingPolicy(vocabulary.size, request.roundSize ?? ROUND, this.drawer !== null);
+    this.byTable = model.tabulates?.() ?? false;
+    this.policy = new SamplingPolicy(vocabulary.size, request.roundSize ?? ROUND, this.byTable);
+  }
+
+  /** What draws a part of so many rows. A table gives the same lines as steps do, many of them sooner. */
+  private drawerOf(rows: number): Drawer {
+    if (!this.byTable || (rows < WORTH_A_TABLE && !this.model.tabulated)) return this.decoder;
+    return (this.drawer ??= this.tableDrawer()) ?? this.decoder;
   }
 
   private tableDrawer(): TableDrawer | null {
     const table = this.model.table?.();
-    if (!table) return null; // a network, or too many states
+    if (!table) return null; // counts that are not those of lines
     const { automaton, prefix, starts } = this.decoder;
     return new TableDrawer(samplingTable(table, this.vocabulary.size, this.filters), automaton, this.vocabulary, this.uniforms, prefix, starts, this.conditions);
   }
@@ -100,7 +109,7 @@ class Sampler {
       const part = { round, first: row, rows: this.rowsOf(size - row) };
       row += part.rows;
       tally.draws += part.rows;
-      const lines = this.accept(part, (this.drawer ?? this.decoder).draw(part), n - tally.found);
+      const lines = this.accept(part, this.drawerOf(part.rows).draw(part), n - tally.found);
       tally.found += lines.length;
       tally.foundInRound += lines.length;
       const enough = tally.found >= n;
@@ -124,7 +133,8 @@ class Sampler {
     const { strategy } = this.decoder;
     if (!strategy.withReplacement || !strategy.exact) return left; // these learn from whole rounds
     const needed = this.policy.drawsNeeded(this.request.n) || left;
-    return Math.min(left, needed, MOST_TOGETHER);
+    const most = this.policy.tally.draws || !this.answers.isEmpty ? MOST_TOGETHER : FIRST_TOGETHER;
+    return Math.min(left, needed, most);
   }
 
   /** Choose the strategy of the next rounds; what is wrong where no more lines come. */
@@ -142,7 +152,7 @@ class Sampler {
     if (decision.guided && decoder.strategy.exact && Guidance.fits(decoder.automaton)) {
       const guidance = new Guidance(decoder.automaton, this.vocabulary, this.request.lookahead ?? this.linesOfModel(), this.filters);
       decoder.use(new Guided(decoder.automaton, this.filters, guidance));
-      this.drawer = null;
+      this.byTable = false;
       policy.beginGuided(decoder.automaton.minLength, this.relaxed !== undefined);
     }
     return null;
@@ -154,7 +164,7 @@ class Sampler {
     const strategy = decoder.strategy;
     if (strategy instanceof Guided) strategy.drawOnce();
     decoder.use(strategy instanceof Guided ? strategy : new WithoutReplacement(decoder.automaton, this.filters));
-    this.drawer = null;
+    this.byTable = false;
   }
 
   /** Go on with the same conditions and other filters, as if nothing had been drawn yet; returned lines stay refused. */
@@ -164,7 +174,8 @@ class Sampler {
     this.relaxed = undefined;
     this.strict = this.policy.tally.found;
     this.decoder = new Decoder(this.vocabulary, automaton, this.uniforms, prefix, starts, this.conditions, filters, this.answers);
-    this.drawer = this.tableDrawer();
+    this.byTable = this.model.tabulates?.() ?? false;
+    this.drawer = null;
     this.policy.restart();
   }
 

@@ -6,29 +6,34 @@ import { logSoftmax } from "../counts/log_softmax";
 import { applyFilters, cellsOf, cumulative } from "./filters";
 
 const LINE = 64; // bytes of a line of the CPU's cache
-
 const FIRST_ROOM = 1024; // rows
+const ENTRY = 3; // floats of a symbol in a row: cdf, log-probability, the state after it
 
 /**
  * All that a draw looks up in a state, side by side in one row of memory: draws jump from state to state, and each
- * place that they touch costs more than what is computed there. Per row: the cdf (cells,) after filters, padded with
- * 1; log-probabilities (V,) before them; the state after each symbol (V,); and the guide (cells,): the first symbol
- * whose cdf is above the start of the cell, which is mostly the one to draw (Chen and Asau 1974). Rows stand in the
- * order in which draws came to them: what is often used lies together, and what is never used takes no memory.
+ * line of the cache that they touch costs more than what is computed there. Per row: the guide (cells,), the first
+ * symbol whose cdf is above the start of the cell, which is mostly the one to draw (Chen and Asau 1974); then of each
+ * symbol the cdf after filters, the log-probability before them, and the state after it. Rows stand in the order in
+ * which draws came to them: what is often used lies together, and what is never used takes no memory.
  */
 export class SamplingTable {
   private readonly cells: number;
   private readonly rows: Int32Array; // of each state, from 1 on; 0: not computed yet
   private used = 0; // rows
   private floats = new Float64Array(0);
-  private ints = new Int32Array(0);
   private shorts = new Uint16Array(0);
+  private readonly guide: number; // floats of the guide
   private readonly width: number; // floats of a row
+  private readonly logs: Float64Array; // (V,) of the state that is computed
+  private readonly cdf: Float64Array; // (cells,)
 
   constructor(private readonly table: Table, private readonly V: number, private readonly filters: Filters) {
     this.cells = cellsOf(V);
-    this.width = (LINE / 8) * Math.ceil((10 * this.cells + 12 * V) / LINE);
+    this.guide = Math.ceil(this.cells / 4);
+    this.width = (LINE / 8) * Math.ceil((8 * (this.guide + ENTRY * V)) / LINE);
     this.rows = new Int32Array(table.states);
+    this.logs = new Float64Array(V);
+    this.cdf = new Float64Array(this.cells);
   }
 
   /** The state at a line's start, by its first input. */
@@ -46,14 +51,17 @@ export class SamplingTable {
     const row = this.used * this.width;
     this.rows[state] = ++this.used;
     if (row === this.floats.length) this.makeRoom(Math.max(FIRST_ROOM, 2 * this.used));
-    const { cells, V, floats } = this;
-    logSoftmax(this.table.logs, state * V, V, floats, row + cells);
-    cumulative(applyFilters(floats, row + cells, V, this.filters), floats, row, cells);
-    this.ints.set(this.table.after.subarray(state * V, (state + 1) * V), 2 * (row + cells + V));
-    const guide = 4 * (row + cells + V) + 2 * V;
+    const { cells, V, floats, logs, cdf } = this;
+    logSoftmax(this.table.logs, state * V, V, logs, 0);
+    cumulative(applyFilters(logs, 0, V, this.filters), cdf, 0, cells);
+    for (let symbol = 0, at = row + this.guide; symbol < V; symbol++, at += ENTRY) {
+      floats[at] = cdf[symbol] as number;
+      floats[at + 1] = logs[symbol] as number;
+      floats[at + 2] = this.table.after[state * V + symbol] as number;
+    }
     for (let cell = 0, symbol = 0; cell < cells; cell++) {
-      while ((floats[row + symbol] as number) * cells <= cell) symbol++;
-      this.shorts[guide + cell] = symbol;
+      while ((cdf[symbol] as number) * cells <= cell) symbol++;
+      this.shorts[4 * row + cell] = symbol;
     }
     return row;
   }
@@ -62,26 +70,25 @@ export class SamplingTable {
     const floats = new Float64Array(Math.min(rows, this.table.states) * this.width);
     floats.set(this.floats);
     this.floats = floats;
-    this.ints = new Int32Array(floats.buffer);
     this.shorts = new Uint16Array(floats.buffer);
   }
 
-  /** Draw the next symbol: the first whose cdf is above the number in [0, 1). */
+  /** Draw the next symbol: the first whose cdf is above the number in [0, 1). That of the last one is 1. */
   pick(row: number, uniform: number): number {
-    const guide = 4 * (row + this.cells + this.V) + 2 * this.V;
-    let symbol = this.shorts[guide + ((uniform * this.cells) | 0)] as number;
-    while ((this.floats[row + symbol] as number) <= uniform) symbol++; // a symbol's cdf ends within the cell
+    let symbol = this.shorts[4 * row + ((uniform * this.cells) | 0)] as number;
+    // A symbol's cdf may end within the cell.
+    for (let at = row + this.guide + ENTRY * symbol; (this.floats[at] as number) <= uniform; at += ENTRY) symbol++;
     return symbol;
   }
 
   /** log p of a symbol, nats, before filters. */
   log(row: number, symbol: number): number {
-    return this.floats[row + this.cells + symbol] as number;
+    return this.floats[row + this.guide + ENTRY * symbol + 1] as number;
   }
 
   /** The state after a symbol. */
   after(row: number, symbol: number): number {
-    return this.ints[2 * (row + this.cells + this.V) + symbol] as number;
+    return this.floats[row + this.guide + ENTRY * symbol + 2] as number;
   }
 }
 

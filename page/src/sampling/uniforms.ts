@@ -18,12 +18,11 @@ export class Stream {
   private readonly low: number;
 
   constructor(seed: number, round: number, position: number) {
-    const bytes = new Uint8Array(24);
-    const view = new DataView(bytes.buffer);
-    [seed, round, position].forEach((value, i) => view.setBigUint64(8 * i, BigInt.asUintN(64, BigInt(value)), true));
-    const start = blake2b64(bytes);
-    this.high = Number(start >> 32n);
-    this.low = Number(start & 0xffffffffn);
+    const bytes = new DataView(new ArrayBuffer(24));
+    [seed, round, position].forEach((value, i) => bytes.setBigUint64(8 * i, BigInt.asUintN(64, BigInt(value)), true));
+    const { low, high } = blake2b64(new Uint8Array(bytes.buffer));
+    this.high = high;
+    this.low = low;
   }
 
   /** A number in [0, 1) of 53 random bits. Written out, since it is the innermost loop of drawing. */

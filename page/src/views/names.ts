@@ -9,6 +9,7 @@ import { button } from "./controls";
 import { ConditionControls, conditionsOf, filtersOf } from "./conditions";
 import { fill, h } from "./dom";
 import { line, oneIn, plural, quote, whole } from "./visible";
+import { type DrawQuestion, SaveMany } from "./save_many";
 import { originText, Wall } from "./wall";
 
 type Answered = Extract<Answer, { answer: "drawn" }>;
@@ -17,8 +18,12 @@ const SLOW = 250; // ms after which it is said that something is on its way
 
 /** The question that these settings put. */
 function questionOf(settings: Settings): Question {
-  const { like, seed, shown, model } = settings;
-  if (like) return { ask: "like", text: like, n: shown, seed };
+  const { like, seed, shown } = settings;
+  return like ? { ask: "like", text: like, n: shown, seed } : drawOf(settings);
+}
+
+function drawOf(settings: Settings): DrawQuestion {
+  const { seed, shown, model } = settings;
   return { ask: "draw", n: shown, seed, conditions: conditionsOf(settings), filters: filtersOf(settings), model };
 }
 
@@ -49,7 +54,7 @@ export class NamesView implements View {
         button("Set all back", () => app.set(CLEARED), "quiet"), this.about),
       this.near, this.wall.root,
       h("p", { class: "note legend" }, "New: not in the list. 1 in 20K: of 20,000 names that the model writes, about one is this. Press a name to keep it."),
-      this.picked);
+      this.picked, new SaveMany(app, () => drawOf(app.settings)).root);
   }
 
   update(change: Change | "shown"): void {

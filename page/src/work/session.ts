@@ -6,6 +6,7 @@ import { nextSymbols } from "../sampling/next";
 import { PrefixCache } from "../sampling/prefix_cache";
 import { scoreLines } from "../sampling/scores";
 import { draw } from "./drawing";
+import { intoFile } from "./file";
 import { Told } from "../told";
 import { alike } from "./like";
 import { Learned } from "./learned";
@@ -70,6 +71,15 @@ export class Session {
     const { source, vocabulary } = this.at;
     const model = this.model(ask.model ?? "mixed");
     return draw(model, vocabulary, { ...source, answers: this.answersOf(model) }, ask, source.tidy);
+  }
+
+  file(ask: Of<"file">): Generator<Reply<"file">, void> {
+    return intoFile(this.draw({ ...ask, ask: "draw" }), ask.format);
+  }
+
+  /** What makes later draws quicker, when there is nothing else to do: the table of counts takes a while. */
+  prepare(): void {
+    if (this.source && !this.learned?.isLearning) this.model("mixed").table?.();
   }
 
   /** What a model is known to answer: other filters and conditions ask mostly the same. A network that learns changes. */

@@ -109,8 +109,9 @@ def html_of(title: str, elements: Mapping[str, Any], static: Path | None) -> byt
         "</head>",
         "<body>",
         f"<noscript><p>{html.escape(NO_SCRIPT)}</p></noscript>",
-        *(element(name, value) for name, value in all_elements.items()),
+        # The program first: its worker starts while the browser reads what comes after it.
         f'<script id="page">{script}</script>',
+        *(element(name, value) for name, value in all_elements.items()),
         "</body>",
         "</html>",
         "",
