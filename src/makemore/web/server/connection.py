@@ -51,12 +51,23 @@ class Connection(H11Protocol):
         transport.set_write_buffer_limits(high=0)
         self.expect_head()
         if len(self.connections) > self.most:
-            waiting = [each for each in self.connections if waits(each) and each is not self]
-            if waiting:
-                min(waiting, key=lambda each: cast(Connection, each).since).transport.abort()
-            else:
-                again = ((b"retry-after", b"5"),)
-                self.end_by(Refusal(503, "too many connections", None, "try again", again, True))
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Drop the client that has kept the server waiting longest, or refuse this one."""
+        others = [cast(Connection, each) for each in self.connections if each is not self]
+        waiting = [each for each in others if each.waits()]
+        if waiting:
+            oldest = min(waiting, key=lambda each: each.since)
+            self.connections.discard(oldest)  # at once: more clients may come before it is lost
+            oldest.transport.abort()
+        else:
+            again = ((b"retry-after", b"5"),)
+            self.end_by(Refusal(503, "too many connections", None, "try again", again, True))
+
+    def waits(self) -> bool:
+        """Tell whether no request of the client is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop what waits for the client."""
@@ -156,8 +167,3 @@ class Connection(H11Protocol):
             self.transport.close()
         else:
             self.cycle.keep_alive = False
-
-
-def waits(connection: Any) -> bool:
-    """Tell whether a connection has no request that is being answered."""
-    return connection.cycle is None or connection.cycle.response_complete
