@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,14 @@ def read(sock: socket.socket, method: bytes = b"GET") -> Answer:
         return Answer(0, {}, b"")
     finally:
         answer.close()
+
+
+def until(check: Callable[[], bool], seconds: float = 10) -> bool:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not check() and time.monotonic() < end:
+        time.sleep(0.02)
+    return check()
 
 
 @contextmanager

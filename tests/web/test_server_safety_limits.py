@@ -8,12 +8,12 @@ import json
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
 
-from web.raw_http import SMALL, Server, read, running
+from web.raw_http import SMALL, Server, read, running, until
 
 QUICK = ("--head", "1.0", "--body", "1.0", "--read", "1.0", "--idle", "2")
 KB = 2**10
@@ -32,14 +32,6 @@ def quick() -> Iterator[Server]:
     with running(SMALL, *QUICK) as started:
         yield started
         assert "Traceback" not in started.said()
-
-
-def until(check: Callable[[], bool], seconds: float = 10) -> bool:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not check() and time.monotonic() < end:
-        time.sleep(0.02)
-    return check()
 
 
 def health(server: Server) -> dict[str, int]:

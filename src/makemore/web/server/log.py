@@ -29,10 +29,13 @@ class OneLine(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the message, and of an exception its type and text."""
         text = record.getMessage().strip()
+        if text.startswith("Traceback"):  # of a start that failed: the last line says why
+            text = text.splitlines()[-1]
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             text += f": {type(error).__name__}: {error}"
-        self.say(visible(text, LONGEST))
+        if "CancelledError" not in text:  # what the server itself ends is no fault
+            self.say(visible(text, LONGEST))
 
 
 @contextmanager
