@@ -136,7 +136,10 @@ def running(command: list[str], *options: str) -> Iterator[Server]:
             found = LINK.match(process.stdout.readline())
             log.seek(0)
             assert found is not None, log.read()
-            yield Server(process, found[1], int(found[2]), found[3], log)
+            started = Server(process, found[1], int(found[2]), found[3], log)
+            # It has all files open that it keeps open once it has answered.
+            assert started.ask("GET /health", authorization=started.bearer).status == 200
+            yield started
         finally:
             process.kill()
             process.communicate()

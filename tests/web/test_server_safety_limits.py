@@ -246,6 +246,7 @@ def test_a_byte_now_and_then_does_not_help(quick: Server) -> None:
             assert time.monotonic() - start < 3
 
 
+@pytest.mark.slow
 def test_an_idle_connection_is_kept_for_a_while(quick: Server) -> None:
     request = quick.request("GET /health", connection=None)
     with quick.open() as sock:
@@ -277,6 +278,7 @@ def test_a_client_that_does_not_read_is_dropped(quick: Server) -> None:
         assert until(lambda: quick.files() <= files, 8)
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_slowly_gets_everything(quick: Server) -> None:
     """64 KiB a second are enough."""
     with quick.open() as sock:
@@ -323,6 +325,7 @@ def test_500_clients_are_answered(server: Server) -> None:
     assert waited < 2
 
 
+@pytest.mark.slow
 def test_above_the_limit_whoever_keeps_it_waiting_goes_first(server: Server) -> None:
     """2,000 connections are held at most: the oldest that have asked nothing make room."""
     with ExitStack() as held:
@@ -367,6 +370,7 @@ def leave(server: Server, number: int) -> None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
+@pytest.mark.slow
 def test_1000_clients_that_left_leave_nothing_behind(server: Server) -> None:
     leave(server, 100)
     assert until(lambda: health(server)["computing"] + health(server)["streams"] == 0)
