@@ -82,6 +82,19 @@ def test_the_default_address_is_of_this_machine_only() -> None:
         assert serving.link(sock, "T").startswith("http://127.0.0.1:")
 
 
+def test_an_answer_does_not_wait_for_the_client_to_confirm_a_piece_of_it() -> None:
+    """Nagle's algorithm would hold back the body of each answer on a kept connection for 40 ms."""
+    with running(SMALL) as server, server.open() as sock:
+        request = server.request("GET /health", connection=None)
+        waited = []
+        for _ in range(20):
+            start = time.monotonic()
+            sock.sendall(request)
+            assert read(sock).status == 200
+            waited.append(time.monotonic() - start)
+        assert sorted(waited)[5] < 0.03
+
+
 def test_ipv6_alone_will_do() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()

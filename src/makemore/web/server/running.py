@@ -38,8 +38,10 @@ def listen(host: str, port: int) -> socket.socket:
             "there is no such address", host, "--host 127.0.0.1 is this machine"
         ) from None
     faults = []
-    for family, _, _, _, address in found:  # localhost may be IPv6 only
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in found:  # localhost may be IPv6 only
+        # With its protocol: asyncio sends the pieces of an answer at once only if it knows that
+        # it is TCP, and else each waits up to 40 ms for the client to confirm the one before.
+        sock = socket.socket(family, kind, protocol)
         try:
             # The port of a server that has just ended is free, whatever its clients still do.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
