@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from makemore.errors import RunError, SystemFault
 from makemore.escaping import visible
+from makemore.runs.strict_json import strict_json
 
 MAX_JSON = 16 * 2**20  # bytes of a JSON file
 MAX_LINE = 16 * 2**20  # bytes of a line of a log
@@ -96,28 +96,9 @@ def parse_json(body: bytes, name: str, folder: Path) -> Any:
 
     name, folder: of the file, for the message. Raises RunError for anything else.
     """
-
-    # Of two equal keys Python takes the last one and other programs the first: one file, two
-    # meanings.
-    def no_copies(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
-
-    def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is no JSON")
-
-    def finite(word: str) -> float:
-        return float(word) if math.isfinite(float(word)) else refuse(word)  # 1e999
-
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=no_copies,
-            parse_constant=refuse,
-            parse_float=finite,
-        )
-    except (ValueError, RecursionError) as error:  # [[[[...: too deep for Python
+        return strict_json(body)
+    except ValueError as error:
         raise RunError(f"{name} is no valid JSON", f"{folder}: {visible(str(error), 80)}") from None
 
 
