@@ -20,16 +20,13 @@ MOST_TOGETHER = 8192  # draws, so that the first samplers are complete soon
 
 
 def draw_together(
-    conditions: Sampler, wanted: Sequence[tuple[int, int]]
+    conditions: Sampler, samplers: Sequence[Sampler]
 ) -> Iterator[tuple[int, SampleBatch | Unsatisfiable]]:
-    """Draw for several seeds: yields the index of a seed, and lines of it or why there are no more.
+    """Draw for several samplers: yields the index of one, and lines or why there are no more.
 
-    conditions: a sampler that has drawn nothing, whose conditions all have
-    wanted: (seed, n) of each
+    conditions: a sampler that has drawn nothing and makes what is drawn together
+    samplers: made by its `with_seed`; `begin` has told each how many lines it is to draw
     """
-    samplers = [conditions.with_seed(seed) for seed, _ in wanted]
-    for sampler, (_, n) in zip(samplers, wanted, strict=True):
-        sampler.begin(n)
     going = list(range(len(samplers)))
     while going := [index for index in going if not samplers[index].complete]:
         ended = set[int]()
