@@ -139,7 +139,8 @@ def show(
     from makemore.api.fitted_state import corpus_as_is
 
     if values["json"] and percentiles_of:
-        result_json(*score_records(maker, lines, percentiles_of, values["each"]))
+        for record in score_records(maker, lines, percentiles_of, values["each"]):
+            result_json(record)
         return
     corpus = corpus_as_is(lines)
     if values["each"]:

@@ -1,0 +1,1 @@
+"""Server: `makemore serve`, the page beside a real training, and a JSON API."""
