@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import numbers
 import shlex
@@ -127,6 +128,11 @@ def option(
 
 def options_of(options: type) -> dict[str, Option]:
     """Collect the options of a dataclass by name, in the order of their declaration."""
+    return {**_options_of(options)}  # a new dict: who changes it changes none of ours
+
+
+@functools.cache  # evaluating annotations takes a millisecond, and a request has some classes
+def _options_of(options: type) -> dict[str, Option]:
     # Annotations are strings under `from __future__ import annotations`: this evaluates them.
     hints = typing.get_type_hints(options)
     found = {}

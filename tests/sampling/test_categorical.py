@@ -9,7 +9,7 @@ from exact import Table, draw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.sampling.categorical import DrawBatch, sample_categorical, uniforms
+from makemore.sampling.categorical import BatchPart, DrawBatch, sample_categorical, uniforms
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.filters import apply_filters
 
@@ -65,11 +65,19 @@ def test_numbers_are_even_and_know_nothing_of_each_other() -> None:
     np.testing.assert_array_equal(uniforms(3, 1, 4, rows)[[5, 77]], alone)
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 90), st.integers(1, 60)), min_size=1))
-def test_draws_of_several_rounds_have_the_numbers_of_their_rounds(
-    parts: list[tuple[int, int, int]],
+PARTS = st.tuples(
+    st.integers(0, 2**63 - 1), st.integers(0, 40), st.integers(0, 90), st.integers(1, 60)
+)
+
+
+@given(st.lists(PARTS.map(lambda part: BatchPart(*part)), min_size=1))
+def test_draws_of_several_rounds_and_seeds_have_the_numbers_of_their_own(
+    parts: list[BatchPart],
 ) -> None:
-    together = DrawBatch(5, tuple(parts))
-    every = [uniforms(5, of_round, 3, np.arange(row, row + rows)) for of_round, row, rows in parts]
+    together = DrawBatch(tuple(parts))
+    every = [
+        uniforms(part.seed, part.round_no, 3, np.arange(part.first, part.first + part.rows))
+        for part in parts
+    ]
     drawn = np.flatnonzero(np.arange(together.bounds[-1]) % 3 != 1)
     np.testing.assert_array_equal(together.uniforms(3, drawn), np.concatenate(every)[drawn])

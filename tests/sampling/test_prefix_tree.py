@@ -84,18 +84,18 @@ def test_lines_are_the_same_however_many_are_asked_for_and_drawn_together(
     monkeypatch.setattr(policy, "TABLE_PATIENCE", 1)  # counts are led as soon as other models
     monkeypatch.setattr("makemore.api.plan.ROUND", 256)
     monkeypatch.setattr(policy, "FIRST_ROUND", 16)
-    maker, drawn, ways = learned(model), sampler_module.Sampler._completions, set[str]()
+    maker, drawn, ways = learned(model), sampler_module.Sampler.completions, set[str]()
 
     def seen(sampler: Any, together: Any) -> Any:
         decoder = sampler.decoder
         strategy = decoder.strategy
         left = "rejection" if strategy.with_replacement else "left"
         by = left if strategy.exact else "led"
-        parts = "a part" if together.parts[0][1] else "a round"
+        parts = "a part" if together.parts[0].first else "a round"
         ways.add(f"{by}: {'several' if len(together.parts) > 1 else parts}")
         return drawn(sampler, together)
 
-    monkeypatch.setattr(sampler_module.Sampler, "_completions", seen)
+    monkeypatch.setattr(sampler_module.Sampler, "completions", seen)
     found = {}
     for n in (1, 9, 33, 150):
         for most in (7, 100, 65_536):
@@ -165,13 +165,13 @@ def test_what_a_row_gives_hangs_on_that_row_alone(model: str, sums_alike: bool) 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many draws are made together, one time after the other."""
-    drawn, found = sampler_module.Sampler._completions, list[int]()
+    drawn, found = sampler_module.Sampler.completions, list[int]()
 
     def counted(sampler: Any, together: Any) -> Any:
         found.append(int(together.bounds[-1]))
         return drawn(sampler, together)
 
-    monkeypatch.setattr(sampler_module.Sampler, "_completions", counted)
+    monkeypatch.setattr(sampler_module.Sampler, "completions", counted)
     return found
 
 
@@ -183,6 +183,13 @@ def test_no_more_is_drawn_than_what_is_asked_for_takes(made: list[int]) -> None:
     sampler = maker.sampler(1, all=True)
     endless = sampler.rounds()
     assert [len(next(endless)) for _ in range(3)] == made == [128, 256, 512]
+
+
+def test_of_a_few_lines_only_the_first_draws_of_a_round_are_made(made: list[int]) -> None:
+    maker = learned("ngram")
+    few = maker.sample(5, random_state=1, all=True)
+    assert made == [24]  # 128 before anything was known
+    assert few == maker.sample(100, random_state=1, all=True)[:5] and made == [24, 128]
 
 
 @pytest.mark.parametrize("model", ["transformer", "gru"])

@@ -78,11 +78,8 @@ def test_a_draw_depends_on_its_number_and_not_on_what_the_others_do() -> None:
 
 
 def test_no_more_rounds_are_drawn_than_are_needed(table: Table) -> None:
-    draw(table, 1, all=True)
-    one = table.steps
-    table.steps = 0
     draw(table, 128, all=True)
-    assert table.steps == one
+    one = table.steps
     table.steps = 0
     draw(table, 129, all=True)
     assert one < table.steps < 3 * one

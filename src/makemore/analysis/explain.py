@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,14 @@ class Expected:
     def bits(self) -> float:
         """Convert the surprisal from nats to bits."""
         return self.surprisal / math.log(2)
+
+    def record(self, place: int) -> dict[str, Any]:
+        """Collect what JSON says of the position; place: its number in the line, from 1 on."""
+        return {
+            "place": place, "context": self.context, "symbol": self.symbol,
+            "probability": self.probability, "surprisal": self.surprisal, "bits": self.bits,
+            "total": self.total, "rank": self.rank, "expected": [*map(asdict, self.candidates)],
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)

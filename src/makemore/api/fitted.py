@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from makemore import parallel
 from makemore.api.checks import (
     RandomState,
     check_flag,
@@ -24,7 +23,6 @@ from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was 
 from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
 from makemore.api.line_scorer import LineScorer
 from makemore.errors import Unsatisfiable, UsageError
-from makemore.models import CountModel
 from makemore.options import make
 from makemore.runs.issued import IssuedLines
 from makemore.sampling import Constraints, KnownLines, Sample, Sampler, SamplingConfig, top_lines
@@ -33,6 +31,7 @@ from makemore.sampling.config import with_style
 from makemore.sampling.constraints.spelling import as_in_text
 from makemore.sampling.results import SampleBatch
 from makemore.sampling.search import RankedLine
+from makemore.sampling.together import draw_together
 from makemore.text import Corpus, EditDistanceIndex, Vocabulary
 from makemore.text.python_lines import Lines
 from makemore.text.vocabulary import BOUNDARY
@@ -43,21 +42,6 @@ if TYPE_CHECKING:
 
 class FittedModel(LineScorer):
     """Samples lines from a trained model, beside what it inherits: scores, predicted labels."""
-
-    @contextmanager
-    def _steps_in_parts(self) -> Iterator[None]:
-        """Compute the parts of a step at the same time inside `with`, on a core each."""
-        if isinstance(self._model, CountModel):
-            yield
-            return
-        from makemore.scoring import eval_mode
-        from makemore.training.device import one_thread_each
-
-        # Each part is computed by one thread, so lines do not depend on the number of cores.
-        with one_thread_each(parallel.default_threads()), eval_mode(self._model):
-            yield
-
-    # -- lines ------------------------------------------------------------------------------------
 
     def sampler(
         self,
@@ -165,12 +149,26 @@ class FittedModel(LineScorer):
         rounds = sampler.rounds(n)
         while True:
             # Threads and mode are restored between rounds: the caller's code runs there.
-            with self._steps_in_parts():
+            with self.stepping():
                 lines = next(rounds, None)
             if lines is None:
                 return
             self._check_numbers(lines.nll)
             yield lines
+
+    def rounds_together(
+        self, conditions: Sampler, samplers: Sequence[Sampler], threads: int | None = None
+    ) -> Iterator[tuple[int, SampleBatch | Unsatisfiable]]:
+        """Draw for several samplers of this model at once; the lines are those of each alone.
+
+        The arguments but threads, and what it yields, are those of sampling/together.py.
+        threads: computed with at the same time; None for one a core
+        """
+        with self.stepping(threads):
+            for index, lines in draw_together(conditions, samplers):
+                if not isinstance(lines, Unsatisfiable):
+                    self._check_numbers(lines.nll)
+                yield index, lines
 
     def sample(
         self,

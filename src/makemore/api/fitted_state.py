@@ -14,6 +14,7 @@ from makemore.api.not_fitted import not_fitted
 from makemore.api.own_form import read_in_own_form, refuse_other_forms, without_labels
 from makemore.api.plan import Plan
 from makemore.models import CountModel, Model
+from makemore.parallel import default_threads
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import text_config
 from makemore.text.opening import is_file
@@ -61,6 +62,22 @@ class FittedState:
         from makemore.training.device import threads
 
         with threads(self._plan.config.threads), eval_mode(self._model):
+            yield
+
+    @contextmanager
+    def stepping(self, threads: int | None = None) -> Iterator[None]:
+        """Use evaluation mode inside `with`, and compute parts of a step at the same time.
+
+        threads: how many parts; None for one a core
+        """
+        if isinstance(self._model, CountModel):
+            yield
+            return
+        from makemore.scoring import eval_mode
+        from makemore.training.device import one_thread_each
+
+        # Each part is computed by one thread, so lines do not depend on the number of cores.
+        with one_thread_each(threads or default_threads()), eval_mode(self._model):
             yield
 
     @property

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from makemore.api.fitted import FittedModel
 
 LINES = 20  # new lines that are shown
-ROUNDS = 3  # rounds of draws in which they are looked for
+ROUNDS = 4  # rounds of draws in which they are looked for; the first may come in two parts
 SEED = 0  # so that the same model shows the same lines
 
 

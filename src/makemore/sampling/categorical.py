@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,37 +71,49 @@ def uniforms(seed: int, round_no: int, position: int, rows: Ints) -> Floats:
     so those of other draws need not be. Each (seed, round, position) has a sequence of its own,
     which starts at a hash of the three.
     """
+    return _mixed(_start_of(seed, round_no, position) + (rows + 1).view(np.uint64) * GOLDEN)
+
+
+def _start_of(seed: int, round_no: int, position: int) -> NDArray[np.uint64]:
+    """Hash what a sequence of random numbers belongs to: where it starts, (1,)."""
     what = np.array([seed, round_no, position], dtype="<u8").tobytes()
-    start = np.frombuffer(hashlib.blake2b(what, digest_size=8).digest(), dtype="<u8")
-    drawn = mix(start + (rows + 1).view(np.uint64) * GOLDEN)
+    return np.frombuffer(hashlib.blake2b(what, digest_size=8).digest(), dtype="<u8")
+
+
+def _mixed(counters: NDArray[np.uint64]) -> Floats:
+    """Turn counters (R,) into numbers (R,) in [0, 1)."""
+    drawn = mix(counters)
     drawn >>= np.uint64(11)  # 53 random bits are left, as many as a float holds exactly
     return np.asarray(drawn.view(np.int64) * 2.0**-53)  # int64 becomes float faster than uint64
 
 
-@dataclass(frozen=True)
-class DrawBatch:
-    """Holds which draws are made together: parts of rounds, one after another, R draws in all.
-
-    parts: (round, its first row, number of rows) of each
-    """
+class BatchPart(NamedTuple):
+    """Names consecutive draws of one round of a seed."""
 
     seed: int
-    parts: tuple[tuple[int, int, int], ...]
+    round_no: int
+    first: int  # the row of the first draw in its round
+    rows: int  # how many draws
 
-    @property
+
+@dataclass(frozen=True)
+class DrawBatch:
+    """Holds which draws are made together: parts of rounds, one after another, R draws in all."""
+
+    parts: tuple[BatchPart, ...]
+
+    @cached_property
     def bounds(self) -> Ints:
         """Compute the index (parts + 1,) of the draw that each part begins with, and R."""
-        return np.cumsum([0, *(rows for _, _, rows in self.parts)])
+        return np.cumsum([0, *(part.rows for part in self.parts)])
 
     def uniforms(self, position: int, draws: Ints) -> Floats:
         """Compute the random numbers (n,) in [0, 1) of these draws (n,), sorted, at a position."""
-        bounds = self.bounds
-        cuts = np.searchsorted(draws, bounds)  # (parts + 1,) where each part's draws begin
-        # A draw's row in its round, not its index in the batch, decides its numbers.
-        numbers = [
-            uniforms(self.seed, round_no, position, draws[start:stop] + (row - bound))
-            for (round_no, row, _), bound, start, stop in zip(
-                self.parts, bounds, cuts, cuts[1:], strict=False
-            )
-        ]
-        return np.concatenate(numbers)
+        # A draw's row in its round, not its index in the batch, decides its numbers: each part's
+        # sequence is moved by the difference of the two.
+        moved = np.array([part.first + 1 for part in self.parts]) - self.bounds[:-1]  # (parts,)
+        starts = [_start_of(part.seed, part.round_no, position) for part in self.parts]
+        first = np.concatenate(starts) + moved.view(np.uint64) * GOLDEN  # (parts,)
+        # (parts + 1,) where each part's draws begin
+        cuts = np.searchsorted(draws, self.bounds)
+        return _mixed(np.repeat(first, np.diff(cuts)) + draws.view(np.uint64) * GOLDEN)

@@ -58,6 +58,12 @@ class Decoder:
         self.roots: Prefixes | None = None
         self.position = 0  # symbols of the draws that are being made: how far a round is
 
+    def anew(self, options: SamplingConfig) -> Decoder:
+        """Make a decoder of the same model and constraints that has drawn nothing yet."""
+        return Decoder(
+            self.model, self.vocabulary, self.automaton, options, self.prefix, self.labels
+        )
+
     def sample_without_replacement(self) -> None:
         """Change the strategy: from the next round on, no line is drawn twice."""
         self.strategy = self.strategy.without_replacement(len(self.vocabulary))

@@ -16,6 +16,7 @@ from makemore.options import options_of
 from makemore.sampling.config import Constraints, Filters, SamplingConfig
 
 FIRST_ROUND = 128  # draws; the next has twice as many, up to the round size: first lines come soon
+FEW_DRAWS, FEW_EACH = 14, 2  # the first draws of a few lines, and a line: most need no others
 MAX_BATCH_CELLS = 2**22  # draws times vocabulary: some hundred MB of probabilities
 MAX_BATCH_DRAWS = 65_536  # draws that are made together at most
 MAX_BATCH_GROWTH = 16  # times the draws so far, at most: fewer draws give no safe estimate
@@ -111,6 +112,8 @@ class SamplingPolicy:
 
         rejection: whether that is the strategy now; most: draws that there is memory for
         """
+        if wanted and rejection and not self.tally.draws:  # nothing is known yet
+            return min(FEW_DRAWS + FEW_EACH * wanted, self.draws_of(0))
         tally, rate = self.tally, MIN_PASS_RATE / TABLE_PATIENCE if tabled else MIN_PASS_RATE
         seldom = max(tally.passed, tally.found) < rate * tally.draws
         draws, found = tally.draws - self._draws_before, tally.found - self._found_before

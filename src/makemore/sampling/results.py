@@ -151,6 +151,10 @@ class Sample(NamedTuple):
     exact: bool = True
     label: str | None = None
 
+    def record(self) -> dict[str, Any]:
+        """Collect what JSON says of the line: all but a label that it does not have."""
+        return {key: value for key, value in self._asdict().items() if value is not None}
+
 
 @dataclass(frozen=True)
 class SampleBatch:

@@ -14,30 +14,24 @@ gives the same lines.
 
 from __future__ import annotations
 
-from collections import deque
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.models import Model
 from makemore.sampling.ancestry import ancestors_of, effective_size_of, shared_symbols
-from makemore.sampling.categorical import DrawBatch, uniforms
+from makemore.sampling.categorical import BatchPart, DrawBatch
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
 from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.sampling.decoder import Decoder
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.policy import TABLE_FROM, SamplingPolicy
-from makemore.sampling.results import (
-    Completions,
-    KnownLines,
-    RoundCompletions,
-    Sample,
-    SampleBatch,
-)
+from makemore.sampling.results import Completions, KnownLines, RoundCompletions, Sample, SampleBatch
 from makemore.sampling.table_decoder import TableDecoder
+from makemore.sampling.weighted import chosen_by_weight
 from makemore.text import Corpus, Vocabulary
 from makemore.text.line_hashes import is_in_sorted
 
@@ -46,18 +40,6 @@ Ints = NDArray[np.int64]
 
 
 ROUND = 16_384  # draws in a round at most; a run records it, because a seed's lines depend on it
-# Random numbers that choose among weighted lines: a stream beside the decoder's stream of labels.
-WEIGHTS_STREAM = 2**32 + 1
-
-
-@dataclass(frozen=True)
-class RoundPart:
-    """Holds the finished draws of a round, or of consecutive rows of it."""
-
-    number: int  # index of the round, from 0
-    draws: int  # finished or not
-    last: bool  # whether the round ends with these rows
-    finished: list[Completions]
 
 
 class Sampler:
@@ -87,19 +69,37 @@ class Sampler:
         relaxed: SamplingConfig | None = None,
     ) -> None:
         self.vocabulary, self.known, self.options = vocabulary, known, options
-        self.relaxed = relaxed
-        self.found_strict: int | None = None  # lines found before `relaxed` took effect
-        self.seed, self.train, self.near = seed, train, near
-        self.policy = SamplingPolicy(options, len(vocabulary), round_size, known.issues)
-        self.tally = self.policy.tally
+        self.relaxed, self.round_size = relaxed, round_size
+        self.train, self.near = train, near
         prefix = encode_prefix(vocabulary, options.prefix)
         # Without --all the automaton allows only lines as they stand in a text: not empty, and no
         # white space at their ends.
         automaton = compile_constraints(vocabulary, options, 2 * longest, not options.all)
         self.decoder = Decoder(model, vocabulary, automaton, options, prefix, labels)
+        self._start(seed)
+
+    def _start(self, seed: int) -> None:
+        """Set what changes while lines are drawn to what it is before the first one."""
+        self.seed = seed
+        self.policy = SamplingPolicy(
+            self.options, len(self.vocabulary), self.round_size, self.known.issues
+        )
+        self.tally = self.policy.tally
+        self.found_strict: int | None = None  # lines found before `relaxed` took effect
         self.table_decoder: TableDecoder | None = None  # made once enough lines are needed
         self.wanted: int | None = None  # lines that the caller of rounds() needs
+        self.at = 0, 0  # the round and the row of the next draw
         self.excluded = np.zeros(0, dtype=np.uint64)  # sorted hashes of lines returned or too near
+
+    def with_seed(self, seed: int) -> Sampler:
+        """Make a sampler under the same conditions with another seed; this one has not drawn yet.
+
+        What was compiled of the conditions is shared, so it costs nothing.
+        """
+        other = copy.copy(self)
+        other.decoder = self.decoder.anew(self.options)
+        other._start(seed)
+        return other
 
     @property
     def exact(self) -> bool:
@@ -123,52 +123,77 @@ class Sampler:
 
     def rounds(self, n: int | None = None) -> Iterator[SampleBatch]:
         """Yield the samples of each round, or of each part of one: n in all (endless without n)."""
-        round_no, row, waiting, tally = 0, 0, deque[RoundPart](), self.tally
-        self.wanted = n
+        self.begin(n)
+        while (batch := self.next_batch()) is not None:
+            yield from self.accept(batch, self.completions(batch))
+
+    # rounds() in three steps, for whoever draws for several samplers together (together.py).
+
+    def begin(self, n: int | None) -> None:
+        """Begin to draw n lines (endless without n)."""
+        self.wanted, self.at = n, (0, 0)
         self.policy.begin_round()
-        while n is None or tally.found < n:
-            if not waiting:
-                waiting.extend(self._draw(round_no, row))
-            part = waiting.popleft()
-            # The next draw is that of the next row, or the first of the next round.
-            round_no, row = (round_no + 1, 0) if part.last else (round_no, row + part.draws)
-            tally.draws += part.draws
-            lines = self._accept(part, None if n is None else n - tally.found)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all lines that are wanted were found."""
+        return self.wanted is not None and self.tally.found >= self.wanted
+
+    @property
+    def draws_as_at_first(self) -> bool:
+        """Whether draws do not depend on those before: any sampler of these conditions makes them.
+
+        It is so until the policy chooses another strategy, or other filters.
+        """
+        return self.decoder.strategy.by_model_alone and self.found_strict is None
+
+    def next_batch(self) -> DrawBatch | None:
+        """Name the draws to make next, from the first on that was not made; None: complete."""
+        if self.complete:
+            return None
+        (round_no, row), policy, decoder = self.at, self.policy, self.decoder
+        needed = policy.draws_needed(
+            self.wanted, decoder.strategy.by_model_alone, self.tabled, decoder.cache.most
+        )
+        # No estimate (0): the rest of this round.
+        left, parts = needed or (policy.draws_of(round_no) - row), list[BatchPart]()
+        while left > 0:  # until all needed draws have a round
+            rows = min(policy.draws_of(round_no) - row, left)
+            parts.append(BatchPart(self.seed, round_no, row, rows))
+            left -= rows
+            round_no, row = round_no + 1, 0
+        return DrawBatch(tuple(parts))
+
+    def accept(
+        self, batch: DrawBatch, finished: list[Completions], start: int = 0
+    ) -> Iterator[SampleBatch]:
+        """Yield the samples of a batch that was drawn, part by part.
+
+        start: its first draw in `finished`, which may hold others, too
+        Raises Unsatisfiable where no line is left, or none came for long.
+        """
+        tally = self.tally
+        for part, first in zip(batch.parts, (start + batch.bounds).tolist(), strict=False):
+            last = part.first + part.rows == self.policy.draws_of(part.round_no)
+            self.at = (part.round_no + 1, 0) if last else (part.round_no, part.first + part.rows)
+            tally.draws += part.rows
+            drawn = [each.for_draws(first, first + part.rows) for each in finished]
+            lines = self._accept(drawn, part.round_no)
             tally.found += len(lines)
             tally.found_in_round += len(lines)
             yield lines
+            if self.complete:
+                return
             # Decisions fall between whole rounds, so they do not depend on how these were split.
-            if part.last and (n is None or tally.found < n):
-                draws = self.policy.draws_of(part.number)
+            if last:
+                draws = self.policy.draws_of(part.round_no)
                 tally.idle = 0 if tally.found_in_round else tally.idle + draws
-                if self._update_policy(draws):
-                    waiting.clear()  # rounds drawn ahead by the old strategy are drawn again
+                changed = self._update_policy(draws)
                 self.policy.begin_round()
+                if changed:  # rounds drawn ahead by the old strategy are drawn again
+                    return
 
-    def _draw(self, round_no: int, row: int) -> list[RoundPart]:
-        """Make the next draws together, from this row of a round on, and split them by round."""
-        needed = self.policy.draws_needed(
-            self.wanted, self.decoder.strategy.by_model_alone, self.tabled, self.decoder.cache.most
-        )
-        # No estimate (0): the rest of this round.
-        left = needed or (self.policy.draws_of(round_no) - row)
-        # parts: (round, its first row, rows) until all needed draws have a round
-        parts = list[tuple[int, int, int]]()
-        while left > 0:
-            parts.append((round_no, row, min(self.policy.draws_of(round_no) - row, left)))
-            left -= parts[-1][2]
-            round_no, row = round_no + 1, 0
-        batch = DrawBatch(self.seed, tuple(parts))
-        finished, bounds = self._completions(batch), batch.bounds  # bounds: (parts + 1,)
-        return [
-            RoundPart(
-                round_no, rows, row + rows == self.policy.draws_of(round_no),
-                [completions.for_draws(first, first + rows) for completions in finished],
-            )
-            for (round_no, row, rows), first in zip(parts, bounds, strict=False)
-        ]  # fmt: skip
-
-    def _completions(self, batch: DrawBatch) -> list[Completions]:
+    def completions(self, batch: DrawBatch) -> list[Completions]:
         """Draw a batch by the table if there is one, by the decoder if not: the same lines."""
         if not self.decoder.strategy.by_model_alone:
             return self.decoder.draw(batch)
@@ -217,18 +242,17 @@ class Sampler:
 
         Lines that were returned stay excluded.
         """
-        before, self.options, self.relaxed = self.decoder, options, None
-        self.decoder = Decoder(
-            before.model, self.vocabulary, before.automaton, options, before.prefix, before.labels
-        )
+        self.options, self.relaxed = options, None
+        self.decoder = self.decoder.anew(options)
         self.table_decoder, self.found_strict = None, self.tally.found
         self.policy.restart(options)
 
     # -- choosing among the finished draws of a round ---------------------------------------------
 
-    def _accept(self, part: RoundPart, limit: int | None) -> SampleBatch:
-        """Choose the samples of a part: new lines in the order of their draws, at most `limit`."""
-        lines = RoundCompletions(part.finished, self.vocabulary)
+    def _accept(self, finished: list[Completions], round_no: int) -> SampleBatch:
+        """Choose the samples of a part of a round: new lines in the order of their draws."""
+        limit = None if self.wanted is None else self.wanted - self.tally.found
+        lines = RoundCompletions(finished, self.vocabulary)
         if self.options.all:
             order = np.argsort(lines.rows, kind="stable")  # (draws,) repeated lines too
             return self._samples(lines, lines.which[order][:limit])
@@ -236,7 +260,8 @@ class Sampler:
         self.tally.novel_in_round += len(fresh)
         if not self.exact:
             self.tally.guided += len(lines.rows)
-            chosen = self._by_weight(lines, fresh, part.number)
+            self.tally.effective += effective_size_of(lines, fresh)
+            chosen = chosen_by_weight(lines, fresh, self.seed, round_no)
             # A new line that was not chosen now may be drawn and chosen in a later round.
             refused = np.setdiff1d(np.arange(len(lines)), fresh)
             gone = np.concatenate([refused, chosen])
@@ -277,26 +302,6 @@ class Sampler:
             self._exclude(lines.hashes[fresh[near]])  # refused and counted once
             fresh = fresh[~near]
         return fresh
-
-    def _by_weight(self, lines: RoundCompletions, fresh: Ints, round_no: int) -> Ints:
-        """Choose among guided lines by weight, without replacement: indices, the first drawn first.
-
-        As many as two thirds of the effective sample size: if most were taken, weights would not
-        matter. Gumbel-top-k (Kool, van Hoof and Welling 2019).
-        """
-        if not len(fresh):
-            return fresh
-        # A line's weight is the sum of p / q over its draws; as logs, which do not overflow.
-        logs = np.log(lines.draws[fresh]) + lines.log_weight[fresh]  # (F,)
-        weights = np.exp(logs - logs.max())
-        each = weights / lines.draws[fresh]  # (F,) of a single draw
-        # Kish 1965, in draws: (sum of all draws' weights)^2 / (sum of their squares). A line's
-        # draws have equal weights, so weights * each sums the squares of its draws.
-        effective = float(weights.sum() ** 2 / (weights * each).sum())
-        self.tally.effective += effective_size_of(lines, fresh)
-        uniform = uniforms(self.seed, round_no, WEIGHTS_STREAM, np.arange(len(fresh)))
-        keys = logs - np.log(-np.log1p(-uniform) + 1e-300)  # log weight + Gumbel noise
-        return np.asarray(fresh[np.argsort(-keys, kind="stable")][: max(1, int(effective * 2 / 3))])
 
     def _samples(self, lines: RoundCompletions, chosen: Ints) -> SampleBatch:
         """Collect the columns of the chosen lines (n,)."""

@@ -95,12 +95,7 @@ def show_line(maker: Any, temperature: float, values: Mapping[str, Any]) -> None
     text = values["text"].strip()
     rows = expected(maker, text, values["top"], temperature, values["label"])
     if values["json"]:
-        for position, row in enumerate(rows, 1):
-            result_json({
-                "place": position, "context": row.context, "symbol": row.symbol,
-                "probability": row.probability, "surprisal": row.surprisal, "bits": row.bits,
-                "total": row.total, "rank": row.rank, "expected": [*map(asdict, row.candidates)],
-            })  # fmt: skip
+        result_json(*(row.record(place) for place, row in enumerate(rows, 1)))
     else:
         header = ("#", "read", "came", "probability", "rank", "nats", "bits", "sum", "expected")
         result_table(header, [

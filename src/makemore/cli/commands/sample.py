@@ -111,8 +111,7 @@ def row_of(
     line: Sample, values: dict[str, Any], symbols: Vocabulary | None
 ) -> tuple[str, dict[str, Any]]:
     """Make the text and the record of a line; symbols: what its nll is divided by, to rank it."""
-    record = {key: value for key, value in line._asdict().items() if value is not None}
-    shown = line.text
+    record, shown = line.record(), line.text
     if values["rank"]:
         nll = line.nll / (len(symbols.pieces(line.text)) + 1 if symbols else 1)
         shown = f"{nll:.4f}\t{line.text}"
@@ -125,17 +124,7 @@ def row_of(
 
 
 def note_how_drawn(sampler: Sampler) -> None:
-    """Note how many lines were too near, how many are not tidy, and if draws were approximate."""
-    tally = sampler.tally
-    if (tidy := sampler.found_strict) is not None:
-        note(f"{tidy} tidy lines were left, so the others are plain; --style tidy gives no others")
-    if near := tally.too_near:
-        note(f"{near} {'line' if near == 1 else 'lines'} refused: too near to one of the text")
-    if tally.guided:
-        note(
-            f"only {tally.passed} of {tally.draws - tally.guided} draws satisfied all "
-            "conditions, so the others were led to it: approximate, effective sample size "
-            f"{tally.effective:.0f} of {tally.guided} draws; --exact waits instead"
-        )
-    if tally.degenerate:
-        note(f"warning: {tally.degeneracy}")
+    from makemore.api.drawing_notes import notes_after
+
+    for text in notes_after(sampler):
+        note(text)

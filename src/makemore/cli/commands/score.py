@@ -67,6 +67,7 @@ def command(**values: Any) -> int:
     of each symbol in nats; the end of the line is `.`, null in JSON, and what stands behind an
     unknown symbol has none.
     """
+    from makemore.analysis.score_records import without_labels
     from makemore.analysis.surprisal import Standing
     from makemore.api import MakeMore
 
@@ -115,18 +116,6 @@ def note_whole(maker: MakeMore, file: str, lines: Sequence[str]) -> None:
         note(f"warning: {'standard input' if file == '-' else file}: {says}")
 
 
-def without_labels(maker: MakeMore, lines: Sequence[str]) -> list[str]:
-    """Take the labels of the run off lines that are TEXT<tab>LABEL, as its own text has them."""
-    labels = set(maker.vocabulary.labels)
-    if not labels or "\t" in maker.vocabulary.symbols:
-        return list(lines)
-    parts = [line.rpartition("\t") for line in lines]
-    return [
-        text.rstrip() if tab and label.strip() in labels else line
-        for line, (text, tab, label) in zip(lines, parts, strict=True)
-    ]
-
-
 def is_text(word: str) -> bool:
     """Tell whether a word is a line to score: no file has this name, nor is it like that of one."""
     if word == "-" or os.path.lexists(word):
@@ -145,33 +134,28 @@ def show(
     maker: MakeMore, lines: list[str], percentiles_of: Standing | None, values: Mapping[str, Any]
 ) -> None:
     """Score some lines together, and print each in the form that the flags choose."""
+    from makemore.analysis.score_records import labels_of, score_records
     from makemore.analysis.surprisal import by_symbol
     from makemore.api.fitted_state import corpus_as_is
 
+    if values["json"] and percentiles_of:
+        for record in score_records(maker, lines, percentiles_of, values["each"]):
+            result_json(record)
+        return
     corpus = corpus_as_is(lines)
-    surprisals = by_symbol(maker, corpus) if values["each"] else None
-    if surprisals is not None and not values["json"]:
-        for symbols in surprisals:
+    if values["each"]:
+        for symbols in by_symbol(maker, corpus):
             result(describe_symbols(symbols))
         return
     scores = maker.scores(corpus)
     nlls, lengths = scores.nll.tolist(), scores.symbols.tolist()
     percentiles = percentiles_of(scores).tolist() if percentiles_of else []
     for row, (text, nll, n) in enumerate(zip(lines, nlls, lengths, strict=True)):
-        labels = labels_of(maker, scores, row)
-        if values["json"]:
-            known = {
-                "text": text, "nll": nll, "symbols": n,
-                "unknown": maker.vocabulary.unknown_in(text), "bits": nll / math.log(2),
-                "per_symbol": nll / n, "percentile": percentiles[row],
-            }  # fmt: skip
-            if surprisals is not None:
-                known["surprisals"] = [symbol._asdict() for symbol in surprisals[row]]
-            result_json({**known, **labels})
-        elif values["table"]:
+        if values["table"]:
             percentile = "-" if math.isnan(percentiles[row]) else f"{percentiles[row]:.1f}"
             result(f"{nll:9.4f}  {nll / n / math.log(2):11.4f}  {percentile:>10}  {text}")
         else:
+            labels = labels_of(maker, scores, row)
             likeliest = "\t{label} {p:.4f}".format(**labels) if labels.get("label") else ""
             result(f"{nll:.4f}\t{text}{likeliest}")
 
@@ -179,20 +163,6 @@ def show(
 def describe_symbols(symbols: Sequence[Surprisal]) -> str:
     """Format each symbol with its surprisal in nats: `e 2.31  m 1.10  . 0.90`."""
     return "  ".join(f"{label(each.symbol)} {each.nats:.2f}" for each in symbols)
-
-
-def labels_of(maker: Any, scores: Any, row: int) -> dict[str, Any]:
-    """Collect the likeliest label of a line, its probability p, and those of all labels.
-
-    Empty in a run without labels; all None for a line with an unknown symbol.
-    """
-    if scores.posterior is None:
-        return {}
-    if not scores.known[row]:
-        return {"label": None, "p": None, "labels": None}
-    labels = dict(zip(maker.vocabulary.labels, scores.posterior[row].tolist(), strict=True))
-    likeliest = max(labels, key=lambda name: labels[name])
-    return {"label": likeliest, "p": labels[likeliest], "labels": labels}
 
 
 # -- reading: some lines at a time, as a corpus would have to end before its first is scored ------
