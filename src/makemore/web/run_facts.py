@@ -79,7 +79,9 @@ def spec_of(config: RunConfig, n_labels: int) -> dict[str, Any]:
     """Describe a run's model, with its members: ModelSpec of contract.ts. Raises UsageError."""
     model = declared_here(config.model)
     known = options_of(model.kind.Options)
-    options = make(model.kind.Options, {key: config.resolved[key] for key in known})
+    options: Any = make(
+        model.kind.Options, {k: value for k, value in config.resolved.items() if k in known}
+    )
     spec = described(model, options, config.vocab_size, config.block_size, n_labels)
     if model.kind.is_ensemble:
         # A member without a weight has no tensors, but its number counts: others' are "K.name".
@@ -92,7 +94,8 @@ def spec_of(config: RunConfig, n_labels: int) -> dict[str, Any]:
 def member_spec(name: str, written: dict[str, str], whole: dict[str, Any]) -> dict[str, Any]:
     """Describe a member of an ensemble by what --members says of it."""
     model = declared_here(name)
-    options, labels = make(model.kind.Options, model_options(model.kind, written)), whole["nLabels"]
+    options: Any = make(model.kind.Options, model_options(model.kind, written))
+    labels = whole["nLabels"]
     block_size = member_block_size(model.kind, options, whole["blockSize"], bool(labels))
     return described(model, options, whole["vocabSize"], block_size, labels)
 
