@@ -75,6 +75,7 @@ class Watched:
         self.preview: dict[str, Any] | None = None
         self.locked, self.gone = False, False
         self.problem: MakemoreError | None = None  # why its files cannot be read
+        self._looked = False
         self._metrics = LogTail(folder / "metrics.jsonl")
         self._commit: tuple[int, int, int] | None = None
         self._samples: tuple[int, int, int] | None = None
@@ -97,20 +98,27 @@ class Watched:
                 events += self._new_save(commit)
                 self._commit = commit
                 self.problem = None
-        except (MakemoreError, FileNotFoundError) as error:
+        except FileNotFoundError:
+            # Of a save that another has replaced meanwhile: the next look reads that one.
+            if commit == stamp(self.folder / COMMIT):
+                self._commit = commit
+                self.problem = RunError("files of the run are missing", str(self.folder))
+        except MakemoreError as error:
             self._commit = commit  # the same files are not read again, nor their error told again
-            missing = RunError("files of the run are missing", str(self.folder))
-            self.problem = error if isinstance(error, MakemoreError) else missing
+            self.problem = error
         return events
 
     def _new_entries(self) -> Iterator[Event]:
         lines, first = self._metrics.read()
+        # What is there at the first look, or once more after a cut, is history: it is asked for.
+        is_history = not self._looked or (first and self.curve.step > 0)
         if first:
             self.curve = Curve()
+        self._looked = True
         entries = [entry_of(line, self.folder) for line in lines]
         for entry in entries:
             self.curve.add(entry)
-        if not first:  # what was there before is history, which is asked for
+        if not is_history:
             for entry in thinned(entries):
                 keys = ("step", "kind", "nll", "lr", "seconds")
                 yield "metric", {key: entry.get(key) for key in keys}
