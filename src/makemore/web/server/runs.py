@@ -125,14 +125,14 @@ class Runs:
         if run.gone and not running:
             gone = SystemFault("its folder has gone", run.id, "put it back, or train again")
             return ("failed", of_child) if training and training.failed else ("gone", gone)
-        if run.saved.finished:
-            return "finished", run.problem
-        if run.locked or running:
+        if (run.locked or running) and not run.saved.finished:
             return "training", None
-        if training and training.failed:
-            return "failed", of_child
         if run.problem is not None:
             return "failed", run.problem
+        if run.saved.finished:
+            return "finished", None
+        if training and training.failed:
+            return "failed", of_child
         return "stopped", of_child
 
     def history(self, run: Watched) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from makemore.errors import SystemFault
 from makemore.web.server.refusals import Refused
 
 MOST = 2  # trainings at the same time: each wants the cores
@@ -73,7 +74,7 @@ class Trainings:
         running = sum(training.ended is None for training in self._all.values())
         if running >= self.most:
             raise Refused(
-                429, f"{running} trainings are going on here, and no more are started", None,
+                429, f"no more than {self.most} trainings are started at the same time", None,
                 "wait for one to end, or stop it",
             )  # fmt: skip
 
@@ -90,10 +91,14 @@ class Trainings:
         stderr = tempfile.TemporaryFile()
         # A session of its own: Ctrl-C at the terminal reaches the server alone, which then stops
         # its trainings once. Two SIGINTs would end them without a save.
-        process = subprocess.Popen(  # noqa: S603 (our own program, and options that were checked)
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
-            start_new_session=True,
-        )  # fmt: skip
+        try:
+            process = subprocess.Popen(  # noqa: S603 (our own program, with checked options)
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            stderr.close()
+            raise SystemFault("cannot start a training", error.strerror, "try again") from None
         training = Training(folder, words, file, model, process, stderr)
         training.watcher = asyncio.create_task(self._watch(training))
         self._all[folder] = training

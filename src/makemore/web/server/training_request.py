@@ -35,6 +35,7 @@ PRIORS = (AUTO_PRIOR, BUILTIN_PRIOR, NO_PRIOR)  # any other one is a folder
 FIXED = ("encoding", "errors")  # a list that was posted is UTF-8
 SAVED_EVERY = 2.0  # seconds: whoever watches sees new weights that often
 NAME_LENGTH = 40  # characters
+MOST_VALUE = 10_000  # bytes of an option's value
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def training_request(body: Mapping[str, Any]) -> TrainingRequest:
     time = body.get("time")
     if time is not None:
         parse_seconds(time)  # raises what is wrong with it
-    model, options = body.get("model"), body.get("options", {})
+    model, options = body.get("model") or None, body.get("options", {})
     if not isinstance(options, dict):
         raise UsageError("options are no object", "options", 'give {"max_steps": 500}')
     named = model or (DEFAULT_MODEL if time is None else BUDGET_MODEL)
@@ -113,11 +114,21 @@ def check_options(model: str, options: Mapping[str, Any]) -> None:
         if key not in known:
             raise unknown_key(key, known)
         known[key].check(value)
+        if isinstance(value, str) and not is_word(value):
+            raise UsageError(f"{key} is no word of a command", key, "give a short text without NUL")
     check_prior(options.get("prior"))
     if isinstance(members := options.get("members"), str):
         for name, written in written_members(members):
             declared(name)  # raises for a model that is not ours
             check_prior(written.get("prior"))
+
+
+def is_word(value: str) -> bool:
+    """Tell whether the system takes a text as a word of a command."""
+    try:
+        return len(value.encode()) <= MOST_VALUE and "\0" not in value
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def check_prior(prior: str | None) -> None:

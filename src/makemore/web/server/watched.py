@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,10 @@ class Watched:
         if first:
             self.curve = Curve()
         self._looked = True
-        entries = [entry_of(line, self.folder) for line in lines]
+        entries: list[Entry] = []
+        for line in lines:
+            with suppress(RunError):  # a line that is none of ours: the model does not depend on it
+                entries.append(entry_of(line, self.folder))
         for entry in entries:
             self.curve.add(entry)
         if not is_history:
