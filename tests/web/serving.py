@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from makemore.web.server import running
+from makemore.web.server import plain
 from makemore.web.server.app import Site
 
 PAGE = b"<!DOCTYPE html><title>page</title>"
@@ -105,7 +105,7 @@ def parsed(lines: Any) -> Iterator[tuple[str, Any]]:
 @contextmanager
 def served(site: Site) -> Iterator[Served]:
     """Serve a site in a thread until the `with` ends."""
-    sock = running.listen("127.0.0.1", 0)
+    sock = plain.listen("127.0.0.1", 0)
     config = uvicorn.Config(
         site.app(), http="h11", ws="none", log_config=None, lifespan="on",
         timeout_graceful_shutdown=5,

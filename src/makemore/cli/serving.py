@@ -6,7 +6,6 @@ import os
 import secrets
 import sys
 import threading
-import webbrowser
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,19 +30,21 @@ def serve(path: str | None, host: str, port: int, opens: bool) -> int:
         raise SystemFault(
             "makemore serve needs starlette and uvicorn", None, 'pip install "makemore[serve]"'
         )
-    from makemore.web.server import running
+    from makemore.web.server import plain
 
     site, token = site_of(path), secrets.token_urlsafe(TOKEN)
-    sock = running.listen(host, port)
-    link = running.link(sock, token)
+    sock = plain.listen(host, port)
+    link = plain.link(sock, token)
     result(link)
     flush_results()  # whoever reads it from a pipe waits for it
     note(f"runs in {site.place.single or site.place.folder}; Ctrl-C ends the server, and saves "
          "what it trains")  # fmt: skip
     if opens and sys.stdout.isatty():
+        import webbrowser
+
         # The socket listens already: a browser that is quick waits for the first answer.
         threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-    return running.serve(site, sock, token, note)
+    return plain.serve(site, sock, token, note)
 
 
 def site_of(path: str | None) -> Site:

@@ -204,11 +204,13 @@ async def body_of(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refused(415, "the body is no JSON", None, "send Content-Type: application/json")
-    body = await request.body()
-    try:
-        value = await asyncio.to_thread(parse_json, body, "the body", Path("request"))
-    except RunError as error:
-        raise Refused(400, error.what, error.where, "send an object of JSON") from None
+    value = getattr(request.state, "json", None)  # where limits.py has read it already
+    if value is None:
+        body = await request.body()
+        try:
+            value = await asyncio.to_thread(parse_json, body, "the body", Path("request"))
+        except RunError as error:
+            raise Refused(400, error.what, error.where, "send an object of JSON") from None
     if not isinstance(value, dict):
         raise Refused(400, "the body is no object", None, "send an object of JSON")
     return value
