@@ -8,7 +8,7 @@ from makemore.errors import MakemoreError, RunError, SystemFault
 from makemore.escaping import visible
 
 
-class Refused(MakemoreError):
+class Refused(SystemFault):
     """Reports a request that is not answered, with its status."""
 
     def __init__(
@@ -32,10 +32,13 @@ def as_json(error: MakemoreError) -> dict[str, Any]:
     to_do = error.to_do
     if error.add and not to_do:
         to_do = "give the options " + ", ".join(f"{key}: {error.add[key]!r}" for key in error.add)
+    where = error.where
+    if where is not None and where.startswith("--"):  # here an option is a key
+        where = where[2:].replace("-", "_")
     return {
         "error": {
             "message": visible(error.what, 400),
-            "where": None if error.where is None else visible(error.where, 200),
+            "where": None if where is None else visible(where, 200),
             "fix": None if to_do is None else visible(to_do, 400),
         }
     }
