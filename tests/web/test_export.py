@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import getpass
 import hashlib
 import json
@@ -308,6 +309,8 @@ def test_what_no_page_computes_is_refused(maker: MakeMore, monkeypatch: pytest.M
     words = MakeMore("ngram", order=2, symbols=r"\w+|\s").fit(["ab cd", "ef gh", "ab gh"])
     with pytest.raises(UsageError, match="character or grapheme"):
         run_page(words)
-    monkeypatch.setattr(type(maker.model_), "name", "somebody's")
+    assert maker.plan_ is not None
+    config = dataclasses.replace(maker.plan_.config, model="somebody's")
+    monkeypatch.setattr(maker, "plan_", dataclasses.replace(maker.plan_, config=config))
     with pytest.raises(UsageError, match="no page computes"):
         run_page(maker)

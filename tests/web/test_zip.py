@@ -18,7 +18,7 @@ import pytest
 from conftest import Call
 from makemore import MakeMore, RunError, UsageError
 from makemore.runs import Run, archive, verify
-from makemore.web.export import spec_of
+from makemore.web.run_facts import spec_of
 
 LINES = [f"{a}{b}{c}" for a in "kmnr" for b in "aeio" for c in ("la", "ri", "no", "sa")]
 TRAINED: dict[str, Any] = {"max_steps": 3, "threads": 1, "random_state": 1}

@@ -30,6 +30,7 @@ from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.models.core.base import Arrays
 from makemore.models.core.label_counts import PerLabelCounts
+from makemore.models.core.member_text import member_block_size
 from makemore.options import make
 from makemore.runs import Run, RunConfig
 from makemore.sampling import KnownLines
@@ -177,8 +178,6 @@ class Plan:
         fewer soft targets, which come from counts: the mixture has the counts already, and gains by
         members that differ from them.
         """
-        from makemore.models.ensemble import member_block_size
-
         only_whole = {"members", "seed", "time", "model", "prior"}  # of the ensemble alone
         shared = {k: value for k, value in self.config.asked.items() if k not in only_whole}
         # Options that do not identify the run are not in config.asked.

@@ -29,7 +29,7 @@ from makemore.escaping import visible
 from makemore.models.core.base import Arrays, CountModel, Model
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.models.core.layers import skip_init
-from makemore.models.core.member_text import model_options, split_members
+from makemore.models.core.member_text import member_block_size, model_options, split_members
 from makemore.models.core.neural import NeuralModel
 from makemore.models.core.prefix_trie import NEW, START, PrefixTrie
 from makemore.models.core.registry import get_model, register
@@ -72,7 +72,8 @@ class Ensemble(NeuralModel):
         super().__init__(vocab_size, block_size, options)
         # The name of each member's model, and the options of that model.
         self.kinds = [
-            (name, model_options(name, written)) for name, written in split_members(options.members)
+            (name, model_options(get_model(name), written))
+            for name, written in split_members(options.members)
         ]
         classes = [get_model(name) for name, _ in self.kinds]
         # One member that refuses more than block_size inputs limits the whole.
@@ -293,9 +294,3 @@ def naming(number: int) -> Iterator[None]:
         raise RunError(
             error.what.replace("tensor '", f"tensor '{number}."), error.where, error.to_do
         ) from None
-
-
-def member_block_size(kind: type[Model], options: Any, block_size: int, labels: bool) -> int:
-    """Compute the block_size of a member: the one it would have alone, for the same text."""
-    # A sequence's block_size is the longest line and the boundary; a window has the label's column.
-    return kind.context_for(options, block_size - 1) + (kind.input_kind == "window" and labels)

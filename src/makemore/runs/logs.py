@@ -97,13 +97,18 @@ def _entries(folder: Path, name: str) -> list[Entry]:
     try:
         # A training may be writing the last line at this moment: without its end it is left out.
         for number, line in enumerate(lines_of_plain(folder / name, MAX_LOG_BYTES), 1):
-            entry = parse_json(line, f"{name}, line {number},", folder)
-            if wrong := _what_is_wrong(entry):
-                raise RunError(f"{name}, line {number}, {wrong}", str(folder), REPAIR)
-            entries.append(entry)
+            entries.append(entry_of(line, folder, f"{name}, line {number},"))
     except FileNotFoundError:
         return []
     return entries
+
+
+def entry_of(line: bytes, folder: Path, where: str = "a line of metrics.jsonl") -> Entry:
+    """Parse a line of a JSON-lines log. Raises RunError if it is no entry."""
+    entry: Entry = parse_json(line, where, folder)
+    if wrong := _what_is_wrong(entry):
+        raise RunError(f"{where} {wrong}", str(folder), REPAIR)
+    return entry
 
 
 def _what_is_wrong(entry: Any) -> str:

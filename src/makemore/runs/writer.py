@@ -8,7 +8,6 @@ one is kept as well, and older ones are removed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Callable, Collection
@@ -19,6 +18,7 @@ from typing import Any
 from makemore.errors import RunError, SystemFault
 from makemore.escaping import visible
 from makemore.models.core.base import Arrays
+from makemore.runs.lock import acquire
 from makemore.runs.manifest import (
     FORMAT,
     GENERATED,
@@ -95,7 +95,7 @@ class RunWriter:
         try:
             # The system releases it when the process ends, however it ends: no lock is ever stale.
             # That the file is there says nothing; only flock does.
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            acquire(handle)
             os.ftruncate(handle, 0)  # the process id is for the message below alone
             os.write(handle, f"{os.getpid()}\n".encode())
         except BlockingIOError:

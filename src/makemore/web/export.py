@@ -7,7 +7,6 @@ bytes.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,24 +14,17 @@ import numpy as np
 from makemore.analysis.novelty import copied_from_train
 from makemore.api import MakeMore, Plan
 from makemore.api.not_fitted import not_fitted
-from makemore.errors import UsageError
 from makemore.models import Model
 from makemore.models.core.base import Arrays
 from makemore.runs.archive import opened
 from makemore.runs.logs import read_metrics
-from makemore.sampling.config import with_style
 from makemore.scoring import eval_mode, surprisals
 from makemore.text import Corpus
-from makemore.text.line_hashes import PACKED_BYTES, pack, unpack
 from makemore.version import __version__
 from makemore.web.arrays import Weights, packed, rounded, widened
-from makemore.web.contents import FORMAT, RunPage
+from makemore.web.contents import RunPage
+from makemore.web.run_facts import RunFacts, losses_over_time
 
-KINDS = (  # models that the page computes
-    "ngram", "bigram", "mlp", "deep_mlp", "wavenet", "bow", "rnn", "gru", "lstm", "transformer",
-    "ensemble",
-)  # fmt: skip
-RULES = ("character", "grapheme")  # by which it cuts lines into symbols
 MEASURED = 2000  # lines by which it is measured what half precision changes
 NOT_STATED = "not stated"  # the licence of a list that nobody named
 
@@ -50,55 +42,22 @@ def run_page(
     if maker.plan_ is None or maker.model_ is None:
         raise not_fitted()
     plan, model = maker.plan_, maker.model_
-    if plan.vocabulary.rule not in RULES:
-        raise UsageError(
-            "a page cuts lines by character or grapheme, and by no pattern", "--symbols",
-            "train with --symbols grapheme",
-        )  # fmt: skip
-    spec = spec_of(model)  # raises before anything takes seconds
+    # Raises before anything takes seconds.
+    facts = RunFacts.of(plan.config, plan.vocabulary, plan.split, plan.prior_lines)
     tensors = rounded(model.tensors(), weights)
     listed, body = packed(tensors)
     change = change_of_logs(plan, model, tensors)
-    known = known_hashes(plan)
     payload = {
-        "format": FORMAT, "version": __version__, "name": plan.config.data["name"],
-        "model": {**spec, "nParameters": model.n_parameters},
-        "vocabulary": plan.vocabulary.record(),
-        "tensors": listed,
-        "lines": {name: len(part) for name, part in plan.split},
-        "known": {"count": len(known) // PACKED_BYTES, "bytes": PACKED_BYTES},
-        "sampling": sampling_of(plan),
-        "losses": losses_of(maker, plan),
+        **facts.payload(), "tensors": listed, "losses": losses_of(maker, plan),
         "history": history_of(maker),
         "card": {
             "digest": plan.config.data["digest"], "license": license,
             "copies": copied_from_train(maker), "made": made_of(plan, change),
         },
     }  # fmt: skip
+    payload["model"]["nParameters"] = model.n_parameters
     own = plan.split.train.written() if lines else None
-    return RunPage(payload, body, known, own, change)
-
-
-def spec_of(model: Model) -> dict[str, Any]:
-    """Describe a model, with its members: ModelSpec of contract.ts. Raises UsageError."""
-    if model.name not in KINDS:
-        raise UsageError(
-            f"no page computes the model {model.name!r}", None,
-            "train one that `makemore models` lists",
-        )  # fmt: skip
-    options = {key: value for key, value in asdict(model.options).items() if value is not None}
-    spec = {
-        "kind": model.name, "vocabSize": model.vocab_size, "blockSize": model.block_size,
-        "nLabels": model.n_labels, "options": options,
-    }  # fmt: skip
-    if model.is_ensemble:
-        each: Any = model
-        # One without a weight has no tensors, but its number counts: those of others are "K.name".
-        spec["members"] = [
-            spec_of(each.made(number) if member is None else member)
-            for number, member in enumerate(each.members)
-        ]
-    return spec
+    return RunPage(payload, body, facts.known, own, change)
 
 
 def change_of_logs(plan: Plan, model: Model, tensors: Arrays) -> float | None:
@@ -127,23 +86,6 @@ def measured_lines(plan: Plan) -> Corpus:
     return part.lowest(MEASURED)
 
 
-def known_hashes(plan: Plan) -> bytes:
-    """Pack the hashes of all lines that are not new: those of the text, and of its prior."""
-    hashes = [part.hashes() for _, part in plan.split]
-    if plan.prior_lines is not None:
-        hashes += [unpack(plan.prior_lines.read), unpack(plan.prior_lines.held_out)]
-    return pack(np.concatenate(hashes)).tobytes()
-
-
-def sampling_of(plan: Plan) -> dict[str, Any]:
-    """Say how lines are drawn where nobody says otherwise: as `makemore sample` draws them."""
-    return {
-        "minP": with_style({}, plan.split.n_lines).get("min_p"),
-        "roundSize": plan.config.round_size,
-        "cap": 2 * plan.vocabulary.longest([plan.split.train]),
-    }
-
-
 def losses_of(maker: MakeMore, plan: Plan) -> dict[str, float | None]:
     """Compute the nll of training and validation lines, nats a symbol, as people read them.
 
@@ -158,14 +100,8 @@ def history_of(maker: MakeMore) -> list[dict[str, Any]]:
     """Read the losses of each evaluation from the run's log; [] for a model without a run."""
     if maker.folder_ is None:
         return []
-    steps: dict[int, dict[str, Any]] = {}
     with opened(maker.folder_) as folder:
-        for entry in read_metrics(folder):
-            kind, nll = entry["kind"], entry.get("nll")
-            if kind in ("train", "val") and (nll is None or isinstance(nll, float)):
-                step = steps.setdefault(entry["step"], {"train": None, "val": None})
-                step[kind] = None if nll is None else round(nll, 4)
-    return [{"step": step, **losses} for step, losses in sorted(steps.items())]
+        return losses_over_time(read_metrics(folder))
 
 
 def made_of(plan: Plan, change: float | None) -> str:

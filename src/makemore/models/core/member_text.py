@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from makemore.errors import UsageError
+from makemore.models.core.base import Model
 from makemore.models.core.registry import get_model
 from makemore.options import Option, options_of
 
@@ -18,22 +19,35 @@ def split_members(text: str) -> list[tuple[str, dict[str, str]]]:
     That gives [("ngram", {}), ("gru", {"n_hidden": "192"})]. Raises UsageError for an unknown
     model, one that cannot be a member, or too many.
     """
+    members = written_members(text)
+    for name, _ in members:
+        # A mixture of mixtures is one mixture of all their members: give these instead.
+        if get_model(name).is_ensemble:
+            raise UsageError(f"{name} is no member of an ensemble", "--members", "leave it out")
+    return members
+
+
+def written_members(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Split the text of --members without asking which models there are. Raises UsageError."""
     parts, members = text.split(","), []
     if len(parts) > MAX_MEMBERS:
         raise UsageError(f"{len(parts)} members", "--members", f"give at most {MAX_MEMBERS}")
     for part in parts:
         name, *pairs = part.split() or [""]  # "gru n_hidden=192" -> "gru", ["n_hidden=192"]
-        # A mixture of mixtures is one mixture of all their members: give these instead.
-        if get_model(name).is_ensemble:
-            raise UsageError(f"{name} is no member of an ensemble", "--members", "leave it out")
         members.append((name, {key: value for key, _, value in (p.partition("=") for p in pairs)}))
     return members
 
 
-def model_options(name: str, written: Mapping[str, str]) -> dict[str, Any]:
+def model_options(kind: type[Model], written: Mapping[str, str]) -> dict[str, Any]:
     """Read the options that belong to a member's model; the others are those of its training."""
-    known = options_of(get_model(name).Options)
+    known = options_of(kind.Options)
     return {key: read_value(known[key], value) for key, value in written.items() if key in known}
+
+
+def member_block_size(kind: type[Model], options: Any, block_size: int, labels: bool) -> int:
+    """Compute the block_size of a member: the one it would have alone, for the same text."""
+    # A sequence's block_size is the longest line and the boundary; a window has the label's column.
+    return kind.context_for(options, block_size - 1) + (kind.input_kind == "window" and labels)
 
 
 def read_value(option: Option, text: str) -> Any:

@@ -75,10 +75,10 @@ def _take_over_old_names(model: type[Model]) -> None:
 def model_names() -> list[str]:
     """List the names of all models: of this folder, of installed packages, and of plugins."""
     installed = (entry.name for entry in importlib.metadata.entry_points(group="makemore.models"))
-    return sorted({*_here(), *installed, *_register})
+    return sorted({*here(), *installed, *_register})
 
 
-def _here() -> set[str]:
+def here() -> set[str]:
     """List the models of makemore.models by their files, without importing them."""
     return {m.name for m in pkgutil.iter_modules(makemore.models.__path__)} - _NO_MODELS
 
@@ -90,7 +90,7 @@ def get_model(name: str) -> type[Model]:
         raise UsageError(f"model cannot be {name!r}", "--model", to_do)
     # Importing a file runs its @register. Ours come first: searching installed packages for entry
     # points takes 50 ms.
-    if name not in _register and name in _here():
+    if name not in _register and name in here():
         importlib.import_module(f"makemore.models.{name}")
     if name not in _register:
         for entry in importlib.metadata.entry_points(group="makemore.models", name=name):

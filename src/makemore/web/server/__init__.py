@@ -1,1 +1,1 @@
-"""Server: the page beside trainings, on this machine's loopback address. No torch."""
+"""Server: the page beside trainings of this machine, over HTTP. No torch in its process."""

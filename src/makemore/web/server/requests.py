@@ -28,6 +28,8 @@ WRONG_TEXT = "give Unicode text: this holds one half of a surrogate pair"
 class Malformed(UsageError):
     """Reports a body that is no JSON object: HTTP 400."""
 
+    status = 400
+
 
 @dataclass(frozen=True)
 class SampleRequest:

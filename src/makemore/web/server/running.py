@@ -6,7 +6,7 @@ import errno
 import resource
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 
 from makemore.errors import SystemFault, UsageError
 from makemore.web.server.connection import Connection, Settings
-from makemore.web.server.limits import Times
+from makemore.web.server.guard import Guard
+from makemore.web.server.limits import Limits, Times
 from makemore.web.server.log import Say, told
 from makemore.web.server.port_holder import port_holder
 
@@ -77,16 +78,24 @@ def link(sock: socket.socket, token: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/?token={token}"
 
 
+def guarded(app: ASGIApp, token: str, host: str, port: int, times: Times | None = None) -> ASGIApp:
+    """Put guard and limits before an application: what reaches it is small, whole and allowed."""
+    return Guard(Limits(app, times), token, host, port)
+
+
 def serve(
-    app: ASGIApp, sock: socket.socket, say: Say, requests: bool = False, times: Times | None = None
-) -> int:
+    app: ASGIApp, sock: socket.socket, say: Say, requests: bool = False,
+    times: Times | None = None, ending: Callable[[], None] = lambda: None,
+) -> int:  # fmt: skip
     """Serve an application until SIGINT or SIGTERM; returns the exit code.
 
     say: is told every fault, in one line; requests: and every request
+    ending: called at the signal, to end what goes on by itself: streams of events
     Raises SystemFault when the application does not start.
     """
     times = times or Times()
     server = Server(settings(app, times))
+    server.ending = ending
     with told(say, requests):
         try:
             server.run([sock])
@@ -124,6 +133,7 @@ class Server(uvicorn.Server):
     """Runs until a signal, which it keeps: the command ends with its exit code."""
 
     signum: int | None = None
+    ending: Callable[[], None]
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -138,7 +148,8 @@ class Server(uvicorn.Server):
                 signal.signal(each, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Remember the first signal."""
+        """Remember the first signal, and end what goes on by itself."""
+        self.ending()
         self.force_exit = self.should_exit
         self.should_exit = True
         self.signum = self.signum or sig
