@@ -1,7 +1,8 @@
 // The page's one script. In the document it shows; started again in a worker, it computes.
 
-import { Keep } from "./keep";
+import { Keep, type KeptList } from "./keep";
 import { readPage } from "./run";
+import { Server } from "./server/server";
 import { App } from "./views/app";
 import { Client } from "./views/client";
 import { h } from "./views/dom";
@@ -23,7 +24,7 @@ async function startPage(script: string): Promise<void> {
     return;
   }
   const { run, runArrays, prior, priorArrays, wasm } = await readPage(document);
-  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker);
+  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker, Server.of(document));
   if (run && !location.hash) app.settings = { ...app.settings, view: "names" };
   const buffers = [wasm, runArrays?.weights, runArrays?.known, priorArrays?.weights, priorArrays?.known];
   const transfers = buffers.filter((each): each is ArrayBuffer => each instanceof ArrayBuffer); // moved, not copied
@@ -36,7 +37,21 @@ async function startPage(script: string): Promise<void> {
   } catch (error) {
     app.fail(error);
   }
-  const list = app.keep.list();
+  const list = (app.server && (await startServed(app, app.server))) ?? app.keep.list();
   if (list) await page.listView.read(list, true);
   else page.listView.demonstrate();
+}
+
+/** Asks the server for its runs; gives the list that it was started with, if it was just now, or no other is kept here. */
+async function startServed(app: App, server: Server): Promise<KeptList | null> {
+  const isPlain = !location.hash;
+  try {
+    await server.start();
+    const file = server.offers?.file, kept = app.keep.list();
+    if (isPlain && !file && !kept && server.runs.size) app.set({ view: "runs" });
+    if (file && server.token.isThere && (server.token.isNew || !kept)) return { name: file.name, text: await server.list() };
+  } catch (error) {
+    app.fail(error);
+  }
+  return null;
 }

@@ -9,9 +9,17 @@ from makemore.lazy import late_names
 if TYPE_CHECKING:
     from makemore.web.contents import RunPage
     from makemore.web.export import run_page
-    from makemore.web.page import check_target, empty_page, page_of_run, write_page
+    from makemore.web.page import check_target, empty_page, page_of_run, served_page, write_page
 
-__all__ = ["RunPage", "check_target", "empty_page", "page_of_run", "run_page", "write_page"]
+__all__ = [
+    "RunPage",
+    "check_target",
+    "empty_page",
+    "page_of_run",
+    "run_page",
+    "served_page",
+    "write_page",
+]
 
 __getattr__ = late_names(
     __name__,
@@ -21,6 +29,7 @@ __getattr__ = late_names(
         "check_target": "page",
         "empty_page": "page",
         "page_of_run": "page",
+        "served_page": "page",
         "write_page": "page",
     },
 )

@@ -33,6 +33,8 @@ NO_SCRIPT = (
     "This page is a program in JavaScript, which is turned off here. It asks no network for "
     "anything: what you type into it stays on this machine."
 )
+CONNECT = "connect-src 'self'"  # of a page that has a server: it asks this one, and no other
+NO_SCRIPT_SERVED = "This page is a program in JavaScript, which is turned off here."
 WITH_PRIOR = 5_000_000  # bytes of an empty page, up to which it holds the prior unless told
 
 
@@ -72,6 +74,21 @@ def empty_page(prior: PriorPage | None = None, static: Path | None = None) -> by
     return html_of("makemore", prior_elements(prior), static)
 
 
+def served_page(version: str, static: Path | None = None) -> tuple[bytes, str]:
+    """Make the page that `makemore serve` sends -> its HTML, and its policy for the header.
+
+    It is the empty page, with an element by which its program knows that there is a server to ask.
+    version: of makemore; static: the folder of the program, by default ours
+    Raises SystemFault where the program is missing.
+    """
+    elements = {"server": {"version": version}}
+    html_page = html_of("makemore", elements, static, CONNECT)
+    static = static or STATIC
+    own = policy(text_of(static, SCRIPT), text_of(static, STYLE), CONNECT)
+    # A browser heeds who may frame a page in a header only.
+    return html_page, f"{own}; frame-ancestors 'none'"
+
+
 def page_of_run(page: RunPage, static: Path | None = None) -> bytes:
     """Make the page of a run. Raises SystemFault where the program is missing."""
     elements: dict[str, Any] = {
@@ -89,17 +106,23 @@ def prior_elements(prior: PriorPage | None) -> dict[str, Any]:
     return {"prior": prior.payload, "prior-weights": prior.weights, "prior-known": prior.known}
 
 
-def html_of(title: str, elements: Mapping[str, Any], static: Path | None) -> bytes:
-    """Make the HTML: bytes of an element stand in it compressed, anything else as JSON."""
+def html_of(
+    title: str, elements: Mapping[str, Any], static: Path | None, connect: str | None = None
+) -> bytes:
+    """Make the HTML: bytes of an element stand in it compressed, anything else as JSON.
+
+    connect: what the policy says of connections; None: there is none to anywhere
+    """
     static = static or STATIC
     script, style = text_of(static, SCRIPT), text_of(static, STYLE)
+    no_script = NO_SCRIPT if connect is None else NO_SCRIPT_SERVED
     all_elements = {"wasm": read_static(static, ENGINE), **elements}
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
         "<head>",
         '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy(script, style)}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(script, style, connect)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         '<meta name="referrer" content="no-referrer">',
@@ -108,7 +131,7 @@ def html_of(title: str, elements: Mapping[str, Any], static: Path | None) -> byt
         f"<style>{style}</style>",
         "</head>",
         "<body>",
-        f"<noscript><p>{html.escape(NO_SCRIPT)}</p></noscript>",
+        f"<noscript><p>{html.escape(no_script)}</p></noscript>",
         *(element(name, value) for name, value in all_elements.items()),
         f'<script id="page">{script}</script>',
         "</body>",
@@ -133,8 +156,11 @@ def json_in_html(value: Any) -> str:
     return text
 
 
-def policy(script: str, style: str) -> str:
-    """Write the policy: this script and this style, WebAssembly, a worker of the script itself."""
+def policy(script: str, style: str, connect: str | None = None) -> str:
+    """Write the policy: this script and this style, WebAssembly, a worker of the script itself.
+
+    connect: where to the page may connect; None: nowhere
+    """
     return "; ".join(
         [
             "default-src 'none'",
@@ -142,6 +168,7 @@ def policy(script: str, style: str) -> str:
             f"style-src '{digest(style)}'",
             "worker-src blob:",
             "img-src data:",
+            *([connect] if connect else []),
             "base-uri 'none'",
             "form-action 'none'",
         ]
