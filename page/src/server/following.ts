@@ -13,7 +13,6 @@ export class Following {
   readonly #app: App;
   readonly #server: Server;
   #id: string | null = null;
-  #wanted = 0; // the generation of the weights that were asked for last
   #loading = false;
   #last = -Infinity; // when weights were asked for last
   #again: ReturnType<typeof setTimeout> | undefined;
@@ -32,44 +31,42 @@ export class Following {
     return this.#server.runs.get(this.#id ?? "");
   }
 
-  /** Opens a run: its weights take the place of the list's models. One without weights is waited for. */
+  /** Opens a run: its weights take the place of the list's models. Those of one that has just begun are waited for. */
   async open(id: string): Promise<void> {
     this.#close();
     this.#app.clearError();
     this.#id = id;
     this.#server.tell();
-    if (this.run?.generation) await this.#load(true);
+    if (this.run && (this.run.generation || this.run.state !== "training")) await this.#load(true);
   }
 
   /** Leaves the run, since a list has taken its place. */
   #close(): void {
     clearTimeout(this.#again);
     this.#id = null;
-    this.#wanted = 0;
     this.isLoaded = false;
   }
 
   #look(): void {
     const { run } = this;
     if (run && this.isLoaded) this.#tellSoon();
-    if (!run || run.generation === this.#wanted || this.#loading || document.visibilityState !== "visible") return;
+    if (!run || !this.#server.stale.has(run.id) || this.#server.isGone || this.#loading || document.visibilityState !== "visible") return;
     clearTimeout(this.#again);
     this.#again = setTimeout(() => void this.#load(false), Math.max(0, this.#last + EVERY - performance.now()));
   }
 
-  /** aloud: what goes wrong is told; else the next generation is another try. */
+  /** aloud: what goes wrong is told; else the next weights are another try. */
   async #load(aloud: boolean): Promise<void> {
     const id = this.#id, { run } = this, app = this.#app;
     if (!id || !run || this.#loading) return;
     this.#loading = true;
     this.#last = performance.now();
-    this.#wanted = run.generation;
+    this.#server.stale.delete(id);
     try {
       const { head, arrays } = await this.#server.weights(id);
       if (this.#id !== id) return;
       const opened = await app.client.ask({ ask: "weights", page: head.payload, arrays }, "opened", [arrays.weights, arrays.known]);
       if (this.#id === id) {
-        this.#wanted = head.generation;
         this.isLoaded = true;
         app.showRun(head.payload, opened, this.#progress());
       } else if (!this.#id && app.source) await app.read(app.source); // a list was read meanwhile, and the worker has the run

@@ -7,7 +7,7 @@ export interface Run {
   id: string; name: string; model: string;
   state: "training" | "stopped" | "finished" | "failed" | "gone";
   step: number; of: number | null; // of: null where it ends by time
-  generation: number; // of its weights; 0 before the first ones
+  generation: number; // of its last save, whose weights may be those before; 0 also before the first
   seconds: number;
   losses: { train: number | null; val: number | null; best: number | null };
   message: string | null; fix: string | null; // of one that failed

@@ -15,6 +15,7 @@ export class Server {
   readonly token = takeToken();
   readonly runs = new Map<string, Run>();
   offers: Offers | null = null;
+  readonly stale = new Set<string>(); // runs with newer weights than those that were asked for
   isGone = false; // it answered nothing when it was asked last
   readonly #curves = new Map<string, RunCurve>();
   readonly #asked = new Set<string>(); // runs whose curves are on their way, or were refused
@@ -60,9 +61,12 @@ export class Server {
     const again = this.isGone;
     this.isGone = false;
     this.#asked.clear();
+    const before = [...this.#curves.keys()].map((id) => this.runs.get(id)!);
     try {
       if (again) await this.#refresh();
-      await Promise.all([...this.#curves.keys()].map((id) => this.#ask(id)));
+      await Promise.all(before.map(async ({ id, generation }) => {
+        if ((await this.#ask(id)).generation !== generation) this.stale.add(id);
+      }));
     } catch (error) {
       this.#broken(error);
     }
@@ -76,11 +80,12 @@ export class Server {
   }
 
   #heard({ event, data }: ServerEvent): void {
+    this.isGone = false;
     this.tell();
     if (event === "run") return void this.#put(data);
     const run = this.runs.get(data.run), curve = this.#curves.get(data.run);
     if (event === "preview" && curve) curve.preview = data;
-    if (event === "weights" && run) run.generation = data.generation;
+    if (event === "weights") this.stale.add(data.run);
     if (event !== "metric") return;
     if (run) Object.assign(run, { step: Math.max(run.step, data.step), seconds: data.seconds });
     if (curve) addLoss(curve, data.step, data.kind, data.nll);
@@ -99,11 +104,12 @@ export class Server {
     return (await request(this.token, `/api/${what}`)).json() as Promise<T>;
   }
 
-  async #ask(id: string): Promise<void> {
+  async #ask(id: string): Promise<Run> {
     const full = await this.#get<RunInFull>(`run?run=${encodeURIComponent(id)}`);
     this.#curves.set(id, curveOf(full));
     this.runs.set(id, full);
     this.tell();
+    return full;
   }
 
   /** The losses of a run, as far as they have come; they are asked for where they are not there. */
@@ -117,10 +123,12 @@ export class Server {
 
   /** The weights of a run as they are now. Throws Told. */
   async weights(id: string): Promise<{ head: WeightsHead; arrays: PageArrays }> {
-    const response = await request(this.token, `/api/weights?run=${encodeURIComponent(id)}`);
-    const cut = cutWeights(await response.arrayBuffer()), run = this.runs.get(id);
-    if (run) run.generation = cut.head.generation;
-    return cut;
+    const response = await request(this.token, `/api/weights?run=${encodeURIComponent(id)}`).catch((error: unknown) => {
+      this.#broken(error);
+      if (this.isGone) this.stale.add(id); // for when it is back
+      throw error;
+    });
+    return cutWeights(await response.arrayBuffer());
   }
 
   /** The lines of the file that the server was started with. Throws Told. */

@@ -31,7 +31,7 @@ export function runBar(app: App, server: Server): HTMLElement {
     if (!run) return;
     if (shown !== run.name) fill(name, "Open: ", line(run.name, 60));
     shown = run.name;
-    const waits = app.following!.isLoaded ? "" : " Its weights come when it has looked at itself for the first time.";
+    const waits = app.following!.isLoaded ? "" : " Its weights come with its next save.";
     write(about, `${troubleText(run) || run.state}; ${progressText(run)}.${waits}`);
     showShare(bar, run);
   };

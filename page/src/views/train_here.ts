@@ -10,7 +10,6 @@ import { line } from "./visible";
 const CHOOSES: [string, string] = ["", "let makemore choose"];
 const ENDS: [string, string][] = [["30s", "30 seconds"], ["60s", "1 minute"], ["5m", "5 minutes"], ["1h", "1 hour"], ["steps", "so many steps"]];
 const STEPS = 1000;
-const MOST_NAME = 60; // characters
 
 /** Makes the form. started: what to do with a run that has begun. */
 export function trainHere(app: App, server: Server, started: (id: string) => void): { root: HTMLElement; update(): void } {
@@ -30,9 +29,9 @@ export function trainHere(app: App, server: Server, started: (id: string) => voi
     set(go, "aria-disabled", "true");
     app.clearError();
     try {
-      const { lines } = await app.client.ask({ ask: "lines" }, "lines"), own = name.trim() || plainName(app.source!.name);
+      const { lines } = await app.client.ask({ ask: "lines" }, "lines");
       const stop = end === "steps" ? { options: { max_steps: steps || STEPS } } : end && { time: end };
-      started((await server.change("train", { lines, ...(own && { name: own }), ...(model && { model }), ...(stop || {}) })).id);
+      started((await server.change("train", { lines, name: name.trim() || app.source!.name, ...(model && { model }), ...(stop || {}) })).id);
       app.say("The server trains");
     } catch (error) {
       app.fail(error);
@@ -54,9 +53,4 @@ export function trainHere(app: App, server: Server, started: (id: string) => voi
       : ["Give a list first, under List. What the server trains goes on when this page is closed."]));
   }
   return { root, update };
-}
-
-/** The name of a list without its ending, as a folder may be called. */
-function plainName(name: string): string {
-  return name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, MOST_NAME);
 }

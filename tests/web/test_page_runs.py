@@ -1,0 +1,366 @@
+"""The page beside a server: runs by events, weights that it draws from, trainings it starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from makemore.cli.main import run
+from web import hostile
+from web.browser import AXE, OPEN_DETAILS, Visit
+from web.stand_in import StandIn
+from web.test_page_axe import faults
+
+pytestmark = pytest.mark.slow
+HOSTILE = f"<img src=x onerror={hostile.RUNS}>\u202eabc"
+GRU = (
+    "--model=gru",
+    "--n-embd=8",
+    "--n-hidden=16",
+    "--max-steps=40",
+    "--eval-interval=20",
+    "--batch-size=32",
+)
+LONG = "100000"  # steps that no test waits for
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, three_hundred: list[str]) -> Path:
+    """A folder of two runs that have finished."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, options in (("first", GRU), ("second", (*GRU, "--seed=2"))):
+        text = folder / f"{name}.txt"
+        text.write_text("\n".join(three_hundred) + "\n")
+        assert run(["train", str(text), "-o", str(folder / name), *options]) == 0
+    return folder
+
+
+@pytest.fixture
+def served(trained: Path, tmp_path: Path) -> Iterator[StandIn]:
+    """A server of these runs. The tests below need of it `link`, `address` and its folder."""
+    folder = tmp_path / "runs"
+    shutil.copytree(trained, folder)
+    server = StandIn(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """Opens links; at the end each page must have been without a fault, but those it expects."""
+    visits: list[tuple[Visit, str, str]] = []
+
+    def start(link: str, expected: str = "(?!)", context: Any = None, **options: Any) -> Visit:
+        visit = Visit((context or browser.new_context(**options)).new_page())
+        visits.append((visit, link.partition("?")[0].partition("#")[0], expected))
+        visit.page.goto(link)
+        visit.page.get_by_role("tablist").wait_for()
+        return visit
+
+    yield start
+    try:
+        for visit, address, expected in visits:
+            assert [error for error in visit.errors if not re.search(expected, error)] == []
+            assert visit.page.evaluate("brokenPolicies") == []
+            own = (address, "blob:", "data:")
+            assert [url for url in visit.requests if not url.startswith(own)] == []
+    finally:
+        for visit, _, _ in visits:
+            visit.page.context.close()
+
+
+def card(visit: Visit, name: str) -> Any:
+    """What the tab Runs shows of a run."""
+    heading = visit.page.get_by_role("heading", name=name, exact=True)
+    return visit.page.locator(".run-cards li").filter(has=heading)
+
+
+def bar(visit: Visit) -> Any:
+    return visit.page.get_by_role("region", name="The server")
+
+
+def open_run(visit: Visit, name: str) -> None:
+    card(visit, name).get_by_role("button", name="Open", exact=False).first.click()
+    bar(visit).get_by_text("Open: ").wait_for()
+    visit.page.get_by_role("tab", name="Names").wait_for()
+
+
+def wait_for_state(visit: Visit, name: str, state: str) -> None:
+    card(visit, name).locator(f'[data-state="{state}"]').wait_for(timeout=60_000)
+
+
+def train_here(visit: Visit, lines: list[str], name: str) -> None:
+    """Give a list, and let the server train a small network on it for long."""
+    visit.show("List")
+    visit.give(lines, f"{name}.txt")
+    visit.show("Runs")
+    page = visit.page
+    page.get_by_label("Model").select_option("gru")
+    page.get_by_label("Ends after").select_option("steps")
+    page.get_by_label("Steps", exact=True).fill(LONG)
+    page.get_by_role("button", name="Train on the server").click()
+    wait_for_state(visit, name, "training")
+
+
+def test_a_run_is_opened_and_drawn_from_in_the_page(served: StandIn, open_page: Open) -> None:
+    visit = open_page(served.link)
+    page = visit.page
+    assert page.url.partition("#")[0] == served.address  # the token is in no URL that is copied
+    assert page.get_by_role("tab", name="Runs").get_attribute("aria-selected") == "true"
+    assert sorted(page.locator(".run-cards h3").all_text_contents()) == ["first", "second"]
+    assert "step 40 of 40" in card(visit, "first").inner_text()
+    open_run(visit, "first")
+    visit.show("Names")
+    names = visit.names()
+    assert len(names) == 60 and all(re.fullmatch("[a-z]+", name) for name in names)
+    visit.show("Learning")
+    page.locator("#panel-learning path.curve.val").wait_for()
+    assert page.locator("#panel-learning .fresh li").count() > 0
+    assert not page.get_by_role("button", name="Play").is_visible()
+    for view in ("Map", "Pairs"):
+        visit.show(view)
+        page.locator(f"#panel-{view.lower()} svg > :nth-child(4)").first.wait_for()
+    visit.show("About")
+    assert "gru" in page.locator(".card").inner_text()
+    assert not any(each.startswith("POST") for each in served.asked)
+
+
+def test_a_training_is_watched_killed_and_gone_on_with(
+    served: StandIn, open_page: Open, three_hundred: list[str]
+) -> None:
+    visit = open_page(served.link)
+    page = visit.page
+    train_here(visit, three_hundred, "mine")
+    bar(visit).get_by_text("training; step").wait_for(timeout=60_000)
+    page.wait_for_function(  # its weights have come
+        "() => !document.querySelector('.run-bar').innerText.includes('next save')", timeout=60_000
+    )
+    visit.show("Names")
+    before = visit.names()
+    assert before
+    page.wait_for_function(  # and newer ones come by themselves
+        "(before) => document.querySelector('.wall .name').textContent !== before", arg=before[0],
+        timeout=60_000,
+    )  # fmt: skip
+    visit.show("Learning")
+    page.locator("#panel-learning path.curve.val").wait_for(timeout=60_000)
+    page.locator("#panel-learning .fresh li").first.wait_for(timeout=60_000)
+    visit.show("Runs")
+    mine = card(visit, "mine")
+    os.kill(int((served.folder / "mine" / "lock").read_text()), 9)
+    wait_for_state(visit, "mine", "stopped")
+    mine.get_by_role("button", name="Go on").click()
+    wait_for_state(visit, "mine", "training")
+    mine.get_by_role("button", name="Stop").click()
+    wait_for_state(visit, "mine", "stopped")
+    page.get_by_role("button", name="Back to your list").click()
+    visit.show("List")
+    page.get_by_role("heading", name="What is in mine.txt").wait_for()
+    assert bar(visit).is_hidden()
+
+
+def test_two_tabs_show_the_same_training(
+    served: StandIn, open_page: Open, three_hundred: list[str], browser: Any
+) -> None:
+    context = browser.new_context()
+    first = open_page(served.link, context=context)
+    second = open_page(served.address, context=context)  # the browser keeps the token
+    train_here(first, three_hundred, "both")
+    wait_for_state(second, "both", "training")
+    assert second.page.locator(".run-cards h3").first.inner_text() == "both"
+    open_run(second, "first")
+    second.show("Names")
+    assert second.names()
+    second.show("Runs")
+    card(second, "both").get_by_role("button", name="Stop").click()
+    wait_for_state(first, "both", "stopped")
+
+
+def test_curves_of_chosen_runs_stand_in_one_chart(served: StandIn, open_page: Open) -> None:
+    visit = open_page(served.link)
+    curves = visit.page.locator("#panel-runs figure path.curve")
+    assert curves.count() == 0
+    for name, count in (("first", 1), ("second", 2)):
+        card(visit, name).get_by_role("checkbox").check()
+        visit.page.locator(f"#panel-runs figure path.curve.run{count - 1}").wait_for()
+        assert curves.count() == count
+    visit.page.evaluate(OPEN_DETAILS)
+    table = visit.page.locator("#panel-runs table")
+    assert table.locator("thead th").all_text_contents() == ["steps", "first", "second"]
+    card(visit, "first").get_by_role("checkbox").uncheck()
+    visit.page.wait_for_function(
+        "() => document.querySelectorAll('#panel-runs figure path.curve').length === 1"
+    )
+
+
+def test_without_the_token_a_tab_may_look_and_says_why_not_more(
+    served: StandIn, open_page: Open
+) -> None:
+    visit = open_page(served.address)
+    visit.show("Runs")
+    visit.page.get_by_text("Open the link that makemore serve printed").wait_for()
+    wait_for_state(visit, "first", "finished")
+    for words in ("Open", "Stop", "Go on", "Train on the server"):
+        assert not visit.page.get_by_role("button", name=words, exact=False).is_visible()
+    card(visit, "first").get_by_role("checkbox").check()
+    visit.page.locator("path.curve.run0").wait_for()
+    assert not any("weights" in each or "POST" in each for each in served.asked)
+
+
+def test_a_token_of_an_earlier_start_is_told_and_forgotten(
+    served: StandIn, open_page: Open
+) -> None:
+    visit = open_page(f"{served.address}?token=old", expected="401")
+    card(visit, "first").get_by_role("button", name="Open").click()
+    visit.page.get_by_role("alert").get_by_text("has another token by now").wait_for()
+    visit.page.get_by_text("This tab came without the server's token").wait_for()
+    assert not card(visit, "first").get_by_role("button").first.is_visible()
+
+
+def test_a_list_goes_to_the_server_by_its_button_alone(
+    served: StandIn, open_page: Open, three_hundred: list[str]
+) -> None:
+    visit = open_page(served.link)
+    promise = visit.page.locator("header .promise").inner_text()
+    assert promise.endswith(
+        "The list goes to the server on this machine only when you press Train on the server."
+    )
+    visit.show("List")
+    visit.give(three_hundred)
+    for view in ("Names", "Kept", "About", "Runs"):
+        if visit.page.get_by_role("tab", name=view).is_visible():
+            visit.show(view)
+    body = visit.page.locator("body").inner_text()
+    assert "never leaves" not in body and "no server" not in body
+    assert not any(each.startswith("POST") for each in served.asked)
+    with visit.page.expect_request("**/api/train") as sent:
+        visit.page.get_by_label("Ends after").select_option("30s")
+        visit.page.get_by_role("button", name="Train on the server").click()
+    posted = sent.value.post_data_json
+    assert posted == {"lines": three_hundred, "name": "list.txt", "time": "30s"}
+
+
+def test_the_file_of_the_server_is_read_and_another_list_stays_over_a_reload(
+    served: StandIn, open_page: Open, tmp_path: Path, three_hundred: list[str]
+) -> None:
+    served.file = tmp_path / "village.txt"
+    served.file.write_text("\n".join(three_hundred) + "\n")
+    visit = open_page(served.link)
+    page = visit.page
+    page.get_by_role("heading", name="What is in village.txt").wait_for()
+    assert page.get_by_text("300").first.is_visible()
+    visit.give(three_hundred[:100], "other.txt")
+    page.get_by_role("heading", name="What is in other.txt").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="What is in other.txt").wait_for()
+
+
+def test_a_server_that_is_gone_is_told_once_and_found_again(
+    served: StandIn, open_page: Open
+) -> None:
+    visit = open_page(served.link, expected="ERR_")
+    open_run(visit, "first")
+    served.stop()
+    visit.page.get_by_text("The server does not answer. It is tried again").wait_for()
+    visit.show("Names")
+    visit.page.get_by_role("button", name="Other names").click()
+    assert visit.names()  # what is loaded goes on working
+    assert visit.page.get_by_role("alert").inner_text() == ""
+    served.start()
+    visit.page.get_by_text("The server does not answer").wait_for(state="hidden", timeout=30_000)
+    assert "finished" in bar(visit).inner_text()
+
+
+def test_a_run_that_is_deleted_or_fails_is_told_of(
+    served: StandIn, open_page: Open, three_hundred: list[str]
+) -> None:
+    visit = open_page(served.link)
+    open_run(visit, "first")
+    shutil.rmtree(served.folder / "first")
+    wait_for_state(visit, "first", "gone")
+    bar(visit).get_by_text("Its folder is gone from the server").wait_for()
+    assert not card(visit, "first").get_by_role("button").first.is_visible()
+    (served.folder / "second" / "config.json").write_text("{}")
+    wait_for_state(visit, "second", "failed")
+    assert card(visit, "second").locator(".trouble").inner_text()
+
+
+def test_names_of_runs_stay_text(
+    served: StandIn, open_page: Open, three_hundred: list[str]
+) -> None:
+    (served.folder / "second").rename(served.folder / HOSTILE)
+    visit = open_page(served.link, viewport={"width": 360, "height": 740})
+    page = visit.page
+    heading = page.locator(".run-cards h3").filter(has_text="<img")
+    assert "\u202e" not in heading.inner_text() and "\\u202e" in heading.inner_text()
+    hostile_card = page.locator(".run-cards li").filter(has_text="<img")
+    hostile_card.get_by_role("checkbox").check()
+    hostile_card.get_by_role("button").first.click()
+    bar(visit).get_by_text("Open: ").wait_for()
+    for view in ("Runs", "Names", "Learning", "About"):
+        visit.show(view)
+        page.evaluate(OPEN_DETAILS)
+        page.wait_for_timeout(200)
+        assert page.evaluate("() => globalThis.hit") is None
+        assert page.locator("img, iframe, [onerror]").count() == 0
+        width, screen = page.evaluate(
+            "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert width <= screen, view
+
+
+def test_runs_are_opened_and_a_list_is_trained_by_keyboard(
+    served: StandIn, open_page: Open, three_hundred: list[str]
+) -> None:
+    visit = open_page(served.link)
+    page = visit.page
+    wait_for_state(visit, "first", "finished")
+    visit.press_to("Open: ")
+    page.keyboard.press("Enter")
+    bar(visit).get_by_text("Open: ").wait_for()
+    visit.show("List")
+    visit.give(three_hundred, "mine.txt")
+    visit.show("Runs")
+    visit.press_to("Ends after")
+    page.keyboard.type("1 hour")
+    visit.press_to("Train on the server")
+    page.keyboard.press("Enter")
+    wait_for_state(visit, "mine", "training")
+    visit.press_to("Stop: ")
+    page.keyboard.press("Enter")
+    wait_for_state(visit, "mine", "stopped")
+    assert visit.focused().startswith("Go on")  # the keyboard stays where it was
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_runs_have_no_fault_of_accessibility(
+    served: StandIn, open_page: Open, three_hundred: list[str], scheme: str, width: int
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("needs axe-core: npm ci in page/")
+    view = {"width": width, "height": 800}
+    visit = open_page(served.link, bypass_csp=True, color_scheme=scheme, viewport=view)
+    page = visit.page
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    train_here(visit, three_hundred, "mine")
+    for name in ("first", "second"):
+        card(visit, name).get_by_role("checkbox").check()
+    page.locator("path.curve.run2").wait_for(timeout=60_000)
+    page.evaluate(OPEN_DETAILS)
+    assert faults(page) == []
+    screen = os.environ.get("MAKEMORE_SCREENSHOTS")
+    if screen:
+        page.screenshot(path=f"{screen}/runs-{scheme}-{width}.png", full_page=True)
+    width_of, seen = page.evaluate(
+        "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert width_of <= seen
