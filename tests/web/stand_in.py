@@ -155,6 +155,8 @@ class StandIn:
             self.words[id] = words  # the same command goes on
         text = path.with_suffix(".txt")
         command = [sys.executable, "-m", "makemore", "train", str(text), "-o", str(path), *words]
+        if (before := self.children.get(self.ids[path])) is not None:
+            before.wait()  # it was killed, or has stopped
         self.children[self.ids[path]] = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

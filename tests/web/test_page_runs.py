@@ -27,7 +27,15 @@ GRU = (
     "--eval-interval=20",
     "--batch-size=32",
 )
-LONG = "100000"  # steps that no test waits for
+SMALL = {  # and more steps than a test waits for
+    "n_embd": 8, "n_hidden": 16, "batch_size": 32, "max_steps": 20_000, "eval_interval": 40,
+}  # fmt: skip
+# Asks the server as the page does, with the token that it keeps.
+POST = """async ([path, body]) => {
+  const token = localStorage.getItem("makemore/server/token");
+  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
+  return (await fetch(path, { method: "POST", headers, body: JSON.stringify(body) })).status;
+}"""
 Open = Callable[..., Visit]
 
 
@@ -98,16 +106,14 @@ def wait_for_state(visit: Visit, name: str, state: str) -> None:
 
 
 def train_here(visit: Visit, lines: list[str], name: str) -> None:
-    """Give a list, and let the server train a small network on it for long."""
+    """Give a list, and let the server train a network on it that is small, for long."""
     visit.show("List")
     visit.give(lines, f"{name}.txt")
     visit.show("Runs")
-    page = visit.page
-    page.get_by_label("Model").select_option("gru")
-    page.get_by_label("Ends after").select_option("steps")
-    page.get_by_label("Steps", exact=True).fill(LONG)
-    page.get_by_role("button", name="Train on the server").click()
+    body = {"lines": lines, "name": name, "model": "gru", "options": SMALL}
+    assert visit.page.evaluate(POST, ["/api/train", body]) == 202
     wait_for_state(visit, name, "training")
+    card(visit, name).get_by_text("unseen lines").wait_for(timeout=60_000)  # it has begun
 
 
 def test_a_run_is_opened_and_drawn_from_in_the_page(served: StandIn, open_page: Open) -> None:
@@ -139,6 +145,7 @@ def test_a_training_is_watched_killed_and_gone_on_with(
     visit = open_page(served.link)
     page = visit.page
     train_here(visit, three_hundred, "mine")
+    open_run(visit, "mine")
     bar(visit).get_by_text("training; step").wait_for(timeout=60_000)
     page.wait_for_function(  # its weights have come
         "() => !document.querySelector('.run-bar').innerText.includes('next save')", timeout=60_000
@@ -269,13 +276,14 @@ def test_a_server_that_is_gone_is_told_once_and_found_again(
     visit = open_page(served.link, expected="ERR_")
     open_run(visit, "first")
     served.stop()
-    visit.page.get_by_text("The server does not answer. It is tried again").wait_for()
+    gone = bar(visit).get_by_text("The server does not answer")
+    gone.wait_for()
     visit.show("Names")
     visit.page.get_by_role("button", name="Other names").click()
     assert visit.names()  # what is loaded goes on working
     assert visit.page.get_by_role("alert").inner_text() == ""
     served.start()
-    visit.page.get_by_text("The server does not answer").wait_for(state="hidden", timeout=30_000)
+    gone.wait_for(state="hidden", timeout=30_000)
     assert "finished" in bar(visit).inner_text()
 
 
@@ -329,11 +337,14 @@ def test_runs_are_opened_and_a_list_is_trained_by_keyboard(
     visit.show("List")
     visit.give(three_hundred, "mine.txt")
     visit.show("Runs")
+    visit.press_to("Model")
+    page.keyboard.type("gru")
     visit.press_to("Ends after")
     page.keyboard.type("1 hour")
     visit.press_to("Train on the server")
     page.keyboard.press("Enter")
     wait_for_state(visit, "mine", "training")
+    card(visit, "mine").get_by_text("loss: its lines").wait_for(timeout=60_000)  # it has begun
     visit.press_to("Stop: ")
     page.keyboard.press("Enter")
     wait_for_state(visit, "mine", "stopped")
