@@ -44,7 +44,7 @@ export class RunsView implements View {
     for (const run of runs) this.#card(run).update(run, isThere, run === open, this.#isCharted(run));
     this.#arranged ||= runs.length > 0;
     this.#train?.update();
-    this.#compare(server, runs.filter((run) => this.#isCharted(run)));
+    this.#compare(server, runs);
   }
 
   /** In the chart are those that a person chose; by itself, what trains and what is open. */
@@ -76,19 +76,19 @@ export class RunsView implements View {
   }
 
   #compare(server: Server, runs: Run[]): void {
-    const curves = runs.flatMap(({ id, name, model }, at): (Curve & { model: string })[] => {
-      const curve = server.curve(id);
+    const curves = runs.flatMap((run, at): (Curve & { model: string })[] => { // a run keeps its look while others come and go
+      const { id, name, model } = run, curve = this.#isCharted(run) && server.curve(id);
       if (!curve) return [];
       const val = pointsOf(curve, "val"), points = val.length ? val : pointsOf(curve, "train"); // without unseen lines, those that it learns
       return points.length ? [{ name: visible(name, 40), model, look: `run${at % LOOKS}`, points }] : [];
     });
     this.#compared.hidden = curves.length === 0;
-    const until = Math.max(...runs.map(({ state, of, step }) => (state === "training" && of) || step)), drawn = JSON.stringify([until, curves]);
+    const drawn = JSON.stringify(curves);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     fill(this.#legend, ...curves.map(({ look, name, model, points }) => h("li", {},
       s("svg", { width: 30, height: 10, "aria-hidden": "true" }, s("line", { class: `curve ${look}`, x2: 30, y1: 5, y2: 5 })), " ",
       line(name), ` ${visible(model, 40)}: ${points.at(-1)![1].toFixed(3)}`)));
-    this.#chart.show(curves, until);
+    this.#chart.show(curves, Math.max(...curves.map(({ points }) => points.at(-1)![0])));
   }
 }
