@@ -4,116 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from makemore.cli.main import run
-from web import hostile
 from web.browser import AXE, OPEN_DETAILS, Visit
+from web.served import bar, card, open_run, train_here, wait_for_state
 from web.stand_in import StandIn
 from web.test_page_axe import faults
 
 pytestmark = pytest.mark.slow
-HOSTILE = f"<img src=x onerror={hostile.RUNS}>\u202eabc"
-GRU = (
-    "--model=gru",
-    "--n-embd=8",
-    "--n-hidden=16",
-    "--max-steps=40",
-    "--eval-interval=20",
-    "--batch-size=32",
-)
-SMALL = {  # and more steps than a test waits for
-    "n_embd": 8, "n_hidden": 16, "batch_size": 32, "max_steps": 20_000, "eval_interval": 40,
-}  # fmt: skip
-# Asks the server as the page does, with the token that it keeps.
-POST = """async ([path, body]) => {
-  const token = localStorage.getItem("makemore/server/token");
-  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
-  return (await fetch(path, { method: "POST", headers, body: JSON.stringify(body) })).status;
-}"""
 Open = Callable[..., Visit]
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, three_hundred: list[str]) -> Path:
-    """A folder of two runs that have finished."""
-    folder = tmp_path_factory.mktemp("runs")
-    for name, options in (("first", GRU), ("second", (*GRU, "--seed=2"))):
-        text = folder / f"{name}.txt"
-        text.write_text("\n".join(three_hundred) + "\n")
-        assert run(["train", str(text), "-o", str(folder / name), *options]) == 0
-    return folder
-
-
-@pytest.fixture
-def served(trained: Path, tmp_path: Path) -> Iterator[StandIn]:
-    """A server of these runs. The tests below need of it `link`, `address` and its folder."""
-    folder = tmp_path / "runs"
-    shutil.copytree(trained, folder)
-    server = StandIn(folder)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Opens links; at the end each page must have been without a fault, but those it expects."""
-    visits: list[tuple[Visit, str, str]] = []
-
-    def start(link: str, expected: str = "(?!)", context: Any = None, **options: Any) -> Visit:
-        visit = Visit((context or browser.new_context(**options)).new_page())
-        visits.append((visit, link.partition("?")[0].partition("#")[0], expected))
-        visit.page.goto(link)
-        visit.page.get_by_role("tablist").wait_for()
-        return visit
-
-    yield start
-    try:
-        for visit, address, expected in visits:
-            assert [error for error in visit.errors if not re.search(expected, error)] == []
-            assert visit.page.evaluate("brokenPolicies") == []
-            own = (address, "blob:", "data:")
-            assert [url for url in visit.requests if not url.startswith(own)] == []
-    finally:
-        for visit, _, _ in visits:
-            visit.page.context.close()
-
-
-def card(visit: Visit, name: str) -> Any:
-    """What the tab Runs shows of a run."""
-    heading = visit.page.get_by_role("heading", name=name, exact=True)
-    return visit.page.locator(".run-cards li").filter(has=heading)
-
-
-def bar(visit: Visit) -> Any:
-    return visit.page.get_by_role("region", name="The server")
-
-
-def open_run(visit: Visit, name: str) -> None:
-    card(visit, name).get_by_role("button", name="Open", exact=False).first.click()
-    bar(visit).get_by_text("Open: ").wait_for()
-    visit.page.get_by_role("tab", name="Names").wait_for()
-
-
-def wait_for_state(visit: Visit, name: str, state: str) -> None:
-    card(visit, name).locator(f'[data-state="{state}"]').wait_for(timeout=60_000)
-
-
-def train_here(visit: Visit, lines: list[str], name: str) -> None:
-    """Give a list, and let the server train a network on it that is small, for long."""
-    visit.show("List")
-    visit.give(lines, f"{name}.txt")
-    visit.show("Runs")
-    body = {"lines": lines, "name": name, "model": "gru", "options": SMALL}
-    assert visit.page.evaluate(POST, ["/api/train", body]) == 202
-    wait_for_state(visit, name, "training")
-    card(visit, name).get_by_text("unseen lines").wait_for(timeout=60_000)  # it has begun
 
 
 def test_a_run_is_opened_and_drawn_from_in_the_page(served: StandIn, open_page: Open) -> None:
@@ -208,30 +111,6 @@ def test_curves_of_chosen_runs_stand_in_one_chart(served: StandIn, open_page: Op
     )
 
 
-def test_without_the_token_a_tab_may_look_and_says_why_not_more(
-    served: StandIn, open_page: Open
-) -> None:
-    visit = open_page(served.address)
-    visit.show("Runs")
-    visit.page.get_by_text("Open the link that makemore serve printed").wait_for()
-    wait_for_state(visit, "first", "finished")
-    for words in ("Open", "Stop", "Go on", "Train on the server"):
-        assert not visit.page.get_by_role("button", name=words, exact=False).is_visible()
-    card(visit, "first").get_by_role("checkbox").check()
-    visit.page.locator("path.curve.run0").wait_for()
-    assert not any("weights" in each or "POST" in each for each in served.asked)
-
-
-def test_a_token_of_an_earlier_start_is_told_and_forgotten(
-    served: StandIn, open_page: Open
-) -> None:
-    visit = open_page(f"{served.address}?token=old", expected="401")
-    card(visit, "first").get_by_role("button", name="Open").click()
-    visit.page.get_by_role("alert").get_by_text("has another token by now").wait_for()
-    visit.page.get_by_text("This tab came without the server's token").wait_for()
-    assert not card(visit, "first").get_by_role("button").first.is_visible()
-
-
 def test_a_list_goes_to_the_server_by_its_button_alone(
     served: StandIn, open_page: Open, three_hundred: list[str]
 ) -> None:
@@ -268,61 +147,6 @@ def test_the_file_of_the_server_is_read_and_another_list_stays_over_a_reload(
     page.get_by_role("heading", name="What is in other.txt").wait_for()
     page.reload()
     page.get_by_role("heading", name="What is in other.txt").wait_for()
-
-
-def test_a_server_that_is_gone_is_told_once_and_found_again(
-    served: StandIn, open_page: Open
-) -> None:
-    visit = open_page(served.link, expected="ERR_")
-    open_run(visit, "first")
-    served.stop()
-    gone = bar(visit).get_by_text("The server does not answer")
-    gone.wait_for()
-    visit.show("Names")
-    visit.page.get_by_role("button", name="Other names").click()
-    assert visit.names()  # what is loaded goes on working
-    assert visit.page.get_by_role("alert").inner_text() == ""
-    served.start()
-    gone.wait_for(state="hidden", timeout=30_000)
-    assert "finished" in bar(visit).inner_text()
-
-
-def test_a_run_that_is_deleted_or_fails_is_told_of(
-    served: StandIn, open_page: Open, three_hundred: list[str]
-) -> None:
-    visit = open_page(served.link)
-    open_run(visit, "first")
-    shutil.rmtree(served.folder / "first")
-    wait_for_state(visit, "first", "gone")
-    bar(visit).get_by_text("Its folder is gone from the server").wait_for()
-    assert not card(visit, "first").get_by_role("button").first.is_visible()
-    (served.folder / "second" / "config.json").write_text("{}")
-    wait_for_state(visit, "second", "failed")
-    assert card(visit, "second").locator(".trouble").inner_text()
-
-
-def test_names_of_runs_stay_text(
-    served: StandIn, open_page: Open, three_hundred: list[str]
-) -> None:
-    (served.folder / "second").rename(served.folder / HOSTILE)
-    visit = open_page(served.link, viewport={"width": 360, "height": 740})
-    page = visit.page
-    heading = page.locator(".run-cards h3").filter(has_text="<img")
-    assert "\u202e" not in heading.inner_text() and "\\u202e" in heading.inner_text()
-    hostile_card = page.locator(".run-cards li").filter(has_text="<img")
-    hostile_card.get_by_role("checkbox").check()
-    hostile_card.get_by_role("button").first.click()
-    bar(visit).get_by_text("Open: ").wait_for()
-    for view in ("Runs", "Names", "Learning", "About"):
-        visit.show(view)
-        page.evaluate(OPEN_DETAILS)
-        page.wait_for_timeout(200)
-        assert page.evaluate("() => globalThis.hit") is None
-        assert page.locator("img, iframe, [onerror]").count() == 0
-        width, screen = page.evaluate(
-            "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-        )
-        assert width <= screen, view
 
 
 def test_runs_are_opened_and_a_list_is_trained_by_keyboard(
