@@ -121,6 +121,8 @@ export type FileFormat = "text" | "csv" | "json";
 /** Messages to the worker; each has an id, and the answer bears it. Long ones answer many times. */
 export type Ask =
   | { id: number; ask: "open"; version: string; page: PagePayload | null; wasm: ArrayBuffer | null; arrays?: PageArrays | null; prior?: PriorPayload | null; priorArrays?: PageArrays | null }
+  | { id: number; ask: "weights"; page: PagePayload; arrays: PageArrays } // a run in place of what was there; "opened"
+  | { id: number; ask: "lines" } // all lines of the list that was read
   | { id: number; ask: "read"; name: string; text: string | ArrayBuffer; column?: string; labelColumn?: string; delimiter?: string; mend?: boolean; asIs?: boolean }
   | { id: number; ask: "train"; request: TrainRequest }
   | { id: number; ask: "play" | "pause" | "one-step" | "stop" }
@@ -138,6 +140,7 @@ export type Answer =
   | { id: number; answer: "error"; message: string; fix: string }
   | { id: number; answer: "opened"; model: ModelSpec | null; parameters: number; engine: "wasm" | "js"; symbols: string[]; labels: string[] }
   | { id: number; answer: "list"; list: Omit<TextList, "lines"> & { total: number; first: string[]; symbols: string[]; longest: number; lengths: number[] }; columns?: string[]; column?: string; shape?: string; prior: number } // shape: what the text is that is no plain list; prior: how many lists the prior has read, 0 where it does not fit
+  | { id: number; answer: "lines"; lines: string[] }
   | { id: number; answer: "progress"; progress: Progress }
   | { id: number; answer: "drawn"; lines: Drawn[]; draws: number; known: number; repeated: number; seconds: number; done: boolean; shortfall?: { message: string; fix: string } | null } // shortfall: why no more lines come
   | { id: number; answer: "file"; found: number; seconds: number; bytes: ArrayBuffer | null; shortfall: { message: string; fix: string } | null } // bytes: once all are there

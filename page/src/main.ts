@@ -1,7 +1,8 @@
 // The page's one script. In the document it shows; started again in a worker, it computes.
 
-import { Keep } from "./keep";
+import { Keep, type KeptList } from "./keep";
 import { readPage } from "./run";
+import { Server } from "./server/server";
 import { App } from "./views/app";
 import { Client } from "./views/client";
 import { h } from "./views/dom";
@@ -24,7 +25,7 @@ async function startPage(script: string): Promise<void> {
   }
   await parsed();
   const { run, runArrays, prior, priorArrays, wasm } = await readPage(document);
-  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker);
+  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker, Server.of(document));
   if (run && !location.hash) app.settings = { ...app.settings, view: "names" };
   const buffers = [wasm, runArrays?.weights, runArrays?.known, priorArrays?.weights, priorArrays?.known];
   const transfers = buffers.filter((each): each is ArrayBuffer => each instanceof ArrayBuffer); // moved, not copied
@@ -39,7 +40,7 @@ async function startPage(script: string): Promise<void> {
   } catch (error) {
     app.fail(error);
   }
-  const list = app.keep.list();
+  const list = (app.server && (await startServed(app, app.server))) ?? app.keep.list();
   if (list) await page.listView.read(list, true);
   else page.listView.demonstrate();
 }
@@ -47,4 +48,18 @@ async function startPage(script: string): Promise<void> {
 /** Waits until the whole document is there: what the page holds stands behind its script. */
 async function parsed(): Promise<void> {
   if (document.readyState === "loading") await new Promise((done) => { addEventListener("DOMContentLoaded", done, { once: true }); });
+}
+
+/** Asks the server for its runs; gives the list that it was started with, if it was just now, or no other is kept here. */
+async function startServed(app: App, server: Server): Promise<KeptList | null> {
+  const isPlain = !location.hash;
+  try {
+    await server.start();
+    const file = server.offers?.file, kept = app.keep.list();
+    if (isPlain && !file && !kept && server.runs.size) app.set({ view: "runs" });
+    if (file && server.token.isThere && (server.token.isNew || !kept)) return { name: file.name, text: await server.list() };
+  } catch (error) {
+    app.fail(error);
+  }
+  return null;
 }

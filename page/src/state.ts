@@ -2,7 +2,7 @@
 
 import type { TrainRequest } from "./contract";
 
-export const VIEWS = ["list", "names", "letters", "learning", "map", "pairs", "kept", "about"] as const;
+export const VIEWS = ["list", "runs", "names", "letters", "learning", "map", "pairs", "kept", "about"] as const;
 export type ViewId = (typeof VIEWS)[number];
 export type NetworkKind = Exclude<TrainRequest["kind"], "ngram"> | "prior" | "";
 /** "" is what fits the list best: from the prior where it fits, else a GRU. */

@@ -61,6 +61,8 @@ class Server {
     const { session } = this, { id } = ask;
     switch (ask.ask) {
       case "open": await session.open(ask); return this.post(id, session.about());
+      case "weights": this.stop(); session.show(ask); return this.post(id, session.about());
+      case "lines": return this.post(id, session.lines());
       case "about": return this.post(id, session.about());
       case "read": this.stop(); return this.post(id, session.read(ask));
       // A newer question for lines takes the place of an older one, whose answer nobody waits for.

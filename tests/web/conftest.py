@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from makemore.cli.main import run
 from makemore.text.builtin_lists import builtin_names
 from web.browser import Visit, chromium
+from web.stand_in import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "page"
@@ -131,3 +133,56 @@ def page_of(
         return made[options]
 
     return page
+
+
+GRU = (
+    "--model=gru", "--n-embd=8", "--n-hidden=16", "--max-steps=40", "--eval-interval=20",
+    "--batch-size=32",
+)  # fmt: skip
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, three_hundred: list[str]) -> Path:
+    """A folder of two runs that have finished."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, options in (("first", GRU), ("second", (*GRU, "--seed=2"))):
+        text = folder / f"{name}.txt"
+        text.write_text("\n".join(three_hundred) + "\n")
+        assert run(["train", str(text), "-o", str(folder / name), *options]) == 0
+    return folder
+
+
+@pytest.fixture
+def served(trained: Path, tmp_path: Path) -> Iterator[StandIn]:
+    """A server of these runs. The tests below need of it `link`, `address` and its folder."""
+    folder = tmp_path / "runs"
+    shutil.copytree(trained, folder)
+    server = StandIn(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """Opens links; at the end each page must have been without a fault, but those it expects."""
+    visits: list[tuple[Visit, str, str]] = []
+
+    def start(link: str, expected: str = "(?!)", context: Any = None, **options: Any) -> Visit:
+        visit = Visit((context or browser.new_context(**options)).new_page())
+        visits.append((visit, link.partition("?")[0].partition("#")[0], expected))
+        visit.page.goto(link)
+        visit.page.get_by_role("tablist").wait_for()
+        return visit
+
+    yield start
+    try:
+        for visit, address, expected in visits:
+            assert [error for error in visit.errors if not re.search(expected, error)] == []
+            assert visit.page.evaluate("brokenPolicies") == []
+            own = (address, "blob:", "data:")
+            assert [url for url in visit.requests if not url.startswith(own)] == []
+    finally:
+        for visit, _, _ in visits:
+            visit.page.context.close()

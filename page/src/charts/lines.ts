@@ -4,7 +4,7 @@ import { s } from "../views/dom";
 import { clear, type Figure, figure, px } from "./frame";
 import { ticks } from "./ticks";
 
-export interface Curve { name: string; look: "train" | "val" | "level"; points: [number, number][] }
+export interface Curve { name: string; look: "train" | "val" | "level" | `run${number}`; points: [number, number][] }
 
 const HEIGHT = 260, LEFT = 44, RIGHT = 12, TOP = 26, BOTTOM = 36;
 const MOST_ROWS = 200; // of the table
@@ -14,7 +14,8 @@ export class LineChart {
   private curves: Curve[] = [];
   private until = 1;
 
-  constructor(title: string, private readonly x: string, private readonly y: string) {
+  /** named: whether the chart says which curve is which; else what stands beside it does. */
+  constructor(title: string, private readonly x: string, private readonly y: string, private readonly named = true) {
     this.figure = figure(title, () => this.table(), () => this.draw());
   }
 
@@ -64,7 +65,7 @@ export class LineChart {
       const path = points.map(([step, value], at) => `${at ? "L" : "M"}${px(xOf(step))} ${px(yOf(value))}`).join("");
       svg.append(s("path", { class: `curve ${look}`, d: path }));
     }
-    this.legend(svg);
+    if (this.named) this.legend(svg);
     this.figure.describe(this.curves.map(({ name, look, points }) => look === "level" ? `${name}: ${points[0]?.[1].toFixed(2)}` : `${name}: from ${points[0]?.[1].toFixed(2)} to ${points.at(-1)?.[1].toFixed(2)}`).join("; "));
   }
 

@@ -41,6 +41,11 @@ export class Ensemble implements Model {
     return new Ensemble(spec, members, numbers("weights"), new PrefixTrie(numbers("known"), spec.vocabSize + spec.nLabels));
   }
 
+  /** Its members, as far as they were trained. */
+  get parts(): Model[] {
+    return this.members.flatMap((model) => model ?? []);
+  }
+
   begin(rows: number): EnsembleState {
     return { nodes: new Int32Array(rows).fill(START), members: this.mixed.map(({ model }) => model.begin(rows)) };
   }

@@ -4,6 +4,7 @@ import type { App, Change, View } from "./app";
 import { button } from "./controls";
 import { fill, h } from "./dom";
 import { download } from "./download";
+import { promise } from "../server/words";
 import { visible, whole } from "./visible";
 
 type Fact = [string, string | null | undefined];
@@ -15,7 +16,7 @@ export class AboutView implements View {
   constructor(private readonly app: App) {
     this.root = h("div", {}, this.card, h("section", { class: "panel" },
       h("h2", {}, "This page"),
-      h("p", {}, "makemore reads a list, one thing a line, learns which letters follow which, and makes new lines like them. All of it happens in this one file: it asks no server for anything, and the list never leaves the page."),
+      h("p", {}, "makemore reads a list, one thing a line, learns which letters follow which, and makes new lines like them. " + (app.server ? "Runs of the server learn there, and draw here. " : "All of it happens in this one file: it asks no server for anything. ") + promise(!!app.server)),
       h("p", {}, "A link to this page carries its settings (temperature, beginnings, the open view, a name that you look at letter by letter), never the list."),
       h("p", {}, "A new name is one that is not in the list. It may still be somebody's: look before you use it."),
       h("div", { class: "row" }, button("Forget the list and kept lines", () => app.forget()))));
@@ -59,7 +60,7 @@ export class AboutView implements View {
       ["copies among raw draws", card.copies === null ? null : `${(100 * card.copies).toFixed(1)} %`],
       ["license", card.license],
       ["made", card.made],
-      ["known lines", `${whole(run.known.count)}, as hashes: the lines themselves are not in this file`],
+      ["known lines", `${whole(run.known.count)}, as hashes: the lines themselves are not in this page`],
     ];
   }
 

@@ -3,6 +3,8 @@
 import type { Answer, PagePayload, Progress } from "../contract";
 import type { Keep, KeptList } from "../keep";
 import type { KeptLine } from "../run";
+import { Following } from "../server/following";
+import type { Server } from "../server/server";
 import { DEFAULTS, readHash, type Settings, writeHash } from "../state";
 import { Told } from "../told";
 import type { Client } from "./client";
@@ -25,6 +27,8 @@ export class App {
   settings: Settings = readHash(location.hash);
   opened: Opened | null = null; // a model is there: of the page's run, or of the list
   list: ListRead | null = null;
+  source: KeptList | null = null; // the list that was read last, as it was given
+  readonly following: Following | null; // which run of a server is open
   progress: Progress[] = [];
   generation = 0; // of the model: a view that shows an older one asks anew
   phase: Phase = "idle";
@@ -35,8 +39,9 @@ export class App {
   private spoken = 0;
   private readonly ofList = new Set<string>(); // lines that settings name and no link carries
 
-  constructor(readonly client: Client, readonly keep: Keep, readonly run: PagePayload | null, speaker: HTMLElement) {
+  constructor(readonly client: Client, readonly keep: Keep, public run: PagePayload | null, speaker: HTMLElement, readonly server: Server | null = null) {
     this.kept = keep.lines();
+    this.following = server && new Following(this, server);
     this.speaker = speaker;
     addEventListener("hashchange", () => {
       this.settings = readHash(location.hash);
@@ -120,6 +125,7 @@ export class App {
       const text = typeof list.text === "string" ? list.text : list.text.slice(0);
       const answer = await this.client.ask({ ask: "read", ...list, text }, "list", text instanceof ArrayBuffer ? [text] : []);
       this.list = answer;
+      this.source = list;
       this.phase = "idle";
       this.progress = [];
       if (!this.keep.keepList(list)) this.say("The list is too long to be kept over a reload");
@@ -129,6 +135,16 @@ export class App {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Shows a run that the worker has loaded, with how it has learned so far, in place of the list. */
+  showRun(run: PagePayload, opened: Opened, progress: Progress[]): void {
+    this.run = run;
+    this.opened = opened;
+    this.list = null;
+    this.phase = "idle";
+    this.progress = progress;
+    this.tell("model");
   }
 
   /** Forgets the list and kept lines, here and in the browser. */

@@ -6,6 +6,7 @@ import { button } from "./controls";
 import { fill, h } from "./dom";
 import { download } from "./download";
 import { asCsv, asJson, asText } from "../run";
+import { promise } from "../server/words";
 import { line, oneIn, plural, quote } from "./visible";
 import { originText } from "./wall";
 
@@ -23,7 +24,7 @@ export class KeptView implements View {
       button("as JSON", () => download("names.jsonl", asJson(app.kept), "application/jsonl")),
       "clipboard" in navigator && button("Copy", () => void this.copy()));
     this.root = h("section", { class: "panel" }, h("h2", { tabindex: -1 }, "Kept"), this.exports, this.copied, this.empty, this.lines,
-      h("p", { class: "note" }, "Kept lines and your list stay in this browser until you forget them. They go nowhere else."),
+      h("p", { class: "note" }, `Kept lines and your list stay in this browser until you forget them. ${app.server ? promise(true) : "They go nowhere else."}`),
       h("div", { class: "row" }, button("Forget the list and kept lines", () => this.forget())));
   }
 

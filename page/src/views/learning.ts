@@ -37,8 +37,8 @@ export class LearningView implements View {
   private readonly draw = button("Draw names", () => this.app.set({ view: "names" }, true), "main");
   private readonly chart = new LineChart("Losses while learning", "steps", "nats a symbol, lower is better");
   private readonly samples = h("ul", { class: "lines fresh" });
-  private readonly writes = h("section", { class: "panel", hidden: true }, h("h3", {}, "What the network writes now"), this.samples,
-    h("p", { class: "note" }, "By the network alone. On the wall of names it draws together with the counts."));
+  private readonly alone = h("p", { class: "note" }, "By the network alone. On the wall of names it draws together with the counts.");
+  private readonly writes = h("section", { class: "panel", hidden: true }, h("h3", {}, "What the network writes now"), this.samples, this.alone);
   private readonly map = new Scatter("Map of letters while learning", 420);
   private readonly mapNote = h("p", { class: "note" });
   readonly root: HTMLElement;
@@ -174,6 +174,7 @@ export class LearningView implements View {
     const fresh = progress.filter(({ samples }) => samples?.length).at(-1)?.samples ?? [];
     this.writes.hidden = fresh.length === 0;
     fill(this.samples, ...fresh.map((each) => h("li", {}, line(each, 60))));
+    this.alone.hidden = !list;
     this.bar.hidden = !last;
     const curves = last || list ? curvesOf(progress) : historyOf(run?.history ?? []);
     this.chart.show(curves, last?.of ?? run?.history.at(-1)?.step ?? 1);
@@ -209,7 +210,8 @@ function aboutOf({ step, of, seconds, train, best, ended }: Progress): string {
   const left = seconds > 1 && step < of && !ended ? `, at most ${plural(Math.ceil(((of - step) * seconds) / step), "second")} left` : "";
   const unseen = best === null ? "" : `; best on unseen lines ${best.toFixed(3)}`;
   const why = ended === "patience" ? " It got no better on unseen lines, so it ended, with the best weights." : ended === "done" ? " It has learned." : "";
-  return `Step ${whole(step)} of ${whole(of)}${rate}${left}; loss ${train.toFixed(3)}${unseen}.${why}`;
+  const end = of > step || ended ? ` of ${whole(of)}` : ""; // one of a server may end by time
+  return `Step ${whole(step)}${end}${rate}${left}; loss ${train.toFixed(3)}${unseen}.${why}`;
 }
 
 /** Says what a loss means: e to its power is the number of equally likely letters (perplexity). */

@@ -116,6 +116,8 @@ export class ListView implements View {
   update(change: Change | "shown"): void {
     if (change !== "list" && change !== "shown") return;
     const answer = this.app.list;
+    this.facts.hidden = !answer; // a run of the server has taken its place
+    if (this.app.run) this.demonstration.hide();
     if (!answer) return;
     const named = (answer.columns ?? []).map((name): [string, string] => [name, name]);
     this.heading.textContent = "Another list";

@@ -2,6 +2,7 @@
 
 import { VIEWS, type ViewId } from "../state";
 import { AboutView } from "./about";
+import { promise } from "../server/words";
 import type { App, Change, View } from "./app";
 import { button } from "./controls";
 import { fill, h } from "./dom";
@@ -12,12 +13,14 @@ import { ListView } from "./list";
 import { MapView } from "./map";
 import { NamesView } from "./names";
 import { PairsView } from "./pairs";
+import { runBar } from "./run_bar";
+import { RunsView } from "./runs";
 import { Tabs } from "./tabs";
 import { themeSwitch } from "./theme";
 import { visible } from "./visible";
 
 const TITLES: Record<ViewId, string> = {
-  list: "List", names: "Names", letters: "Letters", learning: "Learning", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
+  list: "List", runs: "Runs", names: "Names", letters: "Letters", learning: "Learning", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
 };
 
 export class Page {
@@ -30,7 +33,7 @@ export class Page {
   constructor(private readonly app: App) {
     this.listView = new ListView(app);
     this.views = {
-      list: this.listView, names: new NamesView(app), letters: new LettersView(app), learning: new LearningView(app),
+      list: this.listView, runs: new RunsView(app), names: new NamesView(app), letters: new LettersView(app), learning: new LearningView(app),
       map: new MapView(app), pairs: new PairsView(app), kept: new KeptView(app), about: new AboutView(app),
     };
     const tabs = VIEWS.map((id) => ({ id, title: TITLES[id], panel: this.views[id].root }));
@@ -46,9 +49,9 @@ export class Page {
       h("header", {},
         h("div", { class: "brand" }, h("h1", {}, "makemore"), name ? h("bdi", { class: "run", dir: "auto" }, visible(name, 60)) : null),
         themeSwitch(this.app.keep),
-        h("p", { class: "promise" }, "Learns a list, makes more like it. The list never leaves the page.")),
+        h("p", { class: "promise" }, `Learns a list, makes more like it. ${promise(!!this.app.server)}`)),
       h("nav", {}, this.tabs.root),
-      h("main", { id: "panel" }, this.alert, ...VIEWS.map((id) => this.views[id].root)),
+      h("main", { id: "panel" }, this.alert, this.app.server && runBar(this.app, this.app.server), ...VIEWS.map((id) => this.views[id].root)),
       speaker);
     this.changed("settings");
   }
@@ -59,7 +62,8 @@ export class Page {
 
   /** Without a model there is nothing to see but the list and what the page is. */
   private there(id: ViewId): boolean {
-    if (id === "learning") return this.app.list !== null || (this.app.run?.history.length ?? 0) > 0;
+    if (id === "runs") return this.app.server !== null;
+    if (id === "learning") return this.app.list !== null || (this.app.run?.history.length ?? 0) > 0 || this.app.progress.length > 0;
     return this.app.opened?.model != null || id === "list" || id === "about" || (id === "kept" && this.app.kept.length > 0);
   }
 

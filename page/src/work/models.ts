@@ -16,4 +16,5 @@ export function modelOf(engine: Engine, spec: ModelSpec, tensors: Tensors): Mode
 /** Gives back the memory that a network's weights have in the engine. */
 export function free(model: Model | null): void {
   if (model instanceof Network) model.free();
+  else if (model instanceof Ensemble) model.parts.forEach(free);
 }

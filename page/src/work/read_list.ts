@@ -16,7 +16,7 @@ const FIRST = 20; // lines that are shown
 const ORDER = 6; // of the counts, as `makemore train --model ngram` has it
 
 /** Reads a list and counts it. Throws Told for one that holds no line. */
-export function readList(ask: Extract<Ask, { ask: "read" }>): { source: Source; parts: ListParts; reply: Omit<Reply, "prior"> } {
+export function readList(ask: Extract<Ask, { ask: "read" }>): { source: Source; parts: ListParts; lines: readonly string[]; reply: Omit<Reply, "prior"> } {
   const { name, text, column: wanted, labelColumn, delimiter, mend, asIs } = ask;
   const options = { ...(wanted && { column: wanted }), ...(labelColumn && { labelColumn }), ...(delimiter && { delimiter }), ...(mend && { mend }), ...(asIs && { asIs }) };
   const { list, columns, column, shape } = readText(name, text, options);
@@ -24,7 +24,7 @@ export function readList(ask: Extract<Ask, { ask: "read" }>): { source: Source; 
   const vocabulary = collectVocabulary(list.lines, list.labels ?? []);
   const parts = partsOf(list);
   const source = ofList(list.name, counted(vocabulary, parts), vocabulary, parts.texts, sharesOf(vocabulary, parts));
-  return { source, parts, reply: { answer: "list", list: about(list, vocabulary), ...(columns && { columns }), ...(column && { column }), ...(shape && { shape: shape.kind }) } };
+  return { source, parts, lines: list.lines, reply: { answer: "list", list: about(list, vocabulary), ...(columns && { columns }), ...(column && { column }), ...(shape && { shape: shape.kind }) } };
 }
 
 function partsOf(list: TextList): ListParts {

@@ -10,6 +10,7 @@ import { intoFile } from "./file";
 import { Told } from "../told";
 import { alike } from "./like";
 import { Learned } from "./learned";
+import { free } from "./models";
 import { ofRun, type Source } from "./source";
 import { readList } from "./read_list";
 import { pictureOf, type Picture } from "./map";
@@ -28,6 +29,7 @@ export class Session {
   private source: Source | null = null; // what is drawn from: the list that was read last, or the run
   private learned: Learned | null = null; // a list's networks; null for a run
   private prior: Prior | null = null;
+  private listed: readonly string[] = []; // the list as it was read, in its order
   private version = ""; // of makemore
   private picture: Picture | null = null; // the map before
   private answers: PrefixCache | null = null; // of the model that was drawn from last
@@ -37,6 +39,15 @@ export class Session {
     this.version = version;
     this.engine = await loadEngine(wasm);
     if (page && arrays) this.source = ofRun(this.engine, page, arrays);
+  }
+
+  /** Draws from a run from now on; the list and what learned it, or the run before, are given back. */
+  show({ page, arrays }: Of<"weights">): void {
+    const source = ofRun(this.engine, page, arrays); // throws before anything is lost
+    if (this.learned) this.learned.free();
+    else free(this.source?.model ?? null);
+    this.learned = this.answers = null;
+    this.source = source;
   }
 
   about(): Reply<"opened"> {
@@ -49,12 +60,19 @@ export class Session {
 
   /** Reads a list; counts learn it at once. What was learned before is given back. */
   read(ask: Of<"read">): Reply<"list"> {
-    const { source, parts, reply } = readList(ask);
-    this.learned?.free();
+    const { source, parts, lines, reply } = readList(ask);
+    if (this.learned) this.learned.free();
+    else free(this.source?.model ?? null);
+    this.listed = lines;
     this.learned = new Learned(this.engine, source, parts, this.version, this.prior?.covers(parts.texts.train) ? this.prior : null);
     this.source = source;
     this.picture = this.answers = null;
     return { ...reply, prior: this.prior?.covers(parts.texts.train) ? this.prior.lists : 0 };
+  }
+
+  /** All lines of the list that was read, as they are learned. */
+  lines(): Reply<"lines"> {
+    return { answer: "lines", lines: [...this.listed] };
   }
 
   private get at(): { source: Source; vocabulary: Vocabulary } {
