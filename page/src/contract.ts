@@ -58,6 +58,13 @@ export interface Vocabulary {
   decode(ids: ArrayLike<number>): string;
 }
 
+/** What a network computes for a line at one place of its file; of each position (T, ...shape). */
+export interface Stage {
+  name: string; // as `makemore explain --trace` names it: module and function
+  shape: number[];
+  data: Float32Array;
+}
+
 /** A list after reading. */
 export interface TextList {
   name: string;
