@@ -7,7 +7,7 @@ import { NGram } from "./ngram";
 const MOST_CELLS = 2 ** 22; // of the tables of all labels together
 
 export class PerLabelCounts implements Model {
-  constructor(readonly spec: ModelSpec, private readonly tables: readonly NGram[]) {}
+  constructor(readonly spec: ModelSpec, readonly tables: readonly NGram[]) {}
 
   /** Count the lines of each label. labels: (n_lines,) their ids, from V on. */
   static fit(spec: ModelSpec, ids: Int32Array, offsets: Int32Array, labels: Int32Array): PerLabelCounts {

@@ -1,6 +1,7 @@
 // Stages: what a network computes on its way from ids to logits, each by the name that makemore/analysis/trace.py gives it.
 
 import type { Stage } from "../contract";
+import type { Engine } from "./engine";
 import type { Network } from "./network";
 
 /** Takes down the values that a forward pass notes, one position after another or all at once. */
@@ -44,7 +45,19 @@ export function stagesOf(network: Network, ids: Int32Array, only: string | null 
   } finally {
     network.engine.recorder = null;
   }
-  return recorder.stages();
+  const stages = recorder.stages(), last = stages.at(-1);
+  if (only === null && last) stages.push(softmax(network.engine, last));
+  return stages;
+}
+
+/** The probabilities of the last stage, which are its logits. */
+function softmax({ kernels, memory }: Engine, { shape, data }: Stage): Stage {
+  return memory.scope(() => {
+    const [at, width] = [memory.take(data.length), shape[0]!];
+    memory.f32.set(data, at >> 2);
+    kernels.softmax(at, at, data.length / width, width);
+    return { name: "softmax", shape, data: memory.floats(at, data.length).slice() };
+  });
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {
