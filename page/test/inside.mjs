@@ -26,7 +26,7 @@ function compare(engine, { spec, tensors, ids, stages }) {
   const [names, expected] = [found.map(({ name }) => name), Object.keys(stages)];
   if (names.join() !== expected.join()) throw new Error(`${spec.kind} has the stages ${names}, expected ${expected}`);
   const far = Math.max(...found.map((stage) => farthest(stage, stages[stage.name])));
-  for (const stage of found) { // one alone is the same
+  for (const stage of found.slice(0, -1)) { // one alone is the same; the last is made of the one before
     const [alone, ...others] = module.stagesOf(network, ids.data, stage.name);
     if (others.length || farthest(alone, { ...stages[stage.name], data: stage.data }) !== 0) throw new Error(`${stage.name} alone is another`);
   }

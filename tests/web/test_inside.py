@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 import battery
 from makemore.analysis.context import inputs_after
+from makemore.analysis.forward_pass import forward_pass
 from makemore.analysis.trace import Call, Trace
+from makemore.api import MakeMore
 from makemore.models.core import registry
+from makemore.models.core.base import log_softmax
 from makemore.models.core.neural import NeuralModel
 from web.test_engine import (
     KINDS,
@@ -32,8 +35,7 @@ from web.test_engine import (
     shaken,
 )
 
-ROOT = PAGE.parent
-MODELS = ROOT / "src/makemore/models"
+MODELS = PAGE.parent / "src/makemore/models"
 RECURRENT = ("rnn", "gru", "lstm")
 CASES: list[tuple[str, int, int, dict[str, Any]]] = [
     *((kind, 6, 0, {}) for kind in KINDS),
@@ -60,9 +62,10 @@ def expected_stages(model: NeuralModel, ids: list[int]) -> dict[str, NDArray[Any
     T = len(ids)
     calls = [call for call in trace.calls if is_seen(call, model, T)]
     named = numbered([(call.name, of_each_position(call, T)) for call in calls])
-    if model.name not in RECURRENT:
-        return named
-    return dict(with_cells(model, inputs, named))
+    if model.name in RECURRENT:
+        named = dict(with_cells(model, inputs, named))
+    *_, logits = named.values()
+    return named | {"softmax": np.exp(log_softmax(logits))}
 
 
 def inputs_of(model: NeuralModel, ids: list[int]) -> NDArray[np.int64]:
@@ -200,3 +203,100 @@ def test_each_stage_of_every_network_is_that_of_python(tmp_path: Path) -> None:
     cases.write(tmp_path)
     engine = bundled("src/engine/index.ts", tmp_path)
     run("node", PAGE / "test/inside.mjs", engine, tmp_path, STATIC / "page.wasm")
+
+
+# Calls a function of inside_parts.ts for each entry of a list, and prints what it gives.
+CALL = """
+const [bundle, task, given] = process.argv.slice(1);
+const { allLines, levelShares, NGram, sourceOf } = await import(bundle);
+const tasks = {
+  sources: (asked) => ({ lines: allLines(), stages: asked.map((each) => sourceOf(...each)) }),
+  levels: ({ spec, tensors, ids }) => {
+    const arrays = Object.entries(tensors).map(([name, values]) =>
+      [name, { shape: [values.length], data: Float64Array.from(values) }]);
+    const model = NGram.of(spec, new Map(arrays));
+    return ids.map((each) => [...levelShares(model, Int32Array.from(each)).data]);
+  },
+};
+console.log(JSON.stringify(tasks[task](JSON.parse(given))));
+"""
+
+
+def in_node(folder: Path, task: str, given: Any) -> Any:
+    bundle = bundled("test/inside_parts.ts", folder)
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", CALL, str(bundle), task, json.dumps(given)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def stage_names() -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Kind, name and shape of each stage of every case."""
+    for name, block_size, labels, options in CASES:
+        kind = registry.get_model(name)
+        built = battery.build(kind, 9, block_size, **no_dropout(kind), **options)
+        ids = [built.vocab_size + 1 if labels else 0, 5, 1, 8, 8]
+        model = shaken(built, labels, 0.3)
+        for stage, values in expected_stages(model, ids).items():
+            yield name, stage, values.shape
+
+
+@needs_node
+def test_every_stage_quotes_the_line_that_computes_it(tmp_path: Path) -> None:
+    stages = [*stage_names(), ("ngram", "levels", (5, 7))]
+    found = in_node(tmp_path, "sources", [(kind, name) for kind, name, _ in stages])
+    missing = [stages[at][:2] for at, each in enumerate(found["stages"]) if each is None]
+    assert missing == []
+    for (kind, name, shape), source in zip(stages, found["stages"], strict=True):
+        assert len(source["dims"].split(", ")) == len(shape), f"{kind} {name}: {source['dims']}"
+        assert "#" not in source["title"]
+    assert len(found["lines"]) > 60
+    for file, line in found["lines"]:
+        text = (MODELS / file).read_text(encoding="utf-8")
+        assert line in [each.strip() for each in text.splitlines()], f"{file} has no line {line}"
+
+
+@needs_node
+def test_no_stage_is_in_the_table_that_no_network_has(tmp_path: Path) -> None:
+    """A line that is no longer looked up would be held to the file for nothing."""
+    quoted = {(file, line) for file, line in in_node(tmp_path, "sources", [])["lines"]}
+    stages = [(kind, name) for kind, name, _ in stage_names()]
+    asked = [*stages, ("ngram", "levels"), ("mlp", "softmax")]
+    shown = in_node(tmp_path, "sources", asked)["stages"]
+    assert quoted == {(each["file"], each["line"]) for each in shown}
+
+
+def shares_of(maker: MakeMore, text: str, at: int) -> NDArray[Any]:
+    """How much of the probability of symbol `at` each length of context decides (order + 1,)."""
+    levels = forward_pass(maker, text, at).levels
+    shares, left = np.zeros(maker.get_params()["order"] + 1), 1.0
+    for level in reversed(levels):
+        shares[len(level.context) + 1] = left * (1 - level.backoff)
+        left *= level.backoff
+    shares[0] = left
+    return shares
+
+
+@needs_node
+@pytest.mark.parametrize("smoothing", ["kneser-ney", "add-k"])
+def test_the_say_of_contexts_is_that_of_python(
+    smoothing: str, three_hundred: list[str], tmp_path: Path
+) -> None:
+    maker = MakeMore("ngram", order=4, smoothing=smoothing).fit(three_hundred)
+    model = maker.model_
+    assert model is not None
+    texts = ["maria", "zzx", "an"]
+    spec = {
+        "kind": "ngram", "vocabSize": model.vocab_size, "blockSize": model.block_size,
+        "nLabels": 0, "options": {"order": 4, "smoothing": smoothing, "k": 1.0},
+    }  # fmt: skip
+    tensors = {name: array.tolist() for name, array in model.tensors().items()}
+    ids = [[0, *maker.vocabulary.encode_line(text).tolist()] for text in texts]
+    found = in_node(tmp_path, "levels", {"spec": spec, "tensors": tensors, "ids": ids})
+    for text, each in zip(texts, found, strict=True):
+        shares = np.reshape(each, (-1, 5))
+        expected = [shares_of(maker, text, at) for at in range(1, len(text) + 2)]
+        np.testing.assert_allclose(shares, expected, atol=1e-6)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)

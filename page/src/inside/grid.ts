@@ -13,12 +13,12 @@ export function gridOf({ shape }: Stage): Grid {
   return { columns, rows: Math.ceil(first / columns) };
 }
 
-export interface Colours { up: string; down: string; ground: string; mark: string }
+export interface Colours { up: string; down: string; ground: string; mark: string; under: string }
 
 /** Reads the colours of the theme that is on. */
 export function coloursOf(element: Element): Colours {
   const style = getComputedStyle(element), of = (name: string): string => style.getPropertyValue(name).trim();
-  return { up: of("--accent"), down: of("--alert"), ground: of("--raised"), mark: of("--text") };
+  return { up: of("--accent"), down: of("--alert"), ground: of("--raised"), mark: of("--text"), under: of("--ground") };
 }
 
 /** Paints the numbers of one position from (left, top) on, each unit so many pixels wide; saturated ones get a dot. */
@@ -36,7 +36,7 @@ export function paint(context: CanvasRenderingContext2D, stage: Stage, place: nu
     context.fillRect(x, y, side, side);
     if (squash === "relu" || !isFlat(squash, value)) continue;
     context.globalAlpha = 1;
-    context.fillStyle = colours.mark;
+    context.fillStyle = strength > 0.5 ? colours.under : colours.mark;
     const dot = Math.max(1, side / 3);
     context.fillRect(x + (side - dot) / 2, y + (side - dot) / 2, dot, dot);
   }

@@ -190,7 +190,7 @@ export class InsideView implements View {
   }
 
   private pick(strip: Strip, { place, unit }: At): void {
-    this.picked = { strip, unit, active: null };
+    this.picked = { strip, unit, active: null }; // shown once the worker has looked
     this.app.set({ place });
     this.follow();
   }
