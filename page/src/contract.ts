@@ -61,6 +61,13 @@ export interface Vocabulary {
   decode(ids: ArrayLike<number>): string;
 }
 
+/** What a network computes for a line at one place of its file; of each position (T, ...shape). */
+export interface Stage {
+  name: string; // as `makemore explain --trace` names it: module and function
+  shape: number[];
+  data: Float32Array;
+}
+
 /** A list after reading. */
 export interface TextList {
   name: string;
@@ -135,6 +142,8 @@ export type Ask =
   | { id: number; ask: "map" } // symbols' embeddings in two dimensions
   | { id: number; ask: "like"; text: string; n: number; seed: number } // lines near a line
   | { id: number; ask: "about" } // the model that is there now, as after "open"
+  | { id: number; ask: "inside"; text: string; member: number; label?: string } // what is computed for a line; member: of a mixture, -1 its heaviest network
+  | { id: number; ask: "active"; stage: string; unit: number; member: number; label?: string } // where a unit is most active
   | { id: number; ask: "zip" }; // the run directory
 export type Answer =
   | { id: number; answer: "error"; message: string; fix: string }
@@ -147,7 +156,9 @@ export type Answer =
   | { id: number; answer: "next"; symbols: { text: string; end: boolean; p: number }[] }
   | { id: number; answer: "scores"; scores: { text: string; nll: number | null; each: { symbol: string; nll: number }[]; unknown: string[]; known: boolean }[] }
   | { id: number; answer: "pairs"; symbols: string[]; p: Float64Array; of: number } // the most frequent symbols, "" for the boundary; of so many
-  | { id: number; answer: "map"; symbols: string[]; xy: Float64Array; what: string }
+  | { id: number; answer: "map"; symbols: string[]; xy: Float64Array; what: string; step: number } // step: of the training so far
+  | { id: number; answer: "inside"; spec: ModelSpec; text: string; known: boolean; member: number; members: { number: number; spec: ModelSpec; weights: [number, number] }[]; inputs: string[]; left: number; stages: Stage[] } // spec: of the member; left: how many positions are not shown
+  | { id: number; answer: "active"; stage: string; unit: number; most: { text: string; value: number }[]; least: { text: string; value: number }[]; of: number } // beginnings of lines
   | { id: number; answer: "zip"; bytes: ArrayBuffer; name: string }
   | { id: number; answer: "done" };
 

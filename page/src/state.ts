@@ -2,7 +2,7 @@
 
 import type { TrainRequest } from "./contract";
 
-export const VIEWS = ["list", "runs", "names", "letters", "learning", "map", "pairs", "kept", "about"] as const;
+export const VIEWS = ["list", "runs", "names", "letters", "inside", "learning", "map", "pairs", "kept", "about"] as const;
 export type ViewId = (typeof VIEWS)[number];
 export type NetworkKind = Exclude<TrainRequest["kind"], "ngram"> | "prior" | "";
 /** "" is what fits the list best: from the prior where it fits, else a GRU. */
@@ -20,7 +20,7 @@ export interface Settings {
   minp: number; model: (typeof MODELS)[number]; seed: number; shown: number;
   like: string; // the name that others should be like
   // of the view letter by letter
-  name: string; place: number;
+  name: string; place: number; member: number; // member: of a mixture, which is looked into; -1 its network
   // of a training; steps 0: those of the recipe
   kind: NetworkKind; size: Size; steps: number; rate: number; batch: number; start: number;
 }
@@ -30,14 +30,14 @@ export const DEFAULTS: Readonly<Settings> = {
   temperature: 1, shortest: 0, longest: 0,
   begins: "", contains: "", ends: "", without: "", label: "",
   known: false, minp: 0, model: "mixed", seed: 1, shown: 60, like: "",
-  name: "", place: 0,
+  name: "", place: 0, member: -1,
   kind: "", size: "medium", steps: 0, rate: 0, batch: 0, start: 1,
 };
 
 /** Least and greatest value of each number; a link's value outside of it is left out. */
 const RANGES: Partial<Record<keyof Settings, [number, number]>> = {
   temperature: [0.1, 2], shortest: [0, 1000], longest: [0, 1000], minp: [0, 0.5],
-  seed: [0, 2 ** 31], shown: [1, 1000], place: [0, 1000],
+  seed: [0, 2 ** 31], shown: [1, 1000], place: [0, 1000], member: [-1, 1000],
   steps: [0, 1_000_000], rate: [0, 1], batch: [0, 4096], start: [0, 2 ** 31],
 };
 const CHOICES: Partial<Record<keyof Settings, readonly string[]>> = {

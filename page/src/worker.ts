@@ -74,6 +74,8 @@ class Server {
       case "score": return this.post(id, session.score(ask.lines));
       case "pairs": return this.post(id, session.pairs());
       case "map": return this.post(id, session.map());
+      case "inside": return this.post(id, session.inside(ask));
+      case "active": return this.post(id, session.active(ask));
       case "zip": { const zip = session.zip(); return this.post(id, zip, [zip.bytes]); }
       case "train": this.stop(); session.train(ask.request); this.learning = id; this.playing = true; return;
       case "play": this.playing = true; return this.post(id, { answer: "done" });

@@ -18,7 +18,7 @@ from PIL import Image
 
 from makemore.errors import SystemFault, UsageError
 from makemore.report import page as page_module
-from makemore.report.page import Chart, LeftOut, Table, Verses
+from makemore.report.page import Beside, Chart, LeftOut, Table, Verses
 from makemore.report.plots import training
 
 EVIL = "<script>alert('x')</script> & \"q\" 'q' $x$ </title><img src=x onerror=alert(1)>"
@@ -39,6 +39,7 @@ class Page(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.source = path.read_text(encoding="utf-8")
+        self.folder = path.parent
         self.open: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: dict[str, str] = {}
@@ -69,7 +70,9 @@ class Page(HTMLParser):
                 assert not name.startswith("on") and name != "style"
                 if name in ("src", "srcset"):
                     assert re.fullmatch(r"data:image/png;base64,[A-Za-z0-9+/]+=*", value or "")
-                if name == "href":
+                if name == "href" and value == "inside.html#view=inside":
+                    assert (self.folder / "inside.html").is_file()
+                elif name == "href":
                     assert (value or "").startswith("#") and (value or "")[1:] in ids
         style = re.findall(r"<style>(.*?)</style>", self.source, re.DOTALL)
         assert len(style) == 1 and "url(" not in style[0] and "@import" not in style[0]
@@ -95,6 +98,7 @@ PARTS = [
     Verses("findings", "Findings", ["It fits."]),
     Verses("samples", "2 new lines", [EVIL, "  two  spaces"], verbatim=True),
     CHART,
+    Beside("inside", "Inside", EVIL, b"<p>a page</p>", "view=inside"),
     LeftOut("attention maps", EVIL),
 ]
 
@@ -103,7 +107,8 @@ PARTS = [
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "deep" / "out"
     assert list(page_module.write_page(out, EVIL, PARTS)) == [
-        out / "learning-rate.png", out / "learning-rate-dark.png", out / "index.html"
+        out / "learning-rate.png", out / "learning-rate-dark.png", out / "inside.html",
+        out / "index.html",
     ]  # fmt: skip
     return out
 
@@ -170,7 +175,8 @@ def test_every_figure_has_a_name_that_is_known() -> None:
 def test_a_page_that_was_made_before_is_replaced(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(page_module, "save", quick)
     more = Chart("attention", "Attention", "", None, ())  # type: ignore[arg-type]
-    *_, page = page_module.write_page(tmp_path / "out", "a", [CHART, more])
+    *_, page = page_module.write_page(tmp_path / "out", "a", [CHART, more, PARTS[-2]])
+    assert (tmp_path / "out" / "inside.html").is_file()
     (tmp_path / "out" / "my notes.txt").write_text("mine")
     (tmp_path / "out" / "other.png").write_text("mine")
     *_, page = page_module.write_page(tmp_path / "out", "b", [CHART])

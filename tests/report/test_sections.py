@@ -101,6 +101,7 @@ def test_every_model_gives_a_page(model: str, call, inspect, tmp_path) -> None:
     assert pictures == expected(model) | {f"{name}-dark" for name in expected(model)}
     shown = {attributes["id"] for tag, attributes in page.tags if tag == "section"}
     assert expected(model) | {"summary", "parts", "samples"} <= shown
+    assert 'href="inside.html#view=inside"' in page.source and "inside" in shown
     assert ("neighbours" in shown) == (model != "ngram") == ("findings" in shown)
     for line in re.findall(r"not shown: (.*)", page.said):  # what is said here stands there
         assert line in page.texts["not-shown"]
@@ -181,6 +182,8 @@ def test_the_same_run_gives_the_same_page(call, tmp_path, monkeypatch) -> None:
         assert call("inspect", "run", "-o", out, *seed).returncode == 0
         pages.append((tmp_path / out / "index.html").read_bytes())
     assert pages[0] == pages[1] != pages[2]
+    beside = [(tmp_path / out / "inside.html").read_bytes() for out in "abc"]
+    assert beside[0] == beside[1] == beside[2]  # nothing in it is drawn by --seed
 
 
 # -- what is left out, and why --------------------------------------------------------------------
@@ -251,6 +254,8 @@ def test_somebody_else_s_model(call, inspect, tmp_path, monkeypatch) -> None:
     assert "<script>alert(1)</script>" in page.texts["summary"]
     assert "the model has no table of embeddings" in page.texts["not-shown"]
     assert "the model has no matrix that moved" in page.texts["not-shown"]
+    assert "from inside: no page computes the model 'mine'" in page.texts["not-shown"]
+    assert not (tmp_path / "run-inspect" / "inside.html").exists()
 
 
 # -- mistakes -------------------------------------------------------------------------------------

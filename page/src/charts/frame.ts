@@ -16,9 +16,7 @@ export interface TableOf { head: string[]; rows: string[][] }
 export function figure(title: string, table: () => TableOf, resized: () => void): Figure {
   const titleId = newId(), descId = newId(), desc = s("desc", { id: descId });
   const svg = s("svg", { role: "img", "aria-labelledby": titleId, "aria-describedby": descId }, s("title", { id: titleId }, title), desc);
-  const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
-  const details = h("details", { class: "numbers-of", ontoggle: () => { if (details.open) fill(place, makeTable(title, table())); else fill(place); } },
-    h("summary", {}, "As a table"), place);
+  const { details } = tableBelow(title, table);
   const root = h("figure", { class: "chart" }, svg, details);
   let known = 0;
   new ResizeObserver(() => {
@@ -29,6 +27,14 @@ export function figure(title: string, table: () => TableOf, resized: () => void)
     }
   }).observe(root);
   return { root, svg, width: () => root.clientWidth || 320, describe: (text) => { desc.textContent = text; } };
+}
+
+/** Makes the numbers of a chart as a table that opens; `again` writes them anew where they are open. */
+export function tableBelow(title: string, table: () => TableOf): { details: HTMLDetailsElement; again(): void } {
+  const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
+  const again = (): void => { if (details.open) fill(place, makeTable(title, table())); else fill(place); };
+  const details = h("details", { class: "numbers-of", ontoggle: again }, h("summary", {}, "As a table"), place);
+  return { details, again };
 }
 
 function makeTable(title: string, { head, rows }: TableOf): HTMLElement {

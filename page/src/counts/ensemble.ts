@@ -20,7 +20,7 @@ interface EnsembleState {
 
 /** Mixes K members: log p is the normalised sum of weight * log p of each. While all weights are 0 it is uniform. */
 export class Ensemble implements Model {
-  private readonly mixed: { model: Model; number: number }[]; // members with a weight in either row
+  readonly mixed: { model: Model; number: number }[]; // members with a weight in either row
 
   /** members: null for one that was not trained; weights: (2, K) row 0 for known prefixes, row 1 for new ones. */
   constructor(readonly spec: ModelSpec, private readonly members: readonly (Model | null)[], readonly weights: Float64Array, readonly known: PrefixTrie) {
@@ -44,6 +44,11 @@ export class Ensemble implements Model {
   /** Its members, as far as they were trained. */
   get parts(): Model[] {
     return this.members.flatMap((model) => model ?? []);
+  }
+
+  /** The weights of a member: for known prefixes, and for new ones. */
+  weightsOf(number: number): [number, number] {
+    return [this.weights[number]!, this.weights[this.members.length + number]!];
   }
 
   begin(rows: number): EnsembleState {

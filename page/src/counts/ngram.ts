@@ -189,14 +189,20 @@ export class NGram implements Model {
     return this.shortest.slice();
   }
 
-  /** Log-probabilities (V,) after the last symbols before `end` in a window, at most `width` of them. */
-  private logsAfter(window: Int32Array, end: number, width: number): Float64Array {
+  /** The nodes of the last symbol before `end` in a window, the last two, and so on, up to `width`, as far as they were seen. */
+  path(window: Int32Array, end: number, width: number): number[] {
     const path: number[] = [];
     for (let length = 1, node = START; length <= width; length++) {
       node = this.trie.step(node, window[end - length] as number);
       if (node === NEW) break;
       path.push(node);
     }
+    return path;
+  }
+
+  /** Log-probabilities (V,) after the last symbols before `end` in a window, at most `width` of them. */
+  private logsAfter(window: Int32Array, end: number, width: number): Float64Array {
+    const path = this.path(window, end, width);
     const longest = path.at(-1) ?? START;
     let logs = this.logsOf.get(longest);
     if (logs === undefined) {

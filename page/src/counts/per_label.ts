@@ -8,7 +8,7 @@ import { fits } from "./ngram_table";
 export class PerLabelCounts implements Model {
   private allStates: Table | null = null;
 
-  constructor(readonly spec: ModelSpec, private readonly tables: readonly NGram[]) {}
+  constructor(readonly spec: ModelSpec, readonly tables: readonly NGram[]) {}
 
   /** Count the lines of each label. labels: (n_lines,) their ids, from V on. */
   static fit(spec: ModelSpec, ids: Int32Array, offsets: Int32Array, labels: Int32Array): PerLabelCounts {

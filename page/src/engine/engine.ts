@@ -3,11 +3,13 @@
 import type { Kernels } from "./kernels";
 import { kernelsInJavaScript } from "./kernels_js";
 import { type Growing, Memory } from "./memory";
+import type { Recorder } from "./stages";
 
 export interface Engine {
   readonly kind: "wasm" | "js";
   readonly kernels: Kernels;
   readonly memory: Memory;
+  recorder: Recorder | null; // takes down what a forward pass notes, while somebody looks inside
 }
 
 const PAGE = 65536; // bytes: the unit in which a WebAssembly memory grows
@@ -36,7 +38,7 @@ function inWebAssembly({ instance }: WebAssembly.WebAssemblyInstantiatedSource):
     grow: (more) => void wasm.grow(Math.ceil(more / PAGE)),
   };
   const base = (exports.__heap_base as WebAssembly.Global).value as number;
-  return { kind: "wasm", kernels: exports as unknown as Kernels, memory: new Memory(bytes, base) };
+  return { kind: "wasm", kernels: exports as unknown as Kernels, memory: new Memory(bytes, base), recorder: null };
 }
 
 function inJavaScript(): Engine {
@@ -52,5 +54,5 @@ function inJavaScript(): Engine {
     },
   };
   const memory = new Memory(bytes, START);
-  return { kind: "js", kernels: kernelsInJavaScript(memory), memory };
+  return { kind: "js", kernels: kernelsInJavaScript(memory), memory, recorder: null };
 }

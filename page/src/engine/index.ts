@@ -3,5 +3,6 @@
 export { type Engine, loadEngine } from "./engine";
 export { initialize, makeModel } from "./make";
 export type { Network, Trainable } from "./network";
+export { stagesOf } from "./stages";
 export { meanNll, surprisals } from "./scores";
 export { canLearn, gradients, makeTraining, type OwnedTraining } from "./training";

@@ -59,6 +59,20 @@ export abstract class Network implements Model {
   /** What `step` does for so few rows that their scratch is small. */
   protected abstract stepRows(ids: Int32Array, state: State, from: Int32Array): { logits: Float32Array; state: State };
 
+  /** How many inputs are read before the network starts again from the last half of them. */
+  get longest(): number {
+    return Infinity;
+  }
+
+  /** Read a line (T,) from its start, for who looks inside; `next` is called before each position. */
+  walk(ids: Int32Array, next: () => void): void {
+    let state = this.begin(1);
+    for (const id of ids) {
+      next();
+      ({ state } = this.step(Int32Array.of(id), state, Int32Array.of(0)));
+    }
+  }
+
   /** Put the states of parts of a step together, row after row. */
   protected abstract joined(states: State[]): State;
 
@@ -102,9 +116,10 @@ export abstract class Network implements Model {
     return weight;
   }
 
-  /** y = x w^T + bias, of the tensors name.weight and, where it has one, name.bias. */
-  protected linear(tape: Tape, name: string, x: Value): Value {
-    return tape.linear(x, this.weight(`${name}.weight`), this.weights.get(`${name}.bias`) ?? null);
+  /** y = x w^T + bias, of the tensors name.weight and, where it has one, name.bias. norm: the BatchNorm folded into it. */
+  protected linear(tape: Tape, name: string, x: Value, norm = ""): Value {
+    const y = tape.linear(x, this.weight(`${name}.weight`), this.weights.get(`${name}.bias`) ?? null);
+    return tape.note(norm && this.loaded !== this.given ? `${norm} batch_norm` : `${name} linear`, y);
   }
 
   private read(weight: Value): Float32Array {

@@ -44,6 +44,13 @@ export class Tape {
     return this.engine.memory.floats(value.at, value.rows * value.width).slice();
   }
 
+  /** Tell who looks inside what this value is called; shape: of one row, by default its width. */
+  note(name: string, value: Value, shape?: number[]): Value {
+    const { memory, recorder } = this.engine;
+    recorder?.take(name, shape ?? [value.width], memory.floats(value.at, value.rows * value.width));
+    return value;
+  }
+
   /** Look rows up: table (n, width), ids (rows) -> (rows, width). */
   gather(table: Value, ids: Int32Array): Value {
     const { kernels, memory } = this.engine;
@@ -129,14 +136,15 @@ export class Tape {
     return y;
   }
 
-  /** Attention over whole lines: qkv (lines * T, 3 * heads * size) -> (lines * T, heads * size). */
-  attention(qkv: Value, lines: number, heads: number): Value {
+  /** Attention over whole lines: qkv (lines * T, 3 * heads * size) -> (lines * T, heads * size). name: of its weights. */
+  attention(qkv: Value, lines: number, heads: number, name: string): Value {
     const { kernels, memory } = this.engine;
     const [T, width] = [qkv.rows / lines, qkv.width / 3];
     const size = width / heads;
     const weights = memory.take(lines * heads * T * T);
     const y = this.value(qkv.rows, width);
     kernels.attention(qkv.at, weights, y.at, lines, T, heads, size);
+    this.engine.recorder?.take(name, [heads, T], lookedAt(memory.floats(weights, heads * T * T), heads, T));
     this.record(() =>
       kernels.attention_backward(qkv.at, weights, y.at, y.grad, qkv.grad, lines, T, heads, size),
     );
@@ -171,6 +179,14 @@ export class Tape {
   private record(backward: () => void): void {
     if (this.records) this.backwards.push(backward);
   }
+}
+
+/** The weights of one line by position (T, heads, T); the kernel leaves what a position may not see unwritten. */
+function lookedAt(weights: Float32Array, heads: number, T: number): Float32Array {
+  return Float32Array.from(weights, (_, i) => {
+    const [t, head, s] = [Math.floor(i / (heads * T)), Math.floor(i / T) % heads, i % T];
+    return s > t ? 0 : weights[(head * T + t) * T + s]!;
+  });
 }
 
 /** The same numbers as a matrix of another shape. */

@@ -49,6 +49,12 @@ export class App {
     });
   }
 
+  /** Whether there is something to look into: of a list a network beside its counts, of a run any model. */
+  get hasNetwork(): boolean {
+    const kind = this.opened?.model?.kind;
+    return kind !== undefined && (kind !== "ngram" || this.list === null || this.progress.some(({ step }) => step > 0));
+  }
+
   on(listener: (change: Change) => void): void {
     this.listeners.push(listener);
   }

@@ -2,13 +2,13 @@
 
 import type { Answer, Progress } from "../contract";
 import { LineChart, type Curve } from "../charts/lines";
-import { Scatter } from "../charts/scatter";
 import { kindOf, RECIPES, requestOf, stepsOf } from "../recipes";
 import { NETWORKS, type NetworkKind, type Settings, SIZES, type Size } from "../state";
 import type { App, Change, View } from "./app";
 import type { Stop } from "./client";
 import { button, number, select } from "./controls";
 import { fill, h } from "./dom";
+import { MapHistory } from "./map_history";
 import { line, plural, whole } from "./visible";
 
 const KINDS: Record<Exclude<NetworkKind, "">, (lists: number) => string> = {
@@ -39,8 +39,7 @@ export class LearningView implements View {
   private readonly samples = h("ul", { class: "lines fresh" });
   private readonly alone = h("p", { class: "note" }, "By the network alone. On the wall of names it draws together with the counts.");
   private readonly writes = h("section", { class: "panel", hidden: true }, h("h3", {}, "What the network writes now"), this.samples, this.alone);
-  private readonly map = new Scatter("Map of letters while learning", 420);
-  private readonly mapNote = h("p", { class: "note" });
+  private readonly map = new MapHistory();
   readonly root: HTMLElement;
   private stopProgress: Stop = () => undefined;
   private shown = 0;
@@ -55,7 +54,7 @@ export class LearningView implements View {
       h("section", { class: "panel" }, h("h2", {}, "Learning"), this.controls, this.about, this.verdict, this.chart.root),
       h("div", { class: "two" },
         this.writes,
-        h("section", { class: "panel" }, h("h3", {}, "Letters find their places"), this.map.root, this.mapNote)));
+        h("section", { class: "panel" }, h("h3", {}, "Letters find their places"), this.map.root)));
   }
 
   private set(some: Partial<Settings>): void {
@@ -199,8 +198,8 @@ export class LearningView implements View {
       this.stopMap?.();
       this.stopMap = null;
       if (answer.answer !== "map") return;
-      this.map.show(answer.symbols, answer.xy, answer.what);
-      this.mapNote.textContent = answer.what;
+      const evaluated = this.app.progress.filter(({ samples }) => samples).at(-1)?.step ?? 0;
+      this.map.add(answer.step, answer.symbols, answer.xy, answer.what, evaluated);
     });
   }
 }

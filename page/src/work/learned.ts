@@ -56,6 +56,11 @@ export class Learned {
     return this.network;
   }
 
+  /** The step that its training has come to. */
+  get step(): number {
+    return this.learning?.step ?? 0;
+  }
+
   /** Whether its network changes from step to step. */
   get isLearning(): boolean {
     return this.training !== null;

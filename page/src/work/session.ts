@@ -8,6 +8,7 @@ import { scoreLines } from "../sampling/scores";
 import { draw } from "./drawing";
 import { intoFile } from "./file";
 import { Told } from "../told";
+import { inside, mostActive } from "./inside";
 import { alike } from "./like";
 import { Learned } from "./learned";
 import { free } from "./models";
@@ -134,13 +135,31 @@ export class Session {
     const picture = pictureOf(this.learned?.current ?? this.model("mixed"), chosen, () => pairs(this.model("mixed"), lines, chosen, this.first), this.picture);
     this.picture = picture;
     const cut = chosen.length - 1 < vocabulary.symbols.length ? ` The ${chosen.length - 1} most frequent of ${vocabulary.symbols.length} symbols.` : "";
-    return { answer: "map", symbols: this.textsOf(chosen), xy: picture.xy, what: picture.what + cut };
+    return { answer: "map", symbols: this.textsOf(chosen), xy: picture.xy, what: picture.what + cut, step: this.learned?.step ?? 0 };
+  }
+
+  inside({ text, member, label }: Of<"inside">): Reply<"inside"> {
+    const { source, vocabulary } = this.at;
+    return inside(this.looked, vocabulary, text, this.firstOf(label), member, source.known(text) !== "new");
+  }
+
+  active(ask: Of<"active">): Reply<"active"> {
+    return mostActive(this.looked, this.at.vocabulary, this.someLines(), this.firstOf(ask.label), ask);
+  }
+
+  /** What is looked into: the network that learns, or what draws. */
+  private get looked(): Model {
+    return (this.learned?.isLearning && this.learned.current) || this.model("mixed");
   }
 
   /** The id that lines begin with: the boundary, or the first label. */
   private get first(): number {
-    const { vocabulary } = this.at;
-    return vocabulary.labels.length ? vocabulary.size : 0;
+    return this.firstOf("");
+  }
+
+  private firstOf(label = ""): number {
+    const { labels, size } = this.at.vocabulary;
+    return labels.length ? size + Math.max(0, labels.indexOf(label)) : 0;
   }
 
   private textsOf(ids: readonly number[]): string[] {

@@ -30,6 +30,7 @@ FIGURES = (
     "losses", "batch-loss", "learning-rate", "saturation", "ratios", "histograms", "pairs",
     "embedding", "embedding-path", "attention", "lengths", "symbols", "calibration",
 )  # fmt: skip
+BESIDE = ("inside.html",)  # pages that `Beside` may write
 SHARPNESS = 1.5  # pixels of a picture for one of the page
 WIDE = ("pairs", "attention")  # shown at full size, in a box of their own that scrolls
 
@@ -67,6 +68,22 @@ class Verses:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A page that lies beside this one, in the same folder, and has more to show."""
+
+    name: str
+    title: str
+    text: str
+    page: bytes
+    view: str  # the hash that opens the view which is meant
+
+    @property
+    def file(self) -> str:
+        """Name its file in the folder: one of BESIDE."""
+        return f"{self.name}.html"
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """What is not shown, and why."""
 
@@ -74,11 +91,11 @@ class LeftOut:
     why: str
 
 
-Part = Chart | Table | Verses | LeftOut
+Part = Chart | Table | Verses | Beside | LeftOut
 
 
 def write_page(out: Path, title: str, parts: Sequence[Part]) -> Iterator[Path]:
-    """Write figures and page to a folder; yields each file once it is there, the page last.
+    """Write figures, pages beside it and page to a folder; yields each file, the page last.
 
     Raises UsageError for a folder that is not ours (`check_out`), SystemFault.
     """
@@ -97,6 +114,13 @@ def write_page(out: Path, title: str, parts: Sequence[Part]) -> Iterator[Path]:
         if name not in pictures:
             for theme in (LIGHT, DARK):
                 remove(out / (f"{name}.png" if theme is LIGHT else f"{name}-{theme.name}.png"))
+    pages = {part.file: part.page for part in parts if isinstance(part, Beside)}
+    for name in BESIDE:  # it opens from the report, so it is there before the report is
+        if name in pages:
+            write_atomically(out, name, pages[name])
+            yield out / name
+        else:
+            remove(out / name)
     inside = {name: [path.read_bytes() for path in paths] for name, paths in pictures.items()}
     write_atomically(out, PAGE, render_page(title, parts, inside))
     yield out / PAGE
@@ -144,6 +168,7 @@ def render_page(
         finalize=_visible, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     templates.tests["verses"] = lambda part: isinstance(part, Verses)
+    templates.tests["beside"] = lambda part: isinstance(part, Beside)
     templates.tests["table"] = lambda part: isinstance(part, Table)
     style = templates.get_template("page.css").render()
     page = templates.get_template("page.html").render(

@@ -12,7 +12,7 @@ class Bigram extends Network {
   override readonly canLearn = true;
 
   forward(tape: Tape, inputs: Int32Array): Value {
-    return tape.gather(this.weight("table.weight"), inputs);
+    return tape.note("table embedding", tape.gather(this.weight("table.weight"), inputs));
   }
 
   begin(): State {

@@ -17,14 +17,17 @@ class BagOfWords extends PrefixNetwork {
     });
     return memory.scope(() => {
       const tape = new Tape(this.engine);
-      const position = tape.gather(this.weight("position.weight"), ids.map(() => before.length));
-      const newest = tape.add(tape.gather(this.weight("embedding.weight"), ids), position); // (rows, n_embd)
+      const symbol = tape.note("embedding embedding", tape.gather(this.weight("embedding.weight"), ids));
+      const position = tape.note("position embedding", tape.gather(this.weight("position.weight"), ids.map(() => before.length)));
+      const newest = tape.note("add", tape.add(symbol, position)); // (rows, n_embd)
       const total = tape.input(entries, ids.length, width);
       const x = tape.value(ids.length, width);
       kernels.running_mean(newest.at, total.at, x.at, entries.length, before.length + 1);
       entries.set(memory.floats(total.at, entries.length));
-      const hidden = tape.tanh(this.linear(tape, "hidden", x));
-      return tape.output(this.linear(tape, "head", tape.add(x, this.linear(tape, "project", hidden))));
+      tape.note("add", x);
+      const hidden = tape.note("tanh", tape.tanh(this.linear(tape, "hidden", x)));
+      const sum = tape.note("add", tape.add(x, this.linear(tape, "project", hidden)));
+      return tape.output(this.linear(tape, "head", sum));
     });
   }
 }

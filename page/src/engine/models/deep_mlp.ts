@@ -3,7 +3,7 @@
 import { batchNormShapes, folded } from "../batch_norm";
 import { constant, normal, uniform } from "../initial";
 import type { Kind } from "../network";
-import { reshaped, type Tape, type Value } from "../tape";
+import type { Tape, Value } from "../tape";
 import { WindowNetwork } from "./window";
 
 class DeepMLP extends WindowNetwork {
@@ -11,12 +11,11 @@ class DeepMLP extends WindowNetwork {
 
   forward(tape: Tape, inputs: Int32Array): Value {
     const N = inputs.length / this.spec.blockSize;
-    const embedding = this.weight("embedding.weight");
-    let x = reshaped(tape.gather(embedding, inputs), N, this.spec.blockSize * embedding.width);
+    let x = this.embedded(tape, inputs, N);
     for (let layer = 0; layer < (this.options.n_layer as number); layer++) {
-      x = tape.tanh(this.linear(tape, `layers.${layer}`, x)); // (N, n_hidden)
+      x = tape.note("tanh", tape.tanh(this.linear(tape, `layers.${layer}`, x, `norms.${layer}`))); // (N, n_hidden)
     }
-    return this.linear(tape, "head", x); // (N, V)
+    return this.linear(tape, "head", x, "head_norm"); // (N, V)
   }
 }
 

@@ -3,7 +3,7 @@
 import { batchNormShapes, folded } from "../batch_norm";
 import { constant, normal, uniform } from "../initial";
 import type { Kind } from "../network";
-import { reshaped, type Tape, type Value } from "../tape";
+import type { Tape, Value } from "../tape";
 import { WindowNetwork } from "./window";
 
 class MLP extends WindowNetwork {
@@ -11,10 +11,9 @@ class MLP extends WindowNetwork {
 
   forward(tape: Tape, inputs: Int32Array): Value {
     const N = inputs.length / this.spec.blockSize;
-    const embedding = this.weight("embedding.weight");
     // The embeddings side by side, not their sum: each position has weights of its own.
-    let x = reshaped(tape.gather(embedding, inputs), N, this.spec.blockSize * embedding.width);
-    x = tape.tanh(this.linear(tape, "hidden", x)); // (N, n_hidden)
+    let x = this.embedded(tape, inputs, N);
+    x = tape.note("tanh", tape.tanh(this.linear(tape, "hidden", x, "norm"))); // (N, n_hidden)
     return this.linear(tape, "head", tape.dropout(x, this.options.dropout as number)); // (N, V)
   }
 }

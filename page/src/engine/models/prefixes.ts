@@ -45,6 +45,10 @@ export abstract class PrefixNetwork extends Network {
   /** Compute a step: entries (rows, entrySize) are written, and the logits given. */
   protected abstract extend(ids: Int32Array, before: Level, from: Int32Array, entries: Float32Array): Float32Array;
 
+  override get longest(): number {
+    return this.limited ? this.spec.blockSize : Infinity;
+  }
+
   begin(): State {
     return NOTHING;
   }

@@ -16,6 +16,9 @@ export abstract class RecurrentNetwork extends Network {
   /** Names of the tensors that a line starts from: `start`, and for an LSTM also `start_cell`. */
   protected readonly starts: string[] = ["start"];
 
+  /** The function of torch that computes all steps of all layers. */
+  protected abstract readonly torchName: string;
+
   protected readonly layers = this.options.n_layer as number;
   protected readonly width = this.options.n_hidden as number;
 
@@ -47,12 +50,13 @@ export abstract class RecurrentNetwork extends Network {
     const next = (state as Vectors).parts.map(() => new Float32Array(rows * this.layers * this.width));
     const logits = this.engine.memory.scope(() => {
       const tape = new Tape(this.engine);
-      let x = tape.gather(this.weight("embedding.weight"), ids); // (rows, n_embd)
+      let x = tape.note("embedding embedding", tape.gather(this.weight("embedding.weight"), ids)); // (rows, n_embd)
       for (let layer = 0; layer < this.layers; layer++) {
         const before = (state as Vectors).parts.map((part) => this.selected(tape, part, from, layer));
         const after = this.cell(tape, layer, this.fromInput(tape, layer, x), before);
         after.forEach((part, index) => this.put(part, next[index]!, layer));
-        x = after[0]!; // (rows, n_hidden): h is what the next layer reads
+        const name = layer < this.layers - 1 ? `cells.${layer}` : "cells"; // torch shows the last layer's alone
+        x = tape.note(`${name} ${this.torchName}`, after[0]!); // (rows, n_hidden): h is what the next layer reads
       }
       return tape.output(this.linear(tape, "head", x)); // (rows, V)
     });

@@ -5,6 +5,7 @@ import { recurrent, RecurrentNetwork } from "./recurrent";
 
 class RNN extends RecurrentNetwork {
   override readonly canLearn = true;
+  protected readonly torchName = "rnn_tanh";
 
   protected cell(tape: Tape, layer: number, x: Value, [h]: [Value], after?: Value): Value[] {
     return [tape.tanh(tape.add(x, this.fromState(tape, layer, h)), after)];

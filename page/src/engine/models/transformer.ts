@@ -17,7 +17,13 @@ class Transformer extends PrefixNetwork {
   forward(tape: Tape, inputs: Int32Array, lines: number): Value {
     const T = inputs.length / lines;
     if (T > this.spec.blockSize) throw new RangeError(`${T} inputs are more than block_size ${this.spec.blockSize}`);
-    return this.blocks(tape, inputs, inputs.map((_, i) => i % T), (qkv) => tape.attention(qkv, lines, this.heads));
+    return this.blocks(tape, inputs, inputs.map((_, i) => i % T), (qkv, block) => tape.attention(qkv, lines, this.heads, `blocks.${block} softmax`));
+  }
+
+  /** All positions at once: a step keeps no weights of attention. */
+  override walk(ids: Int32Array, next: () => void): void {
+    next();
+    this.engine.memory.scope(() => this.forward(new Tape(this.engine), ids, 1));
   }
 
   protected extend(ids: Int32Array, before: Level, from: Int32Array, entries: Float32Array): Float32Array {
@@ -53,20 +59,21 @@ class Transformer extends PrefixNetwork {
     tape: Tape, inputs: Int32Array, positions: Int32Array, attend: (qkv: Value, block: number) => Value,
   ): Value {
     const share = this.options.dropout as number;
-    const symbols = tape.gather(this.weight("embedding.weight"), inputs);
-    let x = tape.dropout(tape.add(symbols, tape.gather(this.weight("position.weight"), positions)), share);
+    const symbols = tape.note("embedding embedding", tape.gather(this.weight("embedding.weight"), inputs));
+    const places = tape.note("position embedding", tape.gather(this.weight("position.weight"), positions));
+    let x = tape.dropout(tape.note("add", tape.add(symbols, places)), share);
     for (let block = 0; block < this.depth; block++) {
       const name = `blocks.${block}`;
       const y = attend(this.linear(tape, `${name}.attend`, this.norm(tape, `${name}.norm_1`, x)), block);
-      x = tape.add(x, tape.dropout(this.linear(tape, `${name}.project`, y), share));
-      const wide = tape.gelu(this.linear(tape, `${name}.widen`, this.norm(tape, `${name}.norm_2`, x)));
-      x = tape.add(x, tape.dropout(this.linear(tape, `${name}.narrow`, wide), share));
+      x = tape.note(`${name} add`, tape.add(x, tape.dropout(this.linear(tape, `${name}.project`, y), share)));
+      const wide = tape.note(`${name} gelu`, tape.gelu(this.linear(tape, `${name}.widen`, this.norm(tape, `${name}.norm_2`, x))));
+      x = tape.note(`${name} add`, tape.add(x, tape.dropout(this.linear(tape, `${name}.narrow`, wide), share)));
     }
     return this.linear(tape, "head", this.norm(tape, "norm", x)); // (rows, V)
   }
 
   private norm(tape: Tape, name: string, x: Value): Value {
-    return tape.layernorm(x, this.weight(`${name}.weight`), this.weight(`${name}.bias`));
+    return tape.note(`${name} layer_norm`, tape.layernorm(x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)));
   }
 }
 

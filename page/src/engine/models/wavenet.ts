@@ -2,6 +2,7 @@
 
 import { constant, normal, uniform } from "../initial";
 import type { Kind } from "../network";
+import { noteGated } from "../gates";
 import { Tape, type Value } from "../tape";
 import { type Level, levels, PrefixNetwork } from "./prefixes";
 
@@ -23,18 +24,22 @@ class WaveNet extends PrefixNetwork {
     return memory.scope(() => {
       const tape = new Tape(this.engine);
       const pairs = this.pasts(tape, before, from);
-      let x = tape.gather(this.weight("embedding.weight"), ids); // (rows, n_embd)
+      let x = tape.note("embedding embedding", tape.gather(this.weight("embedding.weight"), ids)); // (rows, n_embd)
       let sum: Value | null = null; // of the skip outputs
       for (let layer = 0; layer < this.dilations.length; layer++) {
         this.keep(x, pairs[layer]!, entries, layer);
         const z = tape.value(ids.length, this.width);
-        kernels.gate(this.linear(tape, `layers.${layer}.gated`, pairs[layer]!).at, z.at, z.rows, z.width);
+        const gated = this.linear(tape, `layers.${layer}.gated`, pairs[layer]!);
+        kernels.gate(gated.at, z.at, z.rows, z.width);
+        noteGated(tape, layer, gated);
+        tape.note(`layers.${layer} mul`, z);
+        // Nothing reads the stream after the last layer.
+        if (layer < this.dilations.length - 1) x = tape.note(`layers.${layer} add`, tape.add(x, this.linear(tape, `layers.${layer}.residual`, z)));
         const skip = this.linear(tape, `layers.${layer}.skip`, z);
         sum = sum ? tape.add(sum, skip) : skip;
-        // Nothing reads the stream after the last layer.
-        if (layer < this.dilations.length - 1) x = tape.add(x, this.linear(tape, `layers.${layer}.residual`, z));
       }
-      const hidden = tape.relu(this.linear(tape, "hidden", tape.relu(sum!)));
+      const read = tape.note("relu", tape.relu(tape.note("sum", sum!)));
+      const hidden = tape.note("relu", tape.relu(this.linear(tape, "hidden", read)));
       return tape.output(this.linear(tape, "head", hidden));
     });
   }

@@ -3,7 +3,7 @@
 import type { State } from "../../contract";
 import { appended, concatenated } from "../../growing";
 import { Network } from "../network";
-import { Tape, type Value } from "../tape";
+import { reshaped, Tape, type Value } from "../tape";
 
 /** The last inputs of each line (rows, blockSize); with labels, the first column is the label. */
 interface Windows {
@@ -15,6 +15,13 @@ export abstract class WindowNetwork extends Network {
 
   /** Windows (N, blockSize) -> logits (N, V). */
   abstract forward(tape: Tape, inputs: Int32Array): Value;
+
+  /** The embeddings of each of N windows side by side -> (N, blockSize * n_embd). */
+  protected embedded(tape: Tape, inputs: Int32Array, N: number): Value {
+    const table = this.weight("embedding.weight"), { blockSize } = this.spec;
+    const x = reshaped(tape.gather(table, inputs), N, blockSize * table.width);
+    return tape.note("embedding embedding", x, [blockSize, table.width]);
+  }
 
   begin(rows: number): State {
     return { ids: new Int32Array(rows * this.spec.blockSize) } satisfies Windows;

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.options import plugin_option
 from makemore.cli.output import note, result
+
+if TYPE_CHECKING:
+    from makemore.report.page import Part
+    from makemore.runs import Run
 
 SEED = 0  # fixed, so that the pages of two runs differ by the runs alone
 
@@ -30,10 +35,11 @@ def command(**values: Any) -> int:
 
     Curves, saturation, updates, embeddings, attention, samples against the data, calibration: as
     far as the model and the run have them. The page opens from the disk and needs no network; its
-    pictures lie beside it. A run that was trained with --watch has more to show.
+    pictures lie beside it, and a page that shows the model from inside, number by number. A run
+    that was trained with --watch has more to show.
     """
     from makemore.api.checks import check_seed
-    from makemore.report import page, sections
+    from makemore.report import page
     from makemore.runs import Run
     from makemore.runs.archive import opened
 
@@ -44,13 +50,38 @@ def command(**values: Any) -> int:
         page.check_out(out)  # before the seconds that the page takes
         note(f"looking at {values['dir']}; this takes some seconds")
         parts = []
-        for part in sections.parts(run, values["word"], seed):
+        for part in all_parts(run, values["word"], seed):
             if isinstance(part, page.LeftOut):
                 note(f"not shown: {part.what}: {part.why}")
             parts.append(part)
     *_, last = page.write_page(out, f"{run.config.data['name']}: {run.config.model}", parts)
     result(str(last))  # the page, which is written after its pictures
     return 0
+
+
+def all_parts(run: Run, word: str | None, seed: int) -> Iterator[Part]:
+    """Yield the parts of the report, and the page beside it. Raises RunError, UsageError."""
+    from makemore.report import sections
+
+    yield from sections.parts(run, word, seed)
+    yield inside(run)
+
+
+def inside(run: Run) -> Part:
+    """Make the page that shows the model from inside, or say why it has none."""
+    from makemore.api import MakeMore
+    from makemore.errors import UsageError
+    from makemore.report.page import Beside, LeftOut
+    from makemore.web import page_of_run, run_page
+
+    try:
+        page = run_page(MakeMore.of_run(run))
+    except UsageError as error:  # a plugin's model, or symbols by a pattern
+        return LeftOut("the model from inside", error.what)
+    return Beside(
+        "inside", "Inside", "Every number that the model computes for a name, in a page of its own",
+        page_of_run(page), "view=inside",
+    )  # fmt: skip
 
 
 def default_out(folder: Path) -> Path:
