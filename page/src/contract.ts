@@ -102,6 +102,7 @@ export interface TrainRequest {
   kind: "ngram" | "bigram" | "mlp" | "gru" | "transformer";
   options: Record<string, number>;
   maxSteps: number; batchSize: number; learningRate: number; seed: number;
+  optimizer?: "adamw" | "sgd"; // AdamW where it is not said; SGD: plain gradient descent, as in the lectures
   prior?: boolean; // start from the page's prior, whose sizes the network then has
 }
 
@@ -111,6 +112,28 @@ export interface Training {
   step(): number; // one gradient step -> loss of its batch, nats a symbol
   /** Exact nll of lines as ids, nats a symbol; labels: the id (V + i) of each line's label. */
   evaluate(lines: Int32Array[], labels?: Int32Array): number;
+}
+
+/** A list as it was given: what the question "read" takes. */
+export type GivenList = Omit<Extract<Ask, { ask: "read" }>, "id" | "ask">;
+
+/** What is known of a trial, one training of an experiment, before its first step. */
+export interface TrialStart {
+  engine: "wasm" | "js";
+  parameters: number;
+  vocabSize: number; // V: log V is the loss of who knows nothing
+  saturated: number | null; // share of tanh outputs with |tanh| > 0.97; null without a tanh
+  counts: number | null; // loss of the counts on the unseen lines
+}
+
+/** Where a trial is. */
+export interface TrialPoint {
+  step: number;
+  seconds: number; // of learning, without what evaluating takes
+  symbols: number; // learned from, about
+  batches: number | null; // mean loss of the batches since the point before, nats a symbol
+  diverged: boolean; // its loss is no number any more: it learns no further
+  exact?: { own: number; unseen: number | null; nats: Float64Array; lengths: Int32Array; samples: string[] }; // at evaluations; nats and symbols of each unseen line
 }
 
 /** Messages to the worker; each has an id, and the answer bears it. Long ones answer many times. */
@@ -126,7 +149,9 @@ export type Ask =
   | { id: number; ask: "map" } // symbols' embeddings in two dimensions
   | { id: number; ask: "like"; text: string; n: number; seed: number } // lines near a line
   | { id: number; ask: "about" } // the model that is there now, as after "open"
-  | { id: number; ask: "zip" }; // the run directory
+  | { id: number; ask: "zip" } // the run directory
+  | { id: number; ask: "trial"; wasm: ArrayBuffer | null; list: GivenList; request: TrainRequest } // one training of an experiment, in a worker of its own; "ngram": counts alone
+  | { id: number; ask: "trial-on"; until: number }; // goes on to that step
 export type Answer =
   | { id: number; answer: "error"; message: string; fix: string }
   | { id: number; answer: "opened"; model: ModelSpec | null; parameters: number; engine: "wasm" | "js"; symbols: string[]; labels: string[] }
@@ -137,6 +162,8 @@ export type Answer =
   | { id: number; answer: "scores"; scores: { text: string; nll: number | null; each: { symbol: string; nll: number }[]; unknown: string[]; known: boolean }[] }
   | { id: number; answer: "pairs"; symbols: string[]; p: Float64Array; of: number } // the most frequent symbols, "" for the boundary; of so many
   | { id: number; answer: "map"; symbols: string[]; xy: Float64Array; what: string }
+  | { id: number; answer: "trial"; start: TrialStart; point: TrialPoint }
+  | { id: number; answer: "trial-on"; point: TrialPoint }
   | { id: number; answer: "zip"; bytes: ArrayBuffer; name: string }
   | { id: number; answer: "done" };
 

@@ -4,4 +4,5 @@ export { type Engine, loadEngine } from "./engine";
 export { initialize, makeModel } from "./make";
 export type { Network, Trainable } from "./network";
 export { meanNll, surprisals } from "./scores";
-export { canLearn, gradients, makeTraining, type OwnedTraining } from "./training";
+export { saturation } from "./saturation";
+export { canLearn, Diverged, gradients, makeTraining, type OwnedTraining } from "./training";
