@@ -102,7 +102,7 @@ export interface TrainRequest {
   kind: "ngram" | "bigram" | "mlp" | "gru" | "transformer";
   options: Record<string, number>;
   maxSteps: number; batchSize: number; learningRate: number; seed: number;
-  optimizer?: "adamw" | "sgd"; // AdamW where it is not said; SGD: plain gradient descent, as in the lectures
+  sgd?: boolean; // by plain gradient descent, as in the lectures; else by AdamW
   prior?: boolean; // start from the page's prior, whose sizes the network then has
 }
 
@@ -133,7 +133,7 @@ export interface TrialPoint {
   symbols: number; // learned from, about
   batches: number | null; // mean loss of the batches since the point before, nats a symbol
   diverged: boolean; // its loss is no number any more: it learns no further
-  exact?: { own: number; unseen: number | null; nats: Float64Array; lengths: Int32Array; samples: string[] }; // at evaluations; nats and symbols of each unseen line
+  exact?: { own: number; nats: Float64Array; lengths: Int32Array; samples: string[] }; // at evaluations; nats and symbols of each unseen line
 }
 
 /** Messages to the worker; each has an id, and the answer bears it. Long ones answer many times. */

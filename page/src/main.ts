@@ -23,7 +23,8 @@ async function startPage(script: string): Promise<void> {
     return;
   }
   const { run, runArrays, prior, priorArrays, wasm } = await readPage(document);
-  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker);
+  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker, () => Client.start(script));
+  app.wasm = wasm?.slice(0) ?? null; // the first worker's is moved to it
   if (run && !location.hash) app.settings = { ...app.settings, view: "names" };
   const buffers = [wasm, runArrays?.weights, runArrays?.known, priorArrays?.weights, priorArrays?.known];
   const transfers = buffers.filter((each): each is ArrayBuffer => each instanceof ArrayBuffer); // moved, not copied

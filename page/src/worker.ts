@@ -2,7 +2,7 @@
 
 import type { Answer, Ask } from "./contract";
 import { Session } from "./work/session";
-import { Trial } from "./work/trial";
+import { openTrial, type Trial } from "./work/trial";
 
 type Body<A> = A extends { id: number } ? Omit<A, "id"> : never;
 type Drawing = Generator<Body<Extract<Answer, { answer: "drawn" }>>, void>;
@@ -68,7 +68,7 @@ class Server {
       case "pairs": return this.post(id, session.pairs());
       case "map": return this.post(id, session.map());
       case "zip": { const zip = session.zip(); return this.post(id, zip, [zip.bytes]); }
-      case "trial": this.trial = await Trial.open(ask); return this.post(id, { answer: "trial", start: this.trial.start, point: this.trial.on(0) });
+      case "trial": this.trial = await openTrial(ask); return this.post(id, { answer: "trial", start: this.trial.start, point: this.trial.on(0) });
       case "trial-on": if (this.trial) this.post(id, { answer: "trial-on", point: this.trial.on(ask.until) }); return;
       case "train": this.stop(); session.train(ask.request); this.learning = id; this.playing = true; return;
       case "play": this.playing = true; return this.post(id, { answer: "done" });

@@ -100,7 +100,7 @@ class NetworkTraining implements OwnedTraining {
   }
 
   private update(rate: number): void {
-    if (this.request.optimizer === "sgd") return this.descend(rate);
+    if (this.request.sgd) return this.descend(rate);
     const [first, second] = BETAS.map((beta) => 1 - beta ** this.steps) as [number, number];
     let at = 0;
     for (const [name, { at: weight, grad, rows, width }] of this.parameters) {

@@ -25,6 +25,8 @@ export class App {
   settings: Settings = readHash(location.hash);
   opened: Opened | null = null; // a model is there: of the page's run, or of the list
   list: ListRead | null = null;
+  given: KeptList | null = null; // the text that the list was read from
+  wasm: ArrayBuffer | null = null; // of the page: each further worker gets a copy
   progress: Progress[] = [];
   generation = 0; // of the model: a view that shows an older one asks anew
   phase: Phase = "idle";
@@ -35,7 +37,7 @@ export class App {
   private spoken = 0;
   private readonly ofList = new Set<string>(); // lines that settings name and no link carries
 
-  constructor(readonly client: Client, readonly keep: Keep, readonly run: PagePayload | null, speaker: HTMLElement) {
+  constructor(readonly client: Client, readonly keep: Keep, readonly run: PagePayload | null, speaker: HTMLElement, readonly newWorker: () => Client) {
     this.kept = keep.lines();
     this.speaker = speaker;
     addEventListener("hashchange", () => {
@@ -120,6 +122,7 @@ export class App {
       const text = typeof list.text === "string" ? list.text : list.text.slice(0);
       const answer = await this.client.ask({ ask: "read", ...list, text }, "list", text instanceof ArrayBuffer ? [text] : []);
       this.list = answer;
+      this.given = list;
       this.phase = "idle";
       this.progress = [];
       if (!this.keep.keepList(list)) this.say("The list is too long to be kept over a reload");

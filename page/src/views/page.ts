@@ -5,6 +5,7 @@ import { AboutView } from "./about";
 import type { App, Change, View } from "./app";
 import { button } from "./controls";
 import { fill, h } from "./dom";
+import { experimentsView } from "./experiments";
 import { KeptView } from "./kept";
 import { LearningView } from "./learning";
 import { LettersView } from "./letters";
@@ -17,7 +18,7 @@ import { themeSwitch } from "./theme";
 import { visible } from "./visible";
 
 const TITLES: Record<ViewId, string> = {
-  list: "List", names: "Names", letters: "Letters", learning: "Learning", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
+  list: "List", names: "Names", letters: "Letters", learning: "Learning", experiments: "Experiments", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
 };
 
 export class Page {
@@ -30,7 +31,7 @@ export class Page {
   constructor(private readonly app: App) {
     this.listView = new ListView(app);
     this.views = {
-      list: this.listView, names: new NamesView(app), letters: new LettersView(app), learning: new LearningView(app),
+      list: this.listView, names: new NamesView(app), letters: new LettersView(app), learning: new LearningView(app), experiments: experimentsView(app),
       map: new MapView(app), pairs: new PairsView(app), kept: new KeptView(app), about: new AboutView(app),
     };
     const tabs = VIEWS.map((id) => ({ id, title: TITLES[id], panel: this.views[id].root }));
@@ -60,6 +61,7 @@ export class Page {
   /** Without a model there is nothing to see but the list and what the page is. */
   private there(id: ViewId): boolean {
     if (id === "learning") return this.app.list !== null || (this.app.run?.history.length ?? 0) > 0;
+    if (id === "experiments") return this.app.list !== null;
     return this.app.opened?.model != null || id === "list" || id === "about" || (id === "kept" && this.app.kept.length > 0);
   }
 
