@@ -1,6 +1,6 @@
 // Presets: the experiments of the lectures. Each varies one field of a setting, and says what to look for.
 
-import { type Field, FIELDS, readSetting, type Setting, settingOf, writeSetting } from "./setting";
+import { type Field, readSetting, type Setting, settingOf, writeSetting } from "./setting";
 
 export interface Preset {
   title: string;
@@ -10,7 +10,7 @@ export interface Preset {
   pair: readonly [number | string, number | string]; // its two values to begin with
 }
 
-// Sizes and rates are those of the lectures and of `makemore compare --preset`, in steps that a page makes within seconds.
+// Sizes and rates are those of the lectures and of `makemore sweep --preset`, in steps that a page makes within seconds.
 export const PRESETS: readonly Preset[] = [
   { title: "Context", field: "context", base: {}, pair: [1, 4],
     look: "Look how far the loss on unseen lines falls when more letters back are seen, from 1 to 8." },
@@ -40,12 +40,4 @@ export function pairOf(a: string, b: string): [Setting, Setting] {
 /** The preset that both settings are of; none for a choice of one's own. */
 export function presetOf(settings: readonly Setting[]): Preset | undefined {
   return PRESETS.find((preset) => settings.every((each) => writeSetting(variant(preset, each[preset.field])) === writeSetting(each)));
-}
-
-/** Names a setting by what it has other than another one: "Letters seen 1". */
-export function nameOf(setting: Setting, other: Setting): string {
-  const differ = FIELDS.filter(([field]) => setting[field] !== other[field]);
-  // Kinds differ in all that follows from them.
-  const named = setting.kind === other.kind && differ.length ? differ : FIELDS.slice(0, 1);
-  return named.map(([field, label]) => `${label} ${setting[field]}`).join(", ");
 }

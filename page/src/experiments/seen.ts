@@ -19,6 +19,7 @@ const ERRORS = 2; // standard errors that a difference must have
 const HIGH = 0.5; // nats above log V from which on a start is too high; share of saturated values that is worth a word
 const GAP = 0.1; // nats between own and unseen lines that are worth a word
 const JUMPS = 3, COSTS = 1.5; // ratios that are worth a word
+const LONG = 1; // seconds that are worth a word
 const FEWEST = 20; // points of a curve whose jumps are compared
 
 /** Says what A and B have shown. */
@@ -64,9 +65,9 @@ function startOf(name: string, { first, start: { vocabSize, saturated } }: Outco
   return flat && `${begins} with ${flat}.`;
 }
 
-function gapOf(name: string, { own, diverged, nats, lengths }: Outcome): string | false {
+function gapOf(name: string, { own, diverged, nats, lengths, start: { vocabSize } }: Outcome): string | false {
   const unseen = unseenOf({ nats, lengths }), error = errorOf(nats, new Float64Array(nats.length), lengths);
-  return !diverged && unseen - own > Math.max(GAP, ERRORS * error) && `${name} has its own lines better than unseen ones, ${two(own)} against ${two(unseen)}: in part by heart.`;
+  return !diverged && unseen < Math.log(vocabSize) && unseen - own > Math.max(GAP, ERRORS * error) && `${name} has its own lines better than unseen ones, ${two(own)} against ${two(unseen)}: in part by heart.`;
 }
 
 function jumping(a: Outcome, b: Outcome): string | false {
@@ -80,7 +81,7 @@ function jumping(a: Outcome, b: Outcome): string | false {
 
 function costs(a: Outcome, b: Outcome): string | false {
   const x = a.seconds, y = b.seconds, isNetwork = a.symbols > 0 && b.symbols > 0; // counts make no steps
-  return isNetwork && Math.max(x, y) > COSTS * Math.min(x, y) && `Its steps took A ${x.toFixed(1)} s, B ${y.toFixed(1)} s.`;
+  return isNetwork && Math.max(x, y) > Math.max(LONG, COSTS * Math.min(x, y)) && `Its steps took A ${x.toFixed(1)} s for ${whole(a.symbols)} letters, B ${y.toFixed(1)} s for ${whole(b.symbols)}.`;
 }
 
 function sum(numbers: ArrayLike<number>): number {

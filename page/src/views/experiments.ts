@@ -2,7 +2,7 @@
 
 import { type Curve, LineChart } from "../charts/lines";
 import { type Pair, type Side, startPair } from "../experiments/pair";
-import { nameOf, pairOf, presetOf, PRESETS, variant } from "../experiments/presets";
+import { pairOf, presetOf, PRESETS, variant } from "../experiments/presets";
 import { type Outcome, seen, unseenOf } from "../experiments/seen";
 import { type Setting, stepsOf, writeSetting } from "../experiments/setting";
 import type { App, View } from "./app";
@@ -35,11 +35,11 @@ export function experimentsView(app: App): View {
   const chart = new LineChart("Losses of A and B", "steps", "nats a letter, lower is better");
   const figures = h("table", { class: "figures" }), samples = h("div", { class: "two" });
   const results = h("div", { class: "panel" }, verdict, chart.root, figures, samples,
-    h("p", { class: "note" }, "Solid: A; dashed: B. Losses far above log V are drawn at the upper edge. Another seed gives slightly other numbers."));
+    h("p", { class: "note" }, "Solid: A; dashed: B. log V is the loss of all letters being equally likely; what is far above is drawn at the upper edge. Another seed gives slightly other numbers."));
   const root = h("div", {}, h("section", { class: "panel" }, h("h2", {}, "Experiments"),
     h("div", { class: "row choices", role: "group", "aria-label": "Experiment" }, ...presets), look,
-    h("div", { class: "two" }, ...forms.map((each) => each.root)), every.root,
-    h("div", { class: "row" }, play, button("One step", () => { const on = begun(); on.go(on.step + 1); }), stop, h("div", { class: "grow" }, bar)), about), results);
+    h("div", { class: "two" }, ...forms.map((each) => each.root)),
+    h("div", { class: "row" }, play, button("One step", () => { const on = begun(); on.go(on.step + 1); }), stop, every.root, h("div", { class: "grow" }, bar)), about), results);
 
   const isPlaying = (): boolean => pair !== null && !pair.ended && pair.goal > pair.step;
   const settings = (): [Setting, Setting] => pairOf(app.settings.a, app.settings.b);
@@ -96,10 +96,9 @@ export function experimentsView(app: App): View {
   }
 
   function showResults({ sides, of: last }: Pair, both: Outcome[], nothing: number): void {
-    const [a, b] = settings(), names = [`A: ${nameOf(a, b)}`, `B: ${nameOf(b, a)}`];
     chart.show([...sides.flatMap(curvesOf), { name: "log V", look: "level b", points: [[0, nothing], [last, nothing]] }], last, CEILING * nothing);
-    fill(figures, h("caption", { class: "hidden" }, "Figures of A and B"), ...tableOf(both, names));
-    fill(samples, ...sides.map((side, at) => h("section", {}, h("h3", {}, `${names[at]} writes`),
+    fill(figures, h("caption", { class: "hidden" }, "Figures of A and B"), ...tableOf(both));
+    fill(samples, ...sides.map((side, at) => h("section", {}, h("h3", {}, `${NAMES[at]} writes`),
       h("ul", { class: "lines" }, ...side.samples.map((each) => h("li", {}, line(each, 60)))))));
     write(verdict, sentences());
   }
@@ -116,19 +115,19 @@ function curvesOf({ curve }: Side, at: number): Curve[] {
   }));
 }
 
-function tableOf(both: Outcome[], names: string[]): HTMLElement[] {
+function tableOf(both: Outcome[]): HTMLElement[] {
   const row = (title: string, cell: (side: Outcome) => string): HTMLElement =>
     h("tr", {}, h("th", { scope: "row" }, title), ...both.map((each) => h("td", {}, cell(each))));
   const nats = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : "–");
   const { start: { vocabSize, counts } } = both[0]!, step = Math.max(...both.map((each) => each.step)); // one may have exploded
   return [
-    h("thead", {}, h("tr", {}, h("td"), ...names.map((name) => h("th", { scope: "col" }, name)))),
+    h("thead", {}, h("tr", {}, h("td"), ...NAMES.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {},
       row("Parameters", ({ start }) => whole(start.parameters)),
       row(`First loss (log V = ${nats(Math.log(vocabSize))})`, ({ first }) => nats(first)),
       row("Saturated at first", ({ start: { saturated } }) => (saturated === null ? "–" : percent(saturated))),
       row(`Loss on its lines, step ${whole(step)}`, ({ own }) => nats(own)),
-      row(`on unseen lines${counts === null ? "" : ` (counts: ${nats(counts)})`}`, (side) => nats(unseenOf(side))),
+      row(`Loss on unseen lines${counts === null ? "" : ` (counts: ${nats(counts)})`}`, (side) => nats(unseenOf(side))),
       row("Letters read", ({ symbols }) => (symbols ? whole(symbols) : "–")),
       row("Seconds", ({ symbols, seconds }) => (symbols ? seconds.toFixed(1) : "–"))),
   ];
