@@ -96,7 +96,8 @@ CASES: dict[str, tuple[Outcome, Outcome, list[str]]] = {
     "by heart": (
         outcome(own=1.0), outcome(),
         ["On unseen lines both are level: 2.20 and 2.20 differ no more than chance allows.",
-         "A has its own lines better than unseen ones, 1.00 against 2.20: in part by heart."],
+         "A does better on its own lines than on unseen ones, 1.00 against 2.20: in part by "
+         "heart."],
     ),
     "a gap that chance explains": (
         outcome(own=2.15), outcome(),

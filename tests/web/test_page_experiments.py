@@ -61,14 +61,21 @@ def workers(opened: Visit, expected: int) -> None:
     assert len(opened.page.workers) == expected
 
 
-def test_both_are_played_by_keyboard(reading: Visit) -> None:
+def test_both_are_played_by_keyboard(
+    visit: Visits, empty_page: Path, three_hundred: list[str]
+) -> None:
+    long = "MLP-{}-200-calm-AdamW-0.005-64-1"  # so that there is time to pause
+    link = f"#view=experiments&a={long.format(2)}&b={long.format(4)}"
+    reading = visit(empty_page, link)
+    reading.learn("\n".join(three_hundred))
+    reading.show("Experiments")
     page = reading.page
     page.keyboard.press("Home")
     to_tab(reading, "Experiments")
     reading.press_to("Play both")
     page.keyboard.press("Enter")
     button(reading, "Pause").wait_for()
-    page.locator(".figures").wait_for()
+    page.get_by_text(re.compile(r"^Step ([2-9]\d\d|\d,\d+) of")).wait_for()  # evaluated once
     page.keyboard.press("Enter")
     button(reading, "Go on").wait_for()
     page.wait_for_timeout(300)  # a point that was on its way

@@ -60,7 +60,7 @@ export class LineChart {
       return;
     }
     const least = Math.min(...values), most = Math.max(...values), room = Math.max(0.05, 0.06 * (most - least));
-    const low = Math.max(0, least - room), high = Math.min(most + room, this.ceiling), top = this.legend(svg, width);
+    const low = Math.max(0, least - room), high = Math.min(most + room, this.ceiling), { marks, top } = this.legend(width);
     const xOf = (step: number): number => LEFT + (step / this.until) * (width - LEFT - RIGHT);
     const yOf = (value: number): number => HEIGHT - BOTTOM - ((Math.min(value, high) - low) / (high - low)) * (HEIGHT - top - BOTTOM);
     this.axes(svg, width, low, high, xOf, yOf);
@@ -68,6 +68,7 @@ export class LineChart {
       const path = points.map(([step, value], at) => `${at ? "L" : "M"}${px(xOf(step))} ${px(yOf(value))}`).join("");
       svg.append(s("path", { class: `curve ${look}`, d: path }));
     }
+    svg.append(...marks);
     this.figure.describe(this.curves.map(({ name, look, points }) => look.startsWith("level") ? `${name}: ${points[0]?.[1].toFixed(2)}` : `${name}: from ${points[0]?.[1].toFixed(2)} to ${points.at(-1)?.[1].toFixed(2)}`).join("; "));
   }
 
@@ -83,15 +84,15 @@ export class LineChart {
     svg.append(s("text", { class: "axis", x: width - RIGHT, y: HEIGHT - 5 }, `${this.x}; ${this.y}`));
   }
 
-  /** Names the curves above them, in as many rows as they need; gives the height at which the curves begin. */
-  private legend(svg: SVGSVGElement, width: number): number {
+  /** Names the curves above them, in as many rows as they need; `top` is the height at which the curves begin. */
+  private legend(width: number): { marks: SVGElement[]; top: number } {
     let x = LEFT, y = 11;
-    for (const { name, look } of this.curves) {
+    const marks = this.curves.flatMap(({ name, look }) => {
       const wide = 40 + name.length * 7;
       if (x > LEFT && x + wide - 17 > width) [x, y] = [LEFT, y + 18];
-      svg.append(s("line", { class: `curve ${look}`, x1: x, x2: x + 18, y1: y, y2: y }), s("text", { class: "name", x: x + 23, y: y + 4 }, name));
       x += wide;
-    }
-    return y + 15;
+      return [s("line", { class: `curve ${look}`, x1: x - wide, x2: x - wide + 18, y1: y, y2: y }), s("text", { class: "name", x: x - wide + 23, y: y + 4 }, name)];
+    });
+    return { marks, top: y + 15 };
   }
 }

@@ -67,7 +67,7 @@ function startOf(name: string, { first, start: { vocabSize, saturated } }: Outco
 
 function gapOf(name: string, { own, diverged, nats, lengths, start: { vocabSize } }: Outcome): string | false {
   const unseen = unseenOf({ nats, lengths }), error = errorOf(nats, new Float64Array(nats.length), lengths);
-  return !diverged && unseen < Math.log(vocabSize) && unseen - own > Math.max(GAP, ERRORS * error) && `${name} has its own lines better than unseen ones, ${two(own)} against ${two(unseen)}: in part by heart.`;
+  return !diverged && unseen < Math.log(vocabSize) && unseen - own > Math.max(GAP, ERRORS * error) && `${name} does better on its own lines than on unseen ones, ${two(own)} against ${two(unseen)}: in part by heart.`;
 }
 
 function jumping(a: Outcome, b: Outcome): string | false {
