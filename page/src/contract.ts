@@ -112,6 +112,7 @@ export interface TrainRequest {
   kind: "ngram" | "bigram" | "mlp" | "gru" | "transformer";
   options: Record<string, number>;
   maxSteps: number; batchSize: number; learningRate: number; seed: number;
+  sgd?: boolean; // by plain gradient descent, as in the lectures; else by AdamW
   prior?: boolean; // start from the page's prior, whose sizes the network then has
 }
 
@@ -124,6 +125,28 @@ export interface Training {
 }
 
 export type FileFormat = "text" | "csv" | "json";
+
+/** A list as it was given: what the question "read" takes. */
+export type GivenList = Omit<Extract<Ask, { ask: "read" }>, "id" | "ask">;
+
+/** What is known of a trial, one training of an experiment, before its first step. */
+export interface TrialStart {
+  engine: "wasm" | "js";
+  parameters: number;
+  vocabSize: number; // V: log V is the loss of who knows nothing
+  saturated: number | null; // share of tanh outputs with |tanh| > 0.97; null without a tanh
+  counts: number | null; // loss of the counts on the unseen lines
+}
+
+/** Where a trial is. */
+export interface TrialPoint {
+  step: number;
+  seconds: number; // of learning, without what evaluating takes
+  symbols: number; // learned from, about
+  batches: number | null; // mean loss of the batches since the point before, nats a symbol
+  diverged: boolean; // its loss is no number any more: it learns no further
+  exact?: { own: number; nats: Float64Array; lengths: Int32Array; samples: string[] }; // at evaluations; nats and symbols of each unseen line
+}
 
 /** Messages to the worker; each has an id, and the answer bears it. Long ones answer many times. */
 export type Ask =
@@ -144,7 +167,9 @@ export type Ask =
   | { id: number; ask: "about" } // the model that is there now, as after "open"
   | { id: number; ask: "inside"; text: string; member: number; label?: string } // what is computed for a line; member: of a mixture, -1 its heaviest network
   | { id: number; ask: "active"; stage: string; unit: number; member: number; label?: string } // where a unit is most active
-  | { id: number; ask: "zip" }; // the run directory
+  | { id: number; ask: "zip" } // the run directory
+  | { id: number; ask: "trial"; wasm: ArrayBuffer | null; list: GivenList; request: TrainRequest } // one training of an experiment, in a worker of its own; "ngram": counts alone
+  | { id: number; ask: "trial-on"; until: number }; // goes on to that step
 export type Answer =
   | { id: number; answer: "error"; message: string; fix: string }
   | { id: number; answer: "opened"; model: ModelSpec | null; parameters: number; engine: "wasm" | "js"; symbols: string[]; labels: string[] }
@@ -159,6 +184,8 @@ export type Answer =
   | { id: number; answer: "map"; symbols: string[]; xy: Float64Array; what: string; step: number } // step: of the training so far
   | { id: number; answer: "inside"; spec: ModelSpec; text: string; known: boolean; member: number; members: { number: number; spec: ModelSpec; weights: [number, number] }[]; inputs: string[]; left: number; stages: Stage[] } // spec: of the member; left: how many positions are not shown
   | { id: number; answer: "active"; stage: string; unit: number; most: { text: string; value: number }[]; least: { text: string; value: number }[]; of: number } // beginnings of lines
+  | { id: number; answer: "trial"; start: TrialStart; point: TrialPoint }
+  | { id: number; answer: "trial-on"; point: TrialPoint }
   | { id: number; answer: "zip"; bytes: ArrayBuffer; name: string }
   | { id: number; answer: "done" };
 

@@ -14,9 +14,10 @@ else void startPage(document.getElementById("page")?.textContent ?? "");
 
 async function startPage(script: string): Promise<void> {
   const speaker = h("p", { id: "status", class: "hidden", role: "status", "aria-live": "polite" });
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" })); // once: blobs are kept as long as the page
   let client: Client;
   try {
-    client = Client.start(script);
+    client = Client.start(url);
   } catch (error) {
     document.body.replaceChildren(h("main", {}, h("h1", {}, "makemore"),
       h("p", {}, `This browser lets no page from here compute in the background: ${String(error)}`),
@@ -25,7 +26,8 @@ async function startPage(script: string): Promise<void> {
   }
   await parsed();
   const { run, runArrays, prior, priorArrays, wasm } = await readPage(document);
-  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker, Server.of(document));
+  const app = new App(client, new Keep(run ? run.card.digest : "page"), run, speaker, () => Client.start(url), Server.of(document));
+  app.wasm = wasm?.slice(0) ?? null; // the first worker's is moved to it
   if (run && !location.hash) app.settings = { ...app.settings, view: "names" };
   const buffers = [wasm, runArrays?.weights, runArrays?.known, priorArrays?.weights, priorArrays?.known];
   const transfers = buffers.filter((each): each is ArrayBuffer => each instanceof ArrayBuffer); // moved, not copied

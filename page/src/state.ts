@@ -2,7 +2,7 @@
 
 import type { TrainRequest } from "./contract";
 
-export const VIEWS = ["list", "runs", "names", "letters", "inside", "learning", "map", "pairs", "kept", "about"] as const;
+export const VIEWS = ["list", "runs", "names", "letters", "inside", "learning", "experiments", "map", "pairs", "kept", "about"] as const;
 export type ViewId = (typeof VIEWS)[number];
 export type NetworkKind = Exclude<TrainRequest["kind"], "ngram"> | "prior" | "";
 /** "" is what fits the list best: from the prior where it fits, else a GRU. */
@@ -23,6 +23,7 @@ export interface Settings {
   name: string; place: number; member: number; // member: of a mixture, which is looked into; -1 its network
   // of a training; steps 0: those of the recipe
   kind: NetworkKind; size: Size; steps: number; rate: number; batch: number; start: number;
+  a: string; b: string; // of an experiment: both settings
 }
 
 export const DEFAULTS: Readonly<Settings> = {
@@ -32,6 +33,7 @@ export const DEFAULTS: Readonly<Settings> = {
   known: false, minp: 0, model: "mixed", seed: 1, shown: 60, like: "",
   name: "", place: 0, member: -1,
   kind: "", size: "medium", steps: 0, rate: 0, batch: 0, start: 1,
+  a: "", b: "",
 };
 
 /** Least and greatest value of each number; a link's value outside of it is left out. */

@@ -2,6 +2,7 @@
 
 import type { Answer, Ask } from "./contract";
 import { Session } from "./work/session";
+import { openTrial, type Trial } from "./work/trial";
 
 type Body<A> = A extends { id: number } ? Omit<A, "id"> : never;
 type Drawing = Generator<Body<Extract<Answer, { answer: "drawn" }>>, void>;
@@ -20,6 +21,7 @@ const TELL_EVERY = 100; // ms between two words about how it goes
 
 class Server {
   private readonly session = new Session();
+  private trial: Trial | null = null;
   private drawing: { id: number; lines: Drawing } | null = null;
   private filing: { id: number; parts: Filing } | null = null;
   private learning = 0; // the id of the question that a training answers; 0: none
@@ -77,6 +79,8 @@ class Server {
       case "inside": return this.post(id, session.inside(ask));
       case "active": return this.post(id, session.active(ask));
       case "zip": { const zip = session.zip(); return this.post(id, zip, [zip.bytes]); }
+      case "trial": this.trial = await openTrial(ask); return this.post(id, { answer: "trial", start: this.trial.start, point: this.trial.on(0) });
+      case "trial-on": if (this.trial) this.post(id, { answer: "trial-on", point: this.trial.on(ask.until) }); return;
       case "train": this.stop(); session.train(ask.request); this.learning = id; this.playing = true; return;
       case "play": this.playing = true; return this.post(id, { answer: "done" });
       case "pause": this.playing = false; return this.post(id, { answer: "done" });

@@ -36,7 +36,7 @@ def to_tab(opened: Visit, title: str) -> None:
     keyboard = opened.page.keyboard
     opened.page.locator("body").evaluate("() => document.activeElement.blur()")
     opened.press_to(opened.page.locator('[role="tab"][aria-selected="true"]').inner_text())
-    for _ in range(8):
+    for _ in range(12):
         if opened.focused().startswith(title):
             return
         keyboard.press("ArrowRight")

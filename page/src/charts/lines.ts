@@ -4,15 +4,18 @@ import { s } from "../views/dom";
 import { clear, type Figure, figure, px } from "./frame";
 import { ticks } from "./ticks";
 
-export interface Curve { name: string; look: "train" | "val" | "level" | `run${number}`; points: [number, number][] }
+/** What a curve is of; "b" is the second of two trainings, dashed. */
+export type Look = "train" | "val" | "level" | `${"train" | "val" | "level"} b` | `run${number}`;
+export interface Curve { name: string; look: Look; points: [number, number][] }
 
-const HEIGHT = 260, LEFT = 44, RIGHT = 12, TOP = 26, BOTTOM = 36;
+const HEIGHT = 260, LEFT = 44, RIGHT = 12, BOTTOM = 36;
 const MOST_ROWS = 200; // of the table
 
 export class LineChart {
   private readonly figure: Figure;
   private curves: Curve[] = [];
   private until = 1;
+  private ceiling = Infinity;
 
   /** named: whether the chart says which curve is which; else what stands beside it does. */
   constructor(title: string, private readonly x: string, private readonly y: string, private readonly named = true) {
@@ -23,8 +26,9 @@ export class LineChart {
     return this.figure.root;
   }
 
-  /** Shows curves over steps from 0 to `until`. */
-  show(curves: Curve[], until: number): void {
+  /** Shows curves over steps from 0 to `until`; what is above `ceiling` is drawn at the upper edge. */
+  show(curves: Curve[], until: number, ceiling = Infinity): void {
+    this.ceiling = ceiling;
     this.curves = curves.filter(({ points }) => points.length > 0);
     this.until = Math.max(1, until);
     this.draw();
@@ -57,16 +61,16 @@ export class LineChart {
       return;
     }
     const least = Math.min(...values), most = Math.max(...values), room = Math.max(0.05, 0.06 * (most - least));
-    const low = Math.max(0, least - room), high = most + room;
+    const low = Math.max(0, least - room), high = Math.min(most + room, this.ceiling), { marks, top } = this.legend(width);
     const xOf = (step: number): number => LEFT + (step / this.until) * (width - LEFT - RIGHT);
-    const yOf = (value: number): number => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+    const yOf = (value: number): number => HEIGHT - BOTTOM - ((Math.min(value, high) - low) / (high - low)) * (HEIGHT - top - BOTTOM);
     this.axes(svg, width, low, high, xOf, yOf);
     for (const { look, points } of this.curves) {
       const path = points.map(([step, value], at) => `${at ? "L" : "M"}${px(xOf(step))} ${px(yOf(value))}`).join("");
       svg.append(s("path", { class: `curve ${look}`, d: path }));
     }
-    if (this.named) this.legend(svg);
-    this.figure.describe(this.curves.map(({ name, look, points }) => look === "level" ? `${name}: ${points[0]?.[1].toFixed(2)}` : `${name}: from ${points[0]?.[1].toFixed(2)} to ${points.at(-1)?.[1].toFixed(2)}`).join("; "));
+    svg.append(...marks);
+    this.figure.describe(this.curves.map(({ name, look, points }) => look.startsWith("level") ? `${name}: ${points[0]?.[1].toFixed(2)}` : `${name}: from ${points[0]?.[1].toFixed(2)} to ${points.at(-1)?.[1].toFixed(2)}`).join("; "));
   }
 
   private axes(svg: SVGSVGElement, width: number, low: number, high: number, xOf: (v: number) => number, yOf: (v: number) => number): void {
@@ -81,11 +85,16 @@ export class LineChart {
     svg.append(s("text", { class: "axis", x: width - RIGHT, y: HEIGHT - 5 }, `${this.x}; ${this.y}`));
   }
 
-  private legend(svg: SVGSVGElement): void {
-    let x = LEFT;
-    for (const { name, look } of this.curves) {
-      svg.append(s("line", { class: `curve ${look}`, x1: x, x2: x + 18, y1: 11, y2: 11 }), s("text", { class: "name", x: x + 23, y: 15 }, name));
-      x += 40 + name.length * 7;
-    }
+  /** Names the curves above them, in as many rows as they need; `top` is the height at which the curves begin. */
+  private legend(width: number): { marks: SVGElement[]; top: number } {
+    if (!this.named) return { marks: [], top: 11 };
+    let x = LEFT, y = 11;
+    const marks = this.curves.flatMap(({ name, look }) => {
+      const wide = 40 + name.length * 7;
+      if (x > LEFT && x + wide - 17 > width) [x, y] = [LEFT, y + 18];
+      x += wide;
+      return [s("line", { class: `curve ${look}`, x1: x - wide, x2: x - wide + 18, y1: y, y2: y }), s("text", { class: "name", x: x - wide + 23, y: y + 4 }, name)];
+    });
+    return { marks, top: y + 15 };
   }
 }

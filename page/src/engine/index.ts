@@ -5,4 +5,5 @@ export { initialize, makeModel } from "./make";
 export type { Network, Trainable } from "./network";
 export { stagesOf } from "./stages";
 export { meanNll, surprisals } from "./scores";
-export { canLearn, gradients, makeTraining, type OwnedTraining } from "./training";
+export { saturation } from "./saturation";
+export { canLearn, Diverged, gradients, makeTraining, type OwnedTraining } from "./training";

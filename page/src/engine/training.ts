@@ -1,4 +1,4 @@
-// Training: batches, gradients and AdamW, one step at a time (makemore/training/trainer.py).
+// Training: batches, gradients and AdamW or SGD, one step at a time (makemore/training/trainer.py).
 
 import type { Training, TrainRequest } from "../contract";
 import { Batches, type Group } from "./batches";
@@ -10,6 +10,9 @@ import { Tape, type Value } from "./tape";
 
 const BETAS = [0.9, 0.99] as const; // of AdamW, as in makemore
 const DECAY = 0.01; // of matrices; embeddings, biases and norms do not decay
+
+/** A loss that is no number any more: the steps were too large. */
+export class Diverged extends Error {}
 
 /** Whether a network has gradients: those with a BatchNorm, and some kinds, can only be used. */
 export function canLearn(model: Network): model is Trainable {
@@ -79,7 +82,7 @@ class NetworkTraining implements OwnedTraining {
     const { memory } = this.engine;
     memory.f32.fill(0, this.kept.grad >> 2, (this.kept.grad >> 2) + this.size);
     const loss = gradients(this.engine, this.model, this.batches.take(), this.request.seed + 1 + this.steps);
-    if (!Number.isFinite(loss)) throw new Error(`training diverged at step ${this.steps + 1}: give a smaller learning rate`);
+    if (!Number.isFinite(loss)) throw new Diverged(`training diverged at step ${this.steps + 1}: give a smaller learning rate`);
     // Linear to 0, as Python's default schedule; a step after the last does not move any more.
     const rate = this.request.learningRate * Math.max(0, 1 - this.steps / this.request.maxSteps);
     this.steps++;
@@ -97,6 +100,7 @@ class NetworkTraining implements OwnedTraining {
   }
 
   private update(rate: number): void {
+    if (this.request.sgd) return this.descend(rate);
     const [first, second] = BETAS.map((beta) => 1 - beta ** this.steps) as [number, number];
     let at = 0;
     for (const [name, { at: weight, grad, rows, width }] of this.parameters) {
@@ -105,6 +109,15 @@ class NetworkTraining implements OwnedTraining {
         weight, grad, mean + at, square + at, rows * width, rate, ...BETAS, decays(name) ? DECAY : 0, first, second,
       );
       at += 4 * rows * width;
+    }
+  }
+
+  /** Plain gradient descent (SGD), as in the lectures: against the gradient, nothing averaged, no decay. */
+  private descend(rate: number): void {
+    const { memory } = this.engine;
+    for (const [, { at, grad, rows, width }] of this.parameters) {
+      const weights = memory.floats(at, rows * width), slopes = memory.floats(grad, rows * width);
+      for (let i = 0; i < weights.length; i++) weights[i]! -= rate * slopes[i]!;
     }
   }
 }

@@ -69,7 +69,7 @@ export class Following {
       if (this.#id === id) {
         this.isLoaded = true;
         app.showRun(head.payload, opened, this.#progress());
-      } else if (!this.#id && app.source) await app.read(app.source); // a list was read meanwhile, and the worker has the run
+      } else if (!this.#id && app.given) await app.read(app.given); // a list was read meanwhile, and the worker has the run
     } catch (error) {
       if (this.#id === id && aloud) app.fail(error);
     } finally {

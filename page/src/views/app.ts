@@ -27,7 +27,8 @@ export class App {
   settings: Settings = readHash(location.hash);
   opened: Opened | null = null; // a model is there: of the page's run, or of the list
   list: ListRead | null = null;
-  source: KeptList | null = null; // the list that was read last, as it was given
+  given: KeptList | null = null; // the text that the list was read from
+  wasm: ArrayBuffer | null = null; // of the page: each further worker gets a copy
   readonly following: Following | null; // which run of a server is open
   progress: Progress[] = [];
   generation = 0; // of the model: a view that shows an older one asks anew
@@ -39,7 +40,7 @@ export class App {
   private spoken = 0;
   private readonly ofList = new Set<string>(); // lines that settings name and no link carries
 
-  constructor(readonly client: Client, readonly keep: Keep, public run: PagePayload | null, speaker: HTMLElement, readonly server: Server | null = null) {
+  constructor(readonly client: Client, readonly keep: Keep, public run: PagePayload | null, speaker: HTMLElement, readonly newWorker: () => Client, readonly server: Server | null = null) {
     this.kept = keep.lines();
     this.following = server && new Following(this, server);
     this.speaker = speaker;
@@ -131,7 +132,7 @@ export class App {
       const text = typeof list.text === "string" ? list.text : list.text.slice(0);
       const answer = await this.client.ask({ ask: "read", ...list, text }, "list", text instanceof ArrayBuffer ? [text] : []);
       this.list = answer;
-      this.source = list;
+      this.given = list;
       this.phase = "idle";
       this.progress = [];
       if (!this.keep.keepList(list)) this.say("The list is too long to be kept over a reload");

@@ -19,9 +19,8 @@ export class Client {
     };
   }
 
-  /** Starts the worker: the page's own script again, as a blob. Throws where a browser has none. */
-  static start(script: string): Client {
-    const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  /** Starts a worker: the page's own script again, from the URL of its blob. Throws where a browser has none. */
+  static start(url: string): Client {
     return new Client(new Worker(url));
   }
 

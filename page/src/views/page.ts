@@ -6,6 +6,7 @@ import { promise } from "../server/words";
 import type { App, Change, View } from "./app";
 import { button } from "./controls";
 import { fill, h } from "./dom";
+import { experimentsView } from "./experiments";
 import { InsideView } from "./inside";
 import { KeptView } from "./kept";
 import { LearningView } from "./learning";
@@ -21,7 +22,7 @@ import { themeSwitch } from "./theme";
 import { visible } from "./visible";
 
 const TITLES: Record<ViewId, string> = {
-  list: "List", runs: "Runs", names: "Names", letters: "Letters", inside: "Inside", learning: "Learning", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
+  list: "List", runs: "Runs", names: "Names", letters: "Letters", inside: "Inside", learning: "Learning", experiments: "Experiments", map: "Map", pairs: "Pairs", kept: "Kept", about: "About",
 };
 
 export class Page {
@@ -34,7 +35,7 @@ export class Page {
   constructor(private readonly app: App) {
     this.listView = new ListView(app);
     this.views = {
-      list: this.listView, runs: new RunsView(app), names: new NamesView(app), letters: new LettersView(app), inside: new InsideView(app), learning: new LearningView(app),
+      list: this.listView, runs: new RunsView(app), names: new NamesView(app), letters: new LettersView(app), inside: new InsideView(app), learning: new LearningView(app), experiments: experimentsView(app),
       map: new MapView(app), pairs: new PairsView(app), kept: new KeptView(app), about: new AboutView(app),
     };
     const tabs = VIEWS.map((id) => ({ id, title: TITLES[id], panel: this.views[id].root }));
@@ -66,6 +67,7 @@ export class Page {
     if (id === "runs") return this.app.server !== null;
     if (id === "learning") return this.app.list !== null || (this.app.run?.history.length ?? 0) > 0 || this.app.progress.length > 0;
     if (id === "inside") return this.app.hasNetwork;
+    if (id === "experiments") return this.app.list !== null;
     return this.app.opened?.model != null || id === "list" || id === "about" || (id === "kept" && this.app.kept.length > 0);
   }
 

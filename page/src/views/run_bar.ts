@@ -11,7 +11,7 @@ import { line, quote } from "./visible";
 export function runBar(app: App, server: Server): HTMLElement {
   const gone = h("p", { class: "trouble", hidden: true }, "The server does not answer. It is tried again by itself; what is loaded here goes on working.");
   const name = h("span", {}), about = h("span", { class: "note" }), bar = h("progress", { "aria-label": "Steps of the open run" });
-  const back = button("Back to your list", () => void (app.source && app.read(app.source)), "quiet");
+  const back = button("Back to your list", () => void (app.given && app.read(app.given)), "quiet");
   const open = h("div", { class: "row", hidden: true }, name, about, h("div", { class: "grow" }, bar), back);
   const root = h("section", { class: "run-bar", "aria-label": "The server", hidden: true }, gone, open);
   const states = new Map<string, string>();
@@ -27,7 +27,7 @@ export function runBar(app: App, server: Server): HTMLElement {
     gone.hidden = !server.isGone;
     open.hidden = !run;
     root.hidden = !run && !server.isGone;
-    back.hidden = !app.source;
+    back.hidden = !app.given;
     if (!run) return;
     if (shown !== run.name) fill(name, "Open: ", line(run.name, 60));
     shown = run.name;

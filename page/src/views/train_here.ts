@@ -31,7 +31,7 @@ export function trainHere(app: App, server: Server, started: (id: string) => voi
     try {
       const { lines } = await app.client.ask({ ask: "lines" }, "lines");
       const stop = end === "steps" ? { options: { max_steps: steps || STEPS } } : end && { time: end };
-      started((await server.change("train", { lines, name: name.trim() || app.source!.name, ...(model && { model }), ...(stop || {}) })).id);
+      started((await server.change("train", { lines, name: name.trim() || app.given!.name, ...(model && { model }), ...(stop || {}) })).id);
       app.say("The server trains");
     } catch (error) {
       app.fail(error);
@@ -40,16 +40,16 @@ export function trainHere(app: App, server: Server, started: (id: string) => voi
   }
 
   function update(): void {
-    const { source } = app, all = server.offers?.models ?? [];
+    const { given } = app, all = server.offers?.models ?? [];
     root.hidden = !server.token.isThere;
     if (offered !== server.offers) models.offer([CHOOSES, ...all.map((each): [string, string] => [each.name, each.name])]);
     offered = server.offers;
     models.show(model);
-    form.hidden = go.hidden = !source;
+    form.hidden = go.hidden = !given;
     count.root.hidden = end !== "steps";
     about.textContent = all.find((each) => each.name === model)?.about ?? "";
-    fill(list, ...(source
-      ? ["The button sends the lines of ", line(source.name, 60), ` to ${serverWords()}, which keeps them in the run.${source.labelColumn ? " Their labels stay here." : ""}`]
+    fill(list, ...(given
+      ? ["The button sends the lines of ", line(given.name, 60), ` to ${serverWords()}, which keeps them in the run.${given.labelColumn ? " Their labels stay here." : ""}`]
       : ["Give a list first, under List. What the server trains goes on when this page is closed."]));
   }
   return { root, update };

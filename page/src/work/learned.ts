@@ -163,7 +163,7 @@ export class Learned {
 }
 
 /** The spec of the network that a request asks for, for lines of up to `longest` symbols. */
-function specOf({ kind, options }: TrainRequest, vocabulary: Vocabulary, longest: number): ModelSpec {
+export function specOf({ kind, options }: TrainRequest, vocabulary: Vocabulary, longest: number): ModelSpec {
   const nLabels = vocabulary.labels.length;
   const blockSize = kind === "mlp" ? (options["block_size"] ?? 3) + Number(nLabels > 0) : longest + 1;
   return { kind, vocabSize: vocabulary.size, blockSize, nLabels, options };
