@@ -1,6 +1,6 @@
 // Builds the page: checks types, bundles TypeScript and style, compiles the kernels.
 //
-//   node build.mjs            write src/makemore/web/static/{page.js,page.css,page.wasm}
+//   node build.mjs            write src/makemore/web/static/{page.js,worker.js,page.css,page.wasm}
 //   node build.mjs --check    build, and compare with what is committed there
 //   node build.mjs --bundle ENTRY FILE    bundle one module, such as src/engine/index.ts, for a test
 //
@@ -54,12 +54,9 @@ async function bundle(entry, options) {
 
 async function files() {
   const found = { "page.wasm": kernels() };
-  if (existsSync(join(here, "src", "main.ts"))) {
-    found["page.js"] = await bundle("src/main.ts", { minify: true, format: "iife" });
-  }
-  if (existsSync(join(here, "style", "page.css"))) {
-    found["page.css"] = await bundle("style/page.css", { minify: true });
-  }
+  found["page.js"] = await bundle("src/main.ts", { minify: true, format: "iife" });
+  found["worker.js"] = await bundle("src/worker.ts", { minify: true, format: "iife" });
+  found["page.css"] = await bundle("style/page.css", { minify: true });
   return found;
 }
 

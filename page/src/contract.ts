@@ -219,7 +219,7 @@ export interface PriorPayload {
 /**
  * What stands beside a payload, compressed. The ids of the page's script elements: "run" (PagePayload) with "weights",
  * "known" and maybe "lines" (UTF-8, the training lines as a file has them); "prior" (PriorPayload) with "prior-weights"
- * and "prior-known"; "wasm"; and "page", the one script that is run.
+ * and "prior-known"; "wasm"; "worker", the program of workers; and "page", the one script that is run.
  */
 export interface PageArrays {
   weights: ArrayBuffer;

@@ -1,22 +1,21 @@
-// The page's one script. In the document it shows; started again in a worker, it computes.
+// The page's script: it shows. What computes is another program, worker.ts, which stands compressed in the page.
 
 import { Keep, type KeptList } from "./keep";
-import { readPage } from "./run";
+import { readPage, readWorker } from "./run";
 import { Server } from "./server/server";
 import { App } from "./views/app";
 import { Client } from "./views/client";
 import { h } from "./views/dom";
 import { Page } from "./views/page";
-import { serve } from "./worker";
 
-if (typeof document === "undefined") serve();
-else void startPage(document.getElementById("page")?.textContent ?? "");
+void startPage();
 
-async function startPage(script: string): Promise<void> {
+async function startPage(): Promise<void> {
   const speaker = h("p", { id: "status", class: "hidden", role: "status", "aria-live": "polite" });
-  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" })); // once: blobs are kept as long as the page
-  let client: Client;
+  let client: Client, url: string;
   try {
+    // It stands before this script, so that it starts while the browser reads what comes after.
+    url = URL.createObjectURL(new Blob([await readWorker(document)], { type: "text/javascript" })); // once: blobs are kept as long as the page
     client = Client.start(url);
   } catch (error) {
     document.body.replaceChildren(h("main", {}, h("h1", {}, "makemore"),

@@ -152,7 +152,4 @@ class Server {
   }
 }
 
-/** Serves the questions that come to this worker. */
-export function serve(): void {
-  new Server(globalThis as unknown as Scope);
-}
+new Server(globalThis as unknown as Scope);

@@ -28,6 +28,7 @@ def static(tmp_path: Path) -> Path:
     folder = tmp_path / "static"
     folder.mkdir()
     (folder / "page.js").write_text('document.title = "ready"\n')
+    (folder / "worker.js").write_text("onmessage = () => {}\n")
     (folder / "page.css").write_text("body { margin: 0 }\n")
     (folder / "page.wasm").write_bytes(b"\0asm\1\0\0\0")
     return folder

@@ -32,6 +32,13 @@ export async function readPage(document: ElementsById): Promise<PageContents> {
   return { run, runArrays, prior, priorArrays, wasm };
 }
 
+/** Read the program of the worker. */
+export async function readWorker(document: ElementsById): Promise<ArrayBuffer> {
+  const program = await readBytes(document, "worker");
+  if (!program) throw new Error("the page has no program for its worker");
+  return program;
+}
+
 async function readArrays(document: ElementsById, prefix: string): Promise<PageArrays> {
   const [weights, known, lines] = await Promise.all(["weights", "known", "lines"].map((name) => readBytes(document, prefix + name)));
   return {

@@ -28,7 +28,7 @@ from makemore.web.compressed import as_text
 from makemore.web.contents import PriorPage, RunPage
 
 STATIC = Path(__file__).parent / "static"
-SCRIPT, STYLE, ENGINE = "page.js", "page.css", "page.wasm"
+SCRIPT, WORKER, STYLE, ENGINE = "page.js", "worker.js", "page.css", "page.wasm"
 NO_SCRIPT = (
     "This page is a program in JavaScript, which is turned off here. It asks no network for "
     "anything: what you type into it stays on this machine."
@@ -133,6 +133,7 @@ def html_of(
         "<body>",
         f"<noscript><p>{html.escape(no_script)}</p></noscript>",
         # The program first: its worker starts while the browser reads what comes after it.
+        element("worker", read_static(static, WORKER)),
         f'<script id="page">{script}</script>',
         *(element(name, value) for name, value in all_elements.items()),
         "</body>",
@@ -158,7 +159,7 @@ def json_in_html(value: Any) -> str:
 
 
 def policy(script: str, style: str, connect: str | None = None) -> str:
-    """Write the policy: this script and this style, WebAssembly, a worker of the script itself.
+    """Write the policy: this script and this style, WebAssembly, workers.
 
     connect: where to the page may connect; None: nowhere
     """
