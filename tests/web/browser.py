@@ -22,7 +22,8 @@ AXE = Path(__file__).parents[2] / "page/node_modules/axe-core/axe.min.js"
 OWN = ("file:", "blob:", "data:")  # schemes that reach no network
 PATIENCE = 20_000  # ms: machines that test are loaded
 VIEWS = (
-    "List", "Names", "Letters", "Inside", "Learning", "Experiments", "Map", "Pairs", "Kept", "About",
+    "List", "Names", "Letters", "Inside", "Learning", "Experiments", "Map", "Pairs", "Kept",
+    "About",
 )  # fmt: skip
 
 # Each break of the page's policy is an event; the page itself need not know of it.

@@ -16,7 +16,7 @@ import pytest
 from makemore.cli.main import run
 from makemore.text.builtin_lists import builtin_names
 from web.browser import Visit, chromium
-from web.stand_in import StandIn
+from web.serving import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "page"
@@ -155,11 +155,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory, three_hundred: list[str]) 
 
 
 @pytest.fixture
-def served(trained: Path, tmp_path: Path) -> Iterator[StandIn]:
-    """A server of these runs. The tests below need of it `link`, `address` and its folder."""
+def served(trained: Path, tmp_path: Path) -> Iterator[Folder]:
+    """A server of these runs."""
     folder = tmp_path / "runs"
     shutil.copytree(trained, folder)
-    server = StandIn(folder)
+    server = Folder(folder)
     server.start()
     yield server
     server.stop()

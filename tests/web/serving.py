@@ -9,13 +9,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from makemore.cli.serving import read_list
+from makemore.version import __version__
+from makemore.web import served_page
 from makemore.web.server import running
 from makemore.web.server.app import Site
 from makemore.web.server.limits import Times
+from makemore.web.server.runs import Place
 
 PAGE = b"<!DOCTYPE html><title>page</title>"
 POLICY = "default-src 'none'; connect-src 'self'"
@@ -103,18 +110,64 @@ def parsed(lines: Any) -> Iterator[tuple[str, Any]]:
         fields |= {name: value} if line else {}
 
 
+class InThread:
+    """Serves a site in a thread; after `stop` at the same port again."""
+
+    def __init__(self, site: Callable[[], Site], token: str = "token") -> None:  # noqa: S107
+        self.site, self.token, self.port = site, token, 0
+        self.asked: list[str] = []  # method and path of each request
+
+    def start(self) -> None:
+        self.sock = running.listen("127.0.0.1", self.port)
+        self.port, times = self.sock.getsockname()[1], Times(stop=1)
+        self.now = self.site()
+        app = running.guarded(self.now.app(), self.token, "127.0.0.1", self.port, times)
+        self.server = uvicorn.Server(running.settings(self.noting(app), times))
+        self.thread = threading.Thread(target=self.server.run, args=([self.sock],))
+        self.thread.start()
+
+    def noting(self, app: ASGIApp) -> ASGIApp:
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                self.asked.append(f"{scope['method']} {scope['path']}")
+            await app(scope, receive, send)
+
+        return noted
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+        self.sock.close()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def link(self) -> str:
+        """What `makemore serve` would print."""
+        return f"{self.address}?token={self.token}"
+
+
+class Folder(InThread):
+    """A server of a folder of runs, as `makemore serve` makes it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(self.made)
+        self.folder = folder
+        self.file: Path | None = None  # the list that the page opens with, from the next start on
+
+    def made(self) -> Site:
+        file = None if self.file is None else read_list(self.file)
+        return Site(Place.of(self.folder), partial(served_page, __version__), file)
+
+
 @contextmanager
 def served(site: Site) -> Iterator[Served]:
     """Serve a site in a thread until the `with` ends."""
-    sock = running.listen("127.0.0.1", 0)
-    port, token, times = sock.getsockname()[1], "token", Times()
-    app = running.guarded(site.app(), token, "127.0.0.1", port, times)
-    server = uvicorn.Server(running.settings(app, times))
-    thread = threading.Thread(target=server.run, args=([sock],))
-    thread.start()
+    server = InThread(lambda: site)
+    server.start()
     try:
-        yield Served(port, token)
+        yield Served(server.port, server.token)
     finally:
-        server.should_exit = True
-        thread.join()
-        sock.close()
+        server.stop()

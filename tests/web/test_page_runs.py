@@ -12,14 +12,14 @@ import pytest
 
 from web.browser import AXE, OPEN_DETAILS, Visit
 from web.served import bar, card, open_run, train_here, wait_for_state
-from web.stand_in import StandIn
+from web.serving import Folder
 from web.test_page_axe import faults
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Visit]
 
 
-def test_a_run_is_opened_and_drawn_from_in_the_page(served: StandIn, open_page: Open) -> None:
+def test_a_run_is_opened_and_drawn_from_in_the_page(served: Folder, open_page: Open) -> None:
     visit = open_page(served.link)
     page = visit.page
     assert page.url.partition("#")[0] == served.address  # the token is in no URL that is copied
@@ -43,7 +43,7 @@ def test_a_run_is_opened_and_drawn_from_in_the_page(served: StandIn, open_page: 
 
 
 def test_a_training_is_watched_killed_and_gone_on_with(
-    served: StandIn, open_page: Open, three_hundred: list[str]
+    served: Folder, open_page: Open, three_hundred: list[str]
 ) -> None:
     visit = open_page(served.link)
     page = visit.page
@@ -78,7 +78,7 @@ def test_a_training_is_watched_killed_and_gone_on_with(
 
 
 def test_two_tabs_show_the_same_training(
-    served: StandIn, open_page: Open, three_hundred: list[str], browser: Any
+    served: Folder, open_page: Open, three_hundred: list[str], browser: Any
 ) -> None:
     context = browser.new_context()
     first = open_page(served.link, context=context)
@@ -94,7 +94,7 @@ def test_two_tabs_show_the_same_training(
     wait_for_state(first, "both", "stopped")
 
 
-def test_curves_of_chosen_runs_stand_in_one_chart(served: StandIn, open_page: Open) -> None:
+def test_curves_of_chosen_runs_stand_in_one_chart(served: Folder, open_page: Open) -> None:
     visit = open_page(served.link)
     curves = visit.page.locator("#panel-runs figure path.curve")
     assert curves.count() == 0
@@ -112,7 +112,7 @@ def test_curves_of_chosen_runs_stand_in_one_chart(served: StandIn, open_page: Op
 
 
 def test_a_list_goes_to_the_server_by_its_button_alone(
-    served: StandIn, open_page: Open, three_hundred: list[str]
+    served: Folder, open_page: Open, three_hundred: list[str]
 ) -> None:
     visit = open_page(served.link)
     promise = visit.page.locator("header .promise").inner_text()
@@ -135,13 +135,15 @@ def test_a_list_goes_to_the_server_by_its_button_alone(
 
 
 def test_the_file_of_the_server_is_read_and_another_list_stays_over_a_reload(
-    served: StandIn, open_page: Open, tmp_path: Path, three_hundred: list[str]
+    served: Folder, open_page: Open, tmp_path: Path, three_hundred: list[str]
 ) -> None:
     served.file = tmp_path / "village.txt"
     served.file.write_text("\n".join(three_hundred) + "\n")
+    served.stop()
+    served.start()
     visit = open_page(served.link)
     page = visit.page
-    page.get_by_role("heading", name="What is in village.txt").wait_for()
+    page.get_by_role("heading", name="What is in village").wait_for()
     assert page.get_by_text("300").first.is_visible()
     visit.give(three_hundred[:100], "other.txt")
     page.get_by_role("heading", name="What is in other.txt").wait_for()
@@ -150,7 +152,7 @@ def test_the_file_of_the_server_is_read_and_another_list_stays_over_a_reload(
 
 
 def test_runs_are_opened_and_a_list_is_trained_by_keyboard(
-    served: StandIn, open_page: Open, three_hundred: list[str]
+    served: Folder, open_page: Open, three_hundred: list[str]
 ) -> None:
     visit = open_page(served.link)
     page = visit.page
@@ -178,7 +180,7 @@ def test_runs_are_opened_and_a_list_is_trained_by_keyboard(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_runs_have_no_fault_of_accessibility(
-    served: StandIn, open_page: Open, three_hundred: list[str], scheme: str, width: int
+    served: Folder, open_page: Open, three_hundred: list[str], scheme: str, width: int
 ) -> None:
     if not AXE.is_file():
         pytest.skip("needs axe-core: npm ci in page/")

@@ -10,7 +10,7 @@ import pytest
 from web import hostile
 from web.browser import OPEN_DETAILS, Visit
 from web.served import bar, card, open_run, wait_for_state
-from web.stand_in import StandIn
+from web.serving import Folder
 
 pytestmark = pytest.mark.slow
 HOSTILE = f"<img src=x onerror={hostile.RUNS}>\u202eabc"
@@ -18,7 +18,7 @@ Open = Callable[..., Visit]
 
 
 def test_without_the_token_a_tab_may_look_and_says_why_not_more(
-    served: StandIn, open_page: Open
+    served: Folder, open_page: Open
 ) -> None:
     visit = open_page(served.address)
     visit.show("Runs")
@@ -31,9 +31,7 @@ def test_without_the_token_a_tab_may_look_and_says_why_not_more(
     assert not any("weights" in each or "POST" in each for each in served.asked)
 
 
-def test_a_token_of_an_earlier_start_is_told_and_forgotten(
-    served: StandIn, open_page: Open
-) -> None:
+def test_a_token_of_an_earlier_start_is_told_and_forgotten(served: Folder, open_page: Open) -> None:
     visit = open_page(f"{served.address}?token=old", expected="401")
     card(visit, "first").get_by_role("button", name="Open").click()
     visit.page.get_by_role("alert").get_by_text("has another token by now").wait_for()
@@ -42,7 +40,7 @@ def test_a_token_of_an_earlier_start_is_told_and_forgotten(
 
 
 def test_a_server_that_is_gone_is_told_once_and_found_again(
-    served: StandIn, open_page: Open
+    served: Folder, open_page: Open
 ) -> None:
     visit = open_page(served.link, expected="ERR_")
     open_run(visit, "first")
@@ -59,7 +57,7 @@ def test_a_server_that_is_gone_is_told_once_and_found_again(
 
 
 def test_a_run_that_is_deleted_or_fails_is_told_of(
-    served: StandIn, open_page: Open, three_hundred: list[str]
+    served: Folder, open_page: Open, three_hundred: list[str]
 ) -> None:
     visit = open_page(served.link)
     open_run(visit, "first")
@@ -72,9 +70,7 @@ def test_a_run_that_is_deleted_or_fails_is_told_of(
     assert card(visit, "second").locator(".trouble").inner_text()
 
 
-def test_names_of_runs_stay_text(
-    served: StandIn, open_page: Open, three_hundred: list[str]
-) -> None:
+def test_names_of_runs_stay_text(served: Folder, open_page: Open, three_hundred: list[str]) -> None:
     (served.folder / "second").rename(served.folder / HOSTILE)
     visit = open_page(served.link, viewport={"width": 360, "height": 740})
     page = visit.page

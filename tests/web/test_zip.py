@@ -46,7 +46,8 @@ def as_given(maker: MakeMore, name: str) -> dict[str, Any]:
         for key, array in model.tensors().items()
     }  # fmt: skip
     return {
-        "version": "0.1.0", "name": name, "model": spec_of(plan.config, len(plan.vocabulary.labels)), "tensors": tensors,
+        "version": "0.1.0", "name": name, "tensors": tensors,
+        "model": spec_of(plan.config, len(plan.vocabulary.labels)),
         "vocabulary": plan.vocabulary.record(),
         "parts": {key: part.written().splitlines() for key, part in plan.split},
         "training": {} if plan.config.model == "ngram" else {"max_steps": 3, "seed": 1},
