@@ -20,7 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bigram": {},
     "mlp": {"n_embd": 4, "n_hidden": 8},
     "bow": {"n_embd": 8},
-    "wavenet": {"n_embd": 4, "n_hidden": 8},
+    "wavenet": {"n_embd": 4},
     "rnn": {"n_hidden": 8},
     "gru": {"n_hidden": 8},
     "lstm": {"n_hidden": 8},
