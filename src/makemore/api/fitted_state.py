@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from makemore import parallel
 from makemore.api.avoided import to_avoid
 from makemore.api.label_values import LabelValues
 from makemore.api.not_fitted import not_fitted
 from makemore.api.own_form import read_in_own_form, refuse_other_forms, without_labels
 from makemore.api.plan import Plan
 from makemore.models import CountModel, Model
-from makemore.parallel import default_threads
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import text_config
 from makemore.text.opening import is_file
@@ -77,7 +77,7 @@ class FittedState:
         from makemore.training.device import one_thread_each
 
         # Each part is computed by one thread, so lines do not depend on the number of cores.
-        with one_thread_each(threads or default_threads()), eval_mode(self._model):
+        with one_thread_each(threads or parallel.default_threads()), eval_mode(self._model):
             yield
 
     @property

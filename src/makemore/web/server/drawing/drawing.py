@@ -16,7 +16,14 @@ from typing import Any
 from makemore.errors import SystemFault, Unsatisfiable
 from makemore.web.server.drawing.frames import Message
 from makemore.web.server.drawing.process import Child
-from makemore.web.server.drawing.waiting import Busy, Job, error_of, message_of, take_batch
+from makemore.web.server.drawing.waiting import (
+    Busy,
+    Job,
+    error_of,
+    lines_to_try,
+    message_of,
+    take_batch,
+)
 from makemore.web.server.requests import ExplainRequest, SampleRequest, ScoreRequest
 
 MOST_WAITING = 1024
@@ -32,6 +39,7 @@ class Drawing:
     def __init__(self, most_waiting: int = MOST_WAITING, seconds: float = SECONDS) -> None:
         self.most_waiting, self.seconds = most_waiting, seconds
         self._waiting = deque[Job]()
+        self._most_lines = 512  # of a batch, until it is known how fast they are drawn
         self._more = asyncio.Event()  # a request has come, or a client has left
         self._child: Child | None = None
         self._running: Task[None] | None = None
@@ -92,14 +100,14 @@ class Drawing:
     async def _run(self) -> None:
         """Answer what waits, batch after batch, for as long as the server runs."""
         while True:
-            batch = take_batch(self._waiting)
+            batch = take_batch(self._waiting, self._most_lines)
             if not batch:
                 self._more.clear()
                 await self._more.wait()
                 continue
             try:
                 await self._answer(batch)
-            except (OSError, ConnectionError) as error:
+            except Exception as error:  # whatever it is, nobody must wait for ever
                 await self._child_died(batch, str(error))
             except asyncio.CancelledError:
                 for job in batch:
@@ -112,12 +120,14 @@ class Drawing:
             self._child = await Child.start()
         loop = asyncio.get_running_loop()
         await self._child.send(message_of(batch, SOFT * self.seconds))
-        late = loop.time() + START_SECONDS
-        while (message := await self._next_message(self._child, batch, late)) is not None:
+        late, answering = loop.time() + START_SECONDS, list[Job]()
+        while (message := await self._next_message(self._child, answering, late)) is not None:
             if "done" in message:
+                took = loop.time() - (late - self.seconds)
+                self._most_lines = lines_to_try(self._most_lines, batch, took)
                 return
             if "opened" in message:
-                late = loop.time() + self.seconds
+                late, answering = loop.time() + self.seconds, batch
                 continue
             job = batch[message["id"]]
             if job.answer.done():  # its client has left
@@ -130,16 +140,19 @@ class Drawing:
         for job in batch:
             _fail(job, too_long(self.seconds))
 
-    async def _next_message(self, child: Child, batch: list[Job], late: float) -> Message | None:
+    async def _next_message(
+        self, child: Child, answering: list[Job], late: float
+    ) -> Message | None:
         """Wait for a message; None once it is too late, or GRACE after nobody waits any more.
 
+        answering: what is being computed; none while a run is loaded, which others need, too
         Raises ConnectionError where the child has ended.
         """
         loop, receiving = asyncio.get_running_loop(), asyncio.ensure_future(child.receive())
         try:
             while not receiving.done():
                 self._more.clear()
-                if all(job.answer.done() for job in batch):
+                if answering and all(job.answer.done() for job in answering):
                     late = min(late, loop.time() + GRACE)
                 changed = asyncio.ensure_future(self._more.wait())
                 await asyncio.wait(

@@ -12,7 +12,8 @@ from makemore.errors import MakemoreError, SystemFault
 from makemore.web.server.drawing.frames import Message
 
 MOST_REQUESTS = 256  # that are drawn together
-MOST_LINES = 4096  # that are drawn together: some seconds of work for a small network
+FEWEST_LINES, MOST_LINES = 64, 4096  # that are drawn together, by how fast a model draws them
+TOO_LONG = 2.0  # seconds for a batch, though no single request is too much
 
 
 class Busy(SystemFault):
@@ -48,16 +49,19 @@ class Job:
         return ours == (other.kind, other.folder, other.conditions)
 
 
-def take_batch(waiting: deque[Job]) -> list[Job]:
-    """Take the request that has waited longest, and those that can be answered with it."""
+def take_batch(waiting: deque[Job], most_lines: int = MOST_LINES) -> list[Job]:
+    """Take the request that has waited longest, and those that can be answered with it.
+
+    most_lines: that they may ask for together, unless one alone asks for more
+    """
     while waiting and waiting[0].answer.done():
         waiting.popleft()
     if not waiting:
         return []
-    batch, rest, lines = [waiting.popleft()], list[Job](), 0
+    batch, rest = [waiting.popleft()], list[Job]()
     lines = batch[0].lines
     for job in waiting:
-        fits = len(batch) < MOST_REQUESTS and lines + job.lines <= MOST_LINES
+        fits = len(batch) < MOST_REQUESTS and lines + job.lines <= most_lines
         if fits and not job.answer.done() and job.goes_with(batch[0]):
             batch.append(job)
             lines += job.lines
@@ -66,6 +70,17 @@ def take_batch(waiting: deque[Job]) -> list[Job]:
     waiting.clear()
     waiting.extend(rest)
     return batch
+
+
+def lines_to_try(most_lines: int, batch: list[Job], took: float) -> int:
+    """Choose how many lines the next batch may have, by the seconds that this one took.
+
+    Who came first waits for the whole batch, and a batch has the time limit of one request.
+    """
+    if took > TOO_LONG:
+        return max(FEWEST_LINES, most_lines // 2)
+    full = 2 * sum(job.lines for job in batch) > most_lines
+    return min(MOST_LINES, 2 * most_lines) if full and took < TOO_LONG / 3 else most_lines
 
 
 def message_of(batch: list[Job], seconds: float) -> Message:
