@@ -72,7 +72,7 @@ export interface Parts { train: string[]; val: string[]; test: string[] }
 
 /** Conditions of a draw: the names of `makemore sample`. */
 export interface Conditions {
-  prefix?: string; suffix?: string; contains?: string; exclude?: string;
+  prefix?: string; suffix?: string; contains?: string; exclude?: string; pattern?: string;
   minLength?: number; maxLength?: number; label?: string; all?: boolean;
 }
 export interface Filters { temperature?: number; topK?: number; topP?: number; minP?: number }
