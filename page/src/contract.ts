@@ -94,7 +94,8 @@ export interface Progress {
   counts?: number | null; // loss of the counts on the lines of val: the line to beat
   together?: number; // at the end: loss of counts and network mixed, on the lines that the mixture was fitted to
   samples?: string[];
-  waits?: string; // what is done before the first step
+  waits?: string; // what is done before the first step ...
+  waited?: number; // ... and how much of that, from 0 to 1
   ended?: "done" | "stopped" | "patience";
 }
 

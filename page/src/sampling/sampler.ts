@@ -9,6 +9,7 @@ import { Decoder } from "./decoder";
 import type { Finished, Part } from "./finished";
 import { Guidance } from "./guidance";
 import { Guided } from "./guided";
+import { Idle } from "./idle";
 import type { Known } from "./known";
 import { ROUND, SamplingPolicy, type Shortfall } from "./policy";
 import { asInList, encodePrefix, startsOf } from "./starts";
@@ -49,6 +50,7 @@ export interface Batch {
 
 const LOOKAHEAD_LINES = 2000; // drawn from the model where there are none of a list
 const MOST_TOGETHER = 4096; // draws of one part: a page shows lines after each
+const MOST_SYMBOLS_TOGETHER = 2 ** 17; // of draws of the greatest length
 
 /** Draw lines; yields after each part of a round. Throws ConditionError where no line can satisfy the conditions. */
 export function* drawLines(model: Model, vocabulary: Vocabulary, request: DrawRequest): Generator<Batch, void, void> {
@@ -61,6 +63,7 @@ class Sampler {
   private readonly policy: SamplingPolicy;
   private readonly returned = new Set<string>();
   private readonly answers: PrefixCache;
+  private readonly idle = new Idle();
   private decoder: Decoder;
   private drawer: TableDrawer | null; // null: the decoder draws
   private filters: Filters;
@@ -100,11 +103,13 @@ class Sampler {
       const part = { round, first: row, rows: this.rowsOf(size - row) };
       row += part.rows;
       tally.draws += part.rows;
-      const lines = this.accept(part, (this.drawer ?? this.decoder).draw(part), n - tally.found);
+      this.idle.begin();
+      const lines = this.accept(part, (this.drawer ?? this.decoder).draw(part, this.idle), n - tally.found);
+      this.idle.end(lines.length > 0);
       tally.found += lines.length;
       tally.foundInRound += lines.length;
       const enough = tally.found >= n;
-      const last = row === size;
+      const last = row === size || this.idle.isOver;
       let shortfall: Shortfall | null = null;
       if (last && !enough) {
         // Decisions fall between whole rounds, so they do not depend on how these were split.
@@ -124,14 +129,15 @@ class Sampler {
     const { strategy } = this.decoder;
     if (!strategy.withReplacement || !strategy.exact) return left; // these learn from whole rounds
     const needed = this.policy.drawsNeeded(this.request.n) || left;
-    return Math.min(left, needed, MOST_TOGETHER);
+    const room = Math.ceil(MOST_SYMBOLS_TOGETHER / this.decoder.automaton.maxLength);
+    return Math.min(left, needed, MOST_TOGETHER, room);
   }
 
   /** Choose the strategy of the next rounds; what is wrong where no more lines come. */
   private decide(size: number): Shortfall | null {
     const { decoder, policy } = this;
     const left = decoder.massLeft();
-    if (policy.isExhausted(left)) {
+    if (policy.isExhausted(left) || this.idle.isOver) {
       if (!this.relaxed) return policy.shortfall(this.request.n, left, this.conditions, this.filters);
       this.relax(this.relaxed);
       return null;
@@ -166,6 +172,7 @@ class Sampler {
     this.decoder = new Decoder(this.vocabulary, automaton, this.uniforms, prefix, starts, this.conditions, filters, this.answers);
     this.drawer = this.tableDrawer();
     this.policy.restart();
+    this.idle.restart();
   }
 
   /** Lines that the model draws, to count what follows what where there is no list. */

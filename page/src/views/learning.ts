@@ -31,7 +31,7 @@ export class LearningView implements View {
   private readonly one = button("One step", () => this.step());
   private readonly anew = button("Start over", () => this.reset());
   private readonly controls: HTMLElement;
-  private readonly bar = h("progress", { max: 1, value: 0, "aria-label": "Steps done" });
+  private readonly bar = h("progress", { max: 1, value: 0, "aria-label": "How much is done" });
   private readonly about = h("p", { class: "note" });
   private readonly verdict = h("p", { class: "verdict", hidden: true });
   private readonly draw = button("Draw names", () => this.app.set({ view: "names" }, true), "main");
@@ -183,8 +183,8 @@ export class LearningView implements View {
       return;
     }
     if (last.waits) {
-      this.bar.removeAttribute("value"); // on its way, nobody knows how far
-      this.about.textContent = `First: ${last.waits}.`;
+      this.bar.value = last.waited ?? 0;
+      this.about.textContent = `First: ${last.waits}, ${whole(100 * (last.waited ?? 0))} %.`;
       return;
     }
     this.bar.value = last.step / last.of;
