@@ -8,7 +8,7 @@ import { NETWORKS, type NetworkKind, type Settings, SIZES, type Size } from "../
 import type { App, Change, View } from "./app";
 import type { Stop } from "./client";
 import { button, number, select } from "./controls";
-import { fill, h } from "./dom";
+import { fill, h, pointed } from "./dom";
 import { line, plural, whole } from "./visible";
 
 const KINDS: Record<Exclude<NetworkKind, "">, (lists: number) => string> = {
@@ -48,9 +48,9 @@ export class LearningView implements View {
 
   constructor(private readonly app: App) {
     this.controls = h("div", {},
-      h("div", { class: "row" }, this.kind.root, this.size.root),
+      h("div", { class: "row" }, this.kind.root, pointed("size", this.size.root)),
       h("details", {}, h("summary", {}, "Steps, rate, seed"), h("div", { class: "row" }, this.steps.root, this.batch.root, this.rate.root, this.start.root)),
-      h("div", { class: "row" }, this.draw, this.play, this.one, this.anew, h("div", { class: "grow" }, this.bar)));
+      h("div", { class: "row" }, this.draw, pointed("play", this.play), this.one, this.anew, h("div", { class: "grow" }, this.bar)));
     this.root = h("div", {},
       h("section", { class: "panel" }, h("h2", {}, "Learning"), this.controls, this.about, this.verdict, this.chart.root),
       h("div", { class: "two" },

@@ -14,6 +14,7 @@ import { NamesView } from "./names";
 import { PairsView } from "./pairs";
 import { Tabs } from "./tabs";
 import { themeSwitch } from "./theme";
+import { Tour } from "./tour";
 import { visible } from "./visible";
 
 const TITLES: Record<ViewId, string> = {
@@ -25,6 +26,7 @@ export class Page {
   private readonly views: Record<ViewId, View>;
   private readonly tabs: Tabs;
   private readonly alert = h("div", { class: "alert", role: "alert" });
+  private readonly tour: Tour;
   private shown: ViewId | null = null;
 
   constructor(private readonly app: App) {
@@ -36,6 +38,7 @@ export class Page {
     const tabs = VIEWS.map((id) => ({ id, title: TITLES[id], panel: this.views[id].root }));
     this.tabs = new Tabs(tabs, (id) => app.set({ view: id as ViewId }, true));
     app.on((change) => this.changed(change));
+    this.tour = new Tour(app); // after the page: its views are open by then
   }
 
   /** Puts the page into the document. */
@@ -49,7 +52,7 @@ export class Page {
         h("p", { class: "promise" }, "Learns a list, makes more like it. The list never leaves the page.")),
       h("nav", {}, this.tabs.root),
       h("main", { id: "panel" }, this.alert, ...VIEWS.map((id) => this.views[id].root)),
-      speaker);
+      this.tour.root, speaker);
     this.changed("settings");
   }
 
