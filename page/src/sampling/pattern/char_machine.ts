@@ -1,7 +1,7 @@
 // The automaton of a pattern over characters: the fewest states that do it, as Python's has them, since how far draws
 // are guided depends on their number.
 
-import { Expressions, NEVER, tooMuch } from "./derivatives";
+import { EMPTY, Expressions, NEVER, tooMuch } from "./expressions";
 import { parsePattern } from "./parse";
 
 export const DEAD = -1; // in place of a state: no allowed text goes on from there
@@ -19,7 +19,7 @@ const OTHER = ""; // in place of a character that neither the list nor the patte
 /** Compile a pattern that a whole line matches. characters: those of the list. Throws ConditionError. */
 export function patternMachine(pattern: string, characters: Iterable<string>): CharMachine {
   const expressions = new Expressions();
-  const start = expressions.of(parsePattern(pattern));
+  const start = parsePattern(pattern, expressions).from(EMPTY);
   const { sets } = expressions;
   const classes = new Map<string, number>(); // by which sets a character is in
   const members: boolean[][] = [];
@@ -49,7 +49,7 @@ function explored(expressions: Expressions, start: number, members: readonly boo
   const states = [start], numbers = new Map([[start, 0]]), next: number[] = [];
   for (let at = 0; at < states.length; at++) {
     members.forEach((member, character) => {
-      const after = expressions.after(states[at] as number, character, members.length, (set) => member[set] as boolean);
+      const after = expressions.after(states[at] as number, member, character);
       let to = after === NEVER ? DEAD : numbers.get(after);
       if (to === undefined) {
         numbers.set(after, (to = states.push(after) - 1));
@@ -58,7 +58,7 @@ function explored(expressions: Expressions, start: number, members: readonly boo
       next.push(to);
     });
   }
-  return { next, accepts: states.map((state) => expressions.matchesEmpty(state)) };
+  return { next, accepts: states.map((state) => expressions.ends(state)) };
 }
 
 /** The least number of characters from each state to an end; Infinity where there is none. */

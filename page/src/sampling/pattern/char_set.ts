@@ -9,28 +9,26 @@ export interface CharSet {
   named: string[];
 }
 
-/** A part of a set: characters from one to another by code point, or a class such as \d. */
-export type Item = { from: string; to: string } | ((character: string) => boolean);
+/** A part of a set: a character, the characters from one to another by code point, or a class such as \d. */
+export type Item = [string] | [string, string] | ((character: string) => boolean);
 
-const CLASSES: Record<string, (character: string) => boolean> = {
-  d: (character) => /\p{Nd}/u.test(character), w: (character) => /[\p{L}\p{N}_]/u.test(character), s: isSpace,
-};
+const DIGIT = /\p{Nd}/u, WORD = /[\p{L}\p{N}_]/u;
 
-/** The class of an escape such as \d; \D is all that \d has not. Null where the letter names none. */
-export function classOf(letter: string): Item | null {
-  const has = CLASSES[letter.toLowerCase()];
-  if (!has) return null;
-  return letter < "a" ? (character) => !has(character) : has;
+/** The class of an escape such as \d; \D is all that \d has not. */
+export function classOf(letter: string): Item {
+  const small = letter.toLowerCase();
+  const has = (each: string): boolean => (small === "s" ? isSpace(each) : (small === "d" ? DIGIT : WORD).test(each));
+  return small === letter ? has : (each) => !has(each);
 }
 
 /** Whether a character is in one of the items; key: how the set is written. */
 export function charSet(key: string, items: readonly Item[], negated: boolean, ignoreCase: boolean): CharSet {
-  const isIn = (character: string): boolean => items.some((item) => (typeof item === "function" ? item(character) : codeOf(item.from) <= codeOf(character) && codeOf(character) <= codeOf(item.to)));
-  const found = ignoreCase ? (character: string): boolean => cases(character).some(isIn) : isIn;
+  const cased = ignoreCase ? cases : (each: string): string[] => [each];
+  const isIn = (each: string): boolean => items.some((item) => (typeof item === "function" ? item(each) : codeOf(item[0]) <= codeOf(each) && codeOf(each) <= codeOf(item.at(-1)!)));
   return {
-    key: key + (ignoreCase ? "\ni" : ""),
-    has: (character) => found(character) !== negated,
-    named: items.flatMap((item) => (typeof item === "function" ? [] : cases(item.from).concat(cases(item.to)))),
+    key: key + ignoreCase,
+    has: (character) => cased(character).some(isIn) !== negated,
+    named: items.flatMap((item) => (typeof item === "function" ? [] : item.flatMap(cased))),
   };
 }
 
@@ -40,5 +38,5 @@ export function codeOf(character: string): number {
 
 /** A character and its other case, where that is one character, too: ß has none. */
 function cases(character: string): string[] {
-  return [character, character.toLowerCase(), character.toUpperCase()].filter((each) => Array.from(each).length === 1);
+  return [character, character.toLowerCase(), character.toUpperCase()].filter((each) => !each[1] || codeOf(each) > 0xffff);
 }

@@ -1,28 +1,22 @@
 // Parses a regular expression as `makemore sample --pattern` reads it: Python's re, less what no automaton can match.
 
 import { ConditionError } from "../errors";
-import { type CharSet, charSet, classOf, codeOf, type Item } from "./char_set";
-
-/** What a pattern is made of. look: what follows must, or must not, begin so. */
-export type Part =
-  | { kind: "set"; set: CharSet }
-  | { kind: "sequence"; parts: Part[] }
-  | { kind: "options"; parts: Part[] }
-  | { kind: "repeat"; part: Part; least: number; most: number }
-  | { kind: "look"; part: Part; negated: boolean };
+import { charSet, classOf, codeOf, type Item } from "./char_set";
+import { Expressions } from "./expressions";
+import { look, options, type Part, repeat, sequence } from "./parts";
 
 /** What can still become a pattern, once more is typed. */
 export class UnfinishedPattern extends ConditionError {}
 
 /** Parse a pattern. Throws UnfinishedPattern where it only lacks its end, and ConditionError where it is none. */
-export function parsePattern(pattern: string): Part {
-  return new Parser(pattern).whole();
+export function parsePattern(pattern: string, made: Expressions): Part {
+  return new Parser(pattern, made).whole();
 }
 
 /** What is wrong with a pattern, in words; null where nothing is. */
 export function faultOf(pattern: string): ConditionError | null {
   try {
-    parsePattern(pattern);
+    parsePattern(pattern, new Expressions());
     return null;
   } catch (error) {
     if (error instanceof ConditionError) return error;
@@ -30,180 +24,142 @@ export function faultOf(pattern: string): ConditionError | null {
   }
 }
 
-const REPEAT = /^\{(\d*)(,?)(\d*)\}/;
-const CONTROL: Record<string, string> = { a: "\x07", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
+const TOKEN = /\\(x[\da-fA-F]{2}|0[0-7]{1,2}|[1-3][0-7]{2}|[^])|[^]/gu; // a character, or a backslash and what belongs to it
+const SET = /^\[(\^|(?!\^))((?:\]|\\[^]|[^\]\\])(?:\\[^]|[^\]\\])*)\]/u;
+const REPEAT = /^(?:([*+?])|\{(?=[\d,])(\d*)(,?)(\d*)\})/;
+const GROUP = /^\((?:\?(?:P<[A-Za-z_]\w*>|([=!])|([a-zA-Z]*)(?:-([a-zA-Z]+))?:))?(?!\?)/;
 
 class Parser {
-  private at = 0;
-  private readonly characters: string[];
   private ignoreCase = false;
 
-  constructor(pattern: string) {
-    this.characters = Array.from(pattern);
-  }
+  /** rest: what is not read yet. */
+  constructor(private rest: string, private readonly made: Expressions) {}
 
-  private get next(): string | undefined {
-    return this.characters[this.at];
-  }
-
-  private get rest(): string {
-    return this.characters.slice(this.at).join("");
-  }
-
-  private take(text: string): boolean {
-    if (!this.rest.startsWith(text)) return false;
-    this.at += Array.from(text).length;
-    return true;
+  /** Read what the rest begins with; null where it begins otherwise. */
+  private read(what: RegExp): RegExpExecArray | null {
+    const found = what.exec(this.rest);
+    if (found) this.rest = this.rest.slice(found[0].length);
+    return found;
   }
 
   whole(): Part {
-    const flags = /^\(\?([a-zA-Z]+)\)/.exec(this.rest);
-    if (flags) {
-      this.flags(flags[1] as string, true);
-      this.at = flags[0].length;
-    }
+    this.flags(this.read(/^\(\?([a-zA-Z]+)\)/)?.[1], true);
     const part = this.options(true);
-    if (this.next !== undefined) throw bad("a ) has no ( before it", "leave it out, or write \\)");
+    if (this.rest) throw wrong("a ) has no ( before it", "leave it out, or write \\)");
     return part;
   }
 
-  private flags(letters: string, on: boolean): void {
-    const other = /[^is]/.exec(letters);
-    if (other) throw refused(`the flag ${other[0]}`, "leave it out");
-    if (letters.includes("i")) this.ignoreCase = on; // s: a line holds no line break, so . has them all
+  /** Flags hold to the end of their group. s says nothing here: a line has no line break that . could miss. */
+  private flags(letters: string | undefined, on: boolean): void {
+    const other = letters && /[^is]/.exec(letters);
+    if (other) throw refused(`the flag ${other[0]}`);
+    if (letters?.includes("i")) this.ignoreCase = on;
   }
 
   private options(isTop: boolean): Part {
-    const parts = [this.sequence(isTop)];
-    while (this.take("|")) parts.push(this.sequence(isTop));
-    return parts.length > 1 ? { kind: "options", parts } : parts[0]!;
+    const parts: Part[] = [];
+    do parts.push(this.sequence(isTop)); while (this.read(/^\|/));
+    return parts.length > 1 ? options(this.made, parts) : parts[0]!;
   }
 
   private sequence(isTop: boolean): Part {
     const parts: Part[] = [];
-    if (isTop) this.take("^"); // a line is matched whole: the anchors at its ends say nothing
-    while (this.next !== undefined && this.next !== "|" && this.next !== ")") {
-      if (isTop && /^\$(\||$)/.test(this.rest)) this.at++;
-      else parts.push(this.repeated(this.atom()));
+    if (isTop) this.read(/^\^/); // a line is matched whole: the anchors at its ends say nothing
+    while (/^[^|)]/.test(this.rest)) {
+      if (!isTop || !this.read(/^\$(?=\||$)/)) parts.push(this.repeated(this.one()));
     }
-    return { kind: "sequence", parts };
+    return sequence(parts);
   }
 
-  private atom(): Part {
-    const begin = this.at, character = this.characters[this.at++] as string;
-    if (character === "(") return this.group();
-    if ("*+?".includes(character) || (character === "{" && REPEAT.test(character + this.rest) && this.next !== "}")) {
-      throw bad(`before ${character} there is nothing to repeat`, `write \\${character} for the sign itself`);
-    }
-    if (character === "^" || character === "$") throw refused(`${character} within`, "leave it out: lines are matched whole");
-    if (character === ".") return this.set(begin, [{ from: "\n", to: "\n" }], true);
-    if (character === "[") return this.brackets(begin);
-    return this.set(begin, [character === "\\" ? this.escape(false) : { from: character, to: character }]);
+  private one(): Part {
+    if (this.rest[0] === "(") return this.group();
+    if (REPEAT.test(this.rest)) throw wrong(`before ${this.rest[0]} there is nothing to repeat`, "write \\ before it for the sign itself");
+    const before = this.rest, set = this.read(SET);
+    const items = set ? itemsOf(set[2]!) : [this.single()];
+    const key = before.slice(0, before.length - this.rest.length);
+    const number = this.made.set(charSet(key, items, key === "." || set?.[1] === "^", this.ignoreCase));
+    return { from: (then) => this.made.join(number, then), least: 1, most: 1, looks: 0 };
   }
 
-  private set(begin: number, items: Item[], negated = false): Part {
-    return { kind: "set", set: charSet(this.characters.slice(begin, this.at).join(""), items, negated, this.ignoreCase) };
+  private single(): Item {
+    if (this.rest[0] === "[") throw new UnfinishedPattern("[ is not closed yet", "write ] at its end");
+    const token = this.rest.match(TOKEN)![0];
+    this.rest = this.rest.slice(token.length);
+    if (token === "^" || token === "$") throw refused(`${token} within`, "leave it out: lines are matched whole");
+    return token === "." ? ["\n"] : itemOf(token, false);
   }
 
   private repeated(part: Part): Part {
-    const range = this.repeats();
-    if (!range || part.kind === "look") {
-      if (range) throw refused("a repeated (?", "leave the repeat out");
+    const found = this.read(REPEAT);
+    if (!found) {
+      if (/^\{\d*(,\d*)?$/.test(this.rest)) throw new UnfinishedPattern("{ is not closed yet", "write } behind the number");
+      if (/^\{(?!\})/.test(this.rest)) throw refused("{ without numbers", "write \\{ for the sign itself");
       return part;
     }
-    const [least, most] = range;
-    if (least > most) throw bad(`{${least},${most}} has its smaller number last`, `write {${most},${least}}`);
-    if (this.take("+")) throw refused("a possessive repeat", "leave out the second +");
-    this.take("?"); // lazy: a whole line is matched all the same
-    if (this.repeats()) throw bad("there are two repeats in a row", "put the first into ( )");
-    return { kind: "repeat", part, least, most };
-  }
-
-  /** The least and the greatest number of repeats, where it is said here. */
-  private repeats(): [number, number] | null {
-    const found = REPEAT.exec(this.rest);
-    if (found && found[0] !== "{}") {
-      this.at += found[0].length;
-      const [, least = "", comma, most = ""] = found;
-      return [Number(least), comma ? (most ? Number(most) : Infinity) : Number(least)];
-    }
-    if (/^\{\d*(,\d*)?$/.test(this.rest)) throw new UnfinishedPattern("{ is not closed yet", "write } behind the number");
-    if (this.next === "{") throw refused("{ without numbers", "write \\{ for the sign itself");
-    return this.take("*") ? [0, Infinity] : this.take("+") ? [1, Infinity] : this.take("?") ? [0, 1] : null;
+    const [, sign, few, comma, many] = found;
+    const least = Number(few ?? (sign === "+")), most = sign ? (sign === "?" ? 1 : Infinity) : comma ? Number(many || Infinity) : least;
+    if (least > most) throw wrong("{ } has its smaller number last", `write {${most},${least}}`);
+    if (this.read(/^\+/)) throw refused("a possessive repeat", "leave out the second +");
+    this.read(/^\?/); // lazy: a whole line is matched all the same
+    if (REPEAT.test(this.rest)) throw wrong("there are two repeats in a row", "put the first into ( )");
+    if (most === Infinity && part.looks > 0) throw refused("a repeated group with (?= or (?! that looks beyond its end", "put it before the group");
+    return repeat(this.made, part, least, most);
   }
 
   private group(): Part {
-    const { ignoreCase } = this;
-    const look = this.take("?=") ? "=" : this.take("?!") ? "!" : "";
-    if (!look && this.next === "?") this.extension();
-    const part = this.options(false);
-    if (!this.take(")")) throw new UnfinishedPattern("( is not closed yet", "write ) at its end");
-    this.ignoreCase = ignoreCase;
-    return look ? { kind: "look", part, negated: look === "!" } : part;
-  }
-
-  /** Read what stands between ( and a group of its own kind: ?: or ?P<name> or ?i: */
-  private extension(): void {
-    const found = /^\?(?:P<[A-Za-z_]\w*>|([a-zA-Z]*)(?:-([a-zA-Z]+))?:)/.exec(this.rest);
+    const { ignoreCase } = this, found = this.read(GROUP);
     if (!found) {
-      if (/^\?([a-zA-Z-]*|P<\w*|<)$/.test(this.rest)) throw new UnfinishedPattern("(? is not finished yet", "write (?: or (?= or (?!");
-      throw refused(`(${this.rest.slice(0, 3)}`, "write (?: or (?= or (?!");
+      if (/^\(\?([a-zA-Z-]*|P<\w*|<)$/.test(this.rest)) throw new UnfinishedPattern("(? is not finished yet", "write (?: or (?= or (?!");
+      throw refused(this.rest.slice(0, 4), "write (?: or (?= or (?!");
     }
-    this.at += found[0].length;
-    if (found[1]) this.flags(found[1], true);
-    if (found[2]) this.flags(found[2], false);
-  }
-
-  private brackets(begin: number): Part {
-    const negated = this.take("^"), items: Item[] = [];
-    do {
-      const from = this.member();
-      if (!this.take("-")) items.push(from);
-      else if (this.next === "]") items.push(from, { from: "-", to: "-" });
-      else items.push(rangeOf(from, this.member()));
-    } while (!this.take("]"));
-    return this.set(begin, items, negated);
-  }
-
-  private member(): Item {
-    const character = this.characters[this.at++];
-    if (character === undefined) throw new UnfinishedPattern("[ is not closed yet", "write ] at its end");
-    return character === "\\" ? this.escape(true) : { from: character, to: character };
-  }
-
-  /** What a backslash and what follows stand for. */
-  private escape(inSet: boolean): Item {
-    const letter = this.characters[this.at++];
-    if (letter === undefined) throw new UnfinishedPattern("\\ needs a sign behind it", "write \\\\ for a backslash itself");
-    const number = letter === "x" ? /^[0-9a-fA-F]{2}/.exec(this.rest) : /^(0[0-7]{0,2}|[0-3][0-7]{2})/.exec(letter + this.rest);
-    if (number) {
-      this.at += letter === "x" ? 2 : number[0].length - 1;
-      return one(String.fromCodePoint(parseInt(number[0], letter === "x" ? 16 : 8)));
-    }
-    if (/\d/.test(letter)) throw refused("a reference to a group", "write the group again");
-    if (letter === "b" && inSet) return one("\b");
-    if (/[AZBb]/.test(letter) && !inSet) throw refused(`\\${letter}`, "leave it out: lines are matched whole");
-    if (/[NUu]/.test(letter)) throw refused(`\\${letter}`, "write the letter itself");
-    const known = classOf(letter) ?? CONTROL[letter];
-    if (known) return typeof known === "string" ? one(known) : known;
-    if (/[a-zA-Z]/.test(letter)) throw bad(`\\${letter} means nothing`, "leave out the backslash");
-    return one(letter);
+    const [, ahead, on, off] = found;
+    this.flags(on, true);
+    this.flags(off, false);
+    const part = this.options(false);
+    if (!this.read(/^\)/)) throw new UnfinishedPattern("( is not closed yet", "write ) at its end");
+    this.ignoreCase = ignoreCase;
+    return ahead ? look(this.made, part, ahead === "!") : part;
   }
 }
 
-const one = (character: string): Item => ({ from: character, to: character });
+/** The items between brackets. */
+function itemsOf(text: string): Item[] {
+  const tokens = text.match(TOKEN) ?? [], items: Item[] = [];
+  for (let at = 0; at < tokens.length; at++) {
+    const from = itemOf(tokens[at]!, true);
+    if (tokens[at + 1] !== "-" || at + 2 === tokens.length) items.push(from);
+    else items.push(rangeOf(from, itemOf(tokens[at += 2]!, true)));
+  }
+  return items;
+}
 
 function rangeOf(from: Item, to: Item): Item {
-  if (typeof from === "function" || typeof to === "function" || codeOf(from.from) > codeOf(to.to)) {
-    throw bad("a range in [ ] has no beginning, or its end comes first", "write it as a-z, and \\- for the sign itself");
+  if (typeof from === "function" || typeof to === "function" || codeOf(from[0]) > codeOf(to[0])) {
+    throw wrong("a range in [ ] has no beginning, or its end comes first", "write it as a-z, and \\- for the sign itself");
   }
-  return { from: from.from, to: to.to };
+  return [from[0], to[0]];
 }
 
-function bad(why: string, fix: string): ConditionError {
+/** What a token stands for. */
+function itemOf(token: string, inSet: boolean): Item {
+  if (token[0] !== "\\") return [token];
+  const letter = token.slice(1);
+  if (!letter) throw new UnfinishedPattern("\\ needs a sign behind it", "write \\\\ for a backslash itself");
+  if (letter.length > 1 && letter < "a") return [String.fromCodePoint(parseInt(letter, 8))];
+  if (letter[0] === "x" && letter[1]) return [String.fromCodePoint(parseInt(letter.slice(1), 16))];
+  if (/[dws]/i.test(letter)) return classOf(letter);
+  const control = inSet && letter === "b" ? "\b" : "\x07\f\n\r\t\v"["afnrtv".indexOf(letter)];
+  if (control) return [control];
+  if (/\d/.test(letter)) throw refused("a reference to a group");
+  if (/[AZBbNUu]/.test(letter)) throw refused(token);
+  if (/[a-zA-Z]/.test(letter)) throw wrong(`${token} means nothing`, "leave out the backslash");
+  return [letter];
+}
+
+function wrong(why: string, fix: string): ConditionError {
   return new ConditionError(`this is no regular expression: ${why}`, fix);
 }
 
-function refused(what: string, fix: string): ConditionError {
+function refused(what: string, fix = "leave it out"): ConditionError {
   return new ConditionError(`a pattern cannot have ${what}`, fix);
 }
