@@ -28,7 +28,7 @@ export class ConditionControls {
     const off = (value: number): string => (value ? `${value} letters` : "any length");
     this.shortest = slider("At least", { min: 0, max: 20, step: 1 }, off, (shortest) => set({ shortest }));
     this.longest = slider("At most", { min: 0, max: 20, step: 1 }, off, (longest) => set({ longest }));
-    this.pattern = text("Whole name by a pattern", (pattern) => set({ pattern }), "such as [AEIOU].*a");
+    this.pattern = text("Pattern", (pattern) => set({ pattern }), "[AEIOU].*a");
     this.label = select("Label", [], (label) => set({ label }));
     const of = (key: keyof Settings, control: Control<never>): HTMLElement => {
       this.shown.push([key, control]);

@@ -2,7 +2,7 @@
 
 import type { App, Change } from "./app";
 import { button } from "./controls";
-import { h, set, write } from "./dom";
+import { h, write } from "./dom";
 import { stepsOf, type TourStep } from "./tour_steps";
 
 /** A button that begins the tour. */
@@ -23,7 +23,7 @@ export class Tour {
   private shown: TourStep | null = null;
   private first: unknown; // what the reader is to change, as it was
   private opener: Element | null = null;
-  private target: Element | null = null;
+  private target: HTMLElement | null = null;
   private isLearning = false; // an example is read because somebody pressed Next
 
   constructor(private readonly app: App) {
@@ -69,7 +69,7 @@ export class Tour {
   }
 
   private close(): void {
-    this.mark(null);
+    this.target?.removeAttribute("data-toured");
     if (this.opener instanceof HTMLElement && this.opener.isConnected && !this.opener.closest("[hidden]")) this.opener.focus();
     else document.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')?.focus();
   }
@@ -80,30 +80,24 @@ export class Tour {
     write(this.says, step.says(this.app));
     write(this.task, isDone ? `✓ ${step.seen}` : step.doIt);
     this.task.classList.toggle("done", isDone);
-    if (this.target && !this.target.isConnected) this.point(false);
   }
 
   /** Shows the control; focus: and takes the keyboard there. */
   private point(focus: boolean): void {
-    const step = this.shown;
-    if (!step) return;
-    if (focus) this.app.set({ view: step.view });
-    const found = [...document.querySelectorAll<HTMLElement>(`[data-tour="${step.target}"]`)].find((each) => each.offsetParent !== null) ?? null;
-    this.mark(found);
-    found?.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
-    if (focus) found?.querySelectorAll<HTMLElement>("button, input, select").forEach((each, at, all) => { if (each.tabIndex >= 0 && all[at] === each && !found.contains(document.activeElement)) each.focus(); });
-    if (focus && found?.matches("button")) found.focus();
-  }
-
-  private mark(target: Element | null): void {
-    if (this.target && this.target !== target) set(this.target, "data-toured", null);
-    this.target = target;
-    if (target) set(target, "data-toured", true);
+    const { shown } = this;
+    if (!shown) return;
+    if (focus) this.app.set({ view: shown.view });
+    this.target?.removeAttribute("data-toured");
+    const found = [...document.querySelectorAll<HTMLElement>(`[data-tour=${shown.target}]`)].find((each) => each.offsetParent) ?? null;
+    this.target = found;
+    found?.setAttribute("data-toured", "");
+    found?.scrollIntoView({ block: "start" }); // at once: what fills meanwhile would end a smooth motion
+    if (focus) (found?.querySelector<HTMLElement>("input, select, [tabindex='0']") ?? found)?.focus();
   }
 
   private go(by: number): void {
     const example = this.at === 1 && by > 0 && !this.app.opened?.model ? this.target : null;
-    if (example instanceof HTMLButtonElement) {
+    if (example) {
       this.isLearning = true;
       example.click();
     } else {

@@ -48,7 +48,7 @@ const STEPS: TourStep[] = [
     view: "learning", target: "play", title: "Loss",
     says: ({ opened }) => {
       const choices = (opened?.symbols.length ?? 0) + 1;
-      return `Loss is how surprised the network is, on average, by the letter that really comes: 0 if it was always sure of it, ${Math.log(choices).toFixed(1)} if all ${choices} choices are alike to it. Learning changes its numbers a little, thousands of times, each time so that the loss falls.`;
+      return `Loss is how surprised the network is, on average, by the letter that really comes: 0 if it was always sure of it, ${Math.log(choices).toFixed(1)} if all ${choices} choices are alike to it. Learning changes its numbers a little, again and again, each time so that the loss falls.`;
     },
     doIt: "Press Play, and watch the line.", seen: "It falls, and what the network writes becomes names. The line of unseen lines counts: lines known by heart would not help there.",
     state: (app) => app.progress.some(({ step }) => step > 0),
