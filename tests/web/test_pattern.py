@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +75,9 @@ def test_a_pattern_means_what_it_means_to_python(compiled: dict[str, Any], patte
     result = compiled[pattern]
     assert "matched" in result, result
     expected = [re.fullmatch(pattern, text) is not None for text in TEXTS]
-    wrong = [t for t, m, e in zip(TEXTS, result["matched"], expected, strict=True) if (m == "1") != e]
+    wrong = [
+        t for t, m, e in zip(TEXTS, result["matched"], expected, strict=True) if (m == "1") != e
+    ]
     assert wrong == []
 
 

@@ -59,6 +59,7 @@ export class Tour {
     if (!step) return this.close();
     if (begins) this.opener = document.activeElement;
     this.first = step.state(this.app);
+    if (step.view !== this.app.settings.view) scrollTo(0, 0); // a browser goes back to where it was once a short view grows
     this.app.set({ view: step.view, ...step.settings?.(this.app) });
     write(this.count, `Step ${this.at} of ${this.steps.length}`);
     write(this.title, step.title);
