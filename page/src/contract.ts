@@ -82,7 +82,7 @@ export interface Parts { train: string[]; val: string[]; test: string[] }
 
 /** Conditions of a draw: the names of `makemore sample`. */
 export interface Conditions {
-  prefix?: string; suffix?: string; contains?: string; exclude?: string;
+  prefix?: string; suffix?: string; contains?: string; exclude?: string; pattern?: string;
   minLength?: number; maxLength?: number; label?: string; all?: boolean;
 }
 export interface Filters { temperature?: number; topK?: number; topP?: number; minP?: number }
@@ -104,7 +104,8 @@ export interface Progress {
   counts?: number | null; // loss of the counts on the lines of val: the line to beat
   together?: number; // at the end: loss of counts and network mixed, on the lines that the mixture was fitted to
   samples?: string[];
-  waits?: string; // what is done before the first step
+  waits?: string; // what is done before the first step ...
+  waited?: number; // ... and how much of that, from 0 to 1
   ended?: "done" | "stopped" | "patience";
 }
 

@@ -9,16 +9,20 @@ export type NetworkKind = Exclude<TrainRequest["kind"], "ngram"> | "prior" | "";
 export const NETWORKS: readonly NetworkKind[] = ["", "prior", "gru", "mlp", "transformer", "bigram"];
 export const SIZES = ["small", "medium", "large"] as const;
 export type Size = (typeof SIZES)[number];
+export const ORDERS = ["drawn", "likely", "alphabet", "near"] as const;
+export type Order = (typeof ORDERS)[number];
 export const MODELS = ["mixed", "counts", "network"] as const;
 
 export interface Settings {
   view: ViewId;
+  tour: number; // the step of the tour, from 1 on; 0: none
   // of a draw; 0 is off where a length or a filter is meant
   temperature: number; shortest: number; longest: number;
-  begins: string; contains: string; ends: string; without: string; label: string;
+  begins: string; contains: string; ends: string; without: string; label: string; pattern: string;
   known: boolean; // lines of the list are shown, too
   minp: number; model: (typeof MODELS)[number]; seed: number; shown: number;
   like: string; // the name that others should be like
+  order: Order; near: string; // of the wall; near: the name that the others are ordered by, "" for the first
   // of the view letter by letter
   name: string; place: number; member: number; // member: of a mixture, which is looked into; -1 its network
   // of a training; steps 0: those of the recipe
@@ -27,10 +31,10 @@ export interface Settings {
 }
 
 export const DEFAULTS: Readonly<Settings> = {
-  view: "list",
+  view: "list", tour: 0,
   temperature: 1, shortest: 0, longest: 0,
-  begins: "", contains: "", ends: "", without: "", label: "",
-  known: false, minp: 0, model: "mixed", seed: 1, shown: 60, like: "",
+  begins: "", contains: "", ends: "", without: "", label: "", pattern: "",
+  known: false, minp: 0, model: "mixed", seed: 1, shown: 60, like: "", order: "drawn", near: "",
   name: "", place: 0, member: -1,
   kind: "", size: "medium", steps: 0, rate: 0, batch: 0, start: 1,
   a: "", b: "",
@@ -38,12 +42,12 @@ export const DEFAULTS: Readonly<Settings> = {
 
 /** Least and greatest value of each number; a link's value outside of it is left out. */
 const RANGES: Partial<Record<keyof Settings, [number, number]>> = {
-  temperature: [0.1, 2], shortest: [0, 1000], longest: [0, 1000], minp: [0, 0.5],
+  tour: [0, 6], temperature: [0.1, 2], shortest: [0, 1000], longest: [0, 1000], minp: [0, 0.5],
   seed: [0, 2 ** 31], shown: [1, 1000], place: [0, 1000], member: [-1, 1000],
   steps: [0, 1_000_000], rate: [0, 1], batch: [0, 4096], start: [0, 2 ** 31],
 };
 const CHOICES: Partial<Record<keyof Settings, readonly string[]>> = {
-  view: VIEWS, model: MODELS, kind: NETWORKS, size: SIZES,
+  view: VIEWS, model: MODELS, order: ORDERS, kind: NETWORKS, size: SIZES,
 };
 const MOST_TEXT = 200; // characters of a text in a link
 

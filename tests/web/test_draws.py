@@ -88,6 +88,11 @@ REQUESTS = {
     "ends": request(suffix="a"),
     "lengths": request(minLength=5, maxLength=6),
     "contains": request(contains="nn", exclude="xyz"),
+    "pattern": request(pattern="(?!.*nn)[A-M]\\w{3,}[aeiou]"),
+    "pattern and others": request(pattern=r".*(.)?e\w*", prefix="Ma", exclude="x", maxLength=8),
+    "pattern by prefixes": request(n=300, pattern="[^a]*(?i:A)[^a]*", table=False),
+    "pattern that hardly any has": request(n=100, pattern="(..)?zq.*|Qu[ei]l+.?.?"),
+    "pattern that leads": request(n=100, pattern="J.{4,9}rdo", minLength=7, table=False),
     "all": request(all=True),
     "by prefixes": request(table=False),
     "few left": request(n=300, filters={"minP": 0.2}, prefix="Jo"),
@@ -171,3 +176,22 @@ def test_scores_labels_and_what_may_follow(labels: bool, tmp_path: Path) -> None
         assert pairs == pytest.approx(mean_after_each(maker, lines))
     near = [line["text"] for line in ours["like"]]
     assert len(near) == len(set(near)) == 20 and not set(near) & set(lines)
+
+
+def test_a_list_that_leaves_hardly_anything_new_ends_soon(tmp_path: Path) -> None:
+    long = ["ab" * 400 + str(i) for i in range(500)]
+    distinct = ["".join(chr(0x4E00 + 20 * i + j) for j in range(20)) for i in range(500)]
+    lists = [["a" * i for i in range(1, 501)], long, distinct]
+    cases = [{"lines": lines, "conditions": {}, "filters": {}} for lines in lists]
+    # Nothing that is as likely as this asks for is new, and no other filter is left to go on with.
+    cases.append({"lines": long, "conditions": {}, "filters": {"minP": 0.05}})
+    cases.append({"lines": lists[0], "conditions": {"pattern": "(aa){1,9}"}, "filters": {}})
+    *wide, strict, pattern = run_script("idle.mjs", cases, tmp_path)
+    for drawn, lines in zip(wide, lists, strict=True):
+        assert len(set(drawn["texts"]) - set(lines)) == 60 and drawn["shortfall"] is None
+    for drawn in (*wide, strict, pattern):
+        print(f"{drawn['ms']:.0f} ms, {drawn['silence']:.0f} without a new line, {drawn['draws']}")
+        assert drawn["done"] and drawn["silence"] < 60_000  # 6,000 on a quiet machine
+    assert strict["texts"] == pattern["texts"] == []
+    assert "no other came for long" in strict["shortfall"]["message"]
+    assert "loosen the conditions" in pattern["shortfall"]["fix"]

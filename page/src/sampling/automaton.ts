@@ -5,8 +5,9 @@ import type { Conditions, Vocabulary } from "../contract";
 import { BOUNDARY, unknownIn } from "../text/vocabulary";
 import { isSpace } from "../text/white_space";
 import { ConditionError } from "./errors";
+import { type CharMachine, DEAD, patternMachine } from "./pattern/char_machine";
 
-export const DEAD = -1; // no allowed line goes on from there
+export { DEAD };
 const MOST_STATES = 50_000;
 const MOST_TRANSITIONS = 2 ** 24;
 const MOST_COMPLETION_CELLS = 2 ** 25;
@@ -103,14 +104,20 @@ function machinesOf(conditions: Conditions, vocabulary: Vocabulary): Machine[] {
     const step = (state: number, character: string): number => (excluded.has(character) ? DEAD : state);
     machines.push(overSymbols({ states: 1, accepting: () => true, step }, vocabulary));
   }
+  if (conditions.pattern) machines.push(patternOf(conditions.pattern, vocabulary));
   return machines;
 }
 
-/** An automaton over characters. */
-interface CharMachine {
-  states: number;
-  accepting(state: number): boolean;
-  step(state: number, character: string): number;
+// Weak: when the vocabulary goes, its automaton goes. Whoever moves a slider asks for the same pattern again.
+const compiled = new WeakMap<Vocabulary, { pattern: string; machine: Machine }>();
+
+/** The automaton of a pattern; the last one of a vocabulary is kept. */
+function patternOf(pattern: string, vocabulary: Vocabulary): Machine {
+  const kept = compiled.get(vocabulary);
+  if (kept?.pattern === pattern) return kept.machine;
+  const machine = overSymbols(patternMachine(pattern, vocabulary.symbols.join("")), vocabulary);
+  compiled.set(vocabulary, { pattern, machine });
+  return machine;
 }
 
 /** Finds a text: in state i the last i characters are the first i of it (Knuth, Morris and Pratt 1977). */

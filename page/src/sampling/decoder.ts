@@ -6,6 +6,7 @@ import { BOUNDARY } from "../text/vocabulary";
 import type { Automaton } from "./automaton";
 import { pickByWeight } from "./filters";
 import { isCanonical, NONE, type Drawer, type Finished, type Part, type Starts } from "./finished";
+import type { Idle } from "./idle";
 import type { PrefixCache } from "./prefix_cache";
 import { idsOf, type Prefixes } from "./prefixes";
 import { Rejection, type Picked } from "./strategy";
@@ -68,14 +69,15 @@ export class Decoder implements Drawer {
     return roots;
   }
 
-  draw(part: Part): Finished[] {
+  draw(part: Part, idle: Idle): Finished[] {
     let prefixes = (this.roots ??= this.begin());
     const finished: Finished[] = [];
     this.strategy.beginRound();
     const shares = this.strategy.labelShares(prefixes, this.starts.shares);
     if (!shares.some((share) => share > 0)) return []; // nothing is left that could be drawn
     let draws = this.firstDraws(part, shares);
-    for (let position = this.prefix.length; position <= this.automaton.maxLength; position++) {
+    for (let position = this.prefix.length; position <= this.automaton.maxLength && !idle.isOver; position++) {
+      idle.spend(draws.rows.length);
       const stream = this.uniforms.stream(part.round, position);
       const uniform = Float64Array.from(draws.rows, (row) => stream.at(part.first + row));
       const picked = this.strategy.choose(prefixes, position, draws.group, uniform);

@@ -2,6 +2,7 @@
 
 import type { Vocabulary } from "../contract";
 import { CHARACTER } from "../text/vocabulary";
+import type { Idle } from "./idle";
 
 /** The draws `first` to `first + rows - 1` of a round, made together. */
 export interface Part {
@@ -25,7 +26,8 @@ export interface Finished {
 
 /** Draws the lines of a part by one strategy. */
 export interface Drawer {
-  draw(part: Part): Finished[];
+  /** Draws that are not at their end when the bound of work is reached are given up. */
+  draw(part: Part, idle: Idle): Finished[];
 }
 
 export const NONE = -1; // instead of a node: not in the tree

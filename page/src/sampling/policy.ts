@@ -111,7 +111,7 @@ export class SamplingPolicy {
 
   shortfall(wanted: number, left: number, conditions: Conditions, filters: Filters): Shortfall {
     const { tally } = this;
-    const rest = left <= 0 ? "and there is no other" : `${left.toPrecision(2)} of the probability is left`;
+    const rest = left <= 0 ? "and there is no other" : this.isExhausted(left) ? `${left.toPrecision(2)} of the probability is left` : "no other came for long";
     const ways = tally.found ? ["ask for fewer"] : [];
     const filtered = filters.topK != null || filters.topP != null || filters.minP != null || (filters.temperature ?? 1) !== 1;
     if (left > 0 || filtered) ways.push("draw wilder (a higher temperature)");

@@ -9,6 +9,7 @@ import { Decoder } from "./decoder";
 import type { Drawer, Finished, Part } from "./finished";
 import { Guidance } from "./guidance";
 import { Guided } from "./guided";
+import { Idle } from "./idle";
 import type { Known } from "./known";
 import { ROUND, SamplingPolicy, type Shortfall } from "./policy";
 import { asInList, encodePrefix, startsOf } from "./starts";
@@ -51,6 +52,7 @@ const LOOKAHEAD_LINES = 2000; // drawn from the model where there are none of a 
 const MOST_TOGETHER = 4096; // draws of one part: a page shows lines after each
 const FIRST_TOGETHER = 24; // draws of the first part, where nothing is computed yet: first lines come at once
 const WORTH_A_TABLE = 256; // draws of a part: for fewer, all states would take longer than those that are drawn
+const MOST_SYMBOLS_TOGETHER = 2 ** 17; // of draws of the greatest length
 
 /** Draw lines; yields after each part of a round. Throws ConditionError where no line can satisfy the conditions. */
 export function* drawLines(model: Model, vocabulary: Vocabulary, request: DrawRequest): Generator<Batch, void, void> {
@@ -63,6 +65,7 @@ class Sampler {
   private readonly policy: SamplingPolicy;
   private readonly returned = new Set<string>();
   private readonly answers: PrefixCache;
+  private readonly idle = new Idle();
   private decoder: Decoder;
   private byTable: boolean; // large parts are drawn from a table of all states
   private drawer: TableDrawer | null = null; // made for the first large part
@@ -109,11 +112,13 @@ class Sampler {
       const part = { round, first: row, rows: this.rowsOf(size - row) };
       row += part.rows;
       tally.draws += part.rows;
-      const lines = this.accept(part, this.drawerOf(part.rows).draw(part), n - tally.found);
+      this.idle.begin();
+      const lines = this.accept(part, this.drawerOf(part.rows).draw(part, this.idle), n - tally.found);
+      this.idle.end(lines.length > 0);
       tally.found += lines.length;
       tally.foundInRound += lines.length;
       const enough = tally.found >= n;
-      const last = row === size;
+      const last = row === size || this.idle.isOver;
       let shortfall: Shortfall | null = null;
       if (last && !enough) {
         // Decisions fall between whole rounds, so they do not depend on how these were split.
@@ -133,15 +138,16 @@ class Sampler {
     const { strategy } = this.decoder;
     if (!strategy.withReplacement || !strategy.exact) return left; // these learn from whole rounds
     const needed = this.policy.drawsNeeded(this.request.n) || left;
+    const room = Math.ceil(MOST_SYMBOLS_TOGETHER / this.decoder.automaton.maxLength);
     const most = this.policy.tally.draws || !this.answers.isEmpty ? MOST_TOGETHER : FIRST_TOGETHER;
-    return Math.min(left, needed, most);
+    return Math.min(left, needed, most, room);
   }
 
   /** Choose the strategy of the next rounds; what is wrong where no more lines come. */
   private decide(size: number): Shortfall | null {
     const { decoder, policy } = this;
     const left = decoder.massLeft();
-    if (policy.isExhausted(left)) {
+    if (policy.isExhausted(left) || this.idle.isOver) {
       if (!this.relaxed) return policy.shortfall(this.request.n, left, this.conditions, this.filters);
       this.relax(this.relaxed);
       return null;
@@ -177,6 +183,7 @@ class Sampler {
     this.byTable = this.model.tabulates?.() ?? false;
     this.drawer = null;
     this.policy.restart();
+    this.idle.restart();
   }
 
   /** Lines that the model draws, to count what follows what where there is no list. */

@@ -12,10 +12,10 @@ import type { Starts } from "./finished";
  */
 export function asInList(vocabulary: Vocabulary, conditions: Conditions): Conditions {
   const spelled = { ...conditions };
-  for (const name of ["prefix", "suffix", "contains", "exclude"] as const) {
+  for (const name of ["prefix", "suffix", "contains", "exclude", "pattern"] as const) {
     const text = spelled[name];
     if (!text) continue;
-    const forms = name === "exclude" ? (["NFC"] as const) : (["NFC", "NFD"] as const); // single characters stay single
+    const forms = name === "exclude" || name === "pattern" ? (["NFC"] as const) : (["NFC", "NFD"] as const); // single characters stay single
     const known = [text, ...forms.map((form) => text.normalize(form))].find((other) => !lacks(vocabulary, other));
     spelled[name] = known ?? text;
   }

@@ -6,6 +6,7 @@ import { BOUNDARY } from "../text/vocabulary";
 import { DEAD, type Automaton } from "./automaton";
 import { pickByWeight } from "./filters";
 import { isCanonical, NONE, type Drawer, type Finished, type Part, type Starts } from "./finished";
+import type { Idle } from "./idle";
 import type { SamplingTable } from "./sampling_table";
 import { LABEL_STREAM, type Stream, type Uniforms } from "./uniforms";
 
@@ -50,26 +51,27 @@ export class TableDrawer implements Drawer {
     return { input, state, nll };
   }
 
-  draw(part: Part): Finished[] {
+  draw(part: Part, idle: Idle): Finished[] {
     if (part.round !== this.round) this.streams = [];
     this.round = part.round;
     const { shares } = this.starts;
     const label = shares.length > 1 ? this.uniforms.stream(part.round, LABEL_STREAM) : null; // one needs no numbers
     const finished: Finished[] = [];
-    for (let i = 0; i < part.rows; i++) {
+    for (let i = 0; i < part.rows && !idle.isOver; i++) {
       const which = label ? pickByWeight(shares, 0, shares.length, label.at(part.first + i)) : 0;
-      const line = this.drawOne(part.first + i, i, this.roots[which] as Root);
+      const line = this.drawOne(part.first + i, i, this.roots[which] as Root, idle);
       if (line) finished.push(line);
     }
     return finished;
   }
 
   /** Draw the line of one place in the round; null where it is refused. */
-  private drawOne(place: number, draw: number, root: Root): Finished | null {
+  private drawOne(place: number, draw: number, root: Root, idle: Idle): Finished | null {
     const { automaton, table, ids } = this;
     let { state, nll } = root;
     let condition = this.condition;
     for (let position = this.prefix.length; position <= automaton.maxLength; position++) {
+      idle.spend(1);
       const row = table.rowOf(state);
       const stream = (this.streams[position] ??= this.uniforms.stream(this.round, position));
       const symbol = table.pick(row, stream.at(place));

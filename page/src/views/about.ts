@@ -3,6 +3,7 @@
 import type { App, Change, View } from "./app";
 import { button } from "./controls";
 import { fill, h } from "./dom";
+import { tourButton } from "./tour";
 import { download } from "./download";
 import { promise } from "../server/words";
 import { visible, whole } from "./visible";
@@ -19,7 +20,7 @@ export class AboutView implements View {
       h("p", {}, "makemore reads a list, one thing a line, learns which letters follow which, and makes new lines like them. " + (app.server ? "Runs of the server learn there, and draw here. " : "All of it happens in this one file: it asks no server for anything. ") + promise(!!app.server)),
       h("p", {}, "A link to this page carries its settings (temperature, beginnings, the open view, a name that you look at letter by letter), never the list."),
       h("p", {}, "A new name is one that is not in the list. It may still be somebody's: look before you use it."),
-      h("div", { class: "row" }, button("Forget the list and kept lines", () => app.forget()))));
+      h("div", { class: "row" }, tourButton(app), button("Forget the list and kept lines", () => app.forget()))));
   }
 
   update(change: Change | "shown"): void {

@@ -77,9 +77,9 @@ export class App {
   }
 
   private hash(): string {
-    const { name, like } = this.settings;
+    const { name, like, near } = this.settings;
     const without = (text: string): string => (this.ofList.has(text) ? "" : text);
-    return writeHash({ ...this.settings, name: without(name), like: without(like) });
+    return writeHash({ ...this.settings, name: without(name), like: without(like), near: without(near) });
   }
 
   /** Keeps a line of the list out of the URL, also where it is the name that is open. */

@@ -26,7 +26,7 @@ export function slider(
 }
 
 /** A line of text; its direction follows what is typed. */
-export function text(label: string, changed: (value: string) => void, hint = ""): Control<string> {
+export function text(label: string, changed: (value: string) => void, hint = ""): Control<string> & { input: HTMLInputElement } {
   const id = newId();
   const input = h("input", {
     id, type: "text", dir: "auto", autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: 200,
@@ -34,7 +34,7 @@ export function text(label: string, changed: (value: string) => void, hint = "")
   });
   const root = h("div", { class: "control" }, h("label", { for: id }, label), input);
   const show = (value: string): void => { if (input.value !== value) input.value = value; };
-  return { root, show };
+  return { root, input, show };
 }
 
 /** A whole or decimal number; an empty field is 0, which is "by itself". */

@@ -3,7 +3,7 @@
 import type { App } from "./app";
 import type { Stop } from "./client";
 import { button } from "./controls";
-import { fill, h, set } from "./dom";
+import { fill, h, pointed, set } from "./dom";
 import { EXAMPLES, type Example } from "./example";
 import { Glimpse } from "./glimpse";
 import { line, whole } from "./visible";
@@ -25,7 +25,7 @@ export class Demonstration {
     this.root = h("section", { class: "panel demonstration", hidden: true },
       h("h2", {}, "For example"),
       h("div", { class: "row choices", role: "group", "aria-label": "Examples" }, ...this.choices,
-        button("Play with this list", () => chosen(this.shown))),
+        pointed("list", button("Play with this list", () => chosen(this.shown)))),
       h("div", { class: "two" }, h("section", { class: "panel given" }, this.title, this.given, this.more), this.made.root));
   }
 

@@ -57,6 +57,12 @@ export function fill(element: Element, ...children: Child[]): void {
   add(element, children);
 }
 
+/** Names what a step of the tour points at. */
+export function pointed<E extends HTMLElement>(name: string, element: E): E {
+  element.dataset["tour"] = name;
+  return element;
+}
+
 let last = 0;
 /** Makes an id that no other element of the page has. */
 export function newId(): string {

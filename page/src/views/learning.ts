@@ -7,7 +7,7 @@ import { NETWORKS, type NetworkKind, type Settings, SIZES, type Size } from "../
 import type { App, Change, View } from "./app";
 import type { Stop } from "./client";
 import { button, number, select } from "./controls";
-import { fill, h } from "./dom";
+import { fill, h, pointed } from "./dom";
 import { MapHistory } from "./map_history";
 import { line, plural, whole } from "./visible";
 
@@ -31,7 +31,7 @@ export class LearningView implements View {
   private readonly one = button("One step", () => this.step());
   private readonly anew = button("Start over", () => this.reset());
   private readonly controls: HTMLElement;
-  private readonly bar = h("progress", { max: 1, value: 0, "aria-label": "Steps done" });
+  private readonly bar = h("progress", { max: 1, value: 0, "aria-label": "How much is done" });
   private readonly about = h("p", { class: "note" });
   private readonly verdict = h("p", { class: "verdict", hidden: true });
   private readonly draw = button("Draw names", () => this.app.set({ view: "names" }, true), "main");
@@ -47,9 +47,9 @@ export class LearningView implements View {
 
   constructor(private readonly app: App) {
     this.controls = h("div", {},
-      h("div", { class: "row" }, this.kind.root, this.size.root),
+      h("div", { class: "row" }, this.kind.root, pointed("size", this.size.root)),
       h("details", {}, h("summary", {}, "Steps, rate, seed"), h("div", { class: "row" }, this.steps.root, this.batch.root, this.rate.root, this.start.root)),
-      h("div", { class: "row" }, this.draw, this.play, this.one, this.anew, h("div", { class: "grow" }, this.bar)));
+      h("div", { class: "row" }, this.draw, pointed("play", this.play), this.one, this.anew, h("div", { class: "grow" }, this.bar)));
     this.root = h("div", {},
       h("section", { class: "panel" }, h("h2", {}, "Learning"), this.controls, this.about, this.verdict, this.chart.root),
       h("div", { class: "two" },
@@ -183,8 +183,8 @@ export class LearningView implements View {
       return;
     }
     if (last.waits) {
-      this.bar.removeAttribute("value"); // on its way, nobody knows how far
-      this.about.textContent = `First: ${last.waits}.`;
+      this.bar.value = last.waited ?? 0;
+      this.about.textContent = `First: ${last.waits}, ${whole(100 * (last.waited ?? 0))} %.`;
       return;
     }
     this.bar.value = last.step / last.of;

@@ -4,7 +4,7 @@ import type { Answer } from "../contract";
 import type { App, Change, View } from "./app";
 import type { Stop } from "./client";
 import { button, text } from "./controls";
-import { fill, h, set } from "./dom";
+import { fill, h, pointed, set } from "./dom";
 import { line, oneIn, percent, symbolText, visible } from "./visible";
 
 type Scored = Extract<Answer, { answer: "scores" }>["scores"][number];
@@ -37,7 +37,7 @@ export class LettersView implements View {
         button("Draw one", () => this.drawOne()),
         button("Begin anew", () => this.write("", 0)),
         button("Keep", () => this.keep())),
-      this.places, this.about, this.heading, this.bars, this.rest));
+      pointed("places", this.places), this.about, this.heading, this.bars, this.rest));
   }
 
   update(change: Change | "shown"): void {

@@ -4,9 +4,10 @@ import { Columns } from "../charts/columns";
 import type { KeptList } from "../keep";
 import type { App, Change, View } from "./app";
 import { button, select } from "./controls";
-import { fill, h, newId } from "./dom";
+import { fill, h, newId, pointed } from "./dom";
 import { Demonstration } from "./demonstration";
 import { Glimpse } from "./glimpse";
+import { tourButton } from "./tour";
 import { line, plural, symbolText, whole } from "./visible";
 
 const MOST_BYTES = 50 * 2 ** 20; // of a file: beyond it a browser's tab is the wrong place
@@ -49,7 +50,7 @@ export class ListView implements View {
       h("p", { class: "note" }, "Or drop a file anywhere: text or CSV. Hundreds of lines are good, thousands are better."));
     this.demonstration = new Demonstration(app, ({ name, lines }) => { this.textarea.value = lines; this.readText(name); });
     this.glimpse = new Glimpse(app, "New lines, made up just now", 12);
-    this.root = h("div", {}, this.way, this.input, this.demonstration.root, this.facts);
+    this.root = h("div", {}, h("div", { class: "row shows" }, tourButton(app), h("p", { class: "note" }, "Six short steps: what a model is, by doing.")), this.way, this.input, this.demonstration.root, this.facts);
     this.listenToDrops();
   }
 
@@ -187,7 +188,7 @@ export class ListView implements View {
 
   private next(): HTMLElement {
     return h("div", { class: "row" },
-      button("Draw new lines", () => this.app.set({ view: "names" }, true), "main"),
+      pointed("list", button("Draw new lines", () => this.app.set({ view: "names" }, true), "main")),
       button("Let a network learn, too", () => this.app.set({ view: "learning" }, true)),
       h("p", { class: "note" }, "Counts have learned the list already. A network takes some seconds and hears further back."));
   }

@@ -1,13 +1,15 @@
 // Names: the wall answers every condition at once; a name that is picked tells more below.
 
 import type { Answer, Drawn } from "../contract";
-import type { Settings } from "../state";
+import { type Order, ORDERS, type Settings } from "../state";
 import type { App, Change, View } from "./app";
 import { Told } from "../told";
 import type { Question, Stop } from "./client";
-import { button } from "./controls";
+import { button, select } from "./controls";
 import { ConditionControls, conditionsOf, filtersOf } from "./conditions";
-import { fill, h } from "./dom";
+import { fill, h, pointed } from "./dom";
+import { faultOf } from "../sampling/pattern/parse";
+import { ORDER_WORDS, ordered } from "./order";
 import { line, oneIn, plural, quote, whole } from "./visible";
 import { type DrawQuestion, SaveMany } from "./save_many";
 import { originText, Wall } from "./wall";
@@ -39,6 +41,10 @@ export class NamesView implements View {
   private stop: Stop = () => undefined;
   private waits: ReturnType<typeof setTimeout> | undefined;
   private pickedName: Drawn | null = null;
+  private readonly order = select("Order", ORDERS.map((order) => [order, ORDER_WORDS[order]]), (order) => this.setOrder(order as Order));
+  private drawn: Drawn[] = []; // as they were drawn
+  private shownBy = ""; // the order that they are shown in
+  private pattern = ""; // the last one that was whole
 
   constructor(private readonly app: App) {
     this.controls = new ConditionControls(app);
@@ -51,8 +57,8 @@ export class NamesView implements View {
       h("div", { class: "row bar" },
         button("Other names", () => app.set({ seed: app.settings.seed + 1 }), "main"),
         button("More", () => app.set({ shown: Math.min(1000, app.settings.shown + 60) })),
-        button("Set all back", () => app.set(CLEARED), "quiet"), this.about),
-      this.near, this.wall.root,
+        button("Set all back", () => app.set(CLEARED), "quiet"), this.order.root, this.about),
+      this.near, pointed("wall", this.wall.root),
       h("p", { class: "note legend" }, "New: not in the list. 1 in 20K: of 20,000 names that the model writes, about one is this. Press a name to keep it."),
       this.picked, new SaveMany(app, () => drawOf(app.settings)).root);
   }
@@ -67,11 +73,36 @@ export class NamesView implements View {
     this.controls.update();
     // The worker draws for one question at a time: another view may have asked before this wall was whole.
     if (change === "shown" && this.wall.root.getAttribute("aria-busy") === "true") this.asked = "";
+    this.order.show(this.app.settings.order);
     this.draw();
+    if (this.shownBy !== this.orderNow) this.showNames(true);
+  }
+
+  private get orderNow(): string {
+    const { order, near } = this.app.settings;
+    return order === "near" ? `near ${near}` : order;
+  }
+
+  /** Orders the wall; the name that is picked then is the one that the others are ordered by. */
+  private setOrder(order: Order): void {
+    const near = order === "near" ? this.pickedName?.text ?? "" : "";
+    this.app.set({ order, near });
+    const by = order === "near" ? `nearest to ${quote(near || (this.drawn[0]?.text ?? ""))} first` : ORDER_WORDS[order];
+    this.app.say(`${plural(this.wall.names.length, "name")}, ${by}`);
+  }
+
+  /** stay: the focus stays on its name. */
+  private showNames(stay = false): void {
+    const { order, near } = this.app.settings;
+    this.shownBy = this.orderNow;
+    this.wall.show(ordered(this.drawn, order, near || (this.drawn[0]?.text ?? "")), stay);
   }
 
   private draw(): void {
-    const question = questionOf(this.app.settings), asked = JSON.stringify([question, this.app.generation]);
+    // While a pattern is typed, the names of the one before stay.
+    const { settings } = this.app;
+    if (!faultOf(settings.pattern)) this.pattern = settings.pattern;
+    const question = questionOf({ ...settings, pattern: this.pattern }), asked = JSON.stringify([question, this.app.generation]);
     if (asked === this.asked || !this.app.opened?.model) return;
     this.asked = asked;
     clearTimeout(this.waits);
@@ -87,7 +118,8 @@ export class NamesView implements View {
       if (answer.answer !== "drawn") return;
       // Of a short list most draws are its own lines, again and again: the wall has each once.
       const lines = answer.lines.filter(({ text, label }) => seen.size < seen.add(`${label ?? ""}\n${text}`).size);
-      this.wall.show(lines, seen.size - lines.length);
+      this.drawn = [...this.drawn.slice(0, seen.size - lines.length), ...lines];
+      this.showNames();
       drawn += answer.lines.length;
       if (drawn === answer.lines.length || answer.done) this.wall.root.dataset["ms"] = (performance.now() - began).toFixed(1);
       if (answer.done) this.done({ ...answer, repeated: answer.repeated + drawn - seen.size });
@@ -99,7 +131,8 @@ export class NamesView implements View {
     clearTimeout(this.waits);
     this.stop();
     this.failed = true;
-    this.wall.show([]);
+    this.drawn = [];
+    this.showNames();
     this.wall.root.setAttribute("aria-busy", "false");
     this.about.textContent = "";
     this.app.fail(new Told(message, fix));
@@ -148,12 +181,13 @@ export class NamesView implements View {
       h("div", { class: "row" },
         act("keep", kept ? "Let go" : "Keep", () => app.toggleKept(drawn)),
         act("letters", "Letter by letter", () => app.set({ view: "letters", name: drawn.text, place: 0 }, true)),
+        act("near", "Nearest first", () => this.setOrder("near")),
         act("like", "More like this", () => app.set({ like: drawn.text }, true))));
     if (again) this.picked.querySelector<HTMLElement>(`[data-act="${again}"]`)?.focus();
   }
 }
 
 const CLEARED: Partial<Settings> = {
-  temperature: 1, shortest: 0, longest: 0, begins: "", contains: "", ends: "", without: "", label: "",
-  known: false, minp: 0, model: "mixed", seed: 1, shown: 60, like: "",
+  temperature: 1, shortest: 0, longest: 0, begins: "", contains: "", ends: "", without: "", label: "", pattern: "",
+  known: false, minp: 0, model: "mixed", seed: 1, shown: 60, like: "", order: "drawn", near: "",
 };

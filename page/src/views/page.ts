@@ -19,6 +19,7 @@ import { runBar } from "./run_bar";
 import { RunsView } from "./runs";
 import { Tabs } from "./tabs";
 import { themeSwitch } from "./theme";
+import { Tour } from "./tour";
 import { visible } from "./visible";
 
 const TITLES: Record<ViewId, string> = {
@@ -30,6 +31,7 @@ export class Page {
   private readonly views: Record<ViewId, View>;
   private readonly tabs: Tabs;
   private readonly alert = h("div", { class: "alert", role: "alert" });
+  private readonly tour: Tour;
   private shown: ViewId | null = null;
 
   constructor(private readonly app: App) {
@@ -41,6 +43,7 @@ export class Page {
     const tabs = VIEWS.map((id) => ({ id, title: TITLES[id], panel: this.views[id].root }));
     this.tabs = new Tabs(tabs, (id) => app.set({ view: id as ViewId }, true));
     app.on((change) => this.changed(change));
+    this.tour = new Tour(app); // after the page: its views are open by then
   }
 
   /** Puts the page into the document. */
@@ -54,7 +57,7 @@ export class Page {
         h("p", { class: "promise" }, `Learns a list, makes more like it. ${promise(!!this.app.server)}`)),
       h("nav", {}, this.tabs.root),
       h("main", { id: "panel" }, this.alert, this.app.server && runBar(this.app, this.app.server), ...VIEWS.map((id) => this.views[id].root)),
-      speaker);
+      this.tour.root, speaker);
     this.changed("settings");
   }
 

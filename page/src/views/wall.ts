@@ -29,7 +29,7 @@ interface Cell { button: HTMLButtonElement; name: HTMLElement; mark: HTMLElement
 export class Wall {
   readonly root: HTMLElement;
   private readonly cells: Cell[] = [];
-  private drawn: Drawn[] = [];
+  private drawn: readonly Drawn[] = [];
   private at = 0;
 
   constructor(label: string, private readonly events: WallEvents) {
@@ -41,13 +41,15 @@ export class Wall {
     });
   }
 
-  /** Shows these names from the place `from` on: buttons are used again, which is fast. */
-  show(drawn: Drawn[], from = 0): void {
-    this.drawn = [...this.drawn.slice(0, from), ...drawn];
-    for (let at = from; at < this.drawn.length; at++) this.showOne(at);
+  /** Shows these names: buttons are used again, which is fast. stay: the focus goes with its name to another place. */
+  show(drawn: readonly Drawn[], stay = false): void {
+    const name = this.drawn[this.at], isFocused = this.root.contains(document.activeElement);
+    this.drawn = drawn;
+    for (let at = 0; at < drawn.length; at++) this.showOne(at);
     this.root.style.setProperty("--letters", String(widthOf(this.drawn)));
     for (const { button } of this.cells.splice(this.drawn.length)) button.remove();
-    this.move(Math.min(this.at, Math.max(0, this.drawn.length - 1)), false);
+    const to = stay && name ? drawn.indexOf(name) : -1;
+    this.move(to < 0 ? Math.min(this.at, Math.max(0, drawn.length - 1)) : to, stay && isFocused);
   }
 
   get names(): readonly Drawn[] {

@@ -23,7 +23,7 @@ export class Learned {
   private mixed: Model | null = null;
   private meanwhile: { model: Model; step: number } | null = null; // a mixture with a network that is on its way
   private mixing: Mixing | null = null;
-  private preparing: Generator<void, void> | null = null; // a start from a prior
+  private preparing: Generator<number, void> | null = null; // a start from a prior
   private request: TrainRequest | null = null;
 
   constructor(
@@ -76,7 +76,7 @@ export class Learned {
     else this.preparing = this.prepare(this.prior, this.prior.specFor(vocabulary, longest, request.options), request);
   }
 
-  private *prepare(prior: Prior, spec: ModelSpec, request: TrainRequest): Generator<void, void> {
+  private *prepare(prior: Prior, spec: ModelSpec, request: TrainRequest): Generator<number, void> {
     const tensors = yield* prior.start(this.engine, spec, this.source.vocabulary, this.encoded("train").lines);
     this.source.known = knownLines(this.parts.texts, prior.known); // what it has read is not new
     this.start(makeModel(this.engine, spec, tensors), request);
@@ -102,10 +102,11 @@ export class Learned {
     return { ...progress, ...(together != null && { together }) };
   }
 
-  private prepareOn(preparing: Generator<void, void>): Progress {
-    if (preparing.next().done) this.preparing = null;
+  private prepareOn(preparing: Generator<number, void>): Progress {
+    const { value, done } = preparing.next();
+    if (done) this.preparing = null;
     const waits = `comparing the list with ${this.prior?.lists.toLocaleString("en")} others that the prior has read`;
-    return { step: 0, of: this.request?.maxSteps ?? 1, seconds: 0, train: 0, val: null, best: null, waits };
+    return { step: 0, of: this.request?.maxSteps ?? 1, seconds: 0, train: 0, val: null, best: null, waits, waited: value ?? 1 };
   }
 
   /** Ends a training where it is: the best weights so far are the network's. */

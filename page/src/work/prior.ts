@@ -48,9 +48,9 @@ export class Prior {
   /**
    * The first weights of a network for another vocabulary. Symbols that the prior does not know start as those of the
    * other case, or as the mean. The list's own row, which is read first, is that of the nearest list of the prior: of
-   * all of them the one under which the lines are the likeliest. Yields while it compares.
+   * all of them the one under which the lines are the likeliest. Yields while it compares: how much of it is done.
    */
-  *start(engine: Engine, spec: ModelSpec, vocabulary: Vocabulary, lines: readonly Int32Array[]): Generator<void, Tensors> {
+  *start(engine: Engine, spec: ModelSpec, vocabulary: Vocabulary, lines: readonly Int32Array[]): Generator<number, Tensors> {
     this.read ??= tensorsOf(this.payload.tensors, this.arrays.weights);
     const tensors: Tensors = new Map([...this.read].map(([name, tensor]) => [name, this.adapted(name, tensor, vocabulary, spec.blockSize)]));
     const rows = this.labelRows();
@@ -90,7 +90,7 @@ export class Prior {
     return id >= 0 ? id : (this.vocabulary.encode(swapped)[0] ?? -1);
   }
 
-  private *nearest(engine: Engine, spec: ModelSpec, tensors: Tensors, rows: Float32Array, lines: readonly Int32Array[]): Generator<void, number> {
+  private *nearest(engine: Engine, spec: ModelSpec, tensors: Tensors, rows: Float32Array, lines: readonly Int32Array[]): Generator<number, number> {
     const table = tensors.get(EMBEDDING)!, width = table.shape[1]!;
     const data = new Float32Array(table.data.length + rows.length);
     data.set(table.data as Float32Array);
@@ -98,7 +98,8 @@ export class Prior {
     const order = spread(lines);
     const judge = makeModel(engine, spec, new Map(tensors).set(EMBEDDING, { shape: [data.length / width, width], data }));
     try {
-      let lists = Array.from({ length: this.lists }, (_, list) => list);
+      let lists = Array.from({ length: this.lists }, (_, list) => list), done = 0;
+      const all = LOOKS.reduce((sum, { lines: count }, at) => sum + Math.min(this.lists, LOOKS[at - 1]?.keep ?? Infinity) * Math.min(count, order.length), 0);
       for (const { lines: count, keep } of LOOKS) {
         const nats = new Float64Array(this.lists);
         const asked = lists.flatMap((list) => order.slice(0, count).map((line) => ({ list, line: line.slice(0, MOST_SYMBOLS) })));
@@ -106,7 +107,7 @@ export class Prior {
           const part = asked.slice(at, at + TOGETHER);
           const found = surprisals(judge, part.map(({ line }) => line), Int32Array.from(part, ({ list }) => spec.vocabSize + list));
           found.forEach((each, i) => { nats[part[i]!.list]! += each.reduce((sum, value) => sum + value, 0); });
-          yield;
+          yield (done += part.length) / all;
         }
         lists = lists.sort((a, b) => nats[a]! - nats[b]! || a - b).slice(0, keep);
       }
