@@ -23,6 +23,7 @@ from makemore.web.server.drawing import Drawing
 from makemore.web.server.refusals import Refused
 from makemore.web.server.requests import SampleRequest
 from makemore.web.server.runs import Place
+from web.loops import run_apart
 from web.serving import PAGE, POLICY, Served, served
 
 LINES = [f"{a}{b}{c}" for a in "kmnr" for b in "aeio" for c in ("la", "ri", "no", "sa")]
@@ -69,7 +70,7 @@ def test_runs_models_and_one_run(server: Served) -> None:
     [("GET", "/nothing", 404), ("GET", "/api/run?run=nobody", 404), ("DELETE", "/health", 405),
      ("POST", "/health", 405), ("GET", "/api/train", 405), ("GET", "/api/events?run=../x", 404),
      ("GET", "/api/weights?run=x", 404), ("GET", "/api/list", 404), ("GET", "//etc/passwd", 404),
-     ("GET", "/%2e%2e/runs", 404), ("POST", "/api/sample", 404), ("PUT", "/api/runs", 405)],
+     ("GET", "/%2e%2e/runs", 404), ("POST", "/api/draw", 404), ("PUT", "/api/runs", 405)],
 )  # fmt: skip
 def test_what_is_not_there_is_said_in_json(
     server: Served, method: str, path: str, status: int
@@ -271,7 +272,7 @@ def test_a_client_that_does_not_read_is_dropped(
         assert len(left) == 3, "what was there before is sent, and then it ends"
         assert not site.follower._listeners
 
-    asyncio.run(main())
+    run_apart(main())
 
 
 def test_nobody_looks_while_nobody_listens(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +297,7 @@ def test_nobody_looks_while_nobody_listens(place: Path, monkeypatch: pytest.Monk
         await asyncio.sleep(0.3)
         assert len(looks) == before
 
-    asyncio.run(main())
+    run_apart(main())
 
 
 def test_a_beat_shows_that_the_stream_is_alive(
@@ -311,7 +312,7 @@ def test_a_beat_shows_that_the_stream_is_alive(
         assert [each.startswith(b": ") for each in first] == [True, False, True, True]
         await stream.aclose()  # type: ignore[attr-defined]
 
-    asyncio.run(main())
+    run_apart(main())
 
 
 # -- the list, and drawing -------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from makemore.text.builtin_lists import builtin_names
 from makemore.web.server.drawing import Busy, Drawing, drawing, waiting
 from makemore.web.server.drawing.open_runs import OpenRuns
 from makemore.web.server.requests import explain_request, sample_request, score_request
+from web.loops import run_apart
 
 LINES = list(builtin_names()[::23])  # 300
 MODELS: dict[str, dict[str, Any]] = {
@@ -64,7 +65,7 @@ def using(work: Callable[[Drawing], Awaitable[Any]], **settings: Any) -> Any:
         finally:
             await made.close()
 
-    return asyncio.run(run())
+    return run_apart(run())
 
 
 def objects(records: Iterable[Any]) -> str:
@@ -256,7 +257,7 @@ def test_batches_grow_while_they_are_quick_and_shrink_once_they_are_slow() -> No
             waiting.Job("sample", "run", (), {}, loop.create_future(), lines=10) for _ in range(600)
         ]
 
-    queue = deque(asyncio.run(jobs()))
+    queue = deque(run_apart(jobs()))
     sizes, most = [], 512
     for took in (0.1, 0.1, 3.0, 1.0):
         batch = waiting.take_batch(queue, most)
@@ -436,7 +437,7 @@ def test_closed_while_somebody_waits(runs: Callable[..., Path]) -> None:
             await made.sample(runs("gru"), sample_request({}))
         return [type(each) for each in found], alive(child.pid)
 
-    assert asyncio.run(ask()) == ([SystemFault, SystemFault], False)
+    assert run_apart(ask()) == ([SystemFault, SystemFault], False)
 
 
 def cpu_seconds(pid: int) -> float:

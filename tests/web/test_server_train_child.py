@@ -15,6 +15,7 @@ import pytest
 from makemore.web.server import train_child
 from makemore.web.server.refusals import Refused
 from makemore.web.server.train_child import Trainings, last_error
+from web.loops import run_apart
 
 # In place of Python: a program that does as a training does with signals.
 OBEYS = """#!/bin/sh
@@ -73,7 +74,7 @@ def test_a_training_is_the_command_that_one_types(
         await trainings.stop(tmp_path / "other")
 
     out = stand_in(OBEYS)
-    asyncio.run(main())
+    run_apart(main())
 
 
 def test_one_that_does_not_stop_is_ended(
@@ -88,7 +89,7 @@ def test_one_that_does_not_stop_is_ended(
 
     monkeypatch.setattr(train_child, "PATIENCE", 0.1)
     out = stand_in(DEAF)
-    asyncio.run(main())
+    run_apart(main())
 
 
 def test_what_it_said_last_is_kept(stand_in: Callable[[str], Path], tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_what_it_said_last_is_kept(stand_in: Callable[[str], Path], tmp_path: Pa
         assert training.failed and training.error == ("no lines (names.txt)", "give a text")
 
     stand_in(FAILS)
-    asyncio.run(main())
+    run_apart(main())
 
 
 def test_one_that_is_killed_has_not_failed(stand_in: Callable[[str], Path], tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_one_that_is_killed_has_not_failed(stand_in: Callable[[str], Path], tmp_
         assert training.error[0] == "the training was ended by SIGKILL"
 
     out = stand_in(OBEYS)
-    asyncio.run(main())
+    run_apart(main())
 
 
 def test_there_are_only_so_many_at_the_same_time(
@@ -132,7 +133,7 @@ def test_there_are_only_so_many_at_the_same_time(
         trainings.check_room()
 
     out = stand_in(OBEYS)
-    asyncio.run(main())
+    run_apart(main())
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
-"""Requests: JSON bodies of /api/sample, /api/score and /api/explain, checked. No torch, no numpy.
+"""Requests: the objects of JSON that /api/sample, /api/score and /api/explain take. No torch.
 
 What a body may hold is declared once, as options: an unknown key names the nearest known one, a
-value of another type or out of range says what to give. Errors are UsageError (422), and Malformed
-(400) for a body that is no JSON object.
+value of another type or out of range says what to give. Errors are UsageError (422).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from makemore.errors import UsageError
 from makemore.escaping import visible
@@ -23,12 +21,6 @@ LONGEST_CONDITION = 1000  # symbols of a prefix, a pattern, ... and of a text to
 LONGEST_LINE = 2000  # symbols of a line to score
 MOST_EXPECTED = 100  # symbols that are named at each place of a text
 WRONG_TEXT = "give Unicode text: this holds one half of a surrogate pair"
-
-
-class Malformed(UsageError):
-    """Reports a body that is no JSON object: HTTP 400."""
-
-    status = 400
 
 
 @dataclass(frozen=True)
@@ -72,42 +64,6 @@ class _ExplainKeys:
     text: str = option("", "the line to explain")
     label: str | None = option(None, "its label, in a run with labels")
     top: int = option(5, "how many expected symbols are named", minimum=1, maximum=MOST_EXPECTED)
-
-
-def parse_body(raw: bytes) -> dict[str, Any]:
-    """Parse a body as one JSON object, strictly. Raises Malformed.
-
-    Refused are other encodings than UTF-8, a key that comes twice, NaN and Infinity, which are no
-    JSON, and what is nested deeper or has longer numbers than Python reads.
-    """
-    try:
-        body = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_no_constant
-        )
-    except RecursionError:
-        raise Malformed("the body is nested too deep", "body", "send a flat object") from None
-    except UnicodeDecodeError:
-        raise Malformed("the body is not UTF-8", "body", "send JSON in UTF-8") from None
-    except Malformed:
-        raise
-    except ValueError as error:
-        what = f"the body is no JSON: {visible(str(error), 100)}"
-        raise Malformed(what, "body", "send one JSON object") from None
-    if not isinstance(body, dict):
-        raise Malformed("the body is no JSON object", "body", 'send {"key": value, ...}')
-    return body
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of an object's pairs; parsers differ in which of two equal keys they take."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise Malformed("a key comes twice in the body", "body", "name each once")
-    return found
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise Malformed(f"{word} is no JSON", "body", "send a finite number, or null")
 
 
 def sample_request(body: Mapping[str, Any]) -> SampleRequest:
