@@ -161,9 +161,10 @@ class Connection(H11Protocol):
 
     def shutdown(self) -> None:
         """End when the server does: a stream now, an answer once it is sent."""
-        streams = self.scope is not None and self.scope.get("state", {}).get(STREAM)
         busy = self.cycle is not None and not self.cycle.response_complete
-        if self.transport.is_closing() or not busy or streams:
+        if busy and self.scope.get("state", {}).get(STREAM):
+            self.transport.abort()  # who does not read it would be waited for
+        elif self.transport.is_closing() or not busy:
             self.transport.close()
         else:
             self.cycle.keep_alive = False

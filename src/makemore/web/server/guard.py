@@ -7,6 +7,7 @@ writes, and a server that others can reach answers nothing without the token.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from urllib.parse import parse_qs
 
@@ -22,6 +23,10 @@ METHODS = ("GET", "HEAD", "POST")
 OPEN = frozenset(
     {"/api/runs", "/api/run", "/api/events", "/api/sample", "/api/score", "/api/explain"}
 )
+ENDS = Refusal(
+    503, "the server ends", None, "ask again once it is back",
+    ((b"connection", b"close"), (b"retry-after", b"5")),
+)  # fmt: skip
 STREAM = "event_stream"  # in a request's state: its answer ends only when somebody leaves
 
 
@@ -47,6 +52,10 @@ class Guard:
                 await refuse(refusal, receive, answered)
             else:
                 await self.app(scope, receive, answered)
+        except asyncio.CancelledError:  # the server ends, and this took longer than it waits
+            if answered.status is None:
+                await refuse(ENDS, receive, answered)
+            raise
         except Exception:
             # A fault of ours. Whoever asked learns that it is none of theirs, and nothing else.
             LOG.exception("%s %s failed", scope["method"], scope["path"])
