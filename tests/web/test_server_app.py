@@ -289,12 +289,13 @@ def test_nobody_looks_while_nobody_listens(place: Path, monkeypatch: pytest.Monk
     async def main() -> None:
         stream = site.follower.follow(None)
         await anext(stream)
-        await asyncio.sleep(0.3)
+        while len(looks) < 4:
+            await asyncio.sleep(0.01)
         await stream.aclose()  # type: ignore[attr-defined]
-        assert len(looks) > 3
-        await asyncio.sleep(0.1)
+        while site.follower._task is not None:
+            await asyncio.sleep(0.01)
         before = len(looks)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         assert len(looks) == before
 
     run_apart(main())

@@ -94,7 +94,8 @@ class Follower:
             if run in (None, each.id):
                 listener.put(self.written("run", self.runs.record(each)))
         self._listeners.add(listener)
-        self._task = self._task or asyncio.create_task(self._looking())
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._looking())
         try:
             yield COMMENT  # the headers go out with it, also where there are no runs
             while not self._closed and not (listener.dropped and listener.waiting.empty()):

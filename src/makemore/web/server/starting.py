@@ -89,9 +89,10 @@ def go_on(runs: Runs, run: Watched) -> None:
 
 def check_stoppable(runs: Runs, run: Watched) -> None:
     """Raise Refused (409) for a run that does not train, or that another process trains."""
-    if runs.trainings.is_running(run.folder):
+    trains = runs.state_of(run)[0] == "training"  # one that has finished may still show its lines
+    if trains and runs.trainings.is_running(run.folder):
         return
-    if run.locked:
+    if trains:
         to_do = "stop it where it was started: Ctrl-C there"
         raise Refused(409, "another process trains this run", run.id, to_do)
     raise Refused(409, "the run is not in training", run.id, 'POST /api/train {"run": ID} goes on')
