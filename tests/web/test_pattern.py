@@ -56,7 +56,8 @@ REFUSED = {  # -> what is said of it
 UNFINISHED = {
     "(": "( is not closed", "a(b|": "( is not closed", "a[b": "[ is not closed",
     "[": "[ is not closed", "[]": "[ is not closed", "[a-": "[ is not closed",
-    "a\\": "\\ needs a sign", "[\\": "[ is not closed", "[^]": "[ is not closed", "a{": "{ is not closed",
+    "a\\": "\\ needs a sign", "[\\": "[ is not closed", "[^]": "[ is not closed",
+    "a{": "{ is not closed",
     "a{2,": "{ is not closed", "(?": "(? is not finished", "(?P<n": "(? is not finished",
     "(?i": "(? is not finished", "(?=": "( is not closed",
 }  # fmt: skip
