@@ -185,8 +185,12 @@ def test_inside_a_network_that_learns(
     label = page.get_by_role("combobox", name="Network")
     words = [each for each in label.locator("option").all_inner_texts() if each.startswith(kind)]
     label.select_option(words[0])
-    page.get_by_role("button", name="Play").click()
-    page.locator(".curve.val").first.wait_for()
+    page.get_by_text("Steps, rate, seed").click()
+    steps = page.get_by_role("spinbutton", name="Steps")
+    steps.fill("500000")  # so many that it learns on until the test has ended
+    steps.press("Tab")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.get_by_text(re.compile(r"^Step [\d,]+ of")).wait_for()
     opened.show("Inside")
     canvas(page, "Logits").wait_for()
     page.get_by_role("textbox", name="A name").fill(three_hundred[0])
