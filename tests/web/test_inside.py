@@ -181,6 +181,7 @@ def of_lstm(each: dict[str, Any], layer: int, n_layer: int) -> dict[str, NDArray
     }
 
 
+@pytest.mark.slow
 @needs_node
 def test_each_stage_of_every_network_is_that_of_python(tmp_path: Path) -> None:
     cases = Cases()
@@ -260,6 +261,7 @@ def test_every_stage_quotes_the_line_that_computes_it(tmp_path: Path) -> None:
         assert line in [each.strip() for each in text.splitlines()], f"{file} has no line {line}"
 
 
+@pytest.mark.slow
 @needs_node
 def test_no_stage_is_in_the_table_that_no_network_has(tmp_path: Path) -> None:
     """A line that is no longer looked up would be held to the file for nothing."""
@@ -281,6 +283,7 @@ def shares_of(maker: MakeMore, text: str, at: int) -> NDArray[Any]:
     return shares
 
 
+@pytest.mark.slow
 @needs_node
 @pytest.mark.parametrize("smoothing", ["kneser-ney", "add-k"])
 def test_the_say_of_contexts_is_that_of_python(

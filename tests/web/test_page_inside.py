@@ -169,6 +169,9 @@ def test_the_numbers_of_a_stage_as_a_table(visit: Visits, page_of: Pages) -> Non
 def test_symbols_that_the_model_has_not(visit: Visits, page_of: Pages) -> None:
     page = visit(page_of(*MLP), "#view=inside&name=ma%C3%9F").page
     page.get_by_text("the model does not know “ß”").wait_for()
+    page.get_by_role("textbox", name="A name").fill("<img src=x onerror=alert(1)>")
+    page.get_by_text("the model does not know “<”").wait_for()
+    assert page.locator("img").count() == 0
     page.get_by_role("textbox", name="A name").fill("max")
     page.get_by_text("the mlp expects").wait_for()
 
@@ -228,9 +231,9 @@ def test_the_map_goes_back_through_the_training(
     assert first != newest and slider.get_attribute("aria-valuetext") != "120"
     page.keyboard.press("End")
     assert points.evaluate_all(places) == newest
-    page.get_by_role("button", name="Play the map").click()
-    page.get_by_role("button", name="Stop the map").wait_for()
-    page.get_by_role("button", name="Play the map").wait_for(timeout=60_000)
+    page.get_by_role("button", name="From the start").click()
+    page.get_by_role("button", name="Stop here").wait_for()
+    page.get_by_role("button", name="From the start").wait_for(timeout=60_000)
     assert points.evaluate_all(places) == newest and int(slider.input_value()) == at
 
 
