@@ -181,6 +181,7 @@ def of_lstm(each: dict[str, Any], layer: int, n_layer: int) -> dict[str, NDArray
     }
 
 
+@pytest.mark.slow
 @needs_node
 def test_each_stage_of_every_network_is_that_of_python(tmp_path: Path) -> None:
     cases = Cases()
@@ -233,7 +234,7 @@ def in_node(folder: Path, task: str, given: Any) -> Any:
 
 
 def stage_names() -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Kind, name and shape of each stage of every case."""
+    """Kind, name and shape of each stage of every case; a case ends with its softmax."""
     for name, block_size, labels, options in CASES:
         kind = registry.get_model(name)
         built = battery.build(kind, 9, block_size, **no_dropout(kind), **options)
@@ -249,15 +250,18 @@ def test_every_stage_quotes_the_line_that_computes_it(tmp_path: Path) -> None:
     found = in_node(tmp_path, "sources", [(kind, name) for kind, name, _ in stages])
     missing = [stages[at][:2] for at, each in enumerate(found["stages"]) if each is None]
     assert missing == []
+    titles: list[str] = []  # of one case: by its title a screen reader tells a stage from others
     for (kind, name, shape), source in zip(stages, found["stages"], strict=True):
         assert len(source["dims"].split(", ")) == len(shape), f"{kind} {name}: {source['dims']}"
-        assert "#" not in source["title"]
+        assert "#" not in source["title"] and source["title"] not in titles
+        titles = [] if name == "softmax" else [*titles, source["title"]]
     assert len(found["lines"]) > 60
     for file, line in found["lines"]:
         text = (MODELS / file).read_text(encoding="utf-8")
         assert line in [each.strip() for each in text.splitlines()], f"{file} has no line {line}"
 
 
+@pytest.mark.slow
 @needs_node
 def test_no_stage_is_in_the_table_that_no_network_has(tmp_path: Path) -> None:
     """A line that is no longer looked up would be held to the file for nothing."""
@@ -279,6 +283,7 @@ def shares_of(maker: MakeMore, text: str, at: int) -> NDArray[Any]:
     return shares
 
 
+@pytest.mark.slow
 @needs_node
 @pytest.mark.parametrize("smoothing", ["kneser-ney", "add-k"])
 def test_the_say_of_contexts_is_that_of_python(

@@ -169,6 +169,9 @@ def test_the_numbers_of_a_stage_as_a_table(visit: Visits, page_of: Pages) -> Non
 def test_symbols_that_the_model_has_not(visit: Visits, page_of: Pages) -> None:
     page = visit(page_of(*MLP), "#view=inside&name=ma%C3%9F").page
     page.get_by_text("the model does not know “ß”").wait_for()
+    page.get_by_role("textbox", name="A name").fill("<img src=x onerror=alert(1)>")
+    page.get_by_text("the model does not know “<”").wait_for()
+    assert page.locator("img").count() == 0
     page.get_by_role("textbox", name="A name").fill("max")
     page.get_by_text("the mlp expects").wait_for()
 
@@ -185,8 +188,12 @@ def test_inside_a_network_that_learns(
     label = page.get_by_role("combobox", name="Network")
     words = [each for each in label.locator("option").all_inner_texts() if each.startswith(kind)]
     label.select_option(words[0])
-    page.get_by_role("button", name="Play").click()
-    page.locator(".curve.val").first.wait_for()
+    page.get_by_text("Steps, rate, seed").click()
+    steps = page.get_by_role("spinbutton", name="Steps")
+    steps.fill("500000")  # so many that it learns on until the test has ended
+    steps.press("Tab")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.get_by_text(re.compile(r"^Step [\d,]+ of")).wait_for()
     opened.show("Inside")
     canvas(page, "Logits").wait_for()
     page.get_by_role("textbox", name="A name").fill(three_hundred[0])
@@ -224,9 +231,9 @@ def test_the_map_goes_back_through_the_training(
     assert first != newest and slider.get_attribute("aria-valuetext") != "120"
     page.keyboard.press("End")
     assert points.evaluate_all(places) == newest
-    page.get_by_role("button", name="Play the map").click()
-    page.get_by_role("button", name="Stop the map").wait_for()
-    page.get_by_role("button", name="Play the map").wait_for(timeout=60_000)
+    page.get_by_role("button", name="From the start").click()
+    page.get_by_role("button", name="Stop here").wait_for()
+    page.get_by_role("button", name="From the start").wait_for(timeout=60_000)
     assert points.evaluate_all(places) == newest and int(slider.input_value()) == at
 
 

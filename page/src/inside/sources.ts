@@ -112,7 +112,7 @@ const FILES: Record<string, Record<string, string[]>> = {
     "weights = torch.baddbmm(mask, q, k.mT, alpha=q.shape[-1] ** -0.5).softmax(-1)  # (.., T, S)": ["blocks.# softmax | Block #: attention | T, n_head, S"],
     "x = x + self.dropout(self.project(y.reshape(x.shape)))": [
       "blocks.#.project linear | Block #: what the heads found",
-      "blocks.# add 1 | The stream with it",
+      "blocks.# add 1 | Block #: the stream with that",
     ],
     "wide = F.gelu(self.widen(self.norm_2(x)))  # (B, T, 4 * n_embd)": [
       "blocks.#.norm_2 layer_norm | Block #: normalised for the MLP",

@@ -54,16 +54,16 @@ export class InsideView implements View {
     this.name.show(this.app.settings.name);
     if (change === "progress" && performance.now() - this.looked < LIVE) return;
     this.ask(change === "progress");
-    if (change === "shown" && !this.app.settings.name) this.drawOne();
+    if (change === "shown" && !this.app.settings.name) this.drawOne(true);
   }
 
-  /** Takes a name that the model draws, to have something to look at. */
-  private drawOne(): void {
+  /** Takes a name that the model draws; first: to have something to look at, unless a person has written since. */
+  private drawOne(first = false): void {
     this.stopDraw();
     this.stopDraw = this.app.client.send({ ask: "draw", n: 1, seed: this.app.settings.seed + Math.round(performance.now()), conditions: {}, filters: {} }, (answer) => {
       if (answer.answer !== "drawn" || answer.done) this.stopDraw();
       const name = answer.answer === "drawn" ? answer.lines[0]?.text : undefined;
-      if (name !== undefined) this.app.set({ name, place: Math.min(2, Array.from(name).length) });
+      if (name !== undefined && !(first && (this.app.settings.name || this.root.hidden))) this.app.set({ name, place: Math.min(2, Array.from(name).length) });
     });
   }
 

@@ -13,7 +13,7 @@ const EVERY = 450; // ms of a snapshot that is played back
 export class MapHistory {
   private readonly map = new Scatter("Map of letters while learning", 420);
   private readonly steps = slider("Step of the map", { min: 0, max: 1, step: 1 }, (at) => this.words(at), (at) => this.choose(at));
-  private readonly play = button("Play the map", () => this.toggle());
+  private readonly play = button("From the start", () => this.toggle());
   private readonly bar = h("div", { class: "row", hidden: true }, this.steps.root, this.play);
   private readonly note = h("p", { class: "note" });
   readonly root = h("div", {}, this.map.root, this.bar, this.note);
@@ -88,7 +88,7 @@ export class MapHistory {
   private toggle(): void {
     if (this.timer) return this.stop();
     this.follows = false;
-    this.play.textContent = "Stop the map";
+    this.play.textContent = "Stop here";
     this.show(0);
     this.timer = window.setInterval(() => {
       this.show(this.at + 1);
@@ -101,6 +101,6 @@ export class MapHistory {
   private stop(): void {
     clearInterval(this.timer);
     this.timer = 0;
-    this.play.textContent = "Play the map";
+    this.play.textContent = "From the start";
   }
 }
