@@ -18,7 +18,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny program in place of the package's own."""
     folder = tmp_path / "static"
     folder.mkdir()
-    for name in ("page.js", "page.css", "page.wasm"):
+    for name in ("page.js", "worker.js", "page.css", "page.wasm"):
         (folder / name).write_bytes(b"/* */")
     monkeypatch.setattr(page_module, "STATIC", folder)
     return folder

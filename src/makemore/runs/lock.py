@@ -7,8 +7,8 @@ import os
 import time
 from pathlib import Path
 
-LOOKED_AT = 0.01  # seconds after which nobody only looks at a lock any more
-TRIES = 5
+LOOKED_AT = 0.1  # seconds after which nobody only looks at a lock any more
+TRIES = 25
 
 
 def acquire(handle: int) -> None:
