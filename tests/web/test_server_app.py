@@ -181,6 +181,22 @@ def test_what_does_not_train_is_not_stopped(server: Served, place: Path) -> None
     assert server.run("first")["state"] == "stopped"
 
 
+def test_a_training_that_is_stopped_before_it_begins_can_go_on(server: Served, place: Path) -> None:
+    body = {"lines": LINES, "name": "early", "model": "ngram"}
+    assert server.post("/api/train", body).status == 202
+    stopped = server.post("/api/stop", {"run": "early"}).json["run"]
+    assert not (place / "early").exists(), "Python was still starting"
+    assert stopped["state"] == "stopped" and stopped["message"] is None
+    assert server.post("/api/train", {"run": "early"}).status == 202
+    server.state("early", "finished")
+    assert server.get("/api/weights?run=early").status == 200
+
+
+def test_what_is_sent_beside_a_run_is_named(server: Served) -> None:
+    error = server.post("/api/train", {"run": "first", "time": "5s"}).json["error"]
+    assert error["message"] == "'time' does not go with a run" and "nothing else" in error["fix"]
+
+
 @pytest.mark.slow
 def test_a_training_is_stopped_killed_and_gone_on_with(server: Served, place: Path) -> None:
     """And an end of the server stops it, saved."""

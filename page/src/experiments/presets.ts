@@ -13,7 +13,7 @@ export interface Preset {
 // Sizes and rates are those of the lectures and of `makemore sweep --preset`, in steps that a page makes within seconds.
 export const PRESETS: readonly Preset[] = [
   { title: "Context", field: "context", base: {}, pair: [1, 4],
-    look: "Look how far the loss on unseen lines falls when more letters back are seen, from 1 to 8." },
+    look: "Look how far the loss on unseen lines falls when 4 letters back are seen and not 1; try up to 8." },
   { title: "Hidden units", field: "hidden", base: {}, pair: [1, 300],
     look: "Look how little one hidden unit can tell apart, and whether 300 learn lines by heart." },
   { title: "First weights", field: "start", base: { optimizer: "SGD" }, pair: ["naive", "calm"],

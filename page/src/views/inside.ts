@@ -41,7 +41,7 @@ export class InsideView implements View {
   constructor(private readonly app: App) {
     this.root = h("div", {}, h("section", { class: "panel" },
       h("h2", {}, "Inside"),
-      h("p", { class: "note" }, "What the network computes for one name, from its letters to what it expects next. A column is a position: what has been read up to that letter. Point at a number, or go to it by Tab and arrows; press it to follow that unit along the name."),
+      h("p", { class: "note" }, "What the network computes for one name, from its letters to what it expects next. A column is a position: what has been read up to that letter. Each square is a number: green above zero, red below, and stronger the farther. Point at one, or go to it by Tab and arrows; press it to follow that unit along the name."),
       h("div", { class: "row" }, this.name.root, this.member.root, button("Draw one", () => this.drawOne())),
       this.places, this.about, this.note, this.stages), this.reading);
     new ResizeObserver(() => this.resized()).observe(this.stages);

@@ -40,7 +40,7 @@ export class RunCard {
     const { state } = (this.#run = run), trains = state === "training";
     write(this.#state, state);
     set(this.#state, "data-state", state);
-    write(this.#about, `${visible(run.model, 40)}, ${progressText(run)}`);
+    write(this.#about, [visible(run.model, 40), progressText(run)].filter(Boolean).join(", "));
     showShare(this.#bar, run);
     write(this.#trouble, troubleText(run));
     this.#charted.show(isCharted);

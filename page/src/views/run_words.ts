@@ -4,8 +4,9 @@ import type { Run } from "../server/messages";
 import { visible, whole } from "./visible";
 
 /** Says how far a run is and how it stands: "step 1,200 of 5,000, 34 s; loss on unseen lines 2.031, best 2.029". */
-export function progressText({ step, of, seconds, losses: { train, val, best } }: Run): string {
+export function progressText({ state, step, of, seconds, losses: { train, val, best } }: Run): string {
   const end = of !== null && of >= step ? ` of ${whole(of)}` : "";
+  if (state === "training" && !step && !seconds) return "it begins";
   const losses = [nats("its lines", train), nats("unseen lines", val), nats("best", best)].filter(Boolean).join(", ");
   return `step ${whole(step)}${end}, ${duration(seconds)}${losses && `; loss: ${losses}`}`;
 }

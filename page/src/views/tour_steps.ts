@@ -27,20 +27,20 @@ const STEPS: TourStep[] = [
   },
   {
     view: "names", target: "temperature", title: "Temperature",
-    says: () => "Before each letter the model has a chance for every letter, and then draws one, as with a loaded die. Temperature changes the die: tidy takes the likely letters nearly always, wild gives the unlikely ones more of a chance.",
+    says: () => "Before each letter the model has a chance for every letter, and then draws one, as with a loaded die. Temperature changes the die: tidy takes the likely letters nearly always, wild gives the unlikely ones more of a chance, and at 1 it is as learned.",
     doIt: "Move it to wild, and look at the names.", seen: "Other names, and stranger ones: nothing was learned anew, only the die is another.",
     state: (app) => app.settings.temperature,
   },
   {
     view: "letters", target: "places", title: "Context",
-    says: () => "What the model has read so far when it guesses a letter is called its context: here, the letters before the place that is marked. Each bar says how much the letter was expected there, after these and no others.",
+    says: () => "What the model has read so far when it guesses a letter is called its context: here, the letters before the place that is marked. Each bar says how much the letter was expected there, after these and no others. A model may look back a few letters only, or to the beginning.",
     doIt: "Press another letter of the name: below stands what may follow its context.", seen: "Another context, other chances: that is how names come to sound like the list.",
     state: (app) => app.settings.place,
   },
   {
     view: "learning", target: "size", title: "Hidden units",
-    says: () => `A network turns the context into some numbers of its own, its hidden units, and guesses from these: one may be high after a vowel, another near the end of a name. Nobody says what each stands for, learning finds it; small has ${HIDDEN.small["n_hidden"]} of them, large ${HIDDEN.large["n_hidden"]}.`,
-    doIt: "Choose another size.", seen: "More units can tell more contexts apart, and take longer to learn.",
+    says: () => `From the context a network computes some numbers, anew for each letter, and guesses from these. The places of these numbers are its hidden units: one may be high after a vowel, another near the end of a name. Nobody says what each stands for, learning finds it; small has ${HIDDEN.small["n_hidden"]} of them, large ${HIDDEN.large["n_hidden"]}.`,
+    doIt: "Choose another size.", seen: "More units can tell more contexts apart, and take longer to learn. Once it learns, the tab Inside shows each as a square; Experiments sets 1 against 300.",
     state: (app) => app.settings.size,
     settings: ({ settings, list }) => (["gru", "mlp"].includes(kindOf(settings.kind, !!list?.prior)) ? {} : { kind: "gru" }),
   },
@@ -48,9 +48,9 @@ const STEPS: TourStep[] = [
     view: "learning", target: "play", title: "Loss",
     says: ({ opened }) => {
       const choices = (opened?.symbols.length ?? 0) + 1;
-      return `Loss is how surprised the network is, on average, by the letter that really comes: 0 if it was always sure of it, ${Math.log(choices).toFixed(1)} if all ${choices} choices are alike to it. Learning changes its numbers a little, again and again, each time so that the loss falls.`;
+      return `Loss is how surprised the network is, on average, by the letter that really comes: −log of the chance that it gave to it. That is 0 if it was always sure, ${Math.log(choices).toFixed(1)} if all ${choices} choices (each letter, and the end) are alike to it. Learning changes its weights, the numbers that it computes with, a little at each step, so that the loss falls.`;
     },
-    doIt: "Press Play, and watch the line.", seen: "It falls, and what the network writes becomes names. The line of unseen lines counts: lines known by heart would not help there.",
+    doIt: "Press Play, and watch the line.", seen: "It falls, and what the network writes becomes names. Trust the thick curve: it is the loss on lines kept from the network, where knowing by heart does not help. Dashed is what counting letters reaches.",
     state: (app) => app.progress.some(({ step }) => step > 0),
   },
   {

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from makemore.errors import MakemoreError
+from makemore.escaping import visible
 from makemore.models.core.declared import declared_models
 from makemore.version import __version__
 from makemore.web.server.drawing import Drawing
@@ -208,8 +209,12 @@ def body_of(request: Request) -> dict[str, Any]:
 
 def only_run(body: dict[str, Any]) -> str:
     """Take the id of a run from a body that has nothing else. Raises Refused (400)."""
-    if body.keys() != {"run"} or not isinstance(body["run"], str):
-        raise Refused(400, "the body names no run", "run", 'send {"run": ID} and nothing else')
+    to_do = 'send {"run": ID} and nothing else'
+    if not isinstance(body.get("run"), str):
+        raise Refused(400, "the body names no run", "run", to_do)
+    if len(body) > 1:
+        other = next(key for key in body if key != "run")
+        raise Refused(400, f"'{visible(other, 40)}' does not go with a run", "run", to_do)
     return str(body["run"])
 
 

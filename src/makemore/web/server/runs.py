@@ -124,7 +124,11 @@ class Runs:
         of_child = SystemFault(error[0], None, error[1]) if error else None
         if run.gone and not running:
             gone = SystemFault("its folder has gone", run.id, "put it back, or train again")
-            return ("failed", of_child) if training and training.failed else ("gone", gone)
+            if training and training.failed:
+                return "failed", of_child
+            if training and not run.was_there:  # stopped before it began: its list is there
+                return "stopped", None
+            return "gone", gone
         if (run.locked or running) and not run.saved.finished:
             return "training", None
         if run.problem is not None:

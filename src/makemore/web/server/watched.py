@@ -75,6 +75,7 @@ class Watched:
         self.saved, self.curve = Saved(), Curve()
         self.preview: dict[str, Any] | None = None
         self.locked, self.gone = False, False
+        self.was_there = False  # its folder, at some look
         self.problem: MakemoreError | None = None  # why its files cannot be read
         self._looked = False
         self._metrics = LogTail(folder / "metrics.jsonl")
@@ -87,6 +88,7 @@ class Watched:
         Raises nothing: what is wrong with the run is `problem`, and a run that is away is `gone`.
         """
         commit, self.gone = stamp(self.folder / COMMIT), not self.folder.is_dir()
+        self.was_there = self.was_there or not self.gone
         # A finished run has no training; one that starts over has another checkpoint first.
         self.locked = not (self.saved.finished and commit == self._commit) and is_locked(
             self.folder
