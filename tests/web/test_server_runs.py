@@ -138,7 +138,10 @@ def test_seconds_add_up_over_calls(folder: Path) -> None:
                 json.dumps({"step": 1, "kind": "val", "nll": 2, "seconds": seconds}) + "\n"
             )
     watched.look()
-    assert watched.curve.before + watched.curve.now == 6.0
+    assert watched.curve.seconds == 6.0
+    with open(folder / "metrics.jsonl", "a") as stream:  # it is gone on with
+        stream.write(json.dumps({"step": 2, "kind": "val", "nll": 2, "seconds": 1.0}) + "\n")
+    assert [each["seconds"] for each in named(watched.look(), "metric")] == [7.0]
 
 
 def test_a_long_log_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import { serverWords } from "../server/words";
 import type { App } from "./app";
 import { button, number, select, text } from "./controls";
 import { fill, h, set } from "./dom";
-import { line } from "./visible";
+import { line, visible } from "./visible";
 
 const CHOOSES: [string, string] = ["", "let makemore choose"];
 const ENDS: [string, string][] = [["30s", "30 seconds"], ["60s", "1 minute"], ["5m", "5 minutes"], ["1h", "1 hour"], ["steps", "so many steps"]];
@@ -46,6 +46,7 @@ export function trainHere(app: App, server: Server, started: (id: string) => voi
     offered = server.offers;
     models.show(model);
     form.hidden = go.hidden = !given;
+    called.input.placeholder = given ? visible(given.name, 60) : "";
     count.root.hidden = end !== "steps";
     about.textContent = all.find((each) => each.name === model)?.about ?? "";
     fill(list, ...(given

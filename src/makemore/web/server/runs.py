@@ -111,7 +111,7 @@ class Runs:
             "model": run.saved.model or (training.model if training else ""),
             "state": state, "step": run.step, "of": run.saved.of,
             "generation": run.saved.generation,
-            "seconds": round(run.curve.before + run.curve.now, 1), "losses": run.losses(),
+            "seconds": round(run.curve.seconds, 1), "losses": run.losses(),
             "message": told and told["message"], "fix": told and told["fix"],
             "ours": training is not None,
         }  # fmt: skip

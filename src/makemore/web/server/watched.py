@@ -54,6 +54,11 @@ class Curve:
     before: float = 0.0  # seconds of the calls before: each counts from 0
     now: float = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """Return how long the run has trained, over all calls."""
+        return self.before + self.now
+
     def add(self, entry: Entry) -> None:
         """Take in an entry of the log."""
         self.step = entry["step"]
@@ -121,9 +126,9 @@ class Watched:
         entries: list[Entry] = []
         for line in lines:
             with suppress(RunError):  # a line that is none of ours: the model does not depend on it
-                entries.append(entry_of(line, self.folder))
-        for entry in entries:
-            self.curve.add(entry)
+                entry = entry_of(line, self.folder)
+                self.curve.add(entry)
+                entries.append({**entry, "seconds": self.curve.seconds})
         if not is_history:
             for entry in thinned(entries):
                 keys = ("step", "kind", "nll", "lr", "seconds")
