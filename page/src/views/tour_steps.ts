@@ -48,9 +48,9 @@ const STEPS: TourStep[] = [
     view: "learning", target: "play", title: "Loss",
     says: ({ opened }) => {
       const choices = (opened?.symbols.length ?? 0) + 1;
-      return `Loss is how surprised the network is, on average, by the letter that really comes: −log of the chance that it gave to it. That is 0 if it was always sure, ${Math.log(choices).toFixed(1)} if all ${choices} choices (each letter, and the end) are alike to it. Learning changes its weights, the numbers that it computes with, a little at each step, so that the loss falls.`;
+      return `Loss is the network’s average surprise at the letter that really comes: −log of the chance that it gave it, 0 if it was sure, ${Math.log(choices).toFixed(1)} if all ${choices} choices (letters and the end) are alike to it. Each step changes its weights, the numbers that it computes with, so that the loss falls.`;
     },
-    doIt: "Press Play, and watch the line.", seen: "It falls, and what the network writes becomes names. Trust the thick curve: it is the loss on lines kept from the network, where knowing by heart does not help. Dashed is what counting letters reaches.",
+    doIt: "Press Play, and watch the line.", seen: "It falls. Trust the thick curve: the loss on lines kept from the network, where knowing by heart does not help. Dashed: what counting letters reaches.",
     state: (app) => app.progress.some(({ step }) => step > 0),
   },
   {
