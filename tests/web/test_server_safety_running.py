@@ -210,7 +210,7 @@ def test_it_connects_to_nobody() -> None:
 def test_the_server_needs_no_torch() -> None:
     """It imports in a tenth of a second what torch needs one for."""
     names = (
-        "answers body connection guard host_names leaving limits log running strict_http".split()
+        "refusal body connection guard host_names leaving limits log running strict_http".split()
     )
     imports = "; ".join(f"import makemore.web.server.{name}" for name in names)
     done = subprocess.run(
