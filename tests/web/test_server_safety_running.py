@@ -68,7 +68,7 @@ def test_an_address_that_is_none_is_named(
 
 
 def test_a_port_of_the_administrator_is_named() -> None:
-    error = serving.refused(PermissionError(13, "Permission denied"), "127.0.0.1", 80)
+    error = serving.cannot_listen(PermissionError(13, "Permission denied"), "127.0.0.1", 80)
     assert error.exit_code == 5
     assert "port 80" in str(error) and "--port 8000" in str(error)
 
