@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from makemore.cli.serving import read_list
@@ -122,7 +122,8 @@ class InThread:
         self.port, times = self.sock.getsockname()[1], Times(stop=1)
         self.now = self.site()
         app = running.guarded(self.now.app(), self.token, "127.0.0.1", self.port, times)
-        self.server = uvicorn.Server(running.settings(self.noting(app), times))
+        self.server = running.Server(running.settings(self.noting(app), times))
+        self.server.ending = self.now.ending
         self.thread = threading.Thread(target=self.server.run, args=([self.sock],))
         self.thread.start()
 
@@ -135,7 +136,7 @@ class InThread:
         return noted
 
     def stop(self) -> None:
-        self.server.should_exit = True
+        self.server.handle_exit(signal.SIGTERM, None)
         self.thread.join()
         self.sock.close()
 

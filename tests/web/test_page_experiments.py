@@ -238,8 +238,7 @@ def test_a_rate_far_too_large_is_an_outcome_and_no_error(
     assert opened.page.get_by_role("alert").inner_text() == ""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
 def test_nothing_is_at_fault(
     visit: Visits, empty_page: Path, three_hundred: list[str], axe: str, scheme: str, width: int
 ) -> None:

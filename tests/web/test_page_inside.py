@@ -237,8 +237,7 @@ def test_the_map_goes_back_through_the_training(
     assert points.evaluate_all(places) == newest and int(slider.input_value()) == at
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
 @pytest.mark.parametrize("options", [MLP, TRANSFORMER], ids=["mlp", "transformer"])
 def test_it_has_no_fault(
     visit: Visits, page_of: Pages, scheme: str, width: int, options: tuple[str, ...]

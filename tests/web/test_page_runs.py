@@ -23,7 +23,7 @@ def test_a_run_is_opened_and_drawn_from_in_the_page(served: Folder, open_page: O
     visit = open_page(served.link)
     page = visit.page
     assert page.url.partition("#")[0] == served.address  # the token is in no URL that is copied
-    assert page.get_by_role("tab", name="Runs").get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="Runs", selected=True).wait_for()
     assert sorted(page.locator(".run-cards h3").all_text_contents()) == ["first", "second"]
     assert "step 40 of 40" in card(visit, "first").inner_text()
     open_run(visit, "first")
@@ -177,8 +177,7 @@ def test_runs_are_opened_and_a_list_is_trained_by_keyboard(
     assert visit.focused().startswith("Go on")  # the keyboard stays where it was
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
 def test_runs_have_no_fault_of_accessibility(
     served: Folder, open_page: Open, three_hundred: list[str], scheme: str, width: int
 ) -> None:

@@ -65,7 +65,7 @@ def test_a_run_that_is_deleted_or_fails_is_told_of(
     wait_for_state(visit, "first", "gone")
     bar(visit).get_by_text("Its folder is gone from the server").wait_for()
     assert not card(visit, "first").get_by_role("button").first.is_visible()
-    (served.folder / "second" / "config.json").write_text("{}")
+    (served.folder / "second" / "checkpoint.json").write_text("{}")
     wait_for_state(visit, "second", "failed")
     assert card(visit, "second").locator(".trouble").inner_text()
 

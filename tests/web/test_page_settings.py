@@ -103,6 +103,7 @@ def test_a_theme_is_chosen_and_kept(learned: Visit) -> None:
     dark = page.evaluate(ground)
     assert brightness(dark) < 60 < 200 < brightness(light)
     page.reload()
+    page.get_by_role("tablist").wait_for()
     assert page.evaluate(ground) == dark
     page.get_by_role("button", name="Theme").click()
     assert page.evaluate(ground) == light

@@ -148,8 +148,7 @@ def test_the_page_of_a_run_shows_what_it_has(visit: Visits, page_of: Callable[..
         press(opened, "Done" if at == 3 else "Next")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
 def test_no_step_and_no_new_control_has_a_fault(
     visit: Visits, empty_page: Path, scheme: str, width: int
 ) -> None:

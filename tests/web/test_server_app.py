@@ -20,9 +20,11 @@ from makemore.runs import RunLog, RunWriter
 from makemore.version import __version__
 from makemore.web.server.app import ListFile, Site
 from makemore.web.server.drawing import Drawing
-from makemore.web.server.refusals import Refused
+from makemore.web.server.http_errors import HttpError
 from makemore.web.server.requests import SampleRequest
 from makemore.web.server.runs import Place
+from makemore.web.server.starting import write_list
+from makemore.web.server.training_request import TrainingRequest, training_request
 from web.loops import run_apart
 from web.serving import PAGE, POLICY, Served, served
 
@@ -70,7 +72,8 @@ def test_runs_models_and_one_run(server: Served) -> None:
     [("GET", "/nothing", 404), ("GET", "/api/run?run=nobody", 404), ("DELETE", "/health", 405),
      ("POST", "/health", 405), ("GET", "/api/train", 405), ("GET", "/api/events?run=../x", 404),
      ("GET", "/api/weights?run=x", 404), ("GET", "/api/list", 404), ("GET", "//etc/passwd", 404),
-     ("GET", "/%2e%2e/runs", 404), ("POST", "/api/draw", 404), ("PUT", "/api/runs", 405)],
+     ("GET", "/%2e%2e/runs", 404), ("POST", "/api/draw", 404), ("PUT", "/api/runs", 405),
+     ("GET", "/health/", 404)],
 )  # fmt: skip
 def test_what_is_not_there_is_said_in_json(
     server: Served, method: str, path: str, status: int
@@ -332,6 +335,104 @@ def test_a_beat_shows_that_the_stream_is_alive(
     run_apart(main())
 
 
+def test_a_look_that_failed_is_followed_by_others(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makemore.web.server.follow.IDLE", 0.02)
+    site, fails = Site(Place.of(place), lambda: (PAGE, POLICY)), [False]
+    look = site.runs.look
+
+    def sometimes(finds: bool = True) -> Any:
+        if fails[0]:
+            fails[0] = False
+            raise RuntimeError("a fault of ours")
+        return look(finds)
+
+    monkeypatch.setattr(site.runs, "look", sometimes)
+
+    async def main() -> None:
+        stream = site.follower.follow(None)
+        await anext(stream)
+        assert b"event: run" in await anext(stream)
+        fails[0] = True
+        while fails[0]:
+            await asyncio.sleep(0.01)
+        (place / "first" / "checkpoint.json").unlink()
+        assert b"event: run" in await asyncio.wait_for(anext(stream), 10)
+        await stream.aclose()  # type: ignore[attr-defined]
+
+    run_apart(main())
+
+
+def test_a_client_that_leaves_while_its_list_is_written_leaves_no_file(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, asked = threading.Event(), training_request({"lines": LINES, "name": "mine"})
+    may_end = threading.Event()
+
+    def slowly(folder: Path, asked: TrainingRequest) -> Path:
+        file = write_list(folder, asked)
+        written.set()
+        may_end.wait(10)
+        return file
+
+    monkeypatch.setattr("makemore.web.server.app.write_list", slowly)
+    site = Site(Place.of(place), lambda: (PAGE, POLICY))
+
+    async def main() -> None:
+        task = asyncio.create_task(site.written(asked))
+        await asyncio.to_thread(written.wait, 10)
+        assert (place / "mine.txt").exists()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        may_end.set()
+        while (place / "mine.txt").exists():
+            await asyncio.sleep(0.01)
+
+    run_apart(asyncio.wait_for(main(), 20))
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_list(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: Any) -> None:
+            pass
+
+        def write(self, body: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    def opened(file: Path, mode: str) -> Full:
+        file.touch(exist_ok=False)
+        return Full()
+
+    monkeypatch.setattr("makemore.web.server.starting.open", opened, raising=False)
+    with pytest.raises(SystemFault, match="cannot write the list"):
+        write_list(place, training_request({"lines": LINES, "name": "mine"}))
+    assert not (place / "mine.txt").exists()
+
+
+def test_no_answer_has_a_path_of_this_machine(server: Served, place: Path) -> None:
+    """Also where what is wrong is a file of a run, or a training ended by an error."""
+    body = {"lines": LINES, "name": "new", "model": "mlp", "options": {"learning_rate": 1e30}}
+    assert server.post("/api/train", body).status == 202
+    server.state("new", "failed", "stopped", "finished")
+    (weights,) = (place / "first").glob("weights*")
+    weights.write_bytes(b"damaged")
+    answers = [server.post("/api/sample", {"run": "first"}), server.get("/api/weights?run=first")]
+    assert [answer.status for answer in answers] == [409, 409]
+    assert "first" in str(answers[1].json["error"]["where"]), "the run is named by its id"
+    (place / "first" / "config.json").unlink()
+    answers += [server.get("/api/runs"), server.post("/api/train", {"run": "first"})]
+    answers += [server.get("/api/run?run=new"), server.post("/api/score", {"lines": ["a"]})]
+    for answer in answers:
+        assert str(place.parent) not in answer.body.decode()
+
+
 # -- the list, and drawing -------------------------------------------------------------------------
 
 
@@ -347,7 +448,7 @@ def test_the_list_of_the_server_is_given(place: Path) -> None:
 def test_drawing_is_handed_the_folder_and_the_checked_body(place: Path) -> None:
     seen: list[Any] = []
     errors: list[Exception] = [
-        UsageError("n cannot be 0", "n", "give more"), Refused(400, "no"), SystemFault("busy"),
+        UsageError("n cannot be 0", "n", "give more"), HttpError(400, "no"), SystemFault("busy"),
         Unsatisfiable("there are no more"),
     ]  # fmt: skip
 

@@ -157,7 +157,7 @@ def test_errors_are_those_of_the_command_and_name_the_key(
     found = using(errors)
     kinds = [UsageError, UsageError, Unsatisfiable, UsageError, UsageError, RunError, RunError]
     assert [type(error) for error in found] == kinds
-    assert isinstance(found[0], MakemoreError) and found[0].where == "prefix"
+    assert isinstance(found[0], MakemoreError) and found[0].where == "--prefix"
     done = call("sample", folder, "--prefix", "@")
     assert done.returncode == found[0].exit_code and found[0].what in done.stderr
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from makemore import MakeMore
 from makemore.errors import SystemFault
 from makemore.runs import RunLog, RunWriter
 from makemore.runs.lock import is_locked
+from makemore.web.server.http_errors import HttpError
 from makemore.web.server.log_tail import LogTail, last_block
-from makemore.web.server.refusals import Refused
 from makemore.web.server.runs import Place, Runs
 from makemore.web.server.train_child import Trainings
 from makemore.web.server.watched import BATCHES, Watched
@@ -244,6 +245,34 @@ def test_other_programs_files_are_no_runs(tmp_path: Path) -> None:
     assert told["id"] == "c" and told["state"] == "failed" and "root" not in json.dumps(told)
 
 
+def test_a_run_is_described_while_a_look_reads_on(folder: Path) -> None:
+    """A look runs in a thread of its own: what is asked meanwhile must not break on its changes."""
+    runs = runs_of(folder.parent)
+    runs.look()
+    run, ended = runs.get("names"), threading.Event()
+
+    def read_on() -> None:
+        for step in range(8_000):
+            run.curve.add({"step": step, "kind": "val", "nll": 2.0 + step % 7, "seconds": 1.0})
+            runs.add(folder.parent / str(step % 900))
+        ended.set()
+
+    thread = threading.Thread(target=read_on)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        while not ended.is_set():
+            runs.record(run)
+            runs.history(run)
+            assert not runs.trains
+    finally:
+        ended.wait(60)
+        thread.join()
+        sys.setswitchinterval(before)
+    assert run.losses()["val"] == 2.0 + 7_999 % 7 and run.curve.best == 2.0
+
+
 # -- ids -------------------------------------------------------------------------------------------
 
 
@@ -256,7 +285,7 @@ def test_only_an_id_of_the_list_is_a_run(folder: Path, id: Any) -> None:
     (folder.parent / "names-secret").mkdir()
     runs = runs_of(folder.parent)
     runs.look()
-    with pytest.raises(Refused, match="there is no run") as caught:
+    with pytest.raises(HttpError, match="there is no run") as caught:
         runs.get(id)
     assert caught.value.status == 404
     assert runs.get(None) is runs.get("names")
@@ -270,7 +299,7 @@ def test_a_place_is_a_run_or_a_folder_of_runs(folder: Path) -> None:
     assert [run.id for run in every.ordered()] == ["more/other", "names"]
     assert [run.id for run in one.ordered()] == ["names"], "others beside it are not shown"
     assert one.place.folder == folder.parent, "new ones go beside it"
-    with pytest.raises(Refused, match="no runs yet"):
+    with pytest.raises(HttpError, match="no runs yet"):
         none.get(None)
 
 

@@ -68,7 +68,7 @@ def test_an_address_that_is_none_is_named(
 
 
 def test_a_port_of_the_administrator_is_named() -> None:
-    error = serving.refused(PermissionError(13, "Permission denied"), "127.0.0.1", 80)
+    error = serving.cannot_listen(PermissionError(13, "Permission denied"), "127.0.0.1", 80)
     assert error.exit_code == 5
     assert "port 80" in str(error) and "--port 8000" in str(error)
 
@@ -210,7 +210,7 @@ def test_it_connects_to_nobody() -> None:
 def test_the_server_needs_no_torch() -> None:
     """It imports in a tenth of a second what torch needs one for."""
     names = (
-        "answers body connection guard host_names leaving limits log running strict_http".split()
+        "refusal body connection guard host_names leaving limits log running strict_http".split()
     )
     imports = "; ".join(f"import makemore.web.server.{name}" for name in names)
     done = subprocess.run(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from makemore.web.server import train_child
-from makemore.web.server.refusals import Refused
+from makemore.web.server.http_errors import HttpError
 from makemore.web.server.train_child import Trainings, last_error
 from web.loops import run_apart
 
@@ -25,6 +25,11 @@ echo "$@" > {out}.words; while :; do sleep 0.02; done
 DEAF = """#!/bin/sh
 trap '' INT TERM
 echo "$@" > {out}.words; while :; do sleep 0.02; done
+"""
+SLOW = """#!/bin/sh
+trap 'echo interrupted >> {out}' INT
+trap 'exit 143' TERM
+echo "$PYTHONPATH" > {out}.words; while :; do sleep 0.02; done
 """
 FAILS = """#!/bin/sh
 echo 'makemore: 3 lines' >&2
@@ -92,6 +97,43 @@ def test_one_that_does_not_stop_is_ended(
     run_apart(main())
 
 
+def test_two_who_stop_a_training_send_one_interrupt(
+    stand_in: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second SIGINT would end it without a save: two tabs stop it, and the server ends."""
+
+    async def main() -> None:
+        trainings = Trainings()
+        await started(trainings, tmp_path / "run", out)
+        first = asyncio.create_task(trainings.stop(tmp_path / "run"))
+        second = asyncio.create_task(trainings.stop(tmp_path / "run"))
+        await asyncio.sleep(0.1)
+        first.cancel()  # its client leaves: it is stopped all the same
+        await asyncio.gather(second, trainings.close())
+        training = trainings.of(tmp_path / "run")
+        assert training is not None and training.ended == 143
+        assert out.read_text() == "interrupted\n"
+
+    monkeypatch.setattr(train_child, "PATIENCE", 0.4)
+    out = stand_in(SLOW)
+    run_apart(main())
+
+
+def test_a_training_imports_from_where_the_server_does(
+    stand_in: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        trainings = Trainings()
+        await started(trainings, tmp_path / "run", out)
+        await trainings.close()
+        assert str(tmp_path / "checkout") in Path(f"{out}.words").read_text().split(os.pathsep)
+
+    monkeypatch.setattr(train_child, "PATIENCE", 0.2)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "checkout"), *sys.path])
+    out = stand_in(SLOW)
+    run_apart(main())
+
+
 def test_what_it_said_last_is_kept(stand_in: Callable[[str], Path], tmp_path: Path) -> None:
     async def main() -> None:
         trainings = Trainings()
@@ -105,16 +147,23 @@ def test_what_it_said_last_is_kept(stand_in: Callable[[str], Path], tmp_path: Pa
     run_apart(main())
 
 
-def test_one_that_is_killed_has_not_failed(stand_in: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "number, name",
+    [(signal.SIGKILL, "SIGKILL")]
+    + ([(signal.SIGRTMIN + 1, f"signal {signal.SIGRTMIN + 1}")] if sys.platform == "linux" else []),
+)
+def test_one_that_is_killed_has_not_failed(
+    stand_in: Callable[[str], Path], tmp_path: Path, number: int, name: str
+) -> None:
     async def main() -> None:
         trainings = Trainings()
         await started(trainings, tmp_path / "run", out)
         training = trainings.of(tmp_path / "run")
         assert training is not None and training.watcher is not None
-        os.kill(training.process.pid, signal.SIGKILL)
+        os.kill(training.process.pid, number)
         await training.watcher
         assert not training.failed and training.error is not None
-        assert training.error[0] == "the training was ended by SIGKILL"
+        assert training.error[0] == f"the training was ended by {name}"
 
     out = stand_in(OBEYS)
     run_apart(main())
@@ -126,7 +175,7 @@ def test_there_are_only_so_many_at_the_same_time(
     async def main() -> None:
         trainings = Trainings(most=1)
         await started(trainings, tmp_path / "run", out)
-        with pytest.raises(Refused, match="no more than 1 trainings") as caught:
+        with pytest.raises(HttpError, match="no more than 1 trainings") as caught:
             trainings.start(tmp_path / "other", [], None, "gru")
         assert caught.value.status == 429 and trainings.of(tmp_path / "other") is None
         await trainings.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from makemore.cli.model_command import value_of
 from makemore.cli.suggestions import command_of
 from makemore.errors import DataError, MakemoreError, UsageError
-from makemore.web.server.refusals import status_of
+from makemore.web.server.http_errors import status_of
 from makemore.web.server.training_request import (
     NAME_LENGTH,
     safe_name,
@@ -128,5 +128,8 @@ def test_a_run_goes_on_with_what_it_was_asked() -> None:
     assert "--time=90.500000" in words_to_go_on("ensemble", {"time": 90.5})
     with pytest.raises(UsageError, match="unknown model"):
         words_to_go_on("somebody's", {})
+    for text in ("a\0b", "\ud800", "x" * 20_000):  # of a config.json that somebody has edited
+        with pytest.raises(UsageError, match="symbols is no word of a command"):
+            words_to_go_on("gru", {"symbols": text})
     with pytest.raises(DataError):
         training_request({"text": ""})

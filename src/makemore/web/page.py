@@ -126,6 +126,7 @@ def html_of(
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         '<meta name="referrer" content="no-referrer">',
+        '<link rel="icon" href="data:,">',  # else a browser asks the server for one
         f'<meta name="generator" content="makemore {__version__}">',
         f"<title>{html.escape(visible(title, 200))}</title>",
         f"<style>{style}</style>",

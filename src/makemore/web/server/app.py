@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,13 +26,14 @@ from makemore.models.core.declared import declared_models
 from makemore.version import __version__
 from makemore.web.server.drawing import Drawing
 from makemore.web.server.follow import Follower
+from makemore.web.server.http_errors import HttpError, as_json, status_of
 from makemore.web.server.limits import JSON
-from makemore.web.server.refusals import Refused, as_json, status_of
+from makemore.web.server.refusal import error_json
 from makemore.web.server.requests import explain_request, sample_request, score_request
 from makemore.web.server.runs import Place, Runs
 from makemore.web.server.starting import check_stoppable, go_on, start_training, write_list
 from makemore.web.server.train_child import Trainings
-from makemore.web.server.training_request import training_request
+from makemore.web.server.training_request import TrainingRequest, training_request
 from makemore.web.server.weights import WeightsReader
 
 CHECKS: Mapping[str, Callable[[dict[str, Any]], Any]] = {  # of what is drawn, by its route
@@ -46,7 +49,7 @@ class ListFile:
     name: str
     text: str
 
-    @property
+    @cached_property
     def lines(self) -> int:
         """Count the lines that are not blank."""
         return sum(not line.isspace() for line in self.text.splitlines() if line)
@@ -83,8 +86,10 @@ class Site:
         routes = [Route(path, answer, methods=["GET"]) for path, answer in get.items()]
         routes += [Route(path, answer, methods=["POST"]) for path, answer in post.items()]
         routes += [Route(f"/api/{name}", self.draw, methods=["POST"]) for name in CHECKS]
-        handlers: Any = {MakemoreError: refused, HTTPException: no_such_route}
-        return Starlette(routes=routes, exception_handlers=handlers, lifespan=self.lifespan)
+        handlers: Any = {MakemoreError: self.error_answer, HTTPException: self.no_such_route}
+        app = Starlette(routes=routes, exception_handlers=handlers, lifespan=self.lifespan)
+        app.router.redirect_slashes = False  # /health/ is no path of ours, and leads to none
+        return app
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -130,7 +135,9 @@ class Site:
     async def list(self, request: Request) -> Response:
         """Give the list that the server was started with."""
         if self.file is None:
-            raise Refused(404, "the server was started without a list", None, "makemore serve FILE")
+            raise HttpError(
+                404, "the server was started without a list", None, "makemore serve FILE"
+            )
         return Response(self.file.text, media_type="text/plain; charset=utf-8")
 
     async def run(self, request: Request) -> Response:
@@ -155,7 +162,7 @@ class Site:
         await self.follower.look()
         run = self.runs.get(request.query_params.get("run"))
         if run.gone or run.saved.weights is None:
-            raise run.problem or Refused(409, "the run has no weights yet", run.id, "wait for it")
+            raise run.problem or HttpError(409, "the run has no weights yet", run.id, "wait for it")
         losses = {"train": run.curve.train, "val": run.losses()["best"]}
         body = await asyncio.to_thread(
             self.weights_reader.read, run.folder, losses, self.runs.history(run)
@@ -184,10 +191,19 @@ class Site:
             go_on(self.runs, run)
         else:
             asked = await asyncio.to_thread(training_request, body)
-            file = await asyncio.to_thread(write_list, self.place.folder, asked)
+            file = await self.written(asked)
             run = start_training(self.runs, asked, file)
         await self.follower.look()
         return JSONResponse({"run": self.runs.record(run)}, 202)
+
+    async def written(self, asked: TrainingRequest) -> Path:
+        """Write a list for a training; the file goes again if its client leaves meanwhile."""
+        writing = asyncio.create_task(asyncio.to_thread(write_list, self.place.folder, asked))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            writing.add_done_callback(remove_written)  # a thread cannot be cancelled
+            raise
 
     async def stop(self, request: Request) -> Response:
         """Stop a training; it is saved, and can be gone on with."""
@@ -198,37 +214,44 @@ class Site:
         await self.follower.look()
         return JSONResponse({"run": self.runs.record(run)})
 
+    # -- errors -----------------------------------------------------------------------------------
+
+    async def error_answer(self, request: Request, error: Exception) -> Response:
+        """Answer with an error of ours."""
+        assert isinstance(error, MakemoreError)  # noqa: S101 (registered for it alone)
+        status = status_of(error)
+        headers = RETRY_AFTER if status in (429, 503) else None
+        return JSONResponse(as_json(error, self.place.folder), status, headers)
+
+    async def no_such_route(self, request: Request, error: Exception) -> Response:
+        """Answer a request for what is not there, in JSON as all errors."""
+        assert isinstance(error, HTTPException)  # noqa: S101 (registered for it alone)
+        what = {404: "there is no such path", 405: "this path has no such method"}
+        said = what.get(error.status_code, error.detail)
+        body = error_json(said, None, "docs/serve.md lists the routes")
+        return JSONResponse(body, error.status_code, error.headers)
+
+
+def remove_written(writing: asyncio.Task[Path]) -> None:
+    """Remove the list that nobody waits for any more, if it was written."""
+    if not writing.cancelled() and writing.exception() is None:
+        writing.result().unlink(missing_ok=True)
+
 
 def body_of(request: Request) -> dict[str, Any]:
-    """Return the object of JSON that limits.py has read. Raises Refused (400)."""
+    """Return the object of JSON that limits.py has read. Raises HttpError (400)."""
     value = getattr(request.state, JSON)
     if not isinstance(value, dict):
-        raise Refused(400, "the body is no object", None, "send an object of JSON")
+        raise HttpError(400, "the body is no object", None, "send an object of JSON")
     return value
 
 
 def only_run(body: dict[str, Any]) -> str:
-    """Take the id of a run from a body that has nothing else. Raises Refused (400)."""
+    """Take the id of a run from a body that has nothing else. Raises HttpError (400)."""
     to_do = 'send {"run": ID} and nothing else'
     if not isinstance(body.get("run"), str):
-        raise Refused(400, "the body names no run", "run", to_do)
+        raise HttpError(400, "the body names no run", "run", to_do)
     if len(body) > 1:
         other = next(key for key in body if key != "run")
-        raise Refused(400, f"'{visible(other, 40)}' does not go with a run", "run", to_do)
+        raise HttpError(400, f"'{visible(other, 40)}' does not go with a run", "run", to_do)
     return str(body["run"])
-
-
-async def refused(request: Request, error: Exception) -> Response:
-    """Answer with an error of ours."""
-    assert isinstance(error, MakemoreError)  # noqa: S101 (registered for it alone)
-    status = status_of(error)
-    return JSONResponse(as_json(error), status, RETRY_AFTER if status in (429, 503) else None)
-
-
-async def no_such_route(request: Request, error: Exception) -> Response:
-    """Answer a request for what is not there, in JSON as all errors."""
-    assert isinstance(error, HTTPException)  # noqa: S101 (registered for it alone)
-    what = {404: "there is no such path", 405: "this path has no such method"}
-    told = Refused(error.status_code, what.get(error.status_code, error.detail), None,
-                   "docs/serve.md lists the routes")  # fmt: skip
-    return JSONResponse(as_json(told), error.status_code, error.headers)

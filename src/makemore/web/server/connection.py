@@ -13,9 +13,9 @@ import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from makemore.web.server.answers import Refusal
 from makemore.web.server.guard import STREAM
 from makemore.web.server.limits import Times
+from makemore.web.server.refusal import Refusal
 from makemore.web.server.strict_http import StrictConnection
 
 LEAST = 64 * 2**10  # bytes that a client reads in Times.read seconds, if there are as many

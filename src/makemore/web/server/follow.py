@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Any
 
+from makemore.web.server.log import LOG
 from makemore.web.server.runs import Runs, Told
 
 EVERY = 0.3  # seconds between two looks while some run trains
@@ -114,7 +115,10 @@ class Follower:
             self._sooner.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._sooner.wait(), EVERY if self.runs.trains else IDLE)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # a fault of ours; who listens is told what the next look sees
+                LOG.exception("a look at the runs failed")
         self._task = None
 
     def close(self) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from makemore.web.server.answers import NOTHING, SAFE, Refusal, refuse
 from makemore.web.server.host_names import Names, is_loopback, parsed
 from makemore.web.server.log import LOG
+from makemore.web.server.refusal import NOTHING, SAFE, Refusal, refuse
 
 METHODS = ("GET", "HEAD", "POST")
 # What anybody on this machine may ask for on loopback. What a later route gives needs the token

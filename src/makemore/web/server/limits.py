@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from makemore.web.server.answers import Refusal, refuse
 from makemore.web.server.body import read_body
 from makemore.web.server.leaving import while_there
+from makemore.web.server.refusal import Refusal, refuse
 
 BODY = 64 * 2**10  # bytes
 LARGER: Mapping[str, int] = {"/api/train": 8 * 2**20}  # a list; with the token, says the guard
@@ -35,7 +35,7 @@ class Times:
     stop: int = 4
 
 
-class Refused(Exception):
+class BodyRefused(Exception):
     """Carries why a body is refused."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -64,10 +64,10 @@ class Limits:
         try:
             body = await self.body(scope, receive)
             if scope["method"] == "POST":
-                scope.setdefault("state", {})[JSON] = said(body)
+                scope.setdefault("state", {})[JSON] = json_of(body)
         except Left:
             return
-        except Refused as refused:
+        except BodyRefused as refused:
             await refuse(refused.refusal, receive, send)
             return
         # Nobody resumes here: a part of a file would be the whole of it, and many parts many times.
@@ -77,10 +77,10 @@ class Limits:
         await while_there(self.app, scope, body, receive, send)
 
     async def body(self, scope: Scope, receive: Receive) -> bytes:
-        """Read the body. Raises Refused, from the head alone where that says enough, and Left."""
+        """Read the body. Raises BodyRefused, if it can from the head alone, and Left."""
         limit = self.larger.get(scope["path"], BODY)
         if (refusal := refused_by_head(scope, limit)) is not None:
-            raise Refused(refusal)
+            raise BodyRefused(refusal)
         body = bytearray()
         try:
             async with asyncio.timeout(self.times.body):
@@ -90,12 +90,12 @@ class Limits:
                         raise Left
                     body += message.get("body", b"")
                     if len(body) > limit:
-                        raise Refused(too_large(limit))
+                        raise BodyRefused(too_large(limit))
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:
             what = f"the body took more than {self.times.body:g} s"
-            raise Refused(Refusal(408, what, None, "send it at once", last=True)) from None
+            raise BodyRefused(Refusal(408, what, None, "send it at once", last=True)) from None
 
 
 def refused_by_head(scope: Scope, limit: int) -> Refusal | None:
@@ -117,10 +117,10 @@ def too_large(limit: int) -> Refusal:
     return Refusal(413, what, None, "send less at once", last=True)
 
 
-def said(body: bytes) -> object:
-    """Parse a body that has come whole. Raises Refused."""
+def json_of(body: bytes) -> object:
+    """Parse a body that has come whole. Raises BodyRefused."""
     try:
         return read_body(body)
     except ValueError as error:
         what = f"the body is no JSON that is read here: {error}"
-        raise Refused(Refusal(400, what, None, "send one JSON object")) from None
+        raise BodyRefused(Refusal(400, what, None, "send one JSON object")) from None

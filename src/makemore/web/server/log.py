@@ -34,7 +34,9 @@ class OneLine(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             text += f": {type(error).__name__}: {error}"
-        if "CancelledError" not in text:  # what the server itself ends is no fault
+        # What the server itself ends is no fault. Our own entries are all said: a path in them
+        # may hold any word.
+        if record.name == LOG.name or "CancelledError" not in text:
             self.say(visible(text, LONGEST))
 
 

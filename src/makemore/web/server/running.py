@@ -53,10 +53,10 @@ def listen(host: str, port: int) -> socket.socket:
         except OSError as error:
             sock.close()
             faults.append(error)
-    raise refused(faults[0], host, port)
+    raise cannot_listen(faults[0], host, port)
 
 
-def refused(error: OSError, host: str, port: int) -> SystemFault:
+def cannot_listen(error: OSError, host: str, port: int) -> SystemFault:
     """Make the error for an address on which nothing can listen."""
     if error.errno == errno.EADDRINUSE:
         holder = port_holder(port)

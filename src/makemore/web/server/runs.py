@@ -14,7 +14,7 @@ from typing import Any
 from makemore.errors import MakemoreError, SystemFault
 from makemore.escaping import visible
 from makemore.runs.nearby import COMMIT, FOLDER, run_folders
-from makemore.web.server.refusals import Refused, as_json
+from makemore.web.server.http_errors import HttpError, as_json
 from makemore.web.server.train_child import Trainings
 from makemore.web.server.watched import Event, Watched
 
@@ -48,18 +48,19 @@ class Runs:
         self._looking = threading.Lock()  # looks are taken in threads, one at a time
 
     def get(self, id: object) -> Watched:
-        """Find a run by its id; None means the first. Raises Refused (404)."""
+        """Find a run by its id; None means the first. Raises HttpError (404)."""
         if id is None and self._runs:
             return next(iter(self.ordered()))
         run = self._runs.get(id) if isinstance(id, str) else None
         if run is None:
             what = "there are no runs yet" if id is None else f"there is no run {str(id)[:80]!r}"
-            raise Refused(404, what, None, "GET /api/runs lists them")
+            raise HttpError(404, what, None, "GET /api/runs lists them")
         return run
 
     def ordered(self) -> list[Watched]:
         """List the runs by their ids."""
-        return [run for _, run in sorted(self._runs.items())]
+        runs = self._runs.copy()  # a look in another thread may take in a run meanwhile
+        return [run for _, run in sorted(runs.items())]
 
     def add(self, folder: Path) -> Watched:
         """Take in a run directory, which a training is about to fill."""
@@ -95,9 +96,7 @@ class Runs:
     @property
     def trains(self) -> bool:
         """Tell whether some run is in training."""
-        return any(run.locked for run in self._runs.values()) or any(
-            self.trainings.is_running(run.folder) for run in self._runs.values()
-        )
+        return any(run.locked or self.trainings.is_running(run.folder) for run in self.ordered())
 
     # -- what is said of a run --------------------------------------------------------------------
 
@@ -105,9 +104,9 @@ class Runs:
         """Write what is said of a run: Run of the API."""
         state, problem = self.state_of(run)
         training = self.trainings.of(run.folder)
-        told = problem and as_json(problem)["error"]
+        told = problem and as_json(problem, self.place.folder)["error"]
         return {
-            "id": run.id, "name": visible(run.saved.name or run.folder.name, 200),
+            "id": run.id, "name": visible(run.folder.name, 200),
             "model": run.saved.model or (training.model if training else ""),
             "state": state, "step": run.step, "of": run.saved.of,
             "generation": run.saved.generation,
@@ -141,4 +140,5 @@ class Runs:
 
     def history(self, run: Watched) -> list[dict[str, Any]]:
         """List the losses of each evaluation, nats a symbol, by step."""
-        return [{"step": step, **losses} for step, losses in sorted(run.curve.history.items())]
+        history = run.curve.history.copy()  # a look in another thread may read on meanwhile
+        return [{"step": step, **losses} for step, losses in sorted(history.items())]

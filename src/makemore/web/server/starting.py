@@ -10,7 +10,7 @@ from makemore.errors import MakemoreError, SystemFault
 from makemore.runs.nearby import COMMIT
 from makemore.text.config import text_config
 from makemore.text.dataset import read_split
-from makemore.web.server.refusals import Refused
+from makemore.web.server.http_errors import HttpError
 from makemore.web.server.runs import Runs
 from makemore.web.server.training_request import TrainingRequest, words_to_go_on
 from makemore.web.server.watched import Watched
@@ -51,13 +51,18 @@ def new_file(folder: Path, name: str, body: bytes) -> Path:
         with suppress(FileExistsError):
             # EXCL: also of two who post at the same time, one gets the name; never through a link.
             with open(file, "xb") as stream:
-                stream.write(body)
+                try:
+                    stream.write(body)
+                    stream.flush()
+                except OSError:  # the disk is full
+                    file.unlink(missing_ok=True)
+                    raise
             return file
     raise SystemFault(f"there are {MOST_NAMES} runs called {name!r}", None, "give another name")
 
 
 def start_training(runs: Runs, asked: TrainingRequest, file: Path) -> Watched:
-    """Start to learn a list that was written; returns its run. Raises Refused."""
+    """Start to learn a list that was written; returns its run. Raises HttpError."""
     folder = file.with_suffix("")
     try:
         runs.trainings.start(folder, asked.words, file, asked.model or "")
@@ -68,15 +73,15 @@ def start_training(runs: Runs, asked: TrainingRequest, file: Path) -> Watched:
 
 
 def go_on(runs: Runs, run: Watched) -> None:
-    """Go on with a training that was stopped or killed. Raises Refused (409, 429)."""
+    """Go on with a training that was stopped or killed. Raises HttpError (409, 429)."""
     state, problem = runs.state_of(run)
     if state in ("training", "finished"):
         words = "is in training" if state == "training" else "has finished its training"
-        raise Refused(409, f"the run {words}", run.id, "GET /api/events follows it")
+        raise HttpError(409, f"the run {words}", run.id, "GET /api/events follows it")
     if state == "gone":
-        raise Refused(409, "the run has gone", run.id, "put its folder back, or train again")
+        raise HttpError(409, "the run has gone", run.id, "put its folder back, or train again")
     if run.problem is not None and problem is run.problem:
-        raise Refused(409, run.problem.what, run.id, run.problem.to_do)
+        raise HttpError(409, run.problem.what, run.id, run.problem.to_do)
     before = runs.trainings.of(run.folder)
     if os.path.lexists(run.folder / COMMIT):  # with it the run has its own lines
         words_on = words_to_go_on(run.saved.model, run.saved.asked)
@@ -84,15 +89,17 @@ def go_on(runs: Runs, run: Watched) -> None:
     elif before is not None and before.file is not None:
         runs.trainings.start(run.folder, before.words, before.file, before.model)
     else:
-        raise Refused(409, "the run was never saved", run.id, "train its list again")
+        raise HttpError(409, "the run was never saved", run.id, "train its list again")
 
 
 def check_stoppable(runs: Runs, run: Watched) -> None:
-    """Raise Refused (409) for a run that does not train, or that another process trains."""
+    """Raise HttpError (409) for a run that does not train, or that another process trains."""
     trains = runs.state_of(run)[0] == "training"  # one that has finished may still show its lines
     if trains and runs.trainings.is_running(run.folder):
         return
     if trains:
         to_do = "stop it where it was started: Ctrl-C there"
-        raise Refused(409, "another process trains this run", run.id, to_do)
-    raise Refused(409, "the run is not in training", run.id, 'POST /api/train {"run": ID} goes on')
+        raise HttpError(409, "another process trains this run", run.id, to_do)
+    raise HttpError(
+        409, "the run is not in training", run.id, 'POST /api/train {"run": ID} goes on'
+    )

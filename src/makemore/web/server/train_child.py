@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from makemore.errors import SystemFault
-from makemore.web.server.refusals import Refused
+from makemore.web.server.http_errors import HttpError
+from makemore.web.server.own_python import environment, python_command
 
 MOST = 2  # trainings at the same time: each wants the cores
 PATIENCE = 10.0  # seconds for saving after SIGINT, before SIGTERM; as many before SIGKILL
@@ -43,6 +43,7 @@ class Training:
     ended: int | None = None
     error: tuple[str, str | None] | None = None  # what went wrong, and what to do
     watcher: asyncio.Task[None] | None = None
+    ending: asyncio.Task[None] | None = None  # once somebody has stopped it
 
     @property
     def failed(self) -> bool:
@@ -70,22 +71,22 @@ class Trainings:
         return training is not None and training.ended is None
 
     def check_room(self) -> None:
-        """Raise Refused (429) if there are as many trainings as there may be."""
+        """Raise HttpError (429) if there are as many trainings as there may be."""
         running = sum(training.ended is None for training in self._all.values())
         if running >= self.most:
-            raise Refused(
+            raise HttpError(
                 429, f"no more than {self.most} trainings are started at the same time", None,
                 "wait for one to end, or stop it",
             )  # fmt: skip
 
     def start(self, folder: Path, words: Sequence[str], file: Path | None, model: str) -> None:
-        """Start `makemore train` in a run directory. Raises Refused.
+        """Start `makemore train` in a run directory. Raises HttpError.
 
         file: the list to learn; None goes on with the run's own
         """
         self.check_room()
         command = [
-            sys.executable, "-P", "-m", "makemore", "train", *([str(file)] if file else []),
+            *python_command("makemore"), "train", *([str(file)] if file else []),
             f"--out={folder}", *words,
         ]  # fmt: skip
         stderr = tempfile.TemporaryFile()
@@ -94,7 +95,7 @@ class Trainings:
         try:
             process = subprocess.Popen(  # noqa: S603 (our own program, with checked options)
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
-                start_new_session=True,
+                start_new_session=True, env=environment(),
             )  # fmt: skip
         except OSError as error:
             stderr.close()
@@ -109,7 +110,7 @@ class Trainings:
         code = await asyncio.to_thread(training.process.wait)
         training.error = last_error(training.stderr) if code > 0 else None
         if code < 0 or code == 128 + signal.SIGKILL:
-            name = signal.Signals(-code).name if code < 0 else "SIGKILL"
+            name = signal_name(-code) if code < 0 else "SIGKILL"
             training.error = (f"the training was ended by {name}", "go on with it")
         training.stderr.close()
         training.ended = code
@@ -118,18 +119,33 @@ class Trainings:
     async def stop(self, folder: Path) -> None:
         """Stop a training: it saves, and the same command goes on. Returns once it has ended."""
         training = self.of(folder)
-        if training is None or training.watcher is None:
+        if training is None or training.ended is not None:
             return
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            if training.ended is None and training.process.poll() is None:
-                os.kill(training.process.pid, signum)
-            done, _ = await asyncio.wait({training.watcher}, timeout=PATIENCE)
-            if done:
-                return
+        if training.ending is None:  # a second SIGINT would end it without a save
+            training.ending = asyncio.create_task(end(training))
+        await asyncio.shield(training.ending)  # it is stopped also if who asked for it leaves
 
     async def close(self) -> None:
         """Stop all trainings, at the same time."""
         await asyncio.gather(*(self.stop(folder) for folder in list(self._all)))
+
+
+async def end(training: Training) -> None:
+    """Send SIGINT, then what cannot be ignored; returns once the process has ended."""
+    assert training.watcher is not None  # noqa: S101 (since it was started)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        training.process.send_signal(signum)  # nothing happens if it has ended
+        done, _ = await asyncio.wait({training.watcher}, timeout=PATIENCE)
+        if done:
+            return
+
+
+def signal_name(number: int) -> str:
+    """Name a signal; those of real time have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def last_error(stderr: IO[bytes]) -> tuple[str, str | None]:

@@ -28,7 +28,7 @@ from makemore.training.config import (
     TrainingConfig,
     parse_seconds,
 )
-from makemore.web.server.refusals import Refused
+from makemore.web.server.http_errors import HttpError
 
 KEYS = ("lines", "text", "name", "model", "time", "options")
 PRIORS = (AUTO_PRIOR, BUILTIN_PRIOR, NO_PRIOR)  # any other one is a folder
@@ -61,7 +61,7 @@ class TrainingRequest:
 
 
 def training_request(body: Mapping[str, Any]) -> TrainingRequest:
-    """Check the body of a request to train a list. Raises Refused, UsageError, DataError."""
+    """Check the body of a request to train a list. Raises HttpError, UsageError, DataError."""
     for key in body:
         if key not in KEYS:
             raise unknown_key(key, KEYS, "key")
@@ -83,17 +83,19 @@ def training_request(body: Mapping[str, Any]) -> TrainingRequest:
 
 
 def text_of(body: Mapping[str, Any]) -> str:
-    """Return the list as the text of a file. Raises Refused, DataError."""
+    """Return the list as the text of a file. Raises HttpError, DataError."""
     if ("lines" in body) == ("text" in body):
-        raise Refused(400, "give lines or text, one of them", None, '{"lines": ["emma", "olivia"]}')
+        raise HttpError(
+            400, "give lines or text, one of them", None, '{"lines": ["emma", "olivia"]}'
+        )
     if "text" in body:
         text = body["text"]
         if not isinstance(text, str):
-            raise Refused(400, "text is no text", "text", "give one text with line ends")
+            raise HttpError(400, "text is no text", "text", "give one text with line ends")
     else:
         lines = body["lines"]
         if not has_shape(lines, [str]):
-            raise Refused(400, "lines are no list of texts", "lines", '["emma", "olivia"]')
+            raise HttpError(400, "lines are no list of texts", "lines", '["emma", "olivia"]')
         if any("\n" in line or "\r" in line for line in lines):
             raise DataError("a line holds a line end", "lines", "give each line by itself")
         text = "".join(f"{line}\n" for line in lines)
@@ -169,6 +171,9 @@ def words_to_go_on(model: str, asked: Mapping[str, Any]) -> list[str]:
     if isinstance(time := asked.get("time"), float | int):
         named["time"] = f"{time:f}"
     given = {key: value for key, value in asked.items() if key in known}
+    for key, value in given.items():
+        if isinstance(value, str) and not is_word(value):  # of a run that somebody has edited
+            raise UsageError(f"{key} is no word of a command", key, "mend config.json of the run")
     return as_words({**named, "save_interval": SAVED_EVERY, **given})
 
 

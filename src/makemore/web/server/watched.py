@@ -51,6 +51,7 @@ class Curve:
     step: int = 0
     train: float | None = None
     val: float | None = None
+    best: float | None = None  # the lowest of val
     before: float = 0.0  # seconds of the calls before: each counts from 0
     now: float = 0.0
 
@@ -70,6 +71,8 @@ class Curve:
             losses = self.history.setdefault(entry["step"], {"train": None, "val": None})
             losses[entry["kind"]] = None if nll is None else round(nll, 4)
             setattr(self, entry["kind"], losses[entry["kind"]])
+        if self.val is not None:
+            self.best = self.val if self.best is None else min(self.best, self.val)
 
 
 class Watched:
@@ -92,7 +95,7 @@ class Watched:
 
         Raises nothing: what is wrong with the run is `problem`, and a run that is away is `gone`.
         """
-        commit, self.gone = stamp(self.folder / COMMIT), not self.folder.is_dir()
+        commit, self.gone = stamp(self.folder / COMMIT), not os.path.isdir(self.folder)
         self.was_there = self.was_there or not self.gone
         # A finished run has no training; one that starts over has another checkpoint first.
         self.locked = not (self.saved.finished and commit == self._commit) and is_locked(
@@ -162,9 +165,8 @@ class Watched:
 
     def losses(self) -> dict[str, float | None]:
         """Return the losses of the last evaluation, and the best of val, nats a symbol."""
-        best = self.saved.best
-        vals = [val for each in self.curve.history.values() if (val := each["val"]) is not None]
-        best = min([*vals, *([] if best is None else [best])], default=None)
+        bests = [each for each in (self.saved.best, self.curve.best) if each is not None]
+        best = min(bests, default=None)
         return {
             "train": self.curve.train, "val": self.curve.val,
             "best": None if best is None else round(best, 4),

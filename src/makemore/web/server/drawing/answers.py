@@ -39,13 +39,10 @@ def answers(message: Message, run: OpenRun) -> Iterator[Message]:
 
 
 def error_record(error: MakemoreError) -> Message:
-    """Describe an error, as rebuilt by `waiting.error_of`; a flag is called as a body's key."""
-    where = error.where
-    if where and where.startswith("-"):
-        where = where.lstrip("-").replace("-", "_")
+    """Describe an error, as rebuilt by `waiting.error_of`."""
     kind = type(error).__mro__
     name = next(each.__name__ for each in kind if each.__module__ == "makemore.errors")
-    return {"kind": name, "what": error.what, "where": where, "to_do": error.to_do}
+    return {"kind": name, "what": error.what, "where": error.where, "to_do": error.to_do}
 
 
 # -- drawing lines --------------------------------------------------------------------------------

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from asyncio.subprocess import PIPE, Process
 
 from makemore.web.server.drawing.frames import Message, framed, next_frame
+from makemore.web.server.own_python import environment, python_command
 
 MODULE = "makemore.web.server.drawing.child"
 
@@ -21,15 +20,9 @@ class Child:
     @classmethod
     async def start(cls) -> Child:
         """Start a child of one thread, out of reach of the Ctrl-C that ends the server."""
-        # -P: a json.py in the folder that the server was started in is not the library's. What the
-        # server itself imports from, the child does, too.
-        paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
-        environment = {
-            **os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000",
-        }  # fmt: skip
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, env=environment,
-            start_new_session=True, limit=2**20,
+            *python_command(MODULE), stdin=PIPE, stdout=PIPE, start_new_session=True, limit=2**20,
+            env=environment(OMP_NUM_THREADS="1", GOMP_SPINCOUNT="10000"),
         )  # fmt: skip
         return cls(process)
 

@@ -1,4 +1,4 @@
-"""Answers: how a request is refused, and what every answer says to the browser.
+"""Refusal: how a request is refused, and the headers by which every answer is safe in a browser.
 
 An error is JSON of one shape, as the command line's errors are: what, where, and what to do.
 """
@@ -9,6 +9,7 @@ import asyncio
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import Receive, Send
 
@@ -25,6 +26,7 @@ SAFE = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cache-control": b"no-store",
 }
+LONGEST = 400  # characters of an error's message, place or fix
 LINGER_S = 2.0  # how long the rest of a refused request is taken, so that its answer is read
 
 
@@ -44,9 +46,7 @@ class Refusal:
 
     def body(self) -> bytes:
         """Write the error as JSON."""
-        texts = {"message": self.message, "where": self.where, "fix": self.fix}
-        shown = {key: text and visible(text, 400) for key, text in texts.items()}
-        return json.dumps({"error": shown}).encode()
+        return json.dumps(error_json(self.message, self.where, self.fix)).encode()
 
     def all_headers(self, body: bytes) -> Headers:
         """List the headers of the answer."""
@@ -58,6 +58,12 @@ class Refusal:
             *self.headers,
             *([(b"connection", b"close")] if self.last else []),
         ]
+
+
+def error_json(message: str, where: str | None, fix: str | None) -> dict[str, Any]:
+    """Make the JSON object of an error; its words are cut, and hold no control characters."""
+    words = {"message": message, "where": where, "fix": fix}
+    return {"error": {key: word and visible(word, LONGEST) for key, word in words.items()}}
 
 
 async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
