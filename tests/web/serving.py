@@ -110,6 +110,14 @@ def parsed(lines: Any) -> Iterator[tuple[str, Any]]:
         fields |= {name: value} if line else {}
 
 
+class ThreadServer(running.Server):
+    """The command's server, but in a thread, which gets no signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 class InThread:
     """Serves a site in a thread; after `stop` at the same port again."""
 
@@ -122,7 +130,7 @@ class InThread:
         self.port, times = self.sock.getsockname()[1], Times(stop=1)
         self.now = self.site()
         app = running.guarded(self.now.app(), self.token, "127.0.0.1", self.port, times)
-        self.server = running.Server(running.settings(self.noting(app), times))
+        self.server = ThreadServer(running.settings(self.noting(app), times))
         self.server.ending = self.now.ending
         self.thread = threading.Thread(target=self.server.run, args=([self.sock],))
         self.thread.start()

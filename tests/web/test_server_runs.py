@@ -57,7 +57,7 @@ def test_a_run_is_what_its_files_say(folder: Path) -> None:
     (run,) = named(events, "run")
     assert named(events, "weights") == [{"run": "names", "generation": 0, "step": 1}]
     assert run == {
-        "id": "names", "name": "lines", "model": "ngram", "state": "finished", "step": 1,
+        "id": "names", "name": "names", "model": "ngram", "state": "finished", "step": 1,
         "of": 1, "generation": 0, "seconds": 0.0,
         "losses": {"train": None, "val": None, "best": run["losses"]["best"]},
         "message": None, "fix": None, "ours": False,

@@ -126,7 +126,8 @@ def html_of(
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         '<meta name="referrer" content="no-referrer">',
-        '<link rel="icon" href="data:,">',  # else a browser asks the server for one
+        # Else a browser asks the server for one.
+        *([] if connect is None else ['<link rel="icon" href="data:,">']),
         f'<meta name="generator" content="makemore {__version__}">',
         f"<title>{html.escape(visible(title, 200))}</title>",
         f"<style>{style}</style>",
