@@ -237,8 +237,11 @@ def test_the_map_goes_back_through_the_training(
     assert points.evaluate_all(places) == newest and int(slider.input_value()) == at
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
-@pytest.mark.parametrize("options", [MLP, TRANSFORMER], ids=["mlp", "transformer"])
+@pytest.mark.parametrize(
+    ("options", "width", "scheme"),
+    [(MLP, 1440, "dark"), (TRANSFORMER, 360, "dark"), (TRANSFORMER, 1440, "light")],
+    ids=["mlp", "transformer-phone", "transformer"],
+)
 def test_it_has_no_fault(
     visit: Visits, page_of: Pages, scheme: str, width: int, options: tuple[str, ...]
 ) -> None:

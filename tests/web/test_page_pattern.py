@@ -111,7 +111,7 @@ def test_a_seed_gives_the_names_of_the_command_line(
     (tmp_path / "list.txt").write_text("\n".join(three_hundred) + "\n")
     options = ["--model", model]
     if model == "transformer":
-        options += ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--max-steps", "300"]
+        options += ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--max-steps", "100"]
     folder = tmp_path / "run"
     assert run(["train", str(tmp_path / "list.txt"), "-o", str(folder), *options]) == 0
     page = tmp_path / "page.html"

@@ -76,7 +76,7 @@ def megabytes(usage: dict[str, float]) -> float:
     return (usage["usedSize"] + usage.get("backingStorageSize", 0)) / 2**20
 
 
-def test_the_heap_is_stable_over_a_thousand_moves(drawing: Visit) -> None:
+def test_the_heap_is_stable_over_moves(drawing: Visit) -> None:
     page = drawing.page
     session = page.context.new_cdp_session(page)
 
@@ -88,10 +88,9 @@ def test_the_heap_is_stable_over_a_thousand_moves(drawing: Visit) -> None:
         page.evaluate(MOVE_SLIDERS, 200)  # caches fill
         before = own_heap(), of_worker()
         nodes = page.evaluate("() => document.querySelectorAll('*').length")
-        for _ in range(5):
-            page.evaluate(MOVE_SLIDERS, 200)
+        page.evaluate(MOVE_SLIDERS, 400)
         after = own_heap(), of_worker()
-    print(f"MB of the page and the worker: {before} after 200 moves, {after} after 1,200")
+    print(f"MB of the page and the worker: {before} after 200 moves, {after} after 600")
     assert after[0] < before[0] + 2
     assert after[1] < before[1] + 4
     assert abs(page.evaluate("() => document.querySelectorAll('*').length") - nodes) < 500
