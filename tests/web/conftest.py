@@ -115,6 +115,16 @@ def empty_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture
+def drawing(visit: Visits, empty_page: Path, three_hundred: list[str]) -> Visit:
+    """A page that has learned a list, at its names."""
+    opened = visit(empty_page)
+    opened.learn("\n".join(three_hundred))
+    opened.show("Names")
+    opened.names()
+    return opened
+
+
 @pytest.fixture(scope="session")
 def page_of(
     tmp_path_factory: pytest.TempPathFactory, three_hundred: list[str]

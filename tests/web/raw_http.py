@@ -31,8 +31,12 @@ class Answer:
     body: bytes
 
     @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
     def error(self) -> dict[str, Any]:
-        return json.loads(self.body)["error"]
+        return self.json["error"]
 
 
 @dataclass

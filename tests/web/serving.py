@@ -23,20 +23,10 @@ from makemore.web.server import running
 from makemore.web.server.app import Site
 from makemore.web.server.limits import Times
 from makemore.web.server.runs import Place
+from web.raw_http import Answer
 
 PAGE = b"<!DOCTYPE html><title>page</title>"
 POLICY = "default-src 'none'; connect-src 'self'"
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass

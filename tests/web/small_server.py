@@ -32,7 +32,7 @@ from makemore.web.server.limits import JSON, Limits, Times
 
 TOKEN = "small-token-" + "x" * 31
 PAGE = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
-LIST = "\n".join(["anna", "berta"] * 50_000)
+LIST = "\n".join(["annaqx", "berta"] * 50_000)
 counts = {"computing": 0, "streams": 0}
 
 

@@ -20,12 +20,17 @@ pytestmark = pytest.mark.slow
 SHORT = "#view=experiments&a=MLP-1-3-calm-AdamW-0.01-8-1&b=MLP-2-3-calm-SGD-0.1-8-1"  # seconds
 
 
+def reads(opened: Visit, lines: list[str]) -> Visit:
+    """Let a page read a list, and open its experiments."""
+    opened.learn("\n".join(lines))
+    opened.show("Experiments")
+    return opened
+
+
 @pytest.fixture
 def reading(visit: Visits, empty_page: Path, three_hundred: list[str]) -> Visit:
     """A page that has read a list, at experiments that are soon done."""
-    opened = visit(empty_page, SHORT)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Experiments")
+    opened = reads(visit(empty_page, SHORT), three_hundred)
     return opened
 
 
@@ -116,9 +121,7 @@ def test_the_same_setting_twice_is_level(
     visit: Visits, empty_page: Path, three_hundred: list[str]
 ) -> None:
     setting = "MLP-2-5-calm-AdamW-0.01-8-3"
-    opened = visit(empty_page, f"#view=experiments&a={setting}&b={setting}")
-    opened.learn("\n".join(three_hundred))
-    opened.show("Experiments")
+    opened = reads(visit(empty_page, f"#view=experiments&a={setting}&b={setting}"), three_hundred)
     assert "both are level" in play(opened)
     assert all(a == b for title, (a, b) in figures(opened).items() if title != "Seconds")
     a, b = (
@@ -132,9 +135,7 @@ def test_a_link_restores_both_settings(
     visit: Visits, empty_page: Path, three_hundred: list[str]
 ) -> None:
     link = "#view=experiments&a=MLP-5-10-naive-SGD-0.25-8-5&b=GRU-3-16-calm-AdamW-0.01-4-2"
-    opened = visit(empty_page, link)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Experiments")
+    opened = reads(visit(empty_page, link), three_hundred)
     page = opened.page
 
     def shown(side: str) -> dict[str, str]:
@@ -215,9 +216,7 @@ def test_without_webassembly_it_learns_and_says_so(
     html = empty_page.read_text(encoding="utf-8")
     assert " 'wasm-unsafe-eval'" in html
     strict.write_text(html.replace(" 'wasm-unsafe-eval'", ""), encoding="utf-8")
-    opened = visit(strict, SHORT)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Experiments")
+    opened = reads(visit(strict, SHORT), three_hundred)
     play(opened)
     assert opened.page.get_by_text("both compute in JavaScript, which is slower").is_visible()
     assert len(figures(opened)["Parameters"]) == 2
@@ -230,9 +229,7 @@ def test_a_rate_far_too_large_is_an_outcome_and_no_error(
     visit: Visits, empty_page: Path, three_hundred: list[str]
 ) -> None:
     link = "#view=experiments&a=MLP-3-100-naive-SGD-100-8-1&b=counts"
-    opened = visit(empty_page, link)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Experiments")
+    opened = reads(visit(empty_page, link), three_hundred)
     told = play(opened)
     assert "worse than knowing nothing" in told or "exploded" in told
     assert opened.page.get_by_role("alert").inner_text() == ""

@@ -15,16 +15,6 @@ pytestmark = pytest.mark.slow
 UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 
-@pytest.fixture
-def drawing(visit: Visits, empty_page: Path, three_hundred: list[str]) -> Visit:
-    """A page that has learned a list, at its names."""
-    opened = visit(empty_page)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Names")
-    opened.names()
-    return opened
-
-
 def order(opened: Visit, value: str) -> list[str]:
     opened.page.get_by_label("Order").select_option(value)
     return opened.names()

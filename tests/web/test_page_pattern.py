@@ -19,33 +19,29 @@ PATTERN = "(?!.*(.)?nn)[a-m].*(?:[aeiou]|el)"
 
 
 @pytest.fixture
-def drawing(visit: Visits, empty_page: Path, three_hundred: list[str]) -> Visit:
-    """A page that has learned a list, at its names, with all conditions open."""
-    opened = visit(empty_page)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Names")
-    opened.names()
-    opened.page.get_by_text("More conditions").click()
-    return opened
+def conditions(drawing: Visit) -> Visit:
+    """A page at its names, with all conditions open."""
+    drawing.page.get_by_text("More conditions").click()
+    return drawing
 
 
-def test_names_match_the_pattern_as_a_whole(drawing: Visit) -> None:
-    page = drawing.page
+def test_names_match_the_pattern_as_a_whole(conditions: Visit) -> None:
+    page = conditions.page
     page.get_by_label("Pattern").fill(PATTERN)
-    names = drawing.names()
+    names = conditions.names()
     assert len(names) == 60
     assert all(re.fullmatch(PATTERN, name) for name in names)
     assert "pattern=" in page.evaluate("() => location.hash")
     page.get_by_role("button", name="Set all back").click()
-    assert not all(re.fullmatch(PATTERN, name) for name in drawing.names())
+    assert not all(re.fullmatch(PATTERN, name) for name in conditions.names())
     assert page.get_by_label("Pattern").input_value() == ""
 
 
-def test_an_unfinished_pattern_is_no_alarm(drawing: Visit) -> None:
-    page = drawing.page
+def test_an_unfinished_pattern_is_no_alarm(conditions: Visit) -> None:
+    page = conditions.page
     field = page.get_by_label("Pattern")
     field.fill("[abc].*")
-    names = drawing.names()
+    names = conditions.names()
     for typed, note in {
         "[abc].*(": "( is not closed yet; write ) at its end",
         "[abc].*(e|": "( is not closed yet",
@@ -57,27 +53,27 @@ def test_an_unfinished_pattern_is_no_alarm(drawing: Visit) -> None:
         assert note in described.inner_text() and "Not used yet" in described.inner_text()
         assert page.locator("#status").inner_text() == described.inner_text()
         assert field.get_attribute("aria-invalid") is None
-        assert drawing.names() == names
+        assert conditions.names() == names
         assert page.get_by_role("alert").inner_text() == ""
     field.fill("[abc].*(e|a)")
-    names = drawing.names()
+    names = conditions.names()
     assert names and all(re.fullmatch("[abc].*(e|a)", name) for name in names)
     assert "Not used yet" not in described.inner_text()
 
 
-def test_a_wrong_pattern_is_told_with_what_to_do(drawing: Visit) -> None:
-    page = drawing.page
-    names = drawing.names()
+def test_a_wrong_pattern_is_told_with_what_to_do(conditions: Visit) -> None:
+    page = conditions.page
+    names = conditions.names()
     field = page.get_by_label("Pattern")
     field.fill("a**")
     note = page.locator(f"#{field.get_attribute('aria-describedby')}")
     assert "two repeats in a row; put the first into ( )" in note.inner_text()
     assert field.get_attribute("aria-invalid") == "true"
-    assert drawing.names() == names
+    assert conditions.names() == names
     field.fill("(a|b)*a(a|b){40}")  # only its automaton is too large
     page.get_by_text("needs too much time or memory").wait_for()
     field.fill("")
-    assert drawing.names() == names
+    assert conditions.names() == names
     assert page.get_by_role("alert").inner_text() == ""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,16 +14,6 @@ from web.browser import MOVE_SLIDERS, Visit
 
 Visits = Callable[..., Visit]
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def drawing(visit: Visits, empty_page: Path, three_hundred: list[str]) -> Visit:
-    """A page that has learned a list, at its names."""
-    opened = visit(empty_page)
-    opened.learn("\n".join(three_hundred))
-    opened.show("Names")
-    opened.names()
-    return opened
 
 
 def test_a_moved_slider_is_answered_soon(drawing: Visit) -> None:
