@@ -115,7 +115,7 @@ def test_without_its_extra_it_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("makemore.cli.serving.NEEDED", ("starlette", "uvicorn_is_not_there"))
     done = call("serve", tmp_path, "--no-open")
-    assert done.returncode == 5 and 'pip install "makemore[serve]"' in done.stderr
+    assert done.returncode == 5 and "pip install starlette uvicorn" in done.stderr
 
 
 def test_neither_its_help_nor_the_server_waits_for_torch(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def serve(path: str | None, host: str, port: int, opens: bool) -> int:
     """Serve the page and the API until a signal; returns the exit code. Raises SystemFault."""
     if any(find_spec(name) is None for name in NEEDED):
         raise SystemFault(
-            "makemore serve needs starlette and uvicorn", None, 'pip install "makemore[serve]"'
+            "makemore serve needs starlette and uvicorn", None, "pip install starlette uvicorn"
         )
     from makemore.web.server import running
     from makemore.web.server.host_names import is_loopback
