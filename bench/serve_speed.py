@@ -24,9 +24,9 @@ from splits import by_hash
 from trained import trained
 
 MAKEMORE = str(Path(sys.executable).with_name("makemore"))
-STARTS, TURNS, SHORT = 9, 5, 1
+STARTS, TURNS, TRAININGS, SHORT = 9, 5, 3, 1
 CLIENTS, NAMES = 500, 10  # clients at the same time, and names that each asks for
-STEPS = 1500  # of the training that is watched: half a minute
+STEPS = 300  # of the training that is watched: half a minute
 LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)")
 
 
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
             )
             for how in ("nobody looks", "watched")
         }
-        for what, figure in alternating(sides, turns).items():
+        for what, figure in alternating(sides, SHORT if options.short else TRAININGS).items():
             bench.add({"what": what, "unit": "s", "figure": figure})
     bench.finish()
 

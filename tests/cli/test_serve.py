@@ -76,6 +76,7 @@ def test_it_opens_a_list_a_run_and_a_folder_of_runs(tmp_path: Path) -> None:
             assert [run["id"] for run in listed["runs"]] == runs and listed["file"] == file
 
 
+@pytest.mark.slow
 def test_a_training_ends_saved_with_the_server(tmp_path: Path) -> None:
     options = {"max_steps": 100_000, "n_hidden": 8, "batch_size": 32}
     body = {"lines": NAMES, "name": "x", "model": "gru", "options": options}

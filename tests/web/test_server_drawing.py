@@ -328,6 +328,7 @@ async def until(holds: Callable[[], bool], seconds: float = 20.0) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_computing_stops_within_a_second_once_the_client_has_left(
     runs: Callable[..., Path],
 ) -> None:
@@ -347,6 +348,7 @@ def test_computing_stops_within_a_second_once_the_client_has_left(
     assert [each["text"] for each in answer["samples"]] == MakeMore.load(runs("gru")).sample(2, 1)
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_ended_and_the_next_is_answered(
     runs: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

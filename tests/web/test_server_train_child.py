@@ -31,6 +31,14 @@ trap 'echo interrupted >> {out}' INT
 trap 'exit 143' TERM
 echo "$PYTHONPATH" > {out}.words; while :; do sleep 0.02; done
 """
+TRACEBACK = """#!/bin/sh
+trap 'echo KeyboardInterrupt >&2; exit 1' INT
+echo "$@" > {out}.words; while :; do sleep 0.02; done
+"""
+KILLED = """#!/bin/sh
+trap 'trap - INT; kill -INT $$' INT
+echo "$@" > {out}.words; while :; do sleep 0.02; done
+"""
 FAILS = """#!/bin/sh
 echo 'makemore: 3 lines' >&2
 echo 'makemore: error: no lines (names.txt): give a text' >&2
@@ -131,6 +139,22 @@ def test_a_training_imports_from_where_the_server_does(
     monkeypatch.setattr(train_child, "PATIENCE", 0.2)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "checkout"), *sys.path])
     out = stand_in(SLOW)
+    run_apart(main())
+
+
+@pytest.mark.parametrize("script", [TRACEBACK, KILLED], ids=["traceback", "killed"])
+def test_python_that_is_stopped_while_it_starts_has_not_failed(
+    stand_in: Callable[[str], Path], tmp_path: Path, script: str
+) -> None:
+    async def main() -> None:
+        trainings = Trainings()
+        await started(trainings, tmp_path / "run", out)
+        await trainings.stop(tmp_path / "run")
+        training = trainings.of(tmp_path / "run")
+        assert training is not None and training.ended == 130
+        assert not training.failed and training.error is None
+
+    out = stand_in(script)
     run_apart(main())
 
 

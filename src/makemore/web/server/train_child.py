@@ -109,6 +109,10 @@ class Trainings:
         """Wait for the end of a training, and keep what it said last."""
         code = await asyncio.to_thread(training.process.wait)
         training.error = last_error(training.stderr) if code > 0 else None
+        # Python itself, interrupted while it starts, ends by the signal or with a traceback and 1.
+        early = code == -signal.SIGINT or training.error == ("KeyboardInterrupt", None)
+        if early and training.ending is not None:
+            code, training.error = 128 + signal.SIGINT, None
         if code < 0 or code == 128 + signal.SIGKILL:
             name = signal_name(-code) if code < 0 else "SIGKILL"
             training.error = (f"the training was ended by {name}", "go on with it")
