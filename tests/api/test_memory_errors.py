@@ -42,7 +42,10 @@ def small_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any], int], No
     ("error", "what"),
     [
         (torch.OutOfMemoryError(CARD), "on the graphics card"),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "card"),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+            "card",
+        ),
         (RuntimeError("CUDA error: out of memory"), "on the graphics card"),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), "on the graphics card"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "not enough memory: use"),
