@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     on = torch.cuda.get_device_name() if card.DEVICE.startswith("cuda") else card.DEVICE
     print(f"{on}, torch {torch.__version__}, Python {platform.python_version()}", flush=True)
-    faulthandler.dump_traceback_later(LIMIT, exit=True)
+    if card.DEVICE != "cpu":  # on which nothing hangs, and much takes longer
+        faulthandler.dump_traceback_later(LIMIT, exit=True)
     began, loader = time.monotonic(), unittest.TestLoader()
     found = unittest.TestSuite(
         loader.discover(str(HERE), f"{name.removesuffix('.py')}.py", str(HERE.parent))
