@@ -29,9 +29,9 @@ WITH_TORCH = (
     "models.core.packed_lines", "models.neural", "models.bigram", "models.bow",
     "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
-    "scoring.loss", "scoring.neural_scorer", "training.batch", "training.device",
-    "training.muon", "training.optimizer", "training.soft_targets", "training.trainer",
-    "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
+    "scoring.card_scorer", "scoring.loss", "scoring.neural_scorer", "training.batch",
+    "training.device", "training.muon", "training.optimizer", "training.soft_targets",
+    "training.trainer", "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
     "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.", "web.export",
 )  # fmt: skip

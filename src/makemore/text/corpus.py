@@ -111,7 +111,7 @@ class Corpus:
             codes = code_points("".join(lines))
         except UnicodeEncodeError:
             raise half_pair(lines) from None
-        lengths = np.array([len(line) for line in lines], dtype=np.int64)
+        lengths = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines))
         offsets = offsets_of(lengths)
         if labels is None:
             return cls(codes, offsets)
