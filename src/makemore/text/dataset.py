@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,12 @@ class Split:
 
     def digest(self) -> str:
         """Compute the sha256 over the digests of the three parts."""
-        return hashlib.sha256("".join(part.digest() for _, part in self).encode()).hexdigest()
+        return digest_of_parts([part.digest() for _, part in self])
+
+
+def digest_of_parts(digests: Sequence[str]) -> str:
+    """Compute the sha256 of a split over the digests of its three parts."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def train_val_test_split(corpus: Corpus) -> Split:

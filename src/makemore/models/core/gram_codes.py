@@ -44,8 +44,8 @@ class GramCodes:
     def encode(self, targets: NDArray[Any]) -> NDArray[Any]:
         """Encode the gram that ends at each of targets[order:] -> codes (n,), not sorted.
 
-        targets: unsigned ids of lines, each ended by the boundary 0, which is the start of the next; before
-        the first line `order` zeros, or what comes before these targets
+        targets: unsigned ids of lines, each ended by the boundary 0, which is the start of the
+        next; before the first line `order` zeros, or what comes before these targets
         """
         word_type = np.int64 if len(self.sizes) > 1 else self.dtype
         words = np.empty((len(targets) - self.order, len(self.sizes)), dtype=word_type)

@@ -55,8 +55,8 @@ class Column:
             yield from (block.astype(np.int64) for block in self.blocks)
             return
         with open(self.path, "rb") as file:
-            while len(block := np.fromfile(file, np.int64, READ_ROWS)):
-                yield block
+            while chunk := file.read(8 * READ_ROWS):
+                yield np.frombuffer(chunk, dtype=np.int64)
 
 
 class Joined:

@@ -102,8 +102,11 @@ class OnDisk:
     def window(self, rows: int) -> Run:
         missing = rows - len(self.held.codes)
         if missing > 0 and not self.ends:
-            codes = np.fromfile(self.handles[0], self.file.code_type, missing)
-            values = np.fromfile(self.handles[1], self.file.value_type, missing).astype(np.int64)
+            codes, values = (
+                np.frombuffer(handle.read(missing * kind.itemsize), kind)
+                for handle, kind in zip(self.handles, self.file[2:], strict=True)
+            )
+            values = values.astype(np.int64)
             self.ends = len(codes) < missing
             self.held = Run(
                 np.concatenate([self.held.codes, codes]), np.concatenate([self.held.values, values])
