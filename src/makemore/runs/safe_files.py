@@ -256,13 +256,21 @@ def scratch(folder: Path) -> Iterator[Path]:
     """
     inside = folder / f"{SCRATCH}runs"
     try:
-        remove_scratch(inside)
-        inside.mkdir()
-        yield inside
-    except OSError as error:
-        raise on_disk(error, folder, "what memory does not hold") from None
+        with on_scratch(folder):
+            remove_scratch(inside)
+            inside.mkdir()
+            yield inside
     finally:
         shutil.rmtree(inside, ignore_errors=True)
+
+
+@contextmanager
+def on_scratch(folder: Path) -> Iterator[None]:
+    """Raise SystemFault where the scratch folder of a directory cannot be written inside `with`."""
+    try:
+        yield
+    except OSError as error:
+        raise on_disk(error, folder, "what memory does not hold") from None
 
 
 def remove_scratch(path: Path) -> None:
