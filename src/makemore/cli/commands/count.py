@@ -19,8 +19,9 @@ from makemore.escaping import visible
 from makemore.text import TextConfig
 
 MODEL = "ngram"
-UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 UNITS |= {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # as `sort -S 2G` has them
 
 
 class CountCommand(ModelCommand):
@@ -89,11 +90,9 @@ def parse_size(text: str | None) -> int | None:
     """Convert a size to bytes: "1GiB" -> 2^30, "500MB" -> 5 * 10^8. Raises UsageError."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kKMGT]?i?B?)", text.strip(), re.ASCII)
-    units = {unit.lower(): size for unit, size in UNITS.items()} | {"b": 1}
-    # One letter alone, as in 2G, is a power of two.
-    units |= {unit[0].lower(): size for unit, size in UNITS.items() if unit.endswith("iB")}
-    unit = match[2].lower() if match else "?"
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
+    units = {unit.lower(): size for unit, size in UNITS.items()}
+    unit = match[2] if match else ""
     if match is None or unit not in units:
         raise UsageError(f"{text!r} is no size", "--memory", "give one such as 1GiB or 500MB")
     return int(float(match[1]) * units[unit])
