@@ -90,6 +90,7 @@ class NGram(CountModel):
             grams = GramCounts(self.vocab_size, self.options.order)
             grams.add(ids, offsets)
             columns = self.levels_of(grams.merged()).columns()
+            del grams  # its arrays are as large as the model's
         self.hold(*(columns[name].array() for name in ("contexts", "ngrams", "counts")))
 
     def levels_of(self, grams: Iterable[Run], folder: Path | None = None) -> GramLevels:

@@ -50,9 +50,11 @@ class Column:
             self.blocks.append(block.astype(np.min_scalar_type(int(block.max()))))
 
     def read(self) -> Iterator[Ints]:
-        """Yield the blocks (n,)."""
+        """Yield the blocks (n,), once: those in memory are forgotten as they are read."""
         if self.path is None:
-            yield from (block.astype(np.int64) for block in self.blocks)
+            self.blocks.reverse()
+            while self.blocks:
+                yield self.blocks.pop().astype(np.int64)
             return
         with open(self.path, "rb") as file:
             while chunk := file.read(8 * READ_ROWS):
@@ -79,12 +81,12 @@ class Joined:
         return np.min_scalar_type(max(moved, default=0))
 
     def blocks(self) -> Iterator[Ints]:
-        """Yield the numbers in blocks (n,)."""
+        """Yield the numbers in blocks (n,), once."""
         for column, by in self.columns:
             yield from (block + by for block in column.read())
 
     def array(self) -> Ints:
-        """Return the numbers as one array (len,)."""
+        """Return the numbers as one array (len,), once."""
         joined, at = np.empty(len(self), dtype=np.int64), 0
         for block in self.blocks():
             joined[at : at + len(block)] = block
