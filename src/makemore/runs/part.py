@@ -151,7 +151,7 @@ class PartWriter:
         """Remove what was counted here, whole or not. Raises SystemFault."""
         remove(self.folder / COMMIT)  # the commit point first
         for entry in os.listdir(self.folder):
-            if entry.startswith(SCRATCH):
+            if entry == SCRATCH:
                 remove_scratch(self.folder / entry)
             elif entry != "lock" and OURS.fullmatch(entry):
                 remove(self.folder / entry)

@@ -31,7 +31,7 @@ MAX_LINE = 16 * 2**20  # bytes of a line of a log
 CHUNK = 2**20  # bytes that are read at once
 MAX_HEADER = 2**20  # bytes of a safetensors file's header, which is JSON
 MAX_TENSORS = 10_000  # in a safetensors file
-SCRATCH = ".tmp-"  # begins the name of what is not whole yet
+SCRATCH = ".tmp-runs"  # a folder for sorted runs that memory does not hold
 
 
 def read_plain(path: Path, limit: int) -> bytes:
@@ -254,7 +254,7 @@ def scratch(folder: Path) -> Iterator[Path]:
     What a killed process left is removed first; the caller holds the directory's lock. What cannot
     be written inside `with` is a SystemFault.
     """
-    inside = folder / f"{SCRATCH}runs"
+    inside = folder / SCRATCH
     try:
         with on_scratch(folder):
             remove_scratch(inside)
@@ -274,7 +274,7 @@ def on_scratch(folder: Path) -> Iterator[None]:
 
 
 def remove_scratch(path: Path) -> None:
-    """Remove a file or a folder that a killed process left. Raises SystemFault."""
+    """Remove the scratch folder that a killed process left. Raises SystemFault."""
     if path.is_dir() and not path.is_symlink():
         try:
             shutil.rmtree(path)  # links in it are removed, and not followed

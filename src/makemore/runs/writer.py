@@ -142,7 +142,7 @@ class RunWriter:
                 # By name: what is not called as we call our files was put there by someone else.
                 ours = OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
-                    if entry.startswith(SCRATCH):
+                    if entry == SCRATCH:
                         remove_scratch(folder / entry)
                     else:
                         remove(folder / entry)
