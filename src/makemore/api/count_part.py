@@ -7,35 +7,27 @@ train lines counted. All that grows with the file is sorted in runs on the disk.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from makemore.api.line_spool import Kept, LineSpool, Spooled, spooled
 from makemore.api.resolve import identifies_run, split_options
+from makemore.api.shard_lines import Digested, Lines
 from makemore.errors import DataError, UsageError
 from makemore.models import get_model
 from makemore.models.core.gram_counts import GramCounts
 from makemore.models.ngram import NGram
-from makemore.parallel import default_threads, parallel_map, pool_size, thread_pool
+from makemore.parallel import default_threads, thread_pool
 from makemore.runs.manifest import PARTS
 from makemore.runs.part import COUNT_TYPE, GRAMS, LINES, ROWS, Part, PartWriter
-from makemore.runs.safe_files import on_scratch, scratch, writing
-from makemore.text import Corpus, TextConfig, Vocabulary
-from makemore.text.corpus import check_vocabulary, no_lines
-from makemore.text.dataset import MIN_LINES_TO_SPLIT, part_of_each
-from makemore.text.line_hashes import mix
+from makemore.runs.safe_files import writing
+from makemore.runs.scratch import scratch
+from makemore.text import TextConfig
+from makemore.text.dataset import MIN_LINES_TO_SPLIT
 from makemore.text.opening import reading
-from makemore.text.reading import CHUNK, Counts, Remark
-from makemore.text.source import Source, refusal
+from makemore.text.reading import Remark
 from makemore.training.available_memory import available_bytes
 from makemore.version import __version__
 
@@ -43,7 +35,6 @@ BASE = 160 * 2**20  # bytes of Python and numpy
 A_THREAD = 48 * 2**20  # bytes that a thread works on
 LEAST_MEMORY = 256 * 2**20
 UNKNOWN_MEMORY = 2**30  # bytes that are taken where nobody knows how many are free
-SHARD_KEY = np.uint64(0x7368617264)  # "shard": a choice of its own, beside that of the split
 
 
 @dataclass(frozen=True)
@@ -66,26 +57,6 @@ class Budget:
             raise UsageError(what, "--memory", f"give {LEAST_MEMORY // 2**20}MiB or more")
         threads = min(default_threads(), max(1, (memory - BASE) // (2 * A_THREAD)))
         return cls(threads, (memory - BASE - threads * A_THREAD) // 3)
-
-
-class Digested:
-    """Reads a stream, and computes size and sha256 of the bytes that were read."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream, self.size, self.sha256 = stream, 0, hashlib.sha256()
-
-    def read(self, most: int) -> bytes:
-        """Read at most so many bytes."""
-        chunk = self.stream.read(most)
-        self.size += len(chunk)
-        self.sha256.update(chunk)
-        return chunk
-
-    def facts(self) -> dict[str, Any]:
-        """Return the size and the digest of all bytes, those that nobody has read included."""
-        while self.read(CHUNK):
-            pass
-        return {"sha256": self.sha256.hexdigest(), "bytes": self.size}
 
 
 @dataclass(frozen=True)
@@ -149,7 +120,7 @@ def count_part(
             return Counted(writer.part, True)
         with scratch(writer.folder) as inside, thread_pool(budget.threads):
             found = Lines(inside, budget.room)
-            facts = found.read(request, text)
+            facts = found.read(request.file, request.shard, text)
             grams = _grams(found, options.order, inside, budget.room, facts["bytes"])
             files = _write_lines(found, writer.folder, grams)
             if request.shard[1] == 1:  # of several shards, only all together know it
@@ -176,99 +147,6 @@ def _check_same(part: Part, request: Request) -> None:
         number, of = part.shard
         what = f"shard {number}/{of} of another file, or with other options, was counted here"
         raise UsageError(what, str(part.path), "give another -o, or --fresh to count again")
-
-
-class Lines:
-    """Reads the lines of a shard into three spools, for train, val and test.
-
-    counts: of the whole file; remarks: what looked wrong; vocabulary: of all its lines
-    distinct, trained, symbols: lines of this shard, those that train, and their symbols
-    """
-
-    def __init__(self, folder: Path, room: int) -> None:
-        self.folder = folder
-        # Four of five lines train: the others need less room.
-        rooms = (room * 6 // 10, room * 2 // 10, room * 2 // 10)
-        self.spools = {
-            name: LineSpool(folder, name, each) for name, each in zip(PARTS, rooms, strict=True)
-        }
-        self.counts, self.characters = Counts(), set[int]()
-        self.remarks: tuple[Remark, ...] = ()
-        self.distinct = self.trained = self.symbols = 0
-        self.keep_copies = False
-        self.vocabulary: Vocabulary
-
-    def read(self, request: Request, text: TextConfig) -> dict[str, Any]:
-        """Read the file -> its size and sha256. Raises DataError, OSError."""
-        with reading(request.file) as (stream, name):
-            digested, typed = Digested(stream), os.fspath(request.file)
-            source = Source(digested, typed, name, text, most=sys.maxsize)  # type: ignore[arg-type]
-            n_lines = 0
-            for block in self._blocks(source, request.shard):
-                # Here, as `reading` takes any other error for one of the file that is read.
-                with on_scratch(self.folder.parent):
-                    for part, lines in zip(PARTS, block.parts, strict=True):
-                        self.spools[part].add(lines.moved(n_lines))
-                n_lines += block.n_lines
-                self.counts += block.counts
-                self.characters |= block.characters
-            facts = digested.facts()
-        self.keep_copies = text.keep_copies
-        self.counts += Counts(marks=source.marks)
-        self.remarks = source.remarks
-        if not n_lines:
-            for remark in source.remarks:  # all in one line, which may be too long to be learned
-                raise refusal(remark, typed, name, text)
-            raise no_lines(name, self.counts, text)
-        check_vocabulary(len(self.characters), name, text)
-        self.vocabulary = Vocabulary([chr(code) for code in sorted(self.characters)])
-        return facts
-
-    def _blocks(self, source: Source, shard: tuple[int, int]) -> Iterator[Block]:
-        """Clean the lines, some megabytes of them at the same time."""
-        texts = source.texts()
-        options = source.line_options
-        while some := list(itertools.islice(texts, pool_size())):
-            yield from parallel_map(lambda text: Block.of(text, options, source.name, shard), some)
-
-    def kept(self, part: str) -> Iterator[tuple[Corpus, NDArray[np.int64]]]:
-        """Yield the lines of a part in order, without copies, and their rows (n,)."""
-        spool = self.spools[part]
-        rows = spool.distinct_rows()
-        is_kept = Kept(rows.merged())
-        for lines, where in spool.lines():
-            first = is_kept(where)
-            self.distinct += int(first.sum())
-            yield (lines, where) if self.keep_copies else (lines.take(first), where[first])
-
-
-@dataclass(frozen=True)
-class Block:
-    """Holds what one text of whole lines gives: the shard's lines by part, rows from 0.
-
-    n_lines: of the whole text, after cleaning; characters: code points in them
-    """
-
-    parts: list[Spooled]
-    n_lines: int
-    counts: Counts
-    characters: set[int]
-
-    @classmethod
-    def of(cls, text: str, options: TextConfig, name: str, shard: tuple[int, int]) -> Block:
-        """Clean a text, and choose the lines of a shard (from 1, of how many)."""
-        corpus = Corpus.from_texts([text], options, name)
-        hashes = corpus.hashes()
-        number, of = shard
-        part = part_of_each(hashes)
-        # 32 random bits times `of`, over 2^32, is an even draw from 0 to of - 1.
-        bits = mix(hashes ^ SHARD_KEY) >> np.uint64(32)
-        part[bits * np.uint64(of) >> np.uint64(32) != number - 1] = len(PARTS)
-        parts = []
-        for index in range(len(PARTS)):
-            rows = np.flatnonzero(part == index)
-            parts.append(spooled(corpus.take(rows), hashes[rows], rows))
-        return cls(parts, len(corpus), corpus.counts, set(corpus.characters().tolist()))
 
 
 def _grams(found: Lines, order: int, inside: Path, room: int, size: int) -> GramCounts:

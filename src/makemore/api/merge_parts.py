@@ -30,7 +30,7 @@ from makemore.runs import RunConfig, RunWriter
 from makemore.runs.manifest import LIMITS, PARTS, read_verified
 from makemore.runs.part import COUNT_TYPE, GRAMS, LINES, ROWS, Part
 from makemore.runs.run import parse_config
-from makemore.runs.safe_files import scratch
+from makemore.runs.scratch import scratch
 from makemore.runs.tensor_file import size_of, tensor_file
 from makemore.sampling.sampler import ROUND
 from makemore.text import Vocabulary

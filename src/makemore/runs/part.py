@@ -27,16 +27,15 @@ from makemore.runs.manifest import PARTS, digest_of
 from makemore.runs.safe_files import (
     CHUNK,
     MAX_JSON,
-    SCRATCH,
     make_folder,
     open_plain,
     parse_json,
     read_plain,
     remove,
-    remove_scratch,
     to_json,
     write_atomically,
 )
+from makemore.runs.scratch import SCRATCH, remove_scratch
 from makemore.runs.shapes import ANY, has_shape
 
 FORMAT = 1

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ MAX_LINE = 16 * 2**20  # bytes of a line of a log
 CHUNK = 2**20  # bytes that are read at once
 MAX_HEADER = 2**20  # bytes of a safetensors file's header, which is JSON
 MAX_TENSORS = 10_000  # in a safetensors file
-SCRATCH = ".tmp-runs"  # a folder for sorted runs that memory does not hold
 
 
 def read_plain(path: Path, limit: int) -> bytes:
@@ -245,43 +243,6 @@ def make_folder(folder: Path) -> None:
         raise SystemFault(
             f"cannot make {folder}", error.strerror, "give another directory"
         ) from None
-
-
-@contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """Make a folder in a directory for what memory does not hold, and remove it behind `with`.
-
-    What a killed process left is removed first; the caller holds the directory's lock. What cannot
-    be written inside `with` is a SystemFault.
-    """
-    inside = folder / SCRATCH
-    try:
-        with on_scratch(folder):
-            remove_scratch(inside)
-            inside.mkdir()
-            yield inside
-    finally:
-        shutil.rmtree(inside, ignore_errors=True)
-
-
-@contextmanager
-def on_scratch(folder: Path) -> Iterator[None]:
-    """Raise SystemFault where the scratch folder of a directory cannot be written inside `with`."""
-    try:
-        yield
-    except OSError as error:
-        raise on_disk(error, folder, "what memory does not hold") from None
-
-
-def remove_scratch(path: Path) -> None:
-    """Remove the scratch folder that a killed process left. Raises SystemFault."""
-    if path.is_dir() and not path.is_symlink():
-        try:
-            shutil.rmtree(path)  # links in it are removed, and not followed
-        except OSError as error:
-            raise on_disk(error, path.parent, path.name) from None
-    else:
-        remove(path)
 
 
 def to_json(value: Any) -> bytes:

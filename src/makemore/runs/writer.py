@@ -32,17 +32,16 @@ from makemore.runs.manifest import (
 )
 from makemore.runs.run import Run, RunConfig
 from makemore.runs.safe_files import (
-    SCRATCH,
     append,
     appending,
     make_folder,
     on_disk,
     remove,
-    remove_scratch,
     to_json,
     write_atomically,
     write_parts,
 )
+from makemore.runs.scratch import SCRATCH, remove_scratch
 from makemore.text import Split, Vocabulary
 from makemore.text.dataset import digest_of_parts
 from makemore.text.line_hashes import PriorLines
