@@ -1,4 +1,4 @@
-"""Scratch: a folder in a directory for what memory does not hold; what a kill leaves is removable."""
+"""Scratch: a folder in a directory for what memory does not hold; a kill leaves it removable."""
 
 from __future__ import annotations
 
