@@ -234,10 +234,11 @@ def score_throughput(record: Record) -> Iterator[Row]:
 
 def ngram_scale(record: Record) -> Iterator[Row]:
     """Seconds and memory of counting."""
+    order = record["settings"]["order"]
     for row in record["rows"]:
         lines, seconds = row.get("lines"), row["seconds"]  # None where the memory was too small
         yield {
-            "work": f"count, ngram of order {record['settings']['order']}",
+            "work": row.get("work") or f"count, ngram of order {row.get('order') or order}",
             "lines": lines, "seconds": brief(seconds),
             "lines a second": brief(rate(lines, seconds)) if seconds else None,
             "symbols a second": brief(row.get("symbols a second")),
