@@ -88,9 +88,9 @@ class Leases:
         return None
 
     def release(self, name: str) -> None:
-        """Give a lease back, with the older ones that it took over."""
+        """Give a lease back, with the older ones that it took over, if this process holds it."""
         # The oldest first: a stale one that is left alone would look as if it could be taken over.
-        for generation in range(1, self._held.pop(name) + 1):
+        for generation in range(1, self._held.pop(name, 0) + 1):
             _unlink(self._path(name, generation))
 
     def others(self) -> bool:
@@ -185,7 +185,7 @@ class Leases:
     def _is_stale(self, path: Path, now: float) -> bool:
         """Tell whether a lease may be taken over: its process is gone, or has long been silent."""
         try:
-            touched = path.stat().st_mtime
+            touched = path.lstat().st_mtime
         except OSError:  # given back meanwhile
             return False
         return now - touched > STALE or _is_gone(_holder(path))

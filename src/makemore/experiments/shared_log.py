@@ -16,7 +16,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from makemore.errors import RunError, SystemFault
@@ -91,13 +91,24 @@ class SharedLog:
                 found[name] = self._read_one(name)
         return found
 
-    def has(self, name: str) -> bool:
-        """Tell whether a record has a file of its own."""
-        return (self.place / f"{name}.json").exists()
+    def take(self, names: Collection[str]) -> str | None:
+        """Take the first of these that nobody works on, nor has finished; None if there is none."""
+        finished = set[str]()
+        while name := self.leases.take_first(each for each in names if each not in finished):
+            # Who finished it gave its lease back only then: without a lease, it may be finished.
+            if not (self.place / f"{name}.json").exists():
+                return name
+            self.leases.release(name)
+            finished.add(name)
+        return None
 
     def add(self, name: str, record: Record) -> None:
-        """Write finished work; it is on the disk when this returns. Raises SystemFault."""
+        """Write finished work, and give its lease back. Raises SystemFault.
+
+        It is on the disk when this returns.
+        """
         self._put(self.place / f"{name}.json", as_line(record))
+        self.leases.release(name)
 
     def forget(self, name: str) -> None:
         """Remove the file of a record that is to be made again."""

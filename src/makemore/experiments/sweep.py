@@ -116,13 +116,10 @@ class Trials:
 
     def take(self) -> str | None:
         """Take the first trial that nobody works on; None if there is none now."""
-        while name := self.log.leases.take_first(self.missing):
-            if not self.log.has(name):
-                self.running[name] = self._options(name, self.missing.pop(name))
-                return name
-            self.log.leases.release(name)  # it was finished a moment ago
-            self.look()
-        return None
+        name = self.log.take(self.missing)
+        if name is not None:
+            self.running[name] = self._options(name, self.missing.pop(name))
+        return name
 
     def _options(self, name: str, trial: Settings) -> Settings:
         if name in self.failed:
@@ -138,7 +135,6 @@ class Trials:
         """Write down what came of a trial."""
         record = self.sweep.record_of(name, self.running.pop(name), came)
         self.log.add(name, record)
-        self.log.leases.release(name)
         self.done[name] = record
         return record
 
