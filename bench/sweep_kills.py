@@ -82,6 +82,7 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subproce
     The first process is the scheduler.
     """
     place = folder / "scheduler.json"
+    place.unlink(missing_ok=True)
     python = [sys.executable, "-m", "distributed.cli"]
     common = ["--host", "127.0.0.1", "--scheduler-file", str(place)]
     scheduler = [f"{python[-1]}.dask_scheduler", *common, "--port", "0"]

@@ -14,6 +14,7 @@ import os
 import queue
 import re
 import secrets
+import signal
 import time
 import warnings
 import weakref
@@ -47,6 +48,11 @@ class OtherVersion(Exception):
 
 
 # -- on a Dask worker -----------------------------------------------------------------------------
+
+
+def dask_setup(worker: Any) -> None:
+    """Set up a Dask worker of a cluster of our own: Dask calls this. ^C is not for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Workers:
@@ -117,8 +123,6 @@ class Cluster:
     def __init__(self, job: Job, workers: int, address: str) -> None:
         if find_spec("distributed") is None:
             raise SystemFault("--cluster needs distributed", None, "pip install distributed")
-        # What Dask logs of killed workers is no news here: their work is done by others.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         self._most, self._where = workers, address
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()  # Dask's futures
         self._running: dict[str, tuple[str, Settings, Any]] = {}  # by Dask's key
@@ -132,11 +136,15 @@ class Cluster:
 
     def _connect(self, told: bytes, workers: int) -> None:
         dask = _dask()
+        # What Dask logs of killed workers is no news here, as their work is done by others. Its
+        # loggers have levels of their own, set by its import.
+        for name in [name for name in logging.root.manager.loggerDict if "distributed" in name]:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if self._where == LOCAL:
             # Everything listens on loopback alone.
             self._local = dask.LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
-                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
+                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, preload=__name__,
             )  # fmt: skip
         try:
             self._client = dask.Client(self._local or self._where, timeout=PATIENCE / 3)
