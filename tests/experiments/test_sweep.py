@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import threading
 import time
 from itertools import product
 from pathlib import Path
@@ -304,6 +305,62 @@ def test_a_hostile_text_and_one_without_val(call: Call, inside: list[Any], tmp_p
     assert done.returncode == 0, done.stderr
     assert [row["val"] for row in table(done.stdout)] == ["-", "-"]
     assert sum(line.endswith("best") for line in done.stdout.splitlines()) == 1
+
+
+# -- several processes on one folder --------------------------------------------------------------
+
+
+def test_a_trial_that_another_process_does_is_waited_for(text, call, inside, tmp_path) -> None:
+    """Who joins does what is left, and prints the table of all; --fresh is refused meanwhile."""
+    command = ("sweep", text, "--model", "mlp", "--vary", "n_hidden=1,2,3", *LESS, "-o", "s")
+    parts = train_val_test_split(Corpus.from_lines(LINES))
+    plan = Sweep("mlp", parts, dict(TINY), (axis("mlp", "n_hidden=1,2,3"),),
+                 tuple({"n_hidden": n} for n in (1, 2, 3)))  # fmt: skip
+    del plan.fixed["n_hidden"]
+    with opened(tmp_path / "s", plan) as other:
+        theirs = plan.names[1]
+        assert other.take([theirs]) == theirs
+        fresh = call(*command, "--fresh")
+        assert fresh.returncode == 5 and "other processes work here (s): end them" in fresh.stderr
+        found = plan.record_of(theirs, {"n_hidden": 2}, RESULT)
+
+        def later() -> None:
+            until(lambda: len(inside) == 2)
+            time.sleep(0.1)
+            other.add(theirs, found)
+
+        helper = threading.Thread(target=later)
+        helper.start()
+        done = call(*command)
+        helper.join()
+    assert done.returncode == 0, done.stderr
+    assert [each["n_hidden"] for each in inside] == [1, 3]
+    assert [row["n_hidden"] for row in table(done.stdout)] == ["1", "2", "3"]
+    assert table(done.stdout)[1]["val"] == f"{found['val']:.4f}"
+    assert "3 of 3:  n_hidden=2" in done.stderr
+    assert not list((tmp_path / "s").glob("trials/*.lease"))
+    assert call(*command).stdout == done.stdout and len(inside) == 2
+    assert call(*command, "--fresh").returncode == 0 and len(inside) == 5
+
+
+def test_a_trial_of_a_machine_that_has_gone_is_taken_over(text, call, inside, tmp_path) -> None:
+    command = ("sweep", text, "--model", "mlp", "--vary", "n_hidden=1,2", *LESS, "-o", "s")
+    assert call(*command).returncode == 0
+    first, one, two = (tmp_path / "s" / FILE).read_text().splitlines()
+    (tmp_path / "s" / FILE).write_text(f"{first}\n{one}\n")
+    (tmp_path / "s" / "trials").mkdir()
+    name = json.loads(two)["id"]
+    lease = tmp_path / "s" / "trials" / f"{name}.1.lease"
+    lease.write_text(json.dumps({"host": "elsewhere", "pid": 1, "began": "1"}))
+    os.utime(lease, (1, 1))
+    (tmp_path / "s" / "trials" / ".tmp-0123").write_text('{"id": ')
+    done = call(*command)
+    assert done.returncode == 0 and len(inside) == 3
+    assert not (tmp_path / "s" / "trials").exists()
+    again = (tmp_path / "s" / FILE).read_text().splitlines()
+    assert [{**json.loads(line), "seconds": 0} for line in again[1:]] == [
+        {**json.loads(line), "seconds": 0} for line in (one, two)
+    ]
 
 
 # -- processes ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from makemore.experiments.shared_log import SharedLog
 from makemore.experiments.trial import FAILED, TRIED, Axis, Record, Settings, digest
 from makemore.runs.shapes import has_shape
 from makemore.text import Split
+from makemore.training import TrainingConfig
 from makemore.version import __version__
 
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ class Trials:
             return trial
         from makemore.experiments.tpe import chosen
 
-        return chosen(self.sweep, int(name), {**self.failed, **self.done}, self.running)
+        seed = self.sweep.fixed.get("seed", TrainingConfig().seed)
+        known = {**self.failed, **self.done}
+        return chosen(self.sweep.axes, seed, int(name), known, self.running)
 
     def end(self, name: str, came: Record) -> Record:
         """Write down what came of a trial."""

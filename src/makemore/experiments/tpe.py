@@ -28,14 +28,11 @@ from makemore.experiments.trial import (
     loss_of,
     random_draws,
 )
-from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial
-
-    from makemore.experiments.sweep import Sweep
 
 RANDOM_FIRST = 10  # trials that are those of --random: no loss says anything yet
 TRIES = 20  # proposals for a trial; one that was tried before would teach nothing
@@ -62,8 +59,9 @@ def different(axes: Sequence[Axis]) -> float:
 
 
 def chosen(
-    sweep: Sweep, number: int, records: Mapping[str, Record], running: Mapping[str, Settings]
-) -> Settings:
+    axes: Sequence[Axis], seed: int, number: int, records: Mapping[str, Record],
+    running: Mapping[str, Settings],
+) -> Settings:  # fmt: skip
     """Choose the options of a trial by its number and what is known; the same for the same.
 
     records: of finished trials by number, in any order. A diverged one, or one whose options do not
@@ -71,18 +69,17 @@ def chosen(
     running: options of trials whose losses are not known; they count as bad, so that several
     workers do not all try the same
     """
-    seed = sweep.fixed.get("seed", TrainingConfig().seed)
     seen = {digest(record["options"]) for record in records.values()}
     seen |= {digest(options) for options in running.values()}
-    draws = random_draws(sweep.axes, max(number + 1, len(seen) + 1), seed)
+    draws = random_draws(axes, max(number + 1, len(seen) + 1), seed)
     if number < min(RANDOM_FIRST, len(draws)):
         return draws[number]
-    space = {axis.key: _distribution(axis) for axis in sweep.axes}
+    space = {axis.key: _distribution(axis) for axis in axes}
     for attempt in range(TRIES):
         with _study(seed, number, attempt) as study:
             study.add_trials(list(_told(space, records, running)))
             proposed = study.ask(space).params
-        options = {axis.key: _value(axis, proposed[axis.key]) for axis in sweep.axes}
+        options = {axis.key: _value(axis, proposed[axis.key]) for axis in axes}
         if digest(options) not in seen:
             return options
     return next((draw for draw in draws if digest(draw) not in seen), options)
