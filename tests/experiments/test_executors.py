@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -237,6 +238,23 @@ def test_what_is_done_stays_when_it_is_stopped(what: str, tmp_path: Path) -> Non
     assert kept and not list((folder / "s" / "trials").glob("*.lease"))
     assert len(sweep_kills.finished(sweep_kills.started(sweep, folder), folder)) == 4
     assert f"{len(kept)} of them done before" in (folder / "out.err").read_text()
+
+
+@needs_dask
+@pytest.mark.slow
+def test_a_cluster_that_loses_its_only_worker_goes_on_with_a_new_one(tmp_path: Path) -> None:
+    """With the worker the text has gone, which Dask makes again."""
+    folder = sweep_kills.prepared(tmp_path / "w")
+    sweep = sweep_kills.command([0.01, 0.02, 0.03], 200)
+    with sweep_kills.cluster(folder, workers=1) as (address, processes):
+        process = sweep_kills.started([*sweep, "--cluster", address], folder)
+        until(lambda: "1 of 3" in (folder / "out.err").read_text())
+        processes[1].kill()
+        processes[1].wait()
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+        own = ["--host", "127.0.0.1", "--nthreads", "1", "--dashboard-address", "127.0.0.1:0"]
+        processes.append(sweep_kills.started([*command, *own, "--no-nanny"], folder, "new"))
+        assert len(sweep_kills.finished(process, folder)) == 3
 
 
 @needs_dask

@@ -77,7 +77,7 @@ class Workers:
             worker.start("", settings)
             while not worker.has_answered(LOOK):
                 if _is_cancelled():
-                    raise RuntimeError("nobody waits for it any more")
+                    raise Died(killed("was stopped, as nobody waited for it"))
             came = worker.answer()
             if worker.dead:
                 raise Died(came)
@@ -170,9 +170,13 @@ class Cluster:
 
     def start(self, name: str, settings: Settings) -> None:
         key = f"makemore-{secrets.token_hex(8)}"
-        future = self._client.submit(
-            Workers.run, self._workers, settings, __version__, key=key, pure=False, retries=RETRIES
-        )
+        try:
+            future = self._client.submit(
+                Workers.run, self._workers, settings, __version__, key=key, pure=False,
+                retries=RETRIES,
+            )  # fmt: skip
+        except Exception:  # Dask has several for a connection that is lost
+            raise self._gone() from None
         self._running[key] = name, settings, future
         future.add_done_callback(self._ended.put)
 
@@ -194,13 +198,18 @@ class Cluster:
 
     def _record(self, future: Any) -> Record | None:
         """Get what came of a piece of work; None if it is to be begun again. Raises SystemFault."""
-        if future.status == "finished":
-            record: Record = future.result()
-            return record
-        if future.status == "cancelled":
+        error: Exception | None = None
+        try:
+            if future.status == "finished":
+                record: Record = future.result(timeout=PATIENCE)
+                return record
+            if future.status == "error":
+                error = future.exception(timeout=PATIENCE)
+        except Exception:  # it was lost while it was asked for
+            error = None
+        if error is None:
             self._asked("nthreads")  # an error if the scheduler has gone
             return None
-        error = future.exception()
         if isinstance(error, Died):
             record = error.args[0]
             return record
@@ -217,9 +226,12 @@ class Cluster:
             if self._client.status == "running":
                 found: dict[str, Any] = getattr(self._client, what)()
                 return found
-        except (OSError, ValueError, RuntimeError):  # it goes while it is asked
-            pass
-        raise SystemFault(
+        except Exception:  # Dask has several for a connection that is lost
+            raise self._gone() from None
+        raise self._gone()
+
+    def _gone(self) -> SystemFault:
+        return SystemFault(
             "the Dask scheduler has gone", self._where,
             "start it again: the same command goes on with what is missing",
         )  # fmt: skip

@@ -7,6 +7,7 @@ torch here: what the process does is in child.py.
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import subprocess
@@ -62,8 +63,10 @@ class Worker:
         self.name, self.number = "", number
         pipe = subprocess.PIPE
         command = [sys.executable, "-P", "-c", START]
+        # As the command line sets it (cli/startup.py), which a Dask worker has not run.
+        spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "10000"}
         self.process = subprocess.Popen(  # noqa: S603 (our own code)
-            command, stdin=pipe, stdout=pipe, start_new_session=True
+            command, stdin=pipe, stdout=pipe, env={**spin, **os.environ}, start_new_session=True
         )
         self._tell(told)
 
