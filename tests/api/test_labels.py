@@ -33,7 +33,8 @@ from makemore.api.fitted_state import corpus_as_is
 from makemore.api.plan import Plan
 from makemore.errors import DataError, UsageError
 from makemore.experiments.compare import row_of
-from makemore.experiments.sweep import Sweep, finished
+from makemore.experiments.executors import Job, executor, finished
+from makemore.experiments.sweep import Sweep
 from makemore.experiments.trial import plan_of, run_trial
 from makemore.models.core import registry
 from makemore.models.core.neural import NeuralModel
@@ -413,7 +414,8 @@ def test_compare_and_sweeps_learn_labels(learned: Callable[[str], MakeMore]) -> 
     assert plan.config.block_size == 4 and plan.vocabulary.labels == ("b", "c")
     found = run_trial("mlp", {**settings, "data": 0.5}, parts)
     sweep = Sweep("mlp", parts, {**settings, "data": 0.5}, (), ({},))
-    [record] = finished(sweep, [{}], 1)  # in a process of its own
+    with executor(Job("trial", {"model": "mlp"}, parts), 1) as pool:  # in a process of its own
+        [(_, record)] = finished(pool, {"one": sweep.fixed})
     assert record["val"] == found["val"]
     assert sweep.header["data"] == parts.digest()
     bare = Split(*(Corpus.exactly(list(part)) for _, part in parts))

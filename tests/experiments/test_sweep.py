@@ -6,8 +6,8 @@ import json
 import os
 import re
 import signal
+import threading
 import time
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from test_trial import HOSTILE, LINES, PARTS, TINY
 
 from conftest import Call
-from makemore.cli.commands import sweep as sweep_command
-from makemore.errors import RunError, SystemFault, UsageError
+from makemore.cli import trial_tables
+from makemore.errors import RunError, UsageError
+from makemore.experiments.executors import Job
 from makemore.experiments.presets import PRESETS
 from makemore.experiments.sweep import FILE, Sweep, opened
 from makemore.experiments.trial import axis, failure, run_trial
@@ -46,16 +47,27 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Trials run in this process, without the second that each worker takes to start; a log."""
     ran: list[dict[str, Any]] = []
 
-    def here(sweep: Sweep, missing: list[Any], workers: int) -> Iterator[dict[str, Any]]:
-        for trial in missing:
-            ran.append(trial)
+    class Inside:
+        def __init__(self, job: Job, size: int) -> None:
+            self.job, self.came = job, list[tuple[str, dict[str, Any]]]()
+
+        def size(self) -> int:
+            return 1
+
+        def start(self, name: str, settings: dict[str, Any]) -> None:
+            ran.append(settings)
             try:
-                came = run_trial(sweep.model, {**sweep.fixed, **trial}, sweep.parts)
+                came = run_trial(self.job.shared["model"], settings, self.job.parts)
             except Exception as error:
                 came = failure(error)
-            yield {"id": sweep.id_of(trial), "options": trial, **came}
+            self.came.append((name, came))
 
-    monkeypatch.setattr("makemore.experiments.sweep.finished", here)
+        def wait(self, seconds: float) -> list[tuple[str, dict[str, Any]]]:
+            return [self.came.pop()] if self.came else []
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("makemore.experiments.executors.processes.Processes", Inside)
     return ran
 
 
@@ -84,15 +96,12 @@ def record(number: int, result: dict[str, Any] = RESULT, **more: Any) -> dict[st
 
 
 def test_finished_trials_are_there_again_and_a_retry_counts(tmp_path: Path) -> None:
-    ledger, done = opened(tmp_path / "s", tried())
-    with ledger:
-        assert done == {}
+    with opened(tmp_path / "s", tried()) as log:
+        assert log.read() == {}
         for each in (record(1), record(2, FAILED), record(2, val=float("nan"))):
-            ledger.append(each)
-    ledger, done = opened(tmp_path / "s", tried())
-    ledger.close()
-    assert list(done.values()) == [record(1), record(2, val=None)]
-    assert list(done) == [record(1)["id"], record(2)["id"]]
+            log.add(each["id"], each)
+    with opened(tmp_path / "s", tried()) as log:
+        assert log.read() == {each["id"]: each for each in (record(1), record(2, val=None))}
 
 
 DIFFER: dict[str, tuple[dict[str, Any], str]] = {
@@ -106,22 +115,20 @@ DIFFER: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", DIFFER)
 def test_another_sweep_is_refused_and_what_differs_is_named(name: str, tmp_path: Path) -> None:
-    opened(tmp_path, tried())[0].close()
+    opened(tmp_path, tried()).close()
     changes, told = DIFFER[name]
     with pytest.raises(UsageError, match=told):
         opened(tmp_path, tried(**changes))
     (tmp_path / "loss-n_hidden.png").touch()
-    ledger, done = opened(tmp_path, tried(**changes), fresh=True)
-    ledger.close()
-    assert done == {} and os.listdir(tmp_path) == [FILE]
+    with opened(tmp_path, tried(**changes), fresh=True) as log:
+        assert log.read() == {} and sorted(os.listdir(tmp_path)) == ["trials", FILE]
+    assert os.listdir(tmp_path) == [FILE]
 
 
 @pytest.mark.slow
-def test_what_is_no_trial_or_is_held_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_what_is_no_trial_is_refused_and_left_alone(tmp_path: Path) -> None:
     """What else its file may hold: test_journal.py."""
-    ledger, _ = opened(tmp_path, tried())
-    with ledger, pytest.raises(SystemFault, match="another process"):
-        opened(tmp_path, tried())
+    opened(tmp_path, tried()).close()
     whole = (tmp_path / FILE).read_bytes()
     damaged = [b'{"id": 1}', b"x", json.dumps(record(1, id="0" * 16)).encode()]
     for result in (RESULT, FAILED):
@@ -145,7 +152,7 @@ def test_what_is_no_trial_or_is_held_is_refused_and_left_alone(tmp_path: Path) -
         (tmp_path / FILE).write_bytes(whole + json.dumps(record(2)).encode() + b"\n" + line + b"\n")
         before = (tmp_path / FILE).read_bytes()
         if line in right:
-            opened(tmp_path, tried())[0].close()
+            opened(tmp_path, tried()).close()
             continue
         with pytest.raises(RunError) as caught:
             opened(tmp_path, tried())
@@ -160,19 +167,21 @@ def test_a_file_that_was_changed_anywhere_is_read_or_refused(
 ) -> None:
     """Never another error than that of a damaged file, or of another sweep's."""
     folder = tmp_path_factory.mktemp("sweep")
-    ledger, _ = opened(folder, tried())
-    with ledger:
-        for each in (record(1), record(2, FAILED)):
-            ledger.append(each)
+    with opened(folder, tried()) as log:
+        each = [record(1), record(2, FAILED)]
+        for one in each:
+            log.add(one["id"], one)
+        assert log.complete([one["id"] for one in each]) == each
+    assert os.listdir(folder) == [FILE]
     body = bytearray((folder / FILE).read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(body) - 1))
         body[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     (folder / FILE).write_bytes(body)
     try:
-        ledger, done = opened(folder, tried())
-        ledger.close()
-        assert not done or sweep_command.table([*done.values()], tried())
+        with opened(folder, tried()) as log:
+            done = log.read()
+        assert not done or trial_tables.table([*done.values()], tried())
     except (RunError, UsageError) as error:
         assert FILE in str(error) or "started otherwise" in str(error)
 
@@ -298,6 +307,62 @@ def test_a_hostile_text_and_one_without_val(call: Call, inside: list[Any], tmp_p
     assert sum(line.endswith("best") for line in done.stdout.splitlines()) == 1
 
 
+# -- several processes on one folder --------------------------------------------------------------
+
+
+def test_a_trial_that_another_process_does_is_waited_for(text, call, inside, tmp_path) -> None:
+    """Who joins does what is left, and prints the table of all; --fresh is refused meanwhile."""
+    command = ("sweep", text, "--model", "mlp", "--vary", "n_hidden=1,2,3", *LESS, "-o", "s")
+    parts = train_val_test_split(Corpus.from_lines(LINES))
+    plan = Sweep("mlp", parts, dict(TINY), (axis("mlp", "n_hidden=1,2,3"),),
+                 tuple({"n_hidden": n} for n in (1, 2, 3)))  # fmt: skip
+    del plan.fixed["n_hidden"]
+    with opened(tmp_path / "s", plan) as other:
+        theirs = plan.names[1]
+        assert other.take([theirs]) == theirs
+        fresh = call(*command, "--fresh")
+        assert fresh.returncode == 5 and "other processes work here (s): end them" in fresh.stderr
+        found = plan.record_of(theirs, {"n_hidden": 2}, RESULT)
+
+        def later() -> None:
+            until(lambda: len(inside) == 2)
+            time.sleep(0.1)
+            other.add(theirs, found)
+
+        helper = threading.Thread(target=later)
+        helper.start()
+        done = call(*command)
+        helper.join()
+    assert done.returncode == 0, done.stderr
+    assert [each["n_hidden"] for each in inside] == [1, 3]
+    assert [row["n_hidden"] for row in table(done.stdout)] == ["1", "2", "3"]
+    assert table(done.stdout)[1]["val"] == f"{found['val']:.4f}"
+    assert "3 of 3:  n_hidden=2" in done.stderr
+    assert not list((tmp_path / "s").glob("trials/*.lease"))
+    assert call(*command).stdout == done.stdout and len(inside) == 2
+    assert call(*command, "--fresh").returncode == 0 and len(inside) == 5
+
+
+def test_a_trial_of_a_machine_that_has_gone_is_taken_over(text, call, inside, tmp_path) -> None:
+    command = ("sweep", text, "--model", "mlp", "--vary", "n_hidden=1,2", *LESS, "-o", "s")
+    assert call(*command).returncode == 0
+    first, one, two = (tmp_path / "s" / FILE).read_text().splitlines()
+    (tmp_path / "s" / FILE).write_text(f"{first}\n{one}\n")
+    (tmp_path / "s" / "trials").mkdir()
+    name = json.loads(two)["id"]
+    lease = tmp_path / "s" / "trials" / f"{name}.1.lease"
+    lease.write_text(json.dumps({"host": "elsewhere", "pid": 1, "began": "1"}))
+    os.utime(lease, (1, 1))
+    (tmp_path / "s" / "trials" / ".tmp-0123").write_text('{"id": ')
+    done = call(*command)
+    assert done.returncode == 0 and len(inside) == 3
+    assert not (tmp_path / "s" / "trials").exists()
+    again = (tmp_path / "s" / FILE).read_text().splitlines()
+    assert [{**json.loads(line), "seconds": 0} for line in again[1:]] == [
+        {**json.loads(line), "seconds": 0} for line in (one, two)
+    ]
+
+
 # -- processes ------------------------------------------------------------------------------------
 
 # A model that says in a file when it is made, kills its process, waits until it is killed, or
@@ -357,7 +422,10 @@ def prepared(folder: Path) -> Path:
 
 
 def trials_of(folder: Path) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in (folder / "s" / FILE).read_text().splitlines()[1:]]
+    """The finished trials of a sweep, whether all are finished or not."""
+    lines = (folder / "s" / FILE).read_text().splitlines()[1:]
+    loose = (folder / "s" / "trials").glob("*.json")
+    found = [json.loads(line) for line in [*lines, *(path.read_text() for path in loose)]]
     return sorted(({**each, "seconds": 0} for each in found), key=lambda each: each["id"])
 
 
@@ -405,8 +473,7 @@ def test_a_sweep_killed_half_way_goes_on_and_runs_no_finished_trial_twice(warm, 
     os.kill(started.pid, signal.SIGKILL)
     assert started.wait() == -signal.SIGKILL
     until(lambda: gone(dict(made(broken))[4]))  # a worker ends with its parent
-    lines = (broken / "s" / FILE).read_text().splitlines()[1:]
-    assert [json.loads(line)["options"]["width"] for line in lines] == [13, 3]
+    assert {each["options"]["width"] for each in trials_of(broken)} == {13, 3}
     with open(broken / "s" / FILE, "a") as torn:
         torn.write('{"id": "')
     (broken / "hold").unlink()

@@ -79,49 +79,14 @@ class ResultLog:
             for name in self._others:
                 remove(self.folder / name)
         body = b"" if fresh else os.pread(self._handle, os.fstat(self._handle).st_size, 0)
-        whole = body[: body.rfind(b"\n") + 1]  # a last line without an end was torn by a kill
-        # Torn within its first line a file still begins as ours; any other is somebody's text.
-        if not whole and not json.dumps(self.first)[:TOLD].encode().startswith(body[:TOLD]):
-            raise RunError(f"{self.file} is none of ours", str(self.folder), "give another -o")
-        found = [
-            self._parsed(line, number) for number, line in enumerate(whole.split(b"\n")[:-1], 1)
-        ]
-        if found:
-            self._check_same(found[0])
-            for number, record in enumerate(found[1:], 2):
-                if self._wrong(record):
-                    raise self._no(f"{self.file}, line {number}, is no result of this work", number)
-            self.first, self.records = found[0], found[1:]
-        os.ftruncate(self._handle, len(whole))
-        if not found:
+        found, records = parse_log(
+            body, self.folder, self.file, self.first, self._identity, self._wrong
+        )
+        os.ftruncate(self._handle, body.rfind(b"\n") + 1)
+        if found is None:
             self._write(self.first)
-
-    def _parsed(self, line: bytes, number: int) -> Record:
-        """Parse a line of the file. Raises RunError, which names it and says what to do."""
-        where = f"{self.file}, line {number},"
-        try:
-            found = parse_json(line, where, self.folder)
-        except RunError as error:
-            raise self._no(error.what, number, error.where) from None
-        if not isinstance(found, dict):
-            raise self._no(f"{where} is no object", number)
-        return found
-
-    def _no(self, what: str, number: int, where: str | None = None) -> RunError:
-        """Make the error for a line that is none of ours."""
-        first = "take the line out" if number > 1 else "give another -o"
-        return RunError(what, where or str(self.folder), f"{first}, or start over with --fresh")
-
-    def _check_same(self, found: Record) -> None:
-        here = json.loads(json.dumps(self.first))
-        if found.keys() != here.keys() or any(type(found[k]) is not type(here[k]) for k in here):
-            raise RunError(f"{self.file} has another first line than ours", str(self.folder),
-                           "give another -o, or --fresh to start over")  # fmt: skip
-        if told := list(differences(found, here, self._identity)):
-            raise UsageError(
-                f"this was started otherwise: {'; '.join(told)}", str(self.folder),
-                "give the same to go on, another -o, or --fresh to start over",
-            )  # fmt: skip
+        else:
+            self.first, self.records = found, records
 
     def append(self, record: Record) -> None:
         """Add finished work; it is on the disk when this returns. Raises SystemFault."""
@@ -129,7 +94,7 @@ class ResultLog:
         self.records.append(record)
 
     def _write(self, record: Record) -> None:
-        body = (json.dumps(finite(record), allow_nan=False) + "\n").encode()
+        body = as_line(record)
         try:
             while body:  # on a full disk a write may take only a part
                 body = body[os.write(self._handle, body) :]
@@ -145,6 +110,64 @@ class ResultLog:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def parse_log(
+    body: bytes, folder: Path, file: str, first: Record, identity: Sequence[str],
+    wrong: Callable[[Record], bool],
+) -> tuple[Record | None, list[Record]]:  # fmt: skip
+    """Parse a log: its first line and its records; (None, []) where the first line is not whole.
+
+    The rest as for ResultLog. Raises RunError, which names the line, and UsageError.
+    """
+    whole = body[: body.rfind(b"\n") + 1]  # a last line without an end was torn by a kill
+    # Torn within its first line a file still begins as ours; any other is somebody's text.
+    if not whole and not json.dumps(first)[:TOLD].encode().startswith(body[:TOLD]):
+        raise RunError(f"{file} is none of ours", str(folder), "give another -o")
+    lines = whole.split(b"\n")[:-1]
+    found = [
+        parse_record(line, f"{file}, line {number},", folder, number == 1)
+        for number, line in enumerate(lines, 1)
+    ]
+    if not found:
+        return None, []
+    check_same(found[0], folder, file, first, identity)
+    for number, record in enumerate(found[1:], 2):
+        if wrong(record):
+            raise no_record(f"{file}, line {number}, is no result of this work", str(folder))
+    return found[0], found[1:]
+
+
+def parse_record(line: bytes, where: str, folder: Path, is_first: bool = False) -> Record:
+    """Parse a line of a log. Raises RunError, which names it and says what to do."""
+    try:
+        found = parse_json(line, where, folder)
+    except RunError as error:
+        raise no_record(error.what, error.where or str(folder), is_first) from None
+    if not isinstance(found, dict):
+        raise no_record(f"{where} is no object", str(folder), is_first)
+    return found
+
+
+def no_record(what: str, where: str, is_first: bool = False) -> RunError:
+    """Make the error for a line that is none of ours."""
+    to_do = "give another -o" if is_first else "take the line out"
+    return RunError(what, where, f"{to_do}, or start over with --fresh")
+
+
+def check_same(
+    found: Record, folder: Path, file: str, first: Record, identity: Sequence[str]
+) -> None:
+    """Check that a file's first line is that of this work. Raises RunError, UsageError."""
+    here = json.loads(json.dumps(first))
+    if found.keys() != here.keys() or any(type(found[k]) is not type(here[k]) for k in here):
+        raise RunError(f"{file} has another first line than ours", str(folder),
+                       "give another -o, or --fresh to start over")  # fmt: skip
+    if told := list(differences(found, here, identity)):
+        raise UsageError(
+            f"this was started otherwise: {'; '.join(told)}", str(folder),
+            "give the same to go on, another -o, or --fresh to start over",
+        )  # fmt: skip
 
 
 def differences(
@@ -166,6 +189,11 @@ def differences(
 
 def _typed(value: Any) -> str:
     return "not given" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def as_line(record: Record) -> bytes:
+    """Write a record as a line of a log."""
+    return (json.dumps(finite(record), allow_nan=False) + "\n").encode()
 
 
 def finite(value: Any) -> Any:

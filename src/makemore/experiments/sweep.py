@@ -1,217 +1,170 @@
-"""Sweep: many trials of one model on one text, in processes of their own, in one file that grows.
+"""Sweep: many trials of one model on one text, by any number of processes, in one file.
 
 trials.jsonl holds a first line that says which sweep it is, and one line for each finished trial.
-Whoever starts the same sweep again runs only what is missing. A worker that dies takes its trial
-with it and no other; one whose parent has gone ends itself.
+Whoever starts the same sweep again runs only what is missing; whoever starts it while it runs
+shares the work (shared_log.py). Where the trials run is an executor's matter (executors/).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import selectors
-import signal
-import subprocess
-import sys
-import threading
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from makemore.errors import SystemFault
-from makemore.experiments.journal import ResultLog, finite
-from makemore.experiments.trial import (
-    FAILED,
-    TRIED,
-    Axis,
-    Record,
-    Settings,
-    digest,
-    failure,
-    run_trial,
-)
-from makemore.models.core.registry import load_plugin
+from makemore.experiments.shared_log import SharedLog
+from makemore.experiments.trial import FAILED, TRIED, Axis, Record, Settings, digest
 from makemore.runs.shapes import has_shape
-from makemore.text import Corpus, Split
+from makemore.text import Split
+from makemore.training import TrainingConfig
 from makemore.version import __version__
+
+if TYPE_CHECKING:
+    from makemore.experiments.executors import Executor
 
 FORMAT = 1
 FILE = "trials.jsonl"
 IDENTITY = ("format", "data", "model", "fixed", "axes", "drawn")
+LOOK = 0.5  # seconds between two looks at what other processes have finished
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is tried: `fixed` options of every trial, and the `trials`, in the order of a table."""
+    """What is tried: `fixed` options of every trial, and the `trials`, in the order of a table.
+
+    random: how many draws the trials are, where they are no grid
+    tpe: how many trials, where each is chosen by those before it (tpe.py) and not listed here
+    """
 
     model: str
     parts: Split
     fixed: Settings
     axes: tuple[Axis, ...]
     trials: tuple[Settings, ...]
-    random: int | None = None  # draws, where the trials are no grid
+    random: int | None = None
     plugin: str | None = None
+    tpe: int | None = None
 
     @property
     def header(self) -> Record:
         """The first line of the file: two sweeps are the same if these are equal."""
+        drawn = {"random": self.random, **({"tpe": self.tpe} if self.tpe else {})}
         return {
             "format": FORMAT, "version": __version__, "data": self.parts.digest(),
-            "model": self.model, "fixed": self.fixed, "drawn": {"random": self.random},
+            "model": self.model, "fixed": self.fixed, "drawn": drawn,
             "axes": {axis.key: axis.typed for axis in self.axes},
         }  # fmt: skip
+
+    @property
+    def names(self) -> list[str]:
+        """Name the trials in the order of a table: by their ids, those of TPE by their numbers."""
+        if self.tpe:
+            return [str(number) for number in range(self.tpe)]
+        return [self.id_of(trial) for trial in self.trials]
 
     def id_of(self, trial: Settings) -> str:
         return digest({**self.fixed, **trial})
 
+    def name_of(self, record: Record) -> str | None:
+        """Name the trial of a record; None if it has another shape, or the id of other options."""
+        shape = {"id": str, "options": dict, **(FAILED if "error" in record else TRIED)}
+        if not has_shape(record, {**shape, **({"number": int} if self.tpe else {})}):
+            return None
+        if self.id_of(record["options"]) != record["id"]:
+            return None
+        if not self.tpe:
+            return str(record["id"])
+        # Others do no harm, but TPE computes with these.
+        options: Settings = record["options"]
+        whole = options.keys() == {axis.key for axis in self.axes}
+        right = whole and all(axis.has(options[axis.key]) for axis in self.axes)
+        return str(record["number"]) if right else None
 
-def opened(folder: Path, sweep: Sweep, fresh: bool = False) -> tuple[ResultLog, dict[str, Record]]:
-    """The file of a sweep, held, and its finished trials by id, those of a retry in their place.
+    def record_of(self, name: str, trial: Settings, came: Record) -> Record:
+        """Make the record of a finished trial."""
+        number = {"number": int(name)} if self.tpe else {}
+        return {"id": self.id_of(trial), **number, "options": trial, **came}
 
-    Raises what ResultLog does: another sweep is refused, and what differs is named.
+
+def opened(folder: Path, sweep: Sweep, fresh: bool = False) -> SharedLog:
+    """Open the log of a sweep, which other processes may be working on.
+
+    Raises what SharedLog does: another sweep is refused, and what differs is named.
     """
     charts = [path.name for path in folder.glob("loss-*.png")]
-
-    def wrong(record: Record) -> bool:
-        """Tell whether a record has another shape than ours, or the id of other options."""
-        shape = FAILED if "error" in record else TRIED
-        if not has_shape(record, {"id": str, "options": dict, **shape}):
-            return True
-        return sweep.id_of(record["options"]) != record["id"]
-
-    journal = ResultLog(folder, FILE, sweep.header, IDENTITY, charts, fresh, wrong)
-    return journal, {record["id"]: record for record in journal.records}
+    return SharedLog(folder, FILE, sweep.header, IDENTITY, sweep.name_of, charts, fresh)
 
 
-# -- processes ------------------------------------------------------------------------------------
+class Trials:
+    """The trials of a sweep that are missing, and what is known of the others."""
 
-# The text is read before torch is imported, so that starting one worker does not wait for it; -P:
-# files of the current folder are no modules.
-START = (
-    "import sys; told = sys.stdin.buffer.readline(); "
-    "from makemore.experiments.sweep import work; work(told)"
-)
+    def __init__(self, sweep: Sweep, log: SharedLog, retry: bool = False) -> None:
+        """retry: the trials that failed are missing, too."""
+        self.sweep, self.log, self.done = sweep, log, log.read()
+        # By them TPE chooses; a trial that is run again keeps its options.
+        self.failed = {name: each for name, each in self.done.items() if "error" in each}
+        for name in self.failed if retry else ():
+            log.forget(name)
+            del self.done[name]
+        listed: list[Settings] = [{}] * sweep.tpe if sweep.tpe else list(sweep.trials)
+        self.missing = {
+            name: trial for name, trial in zip(sweep.names, listed, strict=True)
+            if name not in self.done
+        }  # fmt: skip
+        self.running: dict[str, Settings] = {}
+        self.news: list[Record] = []  # of other processes, not yet looked at
 
+    def take(self) -> str | None:
+        """Take the first trial that nobody works on; None if there is none now."""
+        name = self.log.take(self.missing)
+        if name is not None:
+            self.running[name] = self._options(name, self.missing.pop(name))
+        return name
 
-class Worker:
-    """A process that runs trials one after another. It has its own session: ^C is not for it."""
+    def _options(self, name: str, trial: Settings) -> Settings:
+        if name in self.failed:
+            options: Settings = self.failed[name]["options"]
+            return options
+        if not self.sweep.tpe:
+            return trial
+        from makemore.experiments.tpe import chosen
 
-    def __init__(self, told: bytes) -> None:
-        self.trial: Settings = {}
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-P", "-c", START]
-        self.process = subprocess.Popen(  # noqa: S603 (our own code)
-            command, stdin=pipe, stdout=pipe, start_new_session=True
-        )
-        self._tell(told)
+        seed = self.sweep.fixed.get("seed", TrainingConfig().seed)
+        known = {**self.failed, **self.done}
+        return chosen(self.sweep.axes, seed, int(name), known, self.running)
 
-    def start(self, trial: Settings, settings: Settings) -> None:
-        self.trial = trial
-        self._tell(json.dumps(settings).encode())
+    def end(self, name: str, came: Record) -> Record:
+        """Write down what came of a trial."""
+        record = self.sweep.record_of(name, self.running.pop(name), came)
+        self.log.add(name, record)
+        self.done[name] = record
+        return record
 
-    def _tell(self, line: bytes) -> None:
-        assert self.process.stdin is not None  # noqa: S101 (it is a pipe)
-        try:
-            self.process.stdin.write(line + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died; its answer will say so
-
-    def answer(self) -> Record:
-        """What came of its trial, once its stdout can be read."""
-        assert self.process.stdout is not None  # noqa: S101 (it is a pipe)
-        line = self.process.stdout.readline()
-        if line.endswith(b"\n"):
-            found: Record = json.loads(line)
-            return found
-        code = self.process.wait()
-        how = f"ended with exit code {code}"
-        if code < 0:
-            how = f"was killed by signal {-code}" + " (no memory?)" * (code == -signal.SIGKILL)
-        return {"error": f"the worker {how}", "kind": "killed", "code": SystemFault.exit_code}
-
-    @property
-    def dead(self) -> bool:
-        return self.process.returncode is not None
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    pass
+    def look(self) -> None:
+        """Read what other processes have finished since the last look."""
+        for name, record in self.log.newer(self.done).items():
+            # Not what is running here, too, since this process stood still for a minute.
+            if self.missing.pop(name, None) is not None:
+                self.done[name] = record
+                self.news.append(record)
 
 
-def finished(sweep: Sweep, missing: list[Settings], workers: int) -> Generator[Record, None, None]:
-    """Run trials in `workers` processes; yields the record of each as it ends.
+def run(trials: Trials, pool: Executor) -> Generator[Record, None, None]:
+    """Run the trials that are missing; yields the record of each, also of other processes.
 
-    The processes end with the generator: close it (contextlib.closing) if it is not read out.
+    It ends when all are finished, by whichever process. Raises SystemFault.
     """
-    texts = [part.text() for _, part in sweep.parts]
-    names = [part.label_of_each() for _, part in sweep.parts]
-    setup = {"model": sweep.model, "plugin": sweep.plugin, "parts": texts, "labels": names}
-    told = json.dumps(setup).encode()
-    waiting, running = list(reversed(missing)), list[Worker]()
-
-    def employ() -> Worker:
-        running.append(worker := Worker(told))
-        ready.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
-        give(worker)
-        return worker
-
-    def give(worker: Worker) -> None:
-        trial = waiting.pop()
-        worker.start(trial, {**sweep.fixed, **trial})
-
-    with selectors.DefaultSelector() as ready:
-        try:
-            for _ in range(min(workers, len(waiting))):
-                employ()
-            while ready.get_map():
-                for key, _ in ready.select():
-                    worker: Worker = key.data
-                    trial, came = worker.trial, worker.answer()
-                    yield {"id": sweep.id_of(trial), "options": trial, **came}
-                    if not worker.dead and waiting:
-                        give(worker)
-                        continue
-                    ready.unregister(key.fileobj)
-                    if waiting:
-                        employ()
-        finally:
-            for worker in running:
-                worker.close()
-
-
-def work(told: bytes) -> None:
-    """What a worker's process does: trials from stdin, a record for each to stdout."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a plugin prints is no answer
-    setup = json.loads(told)
-    trials: queue.SimpleQueue[Settings] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(trials,), daemon=True).start()
-    if setup["plugin"]:
-        load_plugin(setup["plugin"])
-    pairs = zip(setup["parts"], setup["labels"], strict=True)
-    parts = Split(*(Corpus.exactly(text.split("\n")[:-1], names) for text, names in pairs))
-    while True:
-        settings = trials.get()
-        torch.set_num_threads(settings.get("threads") or 1)
-        try:
-            came = run_trial(setup["model"], settings, parts)
-        except Exception as error:  # whatever it is, the other trials go on
-            came = failure(error)
-        answers.write(json.dumps(finite(came)).encode() + b"\n")
-        answers.flush()
-
-
-def _listen(trials: queue.SimpleQueue[Settings]) -> None:
-    for line in sys.stdin.buffer:
-        trials.put(json.loads(line))
-    os._exit(0)  # the parent has gone: nobody waits for an answer
+    look = 0.0
+    while trials.missing or trials.running:
+        if time.monotonic() >= look:
+            began = time.monotonic()
+            trials.look()
+            # Reading the names of very many files takes a while: no more than a tenth of the time.
+            look = time.monotonic() + max(LOOK, 10 * (time.monotonic() - began))
+        while len(trials.running) < pool.size() and (name := trials.take()):
+            pool.start(name, {**trials.sweep.fixed, **trials.running[name]})
+        while trials.news:
+            yield trials.news.pop(0)
+        for name, came in pool.wait(LOOK if trials.missing or trials.running else 0.0):
+            yield trials.end(name, came)

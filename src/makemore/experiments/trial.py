@@ -59,6 +59,13 @@ class Axis:
         """Write the values as the sweep's file has them."""
         return f"{self.values[0]}..{self.values[1]}" if self.is_range else list(self.values)
 
+    def has(self, value: Any) -> bool:
+        """Tell whether a value that was read back is one of this axis."""
+        if not self.is_range:
+            return any(type(value) is type(each) and value == each for each in self.values)
+        low, high = self.values
+        return type(value) is type(low) and low <= value <= high
+
 
 def axis(model: str, text: str) -> Axis:
     """Read an axis as it was typed. Raises UsageError for a key or value that cannot be."""

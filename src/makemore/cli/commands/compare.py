@@ -8,7 +8,6 @@ import shutil
 import string
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
@@ -16,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from makemore.cli.compared_models import train, train_elsewhere
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json, result_table
+from makemore.cli.workers import cluster_option
 from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.options import as_flags
@@ -26,13 +27,11 @@ from makemore.text import TextConfig
 from makemore.training import TrainingConfig
 
 if TYPE_CHECKING:
-    from makemore.api import MakeMore
-    from makemore.experiments import ResultLog
     from makemore.experiments.compare import Row
-    from makemore.text import Split
 
 
 SHARED_OPTIONS = ("max_steps", "seed", "threads", "device")  # all else: each model's recipe
+UNMEASURED = ("file", "fresh", "json", "cluster", "workers")  # they change nothing in the table
 SAMPLE_SHOWN = 18  # symbols of a new line in a column
 WIDTH = 100  # of the tables, where there is no terminal
 
@@ -48,6 +47,9 @@ WIDTH = 100  # of the tables, where there is no terminal
         click.Option(["--test"], is_flag=True, help="score the test part, too; it orders nothing"),
         *[option for option in click_options(TrainingConfig) if option.name in SHARED_OPTIONS],
         *click_options(TextConfig),
+        cluster_option("trainings"),
+        click.Option(["--workers"], type=click.IntRange(1, 256), metavar="N",
+                     help="with --cluster: models at a time  [default: all of the cluster]"),
         click.Option(["--json"], is_flag=True, help="one object a model"),
         click.Option(["--fresh"], is_flag=True, help="start over: forget the rows in DIR"),
         plugin_option(),
@@ -69,8 +71,13 @@ def command(**values: Any) -> int:
 
     requested = given_options(values, TextConfig, TrainingConfig)
     models = models_named(values["models"])
+    if values["workers"] and not values["cluster"]:
+        raise UsageError("the models are trained one after another", "--workers",
+                         "add --cluster local, or leave it out")  # fmt: skip
     # What is wrong for every model is one error now, not one in each row.
-    choose_device(make(TrainingConfig, given_options(requested, TrainingConfig)).device)
+    config = make(TrainingConfig, given_options(requested, TrainingConfig))
+    if not values["cluster"]:  # whose machines may have others
+        choose_device(config.device)
     parts = read_text(values["file"], requested, values["val"])
     if values["test"] and not len(parts.test):
         raise UsageError("there is no test part", "--test", "give more lines, or leave out --val")
@@ -81,7 +88,11 @@ def command(**values: Any) -> int:
         missing = [name for name in models if name not in {row.model for row in rows}]
         if rows:
             note(f"finished before: {', '.join(row.model for row in rows)}")
-        rows = ordered(rows + train(missing, parts, requested, values["test"], journal))
+        if values["cluster"] and missing:
+            rows += train_elsewhere(missing, parts, requested, values, journal)
+        else:
+            rows += train(missing, parts, requested, values["test"], journal)
+        rows = ordered(rows)
         page = markdown_page(rows, journal.first, command_line(values), folder)
         write_atomically(folder, TABLE, page.encode())
         draw(folder, rows, journal.first["text"])
@@ -106,49 +117,6 @@ def models_named(models: str | None) -> list[str]:
     for name in names:
         get_model(name)
     return names
-
-
-def train(
-    models: Sequence[str], parts: Split, requested: Mapping[str, Any], test: bool,
-    journal: ResultLog,
-) -> list[Row]:  # fmt: skip
-    """Train the models that are missing and record their rows; show a bar, then a line of each."""
-    from makemore.cli.progress import ProgressView
-    from makemore.experiments import compare
-    from makemore.training import Step
-
-    rows: list[Row] = []
-    maker: MakeMore | None = None
-    try:
-        with ExitStack() as stack:
-            name = journal.first["text"]
-            for event in compare.compare(models, parts, requested, test, name):
-                if isinstance(event, compare.Started):
-                    maker = event.maker
-                    view = stack.enter_context(ProgressView(event.maker))
-                    if view.bar:
-                        view.say(f"makemore: {event.model}, {view.progress.steps:,} steps")
-                elif isinstance(event, Step):
-                    view.step(event)
-                elif isinstance(event, compare.Row):
-                    stack.close()  # the bar
-                    if maker is not None and event.error is None:
-                        compare.keep(journal.folder, maker)
-                    journal.append(asdict(event))
-                    rows.append(event)
-                    note(outcome(event))
-    except KeyboardInterrupt:
-        note("stopped; the same command goes on with the models that are missing")
-        raise
-    return rows
-
-
-def outcome(row: Row) -> str:
-    """Describe a row in one line: size, seconds and the loss that orders, or the error."""
-    if row.error is not None:
-        return f"{row.model} failed: {row.error}"
-    loss = f"train {row.train:.4f}" if row.val is None else f"val {row.val:.4f}"
-    return f"{row.model}: {row.parameters:,} parameters, {row.seconds:,.1f} s, {loss}"
 
 
 # -- what is shown --------------------------------------------------------------------------------
@@ -301,9 +269,8 @@ def plain(text: str) -> str:
 def command_line(values: Mapping[str, Any]) -> str:
     """Rebuild the command line from its values, so that a reader of table.md can type it again."""
     file = [] if values["file"] is None else [values["file"]]
-    # --fresh and --json say nothing about what was measured.
     names = [str(param.name) for param in command.params]
-    typed = {name: values[name] for name in names if name not in ("file", "fresh", "json")}
+    typed = {name: values[name] for name in names if name not in UNMEASURED}
     flags = as_flags({k: v for k, v in typed.items() if v is not None and v is not False})
     return shlex.join(["makemore", "compare", *file, *flags])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +12,11 @@ import click
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
-from makemore.cli.output import note, result, result_json, result_table
+from makemore.cli.output import note, result, result_json
+from makemore.cli.trial_tables import draw_charts, outcome, settings_of, show
+from makemore.cli.workers import cluster_option, workers_of
 from makemore.errors import MakemoreError, UsageError
+from makemore.escaping import visible
 from makemore.experiments.presets import PRESETS, Amount, Preset, preset_named
 from makemore.options import make, options_of
 from makemore.text import TextConfig
@@ -23,8 +24,10 @@ from makemore.training import TrainingConfig
 from makemore.training.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from makemore.experiments import ResultLog, Sweep
-    from makemore.experiments.trial import Axis, Record, Settings
+    from makemore.experiments import Sweep
+    from makemore.experiments.shared_log import SharedLog
+    from makemore.experiments.sweep import Trials
+    from makemore.experiments.trial import Axis, Record
 
 
 LIST = "list"
@@ -52,10 +55,14 @@ class SweepCommand(ModelCommand):
                      f"{LIST}: what each does"),
         click.Option(["--random"], type=click.IntRange(1, 100_000), metavar="N",
                      help="N random draws instead of every combination"),
+        click.Option(["--tpe"], type=click.IntRange(1, 10_000), metavar="N",
+                     help="N trials, each chosen by the losses before it (needs optuna)"),
         click.Option(["--seeds"], type=click.IntRange(1, 1000), default=1, metavar="N",
                      help="each trial with N seeds, from --seed on  [default: 1]"),
         click.Option(["--workers"], type=click.IntRange(1, 256), metavar="N",
-                     help="trials at a time, a process each  [default: the cores, at most 8]"),
+                     help="trials at a time, a process each  [default: the cores, at most 8; "
+                     "all of a cluster]"),
+        cluster_option("trials"),
         click.Option(["-o", "--out"], metavar="DIR",
                      help="for trials.jsonl and charts  [default: runs/FILE-MODEL-sweep]"),
         click.Option(["--fresh"], is_flag=True, help="start over: forget the trials in DIR"),
@@ -71,12 +78,15 @@ def command(**values: Any) -> int:
     """Train once for each value of an option, or for each combination, and compare.
 
     --vary block_size=2,3,4,5 trains four times; a second --vary makes a grid. With --random N,
-    ranges such as --vary learning_rate=0.001..0.1 are drawn from. Any option of the model and of
-    training can vary, and data=0.1,1/3,1 (the fraction of the training lines), n_symbols=N and
-    batch_size=all, too. What does not vary is typed as for `train`.
+    ranges such as --vary learning_rate=0.001..0.1 are drawn from, with --tpe N searched for the
+    lowest loss. Any option of the model and of training can vary, and data=0.1,1/3,1 (the fraction
+    of the training lines), n_symbols=N and batch_size=all, too. What does not vary is typed as for
+    `train`.
 
-    Each trial is written to DIR/trials.jsonl as it ends: the same command goes on where it was
-    stopped. A trial that fails is recorded, and the others go on. Losses are of val, never of test.
+    Each trial is written to DIR as it ends: the same command goes on where it was stopped, and
+    given again while it runs, also on other machines that share DIR, it does a part of the trials.
+    In the end trials.jsonl holds all of them. A trial that fails is recorded, and the others go on.
+    Losses are of val, never of test.
     """
     if values["preset"] == LIST:
         for name, preset in PRESETS.items():
@@ -87,11 +97,9 @@ def command(**values: Any) -> int:
 
     words = [stem(values["file"]), plan.model, *filter(None, [values["preset"]]), "sweep"]
     folder = Path(values["out"] or Path("runs") / "-".join(words))
-    journal, done = opened(folder, plan, values["fresh"])
-    with journal:
-        done |= run_missing(plan, journal, done, values)
-    records = [done[plan.id_of(trial)] for trial in plan.trials]
-    draw_charts(folder, records, plan)  # before the table, whose reader may leave
+    with opened(folder, plan, values["fresh"]) as log:
+        records = run_missing(plan, log, values)
+        draw_charts(log, records, plan)  # before the table, whose reader may leave
     if values["json"]:
         result_json(*records)
     else:
@@ -126,8 +134,12 @@ def sweep_of(values: Mapping[str, Any]) -> Sweep:
     make(Amount, amount)
     split_options(kind, {key: value for key, value in fixed.items() if key not in amount})
     seed = fixed.get("seed", TrainingConfig().seed)
-    trials = random_draws(axes, values["random"], seed) if values["random"] else grid(axes)
-    if values["random"] and len(trials) < values["random"]:
+    tpe, trials = values["tpe"], []
+    if tpe:
+        tpe = searched(axes, values)
+    else:
+        trials = random_draws(axes, values["random"], seed) if values["random"] else grid(axes)
+    if not tpe and values["random"] and len(trials) < values["random"]:
         note(f"there are only {len(trials)} different trials")
     if values["seeds"] > 1:
         seeds = list(range(seed, seed + values["seeds"]))
@@ -135,8 +147,24 @@ def sweep_of(values: Mapping[str, Any]) -> Sweep:
         fixed.pop("seed", None)
     parts = read_text(values["file"], text_options)
     return Sweep(
-        model, parts, fixed, tuple(axes), tuple(trials), values["random"], values["plugin"]
+        model, parts, fixed, tuple(axes), tuple(trials), values["random"], values["plugin"], tpe
     )
+
+
+def searched(axes: Sequence[Axis], values: Mapping[str, Any]) -> int:
+    """Count the trials that --tpe chooses. Raises UsageError, and SystemFault without optuna."""
+    from makemore.experiments.tpe import check_installed, different
+
+    check_installed()
+    if values["random"]:
+        raise UsageError("draws of two kinds", "--tpe", "leave out one of --tpe and --random")
+    if values["seeds"] > 1 or any(axis.key == "seed" for axis in axes):
+        to_do = "leave out --seeds and --vary seed=: it would choose the luckiest seed"
+        raise UsageError("seeds cannot be searched", "--tpe", to_do)
+    there = different(axes)
+    if there < values["tpe"]:
+        note(f"there are only {there} different trials")
+    return int(min(there, values["tpe"]))
 
 
 def axes_of(
@@ -163,53 +191,45 @@ def axes_of(
 # -- running --------------------------------------------------------------------------------------
 
 
-def run_missing(
-    plan: Sweep, journal: ResultLog, done: Mapping[str, Record], values: Mapping[str, Any]
-) -> dict[str, Record]:
-    """Run the trials that the journal lacks, with --retry also those that failed.
+def run_missing(plan: Sweep, log: SharedLog, values: Mapping[str, Any]) -> list[Record]:
+    """Run the trials that the log lacks, with --retry also those that failed.
 
-    Returns their records by the trials' ids.
+    Returns the records of all, in the order of the table, once no process has one to do.
     """
-    from makemore.experiments.sweep import finished
-    from makemore.parallel import default_threads
+    from makemore.experiments.sweep import Trials
 
-    kept = {key for key, record in done.items() if not (values["retry"] and "error" in record)}
-    missing = [trial for trial in plan.trials if plan.id_of(trial) not in kept]
-    total, threads = len(plan.trials), plan.fixed["threads"]
+    retry = values["retry"]
+    while True:
+        run_once(Trials(plan, log, retry), values)
+        if (records := log.complete(plan.names)) is not None:
+            return records
+        retry = False  # another process runs failed ones again
+
+
+def run_once(trials: Trials, values: Mapping[str, Any]) -> None:
+    """Run trials until all are finished, by this or by other processes; note each."""
+    from makemore.experiments.executors import Job, executor
+    from makemore.experiments.sweep import run
+
+    plan, total = trials.sweep, len(trials.sweep.names)
+    before, cluster = total - len(trials.missing), values["cluster"]
     # As many processes as there are cores for their threads, and no idle ones.
-    workers = min(values["workers"] or max(1, default_threads() // threads), len(missing) or 1)
-    before = total - len(missing)
+    workers = workers_of(values, plan.fixed["threads"], len(trials.missing))
     counts = f"{total} trials of {plan.model}" + f", {before} of them done before" * bool(before)
-    note(counts + f"; {workers} at a time" * bool(missing))
-    records: dict[str, Record] = {}
+    where = f"; {workers} at a time" if workers else f"; on {visible(cluster or '')}"
+    note(counts + where * bool(trials.missing))
+    if not trials.missing:
+        return
+    job = Job("trial", {"model": plan.model}, plan.parts, plan.plugin)
     try:
-        with closing(finished(plan, missing, workers)) as running:  # ends the processes, too
+        # Both end with the block, and with them the processes.
+        with executor(job, workers, cluster) as pool, closing(run(trials, pool)) as running:
             for count, record in enumerate(running, before + 1):
-                journal.append(record)
-                records[record["id"]] = record
                 note(f"{count} of {total}:  {settings_of(record['options'])}  {outcome(record)}")
     except KeyboardInterrupt:
-        where = f"the finished trials are in {journal.folder}"
+        where = f"the finished trials are in {trials.log.folder}"
         note(f"stopped; {where}: the same command goes on")
         raise
-    return records
-
-
-def settings_of(options: Settings) -> str:
-    """Format the options of a trial: `n_hidden=100 learning_rate=0.01`."""
-    from makemore.report.plots.sweeps import written
-
-    return " ".join(f"{key}={written(value)}" for key, value in options.items())
-
-
-def outcome(record: Record) -> str:
-    """Describe a trial in one line: its loss in nats a symbol and its seconds, or the error."""
-    from makemore.experiments.trial import loss_of
-
-    if "error" in record:
-        return f"failed: {record['error']}"
-    part = "train" if record["val"] is None else "val"
-    return f"{part} {loss_of(record):.4f}  {record['seconds']:.1f} s"
 
 
 def exit_code(records: Sequence[Record]) -> int:
@@ -224,79 +244,3 @@ def exit_code(records: Sequence[Record]) -> int:
     kinds = {kind.exit_code: kind for kind in MakemoreError.__subclasses__()}
     kind = kinds.get(min(record["code"] for record in failed), MakemoreError)
     raise kind("every trial failed", None, failed[0]["error"])
-
-
-# -- what is shown --------------------------------------------------------------------------------
-
-
-def show(records: Sequence[Record], plan: Sweep) -> None:
-    """Print the trials in their order, the means over seeds, and new lines of each trial."""
-    result_table(*table(records, plan))
-    if any(axis.key == "seed" for axis in plan.axes) and len(plan.axes) > 1:
-        result("")
-        result_table(*seed_table(records))
-    for record in records:
-        if record.get("names"):
-            result("", f"{settings_of(record['options'])}:", "  " + "  ".join(record["names"]))
-
-
-def table(records: Sequence[Record], plan: Sweep) -> tuple[list[str], list[list[Any]]]:
-    """Make the header and the rows of the table of trials; losses in nats a symbol."""
-    from makemore.experiments.trial import loss_of
-    from makemore.report.plots.sweeps import written
-
-    keys = [axis.key for axis in plan.axes]
-    # A column for val lines that are not in train, where val has copies of train lines.
-    unseen = ["unseen"] * any(record.get("nll_unseen") is not None for record in records)
-    head = ["val", *unseen, "train", "first", "last val", "best step", "steps", "parameters",
-            "seconds", "in train"]  # fmt: skip
-    best = min(records, key=loss_of)
-    rows = []
-    for record in records:
-        cells: list[Any] = [None] * len(head)
-        remark = record["kind"] if "error" in record else "best" if record is best else ""
-        if "error" not in record:
-            cells = [
-                record["val"], *([record["nll_unseen"]] if unseen else []), record["train"],
-                record["first"]["train"], record["last"]["val"], record["best_step"],
-                record["steps"], record["parameters"], f"{record['seconds']:.1f}",
-                f"{100 * record['copied']:.1f} %",
-            ]  # fmt: skip
-        rows.append([*(written(record["options"][key]) for key in keys), *cells, remark])
-    return [*keys, *head, ""], rows
-
-
-def seed_table(records: Sequence[Record]) -> tuple[list[str], list[list[Any]]]:
-    """Make a table of the mean loss over seeds and its standard deviation."""
-    from makemore.experiments.trial import loss_of
-
-    losses: dict[str, list[float]] = {}
-    for record in records:
-        others = {k: v for k, v in record["options"].items() if k != "seed"}
-        group = losses.setdefault(settings_of(others), [])
-        if loss_of(record) < math.inf:  # it is infinite for a trial that failed
-            group.append(loss_of(record))
-    means = {name: statistics.fmean(each) for name, each in losses.items() if each}
-    best = min(means, key=means.__getitem__, default=None)
-    rows = [[name, means.get(name), statistics.stdev(each) if len(each) > 1 else None, len(each),
-             "best" if name == best else ""] for name, each in losses.items()]  # fmt: skip
-    return ["over seeds", "mean", "deviation", "trials", ""], rows
-
-
-def draw_charts(folder: Path, records: Sequence[Record], plan: Sweep) -> None:
-    """Draw loss-KEY.png for each option that varies, light and dark."""
-    if all("error" in record for record in records):
-        return
-    from makemore.report.plots import sweeps
-    from makemore.report.plots.style import save
-    from makemore.text import Vocabulary
-
-    log_v = math.log(len(Vocabulary.of(part for _, part in plan.parts)))  # the loss of guessing
-    paths: list[Path] = []
-    for axis in plan.axes:
-        # Seeds have no order: they have a chart only where nothing else varies.
-        if len(axis.values) > 1 and (axis.key != "seed" or len(plan.axes) == 1):
-            paths += save(folder, f"loss-{axis.key}", sweeps.against, axis.key, records, log_v,
-                          is_range=axis.is_range)  # fmt: skip
-    if paths:
-        note(f"charts: {', '.join(map(str, paths))}")
