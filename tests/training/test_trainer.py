@@ -26,8 +26,9 @@ from makemore.scoring.scorer import surprisals
 from makemore.training.batches import Batches
 from makemore.training.config import TrainingConfig
 from makemore.training.events import Evaluated, Event, Saved, Step
+from makemore.training.gradients import gradients
 from makemore.training.optimizers import make_optimizers
-from makemore.training.trainer import Trainer, fit, gradients, train_steps
+from makemore.training.trainer import Trainer, fit, train_steps
 
 # -- what a training is made of -------------------------------------------------------------------
 
