@@ -26,12 +26,12 @@ WAITS = {
 class NoWaits(TorchDispatchMode):
     """Refuses inside `with` what the host would wait for on a card."""
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         flags = [part for part in _tensors((args[1:], kwargs)) if part.dtype == torch.bool]
-        by_flags = func.overloadpacket in (torch.ops.aten.index, torch.ops.aten.index_put_) and flags
+        by_flags = (
+            func.overloadpacket in (torch.ops.aten.index, torch.ops.aten.index_put_) and flags
+        )
         unsized = str(func) == "aten.repeat_interleave.Tensor" and not kwargs.get("output_size")
         if str(func) in WAITS or by_flags or unsized:
             raise RuntimeError(f"the host waits for {func}")
@@ -47,9 +47,7 @@ class Tape(NoWaits):
         self.own: set[int] = set()  # addresses of the memory that the operations made
         self.before: dict[int, tuple[Tensor, Tensor]] = {}  # of other memory that they wrote to
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         for argument, value in _arguments(func, args, kwargs):
             # BatchNorm writes its running statistics, and its schema does not say so.
@@ -115,7 +113,9 @@ def _aliases(value: Any) -> Any:
         return value.detach()
     if isinstance(value, (list, tuple)):
         return type(value)(map(_aliases, value))
-    return {key: _aliases(part) for key, part in value.items()} if isinstance(value, dict) else value
+    return (
+        {key: _aliases(part) for key, part in value.items()} if isinstance(value, dict) else value
+    )
 
 
 def _address(tensor: Tensor) -> int:

@@ -6,7 +6,6 @@ than a CUDA graph does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -16,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import battery
 from makemore.models.core import registry
-from makemore.models.core.neural import NeuralModel
 from makemore.options import make, options_of
 from makemore.scoring.line_tensors import LineTensors
 from makemore.text.corpus import Corpus
@@ -30,12 +29,14 @@ from makemore.training.config import TrainingConfig
 from makemore.training.cuda_graphs import MAX_GRAPHS, CapturedStep, CudaRecorder
 from makemore.training.events import Step
 from makemore.training.optimizers import make_optimizers
-from makemore.training.soft_targets import SoftTargets, make_soft_targets
+from makemore.training.soft_targets import make_soft_targets
 from makemore.training.step import EagerStep
 from makemore.training.trainer import train_steps
 from tape import TapeRecorder
 
-LEARNERS = [name for name in registry.model_names() if battery.by_gradients(registry.get_model(name))]
+LEARNERS = [
+    name for name in registry.model_names() if battery.by_gradients(registry.get_model(name))
+]
 BLOCK = 24  # as long as a packed row, of which a CPU is asked for its longest line
 
 
@@ -59,6 +60,7 @@ class Training:
         padded: bool = True,
         labels: bool = False,
         soft: bool = True,
+        device: str = "cpu",
         options: dict[str, Any] | None = None,
         **asked: Any,
     ) -> None:
@@ -74,16 +76,19 @@ class Training:
         self.model: Any = battery.build(kind, len(vocabulary), block, **usual | (options or {}))
         if labels:
             self.model.add_labels(3)
+        self.model.to(device)
         text = vocabulary.encode(corpus)
         read = LineTensors(
-            text.ids, text.offsets, kind.input_kind, self.model.block_size,
-            labels=vocabulary.encode_labels(corpus),
+            text.ids, text.offsets, kind.input_kind, self.model.block_size, device,
+            vocabulary.encode_labels(corpus),
         )  # fmt: skip
         windows = kind.input_kind == "window"
-        self.soft = make_soft_targets(corpus, vocabulary, 0.5, windows) if soft else None
+        self.soft = make_soft_targets(corpus, vocabulary, 0.5, windows, device) if soft else None
         # Rates that float32 holds exactly, as the tensors of a captured step do.
         rates = {"learning_rate": 2**-7, "muon_learning_rate": 2**-5, "max_steps": 8}
-        self.recipe = make(TrainingConfig, {**rates, "grad_clip": 0.5, "weight_decay": 0.125, **asked})
+        self.recipe = make(
+            TrainingConfig, {**rates, "grad_clip": 0.5, "weight_decay": 0.125, **asked}
+        )
         self.batches = Batches(read, batch, 0, kind.packs, padded=padded)
         self.optimizers = make_optimizers(self.model, self.recipe)
         self.recorder = recorder
@@ -111,6 +116,21 @@ class Training:
         return [*self.model.state_dict().values(), *grads, *memory]
 
 
+class Elsewhere(TorchDispatchMode):
+    """Counts operations inside `with`, and refuses one that makes a tensor on the CPU."""
+
+    operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.operations += 1
+        if func is torch.ops.aten._fused_adamw_.tensor_lr:  # which has no such form
+            assert kwargs["lr"].device.type == "meta"
+            return None
+        made = func(*args, **(kwargs or {}))
+        assert not isinstance(made, Tensor) or made.device.type == "meta", func
+        return made
+
+
 def assert_same_bits(one: Training, two: Training) -> None:
     for first, second in zip(one.tensors(), two.tensors(), strict=True):
         assert torch.equal(first, second)
@@ -128,7 +148,7 @@ def unrecorded(name: str, **asked: Any) -> Training:
 @pytest.mark.parametrize("labels", [False, True], ids=["", "labels"])
 @pytest.mark.parametrize("name", LEARNERS)
 def test_replayed_steps_are_eager_steps_to_the_last_bit(name: str, labels: bool) -> None:
-    """Dropout, soft targets, clipping, both optimizers; and no operation that the host waits for."""
+    """Dropout, soft targets, clipping, both optimizers; and the host waits for no operation."""
     replayed, eager = Training(name, TapeRecorder(), labels=labels), unrecorded(name, labels=labels)
     losses = [[event.loss for event in training.run()] for training in (replayed, eager)]
     assert replayed.recorder.replays >= 3 and replayed.recorder.records >= 1
@@ -136,6 +156,20 @@ def test_replayed_steps_are_eager_steps_to_the_last_bit(name: str, labels: bool)
     assert [loss.item() for loss in losses[0]] == [loss.item() for loss in losses[1]]
     assert len({loss.item() for loss in losses[0]}) == 8
     assert_same_bits(replayed, eager)
+
+
+@pytest.mark.parametrize("labels", [False, True], ids=["", "labels"])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_batch_and_its_gradients_leave_the_device_alone(name: str, labels: bool) -> None:
+    """On a device without numbers to read one, or to mix it with the host's tensors, would fail."""
+    training = Training(name, TapeRecorder(), labels=labels, device="meta", lines=300, batch=100)
+    for step in range(2):
+        groups = training.batches(step)
+        with Elsewhere() as made:
+            loss = training.step._body(groups)
+        assert made.operations > 20 and loss.device.type == "meta" and not loss.shape
+    parameters = [*training.model.parameters()]
+    assert all(parameter.grad.device.type == "meta" for parameter in parameters)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +198,11 @@ def test_a_captured_step_is_the_step_of_a_cpu(name: str) -> None:
     captured = Training(name, TapeRecorder(), padded=False, options=off)
     eager = Training(name, None, padded=False, options=off)
     for one, two in zip(captured.run(), eager.run(), strict=True):
-        assert (one.step, one.learning_rate, one.symbols) == (two.step, two.learning_rate, two.symbols)
+        assert (one.step, one.learning_rate, one.symbols) == (
+            two.step,
+            two.learning_rate,
+            two.symbols,
+        )
         torch.testing.assert_close(one.loss, two.loss, rtol=1e-5, atol=1e-6)
     for first, second in zip(captured.tensors(), eager.tensors(), strict=True):
         torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-5)
@@ -404,16 +442,3 @@ def test_a_failed_capture_is_the_last_one_of_the_process(monkeypatch: pytest.Mon
         recorder.record(body)
     assert streams.current == "caller" and streams.state == "fresh"
     assert len(CudaRecorder.failed) == 1
-
-
-def test_soft_targets_wait_for_nothing() -> None:
-    """Their table of states is walked on the device."""
-    training = Training("bow", TapeRecorder())
-    assert isinstance(training.soft, SoftTargets) and isinstance(training.model, NeuralModel)
-    from tape import NoWaits
-
-    [(inputs, targets)] = training.batches(0)
-    with NoWaits():
-        soft = training.soft(inputs, targets)
-    assert soft.sum().item() == pytest.approx(training.batches(0)[0].symbols, rel=1e-5)
-    assert math.isfinite(soft.sum().item())

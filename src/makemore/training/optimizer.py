@@ -118,7 +118,7 @@ class AdamW(Optimizer):
         means = self.remembered(parameters, "exp_avg")
         squares = self.remembered(parameters, "exp_avg_sq")
         torch._foreach_add_(steps, 1)
-        if parameters[0].device.type in ("cpu", "cuda"):
+        if parameters[0].device.type != "mps":
             # One call does the whole of what stands below, for all parameters.
             torch._fused_adamw_(
                 parameters, grads, means, squares, [], steps, amsgrad=False, maximize=False,
