@@ -9,7 +9,7 @@ differs between steps lies in memory that is written before a replay:
     learning rates    tensors (), in the optimizers' groups
     random numbers    seed and offset of the card's generator, which a replay reads
 
-Paper: none; torch's documentation calls it whole-network capture.
+torch's documentation calls it whole-network capture.
 """
 
 from __future__ import annotations
