@@ -49,7 +49,7 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 house: $(INSTALLED)  ## the wings: modules, lines, comments, functions, and import arrows between them
 	@$(BIN)/python bench/house.py
 
-BENCHES := models time_to_loss quality train_throughput sample_throughput conditions score_throughput ngram_scale start_up memory loaded_machine
+BENCHES := models time_to_loss quality train_throughput cores sample_throughput conditions score_throughput ngram_scale start_up memory loaded_machine
 
 # One folder of trained models for all of them.
 bench: $(INSTALLED)  ## speed and quality, the short way (three minutes at most; nothing is kept)

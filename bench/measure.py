@@ -105,12 +105,12 @@ def product_rate(number_of_threads: int) -> float:
 
 def machine() -> dict[str, Any]:
     """What a figure hangs on: processor, cores, memory, versions, and what else is running."""
-    from makemore.parallel import default_threads
+    from makemore.parallel import usable_cores
 
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": processor(),
-        "cores": default_threads(),
+        "cores": usable_cores(),
         "memory_gb": round(pages / 2**30, 1),
         "system": platform.system(),
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""docs/performance.md: five tables, made from the records that the benches write. No torch.
+"""docs/performance.md: its tables, made from the records that the benches write. No torch.
 
 python bench/page.py            write it
 python bench/page.py --check    exit 1 if the file is not what the records say
@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 RECORDS = ROOT / "docs" / "performance"
 QUIET = 0.5  # load above which something else was running
+MANY_CORES = 16  # from which on a machine shows what many threads do
 NEAR = 0.1  # of the median: runs that are no further away need no brackets
 
 Record = Mapping[str, Any]
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 HEAD = """\
 # Speed, measured
 
-How fast makemore trains, draws names, scores lines and starts, in five tables.
+How fast makemore trains, draws names, scores lines and starts, a table for each.
 
 **A figure** is the median of the runs. The lowest and the highest follow in brackets where one of
 them is more than a tenth away from it; in the first table they always do. Losses (`nll`) are nats a
@@ -161,6 +162,23 @@ def train_throughput(record: Record) -> Iterator[Row]:
         }  # fmt: skip
 
 
+def cores(record: Record) -> Iterator[Row]:
+    """A line for each model and each way to train: its time by the number of threads."""
+    found: dict[str, dict[int, Row]] = {}
+    for row in record["rows"]:
+        found.setdefault(row["what"], {})[row["threads"]] = row
+    columns = sorted({count for rows in found.values() for count in rows})
+    for what, rows in found.items():
+        times = {count: timed(row["time"], row["unit"]) for count, row in rows.items()}
+        rule = next(iter(rows.values()))["rule"]
+        yield {
+            "what": what,
+            **{f"{n} thread{'s' * (n > 1)}": times.get(n) for n in columns},
+            "the rule takes": rule,
+            "rule / best": rows[rule]["rule / best"] if rule in rows else None,
+        }  # fmt: skip
+
+
 def sample_throughput(record: Record) -> Iterator[Row]:
     """New names a second of each model, for the two largest numbers of names."""
     counts = sorted({row["names"] for row in record["rows"]})[-2:]
@@ -283,6 +301,13 @@ SECTIONS = (
         ("train_throughput",),
     ),
     Section(
+        "Threads",
+        "How long a step takes, and a whole training of the default model from typing to its end, "
+        "by the number of threads (of each, where two run). The rule is what makemore takes if no "
+        "--threads is given; the last column divides its time by that of the best number.",
+        ("cores",),
+    ),
+    Section(
         "Drawing names",
         "New names a second: none is in the training text, and none comes twice. An ngram draws "
         "from a table of all its states, which its first call makes. Under a constraint, the share "
@@ -305,6 +330,7 @@ SECTIONS = (
 )
 ROWS: dict[str, Callable[[Record], Iterator[Row]]] = {
     "time_to_loss": time_to_loss, "quality": quality, "train_throughput": train_throughput,
+    "cores": cores,
     "sample_throughput": sample_throughput, "conditions": conditions,
     "score_throughput": score_throughput, "ngram_scale": ngram_scale, "start_up": start_up,
     "memory": memory, "loaded_machine": loaded_machine,
@@ -373,6 +399,14 @@ def sooner(record: Record) -> str:
     return f"The loss is reached {cell('', times)} times sooner." if times else ""
 
 
+def more_cores(record: Record) -> str:
+    """That many cores were not measured, and how to, unless they were."""
+    if record["machine"]["cores"] >= MANY_CORES:
+        return ""
+    again = "python bench/cores.py --names names.txt --check --json docs/performance"
+    return f"{MANY_CORES} cores: not measured. There, `{again}` makes this table anew."
+
+
 def section(part: Section, records: Mapping[str, Record]) -> list[str]:
     """A heading, what to know, the table, and where its rows come from."""
     known = [name for name in part.benches if name in records]
@@ -380,6 +414,8 @@ def section(part: Section, records: Mapping[str, Record]) -> list[str]:
     below = [source(name, records) for name in part.benches]
     if "time_to_loss" in known:
         below.insert(0, sooner(records["time_to_loss"]))
+    if "cores" in known:
+        below.insert(0, more_cores(records["cores"]))
     lines = ["", f"## {part.title}", "", textwrap.fill(part.words, 100), ""]
     if rows:
         lines += [table(rows), ""]

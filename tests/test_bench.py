@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+import cores
 import curve
 import fingerprint
 import house
@@ -170,6 +171,70 @@ def test_made_lines_are_as_many_as_asked_for(tmp_path):
     assert len(set(lines) & set(WORDS)) > 20 and set("".join(lines)) <= set("".join(WORDS))
 
 
+# -- threads --------------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_threads_that_are_tried():
+    assert cores.counts(1, 1) == [1] and cores.counts(2, 2) == [1, 2]
+    assert cores.counts(16, 4) == [1, 2, 4, 8, 16]
+    assert cores.counts(12, 3) == [1, 2, 3, 4, 8, 12]
+
+
+def fake(pace, seconds):
+    """A Pace of these seconds a step, which depend on its threads; nothing is computed."""
+
+    class Faked(pace):
+        def go(self, steps):
+            return seconds[self.threads]
+
+    return Faked
+
+
+def test_a_rule_that_is_a_tenth_off_the_best_is_said(monkeypatch):
+    monkeypatch.setattr(cores, "rule_of", lambda model, parts: 2)
+    parts, rows = splits.by_hash(WORDS), {}
+    for best, seconds in ((1, {1: 0.010, 2: 0.012, 4: 0.020}), (4, {1: 0.03, 2: 0.02, 4: 0.019})):
+        monkeypatch.setattr(cores, "Pace", fake(train_throughput.Pace, seconds))
+        bench = measure.Bench("cores", measure.parser("x").parse_args(["--short"]))
+        cores.steps(["mlp"], parts, 4, True, bench)
+        assert [row["threads"] for row in bench.rows] == [1, 2, 4]
+        assert [row["time"]["median"] for row in bench.rows] == pytest.approx(
+            [1000 * value for value in seconds.values()]
+        )
+        rows[best] = bench.rows
+    assert [row["rule / best"] for row in rows[1]] == [None, pytest.approx(1.2), None]
+    said = "step of mlp: 2 threads are chosen, which take 1.20 times as long as the best number"
+    assert cores.wrong(rows[1]) == [said]
+    assert cores.wrong(rows[4]) == []  # near enough
+
+
+@pytest.mark.parametrize(("load", "ends"), [(0.1, True), (3.0, False)])
+def test_check_fails_on_a_quiet_machine_alone(load, ends, monkeypatch, capsys):
+    row = {"what": "step of mlp", "unit": "ms", "threads": 2, "time": 1.0, "rule": 2}
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0))
+    monkeypatch.setattr(
+        cores, "steps", lambda *given: given[-1].rows.append({**row, "rule / best": 1.5})
+    )
+    monkeypatch.setattr(cores, "trainings", lambda *given: None)
+    cores.main(["--short"])
+    if ends:
+        with pytest.raises(SystemExit, match=r"step of mlp: 2 threads .* 1.50 times as long"):
+            cores.main(["--short", "--check"])
+    else:
+        cores.main(["--short", "--check"])
+        assert "nothing is checked: the machine was not quiet, load 3.00" in capsys.readouterr().out
+
+
+def test_many_cores_are_not_measured_unless_they_were(records):
+    def on(number):
+        return lambda record: record["machine"].update(cores=number)
+
+    change(records, "cores", on(2))
+    assert "\n16 cores: not measured. There, `python bench/cores.py" in page.page(records)
+    change(records, "cores", on(16))
+    assert "16 cores: not measured" not in page.page(records)
+
+
 # -- the stopwatch --------------------------------------------------------------------------------
 
 
@@ -293,6 +358,7 @@ def test_a_makemore_py_runs_unchanged_and_only_its_training_is_timed(tmp_path, c
 # Of each record a figure that the page shows of every row that it shows.
 SHOWN = {
     "time_to_loss": "seconds", "quality": "nll test", "train_throughput": "ms a step",
+    "cores": "time",
     "sample_throughput": "names a second", "conditions": "names a second",
     "score_throughput": "lines a second", "ngram_scale": "seconds", "start_up": "ms",
     "memory": "memory GB", "loaded_machine": "ms a step beside",
@@ -347,17 +413,19 @@ def test_a_missing_record_or_row_is_said(records):
     for name in ("quality", "train_throughput"):
         assert f"{name} is not measured yet: `python bench/{name}.py --names names.txt" in text
     assert text.count("not measured yet") == 2
-    assert text.count("\n|--") == 4  # the table of training speed has no other record
+    assert (
+        text.count("\n|--") == len(page.SECTIONS) - 1
+    )  # the table of training speed has no other record
     change(records, "start_up", lambda record: record["rows"].pop(0))
     with pytest.raises(SystemExit, match="no row 'python -c pass'"):
         page.page(records)
 
 
-def test_the_page_is_five_tables_that_are_read_in_two_minutes():
+def test_the_page_is_tables_that_are_read_in_two_minutes():
     text = page.PAGE.read_text(encoding="utf-8")
     lines = text.splitlines()
-    assert len(lines) <= 150
-    assert sum(line.startswith("|--") for line in lines) == 5 == len(page.SECTIONS)
+    assert len(lines) <= 180
+    assert sum(line.startswith("|--") for line in lines) == len(page.SECTIONS)
     assert [name for part in page.SECTIONS for name in part.benches] == list(page.BENCHES)
     for model in ("transformer", "ngram"):
         for flag in page.CONSTRAINTS:
@@ -367,6 +435,10 @@ def test_the_page_is_five_tables_that_are_read_in_two_minutes():
 
 
 def test_a_short_run_a_loaded_and_a_second_machine_are_said(records):
+    one = json.loads((records / "start_up.json").read_text(encoding="utf-8"))
+    same = {"short": False, "date": one["date"], "machine": one["machine"]}
+    for name in page.BENCHES:
+        change(records, name, lambda record: record.update(same))
     before = page.page(records)
     assert page.SHORT not in before and "**The machine:**" in before
     change(records, "memory", lambda record: record.update(short=True, load=3.25))
@@ -430,6 +502,7 @@ EXPECTED = {
     "time_to_loss": {"side", "measured", "seconds", "times sooner"},
     "quality": {"split", "asked", "chosen", "nll val", "nll test"},
     "train_throughput": {"model", "ms a step", "symbols a second", "MFU"},
+    "cores": {"what", "unit", "threads", "time", "rule", "rule / best"},
     "sample_throughput": {"model", "names", "names a second", "MFU"},
     "conditions": {"condition", "exact", "share that passes", "share of free"},
     "score_throughput": {"model", "lines a second", "MFU"},
@@ -438,13 +511,16 @@ EXPECTED = {
     "memory": {"lines", "command", "memory GB"},
     "loaded_machine": {"model", "threads", "times as long"},
 }
-FEWER = {"sample_throughput", "score_throughput", "train_throughput"}
+FEWER = {  # with --models, of which these
+    "sample_throughput": "ngram,mlp", "score_throughput": "ngram,mlp",
+    "train_throughput": "mlp,gru", "cores": "mlp,gru",
+}  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", page.BENCHES)
 def test_the_short_form_of_a_bench_runs_and_its_record_makes_a_page(name, tmp_path):
-    models = ["--models", "ngram,mlp" if "train" not in name else "mlp,gru"] * (name in FEWER)
+    models = ["--models", FEWER[name]] if name in FEWER else []
     script = [f"bench/{name}.py", "--short", "--json", tmp_path, *models]
     if name == "time_to_loss":
         (tmp_path / "names.txt").write_text("\n".join(builtin_names()) + "\n", encoding="utf-8")

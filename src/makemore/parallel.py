@@ -1,7 +1,7 @@
-"""Parallel: calls a function on many items at the same time, in threads of this process. No torch.
+"""Parallel: counts the CPU cores there are for us, and calls a function on many items at once.
 
-numpy and torch compute outside of Python's global lock, so threads are enough and nothing is
-copied.
+In threads of this process: numpy and torch compute outside of Python's global lock, so threads are
+enough and nothing is copied. No torch.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
-
-MOST_THREADS = 8  # the computations of these models are too small to keep more busy
-# Measured on 16 cores, a step of the default transformer takes 56 ms with 2 threads, 49 with 4 and
-# 96 with 8; a GRU's 28, 28 and 25.
-MOST_TRAINING_THREADS = 4
+MOST_THREADS = 8  # drawing and scoring are too small for more to be busy
+# Where Linux shows the limits of control groups: version 2, alone or beside version 1; version 1.
+MOUNTS_2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
+MOUNTS_1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct", "sys/fs/cgroup/cpuacct,cpu")
+NO_LIMIT = 2**31  # cores
 
 
 class _Pool(threading.local):
@@ -34,18 +35,64 @@ class _Pool(threading.local):
 _pool = _Pool()
 
 
-def default_threads() -> int:
-    """Count the CPU cores that this process may run on, at most 8."""
+def usable_cores() -> int:
+    """Count the CPU cores that this process may keep busy.
+
+    A container that was given the time of 2 cores may still run on all 64 of its machine. But once
+    its threads have used up what it has in a tenth of a second, all of them are stopped.
+    """
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         cores = os.cpu_count() or 1
-    return min(cores, MOST_THREADS)
+    return min(cores, cpu_quota())
 
 
-def training_threads() -> int:
-    """Count the threads that a training has by default: one for each core, at most 4."""
-    return min(default_threads(), MOST_TRAINING_THREADS)
+def default_threads() -> int:
+    """Count the threads that draw and score lines: one for each usable core, at most 8."""
+    return min(usable_cores(), MOST_THREADS)
+
+
+@functools.cache  # read once: a process seldom moves to another group
+def cpu_quota(root: Path = Path("/")) -> int:
+    """Read how many cores' time the control groups of this process grant it, rounded up.
+
+    root: the folder with proc and sys. NO_LIMIT where nothing is limited or nothing is said.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):  # macOS, or no text
+        return NO_LIMIT
+    found = NO_LIMIT
+    for line in lines:  # 0::/group of version 2, or 4:cpu,cpuacct:/group of version 1
+        controllers, _, group = line.partition(":")[2].partition(":")
+        version_2 = not controllers
+        if version_2 or "cpu" in controllers.split(","):
+            for mount in MOUNTS_2 if version_2 else MOUNTS_1:
+                for folder in _with_parents(root / mount, group):
+                    found = min(found, _quota_of(folder, version_2))
+    return found
+
+
+def _with_parents(mount: Path, group: str) -> list[Path]:
+    """List the folders of a group and of all groups around it, whose limits hold for it, too."""
+    inner = PurePosixPath(group.lstrip("/"))
+    # Seen from a container, its group may be "..", or have the path that it has outside: then some
+    # of the folders are not there, and the limit stands at the mount itself.
+    inside = [] if ".." in inner.parts else [inner, *inner.parents]
+    return [mount, *(mount / each for each in inside if each.parts)]
+
+
+def _quota_of(folder: Path, version_2: bool) -> int:
+    """Read the limit of one group: `cpu.max` has "200000 100000" for the time of 2 cores."""
+    names = ("cpu.max",) if version_2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    try:
+        texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+        quota, period = (int(number) for number in " ".join(texts).split())
+    except (OSError, ValueError):  # no such file, or "max 100000"
+        return NO_LIMIT
+    # Version 1 says -1 for no limit.
+    return -(-quota // period) if quota > 0 and period > 0 else NO_LIMIT
 
 
 @contextmanager

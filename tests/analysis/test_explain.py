@@ -45,7 +45,7 @@ HOSTILE = ["a.b", "x|y", "<b>$x$", "_a_", "p\tq", "r\x1b[1m", "s t", "u\u202ev",
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 1)
 
 
 def small(name: str, lines: list[str], **options: Any) -> MakeMore:

@@ -20,7 +20,7 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 1)
 
 
 def like_names(number: int, seed: int = 7) -> list[str]:

@@ -52,7 +52,7 @@ SYLLABLES = like_names(1200)
 
 @pytest.fixture(autouse=True)
 def one_thread_unless_more_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 1)
     # On a machine that is busy any command may take some seconds: nobody is told so here.
     monkeypatch.setattr(waiting.Waiting, "FIRST", 600.0)
 

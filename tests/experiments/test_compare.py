@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 1)
     monkeypatch.setattr(novelty, "DRAWS", 50)
     monkeypatch.setattr("makemore.sampling.policy.GIVE_UP", 500)
 

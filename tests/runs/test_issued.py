@@ -229,7 +229,7 @@ def test_nothing_is_remembered_where_nothing_can_be_drawn(run: Path, call: Call)
 def test_fresh_forgets_and_resuming_does_not(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "default_threads", lambda: 1)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 1)
     of_view, steps = progress.ProgressView.step, list[int]()
 
     def interrupted(view: progress.ProgressView, event: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from exact import Table, draw, known, of_words, stream, until_unsatisfiable
 
 from makemore.sampling import policy
+from makemore.sampling.config import SamplingConfig
 
 
 def test_what_was_found_is_given_before_it_is_said_that_there_is_no_more() -> None:
@@ -55,3 +57,15 @@ def test_greedy_draws_are_all_the_same_and_soon_there_is_no_other() -> None:
     assert found == [] and message.startswith("found 0 of 1 lines after 384 draws; and there")
     shown = draw(model, 3, avoid=known("a"), all=True, **greedy)
     assert [line.text for line in shown] == ["a", "a", "a"]
+
+
+def test_how_many_draws_come_after_those_that_are_being_judged() -> None:
+    """1,000 draws gave 500 lines: 600 more draws should give 300."""
+    made = policy.SamplingPolicy(SamplingConfig(), 27, 16_384)
+    assert made.draws_needed_after(100, 50, 9999) == 0  # nothing is known yet
+    made.tally.draws, made.tally.found = 1000, 500
+    assert made.draws_needed_after(None, 600, 9999) == 0
+    assert made.draws_needed_after(870, 600, 9999) == 0  # 70 are missing then, or none
+    assert made.draws_needed_after(900, 600, 9999) == math.ceil(1.08 * 100 / 0.5) + 32
+    assert made.draws_needed_after(90_000, 600, 9999) == 9999
+    assert made.most_together(40) == 40 and made.most_together(10**9) == policy.MAX_BATCH_DRAWS

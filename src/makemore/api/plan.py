@@ -26,6 +26,7 @@ from makemore.api.resolve import (
     resolve,
     split_options,
 )
+from makemore.api.threads import shared_threads, training_threads
 from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model, get_model
 from makemore.models.core.base import Arrays
@@ -86,7 +87,12 @@ class Plan:
         checked = {**asdict(options), **asdict(recipe), **asdict(text)}
         # Only options that identify a run are compared when a later call goes on with it.
         named = {key: checked[key] for key in requested if identifies_run(kind, key)}
-        recipe = resolve(kind, recipe, requested, vocabulary.lengths(parts.train))
+        lengths = vocabulary.lengths(parts.train)
+        recipe = resolve(kind, recipe, requested, lengths)
+        if recipe.threads is None and not kind.is_ensemble:  # whose members say how many
+            sizes = len(vocabulary), block_size, options
+            threads = training_threads(kind, sizes, recipe.batch_size, lengths)
+            recipe = dataclasses.replace(recipe, threads=threads)
         if prior is not None:
             recipe = dataclasses.replace(recipe, prior=prior.name)
         config = RunConfig(
@@ -186,7 +192,7 @@ class Plan:
         counted = any(issubclass(get_model(name), CountModel) for name, _ in members)
         for number, (name, values) in enumerate(members):
             seed = (self.recipe.seed + number) % 2**63  # equal members with other initial weights
-            requested = {**shared, "seed": seed, **values, **free, "threads": self.config.threads}
+            requested = {**shared, "seed": seed, **values, **free, "threads": self.recipe.threads}
             plan = Plan.make(name, requested, self.split, self.config.data["name"])
             recipe, labels = plan.recipe, bool(self.vocabulary.labels)
             if counted and requested.get("soft_targets") is None:
@@ -215,9 +221,10 @@ class Plan:
             for (name, values), plan in zip(kinds, plans, strict=True)
         ]
         options = dataclasses.replace(self.options, members=text_of(each))
-        recipe = dataclasses.replace(self.recipe, max_steps=sum(steps))
+        threads = self.recipe.threads or shared_threads(plan.config.threads for plan in plans)
+        recipe = dataclasses.replace(self.recipe, max_steps=sum(steps), threads=threads)
         values = {**self.config.resolved, **asdict(options), **asdict(recipe)}
-        config = dataclasses.replace(self.config, resolved=values)
+        config = dataclasses.replace(self.config, resolved=values, threads=threads)
         known = [plan.prior_lines for plan in plans if plan.prior_lines is not None]
         lines = PriorLines.union(known) if known else None
         return dataclasses.replace(

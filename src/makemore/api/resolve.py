@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore import parallel
 from makemore.api.keywords import ModelKeywords
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model
@@ -76,7 +75,7 @@ def resolve(
     requested: Mapping[str, Any],
     lengths: NDArray[np.int64],
 ) -> TrainingConfig:
-    """Replace every value of a recipe that depends on the text or the machine; keep requested ones.
+    """Replace every value of a recipe that depends on the text; keep requested ones.
 
     lengths: (n_lines,) symbols of the training lines. Raises UsageError for too large a batch.
     """
@@ -111,13 +110,7 @@ def resolve(
     return dataclasses.replace(
         recipe, max_steps=steps, batch_size=min(batch, items), eval_interval=every,
         soft_targets=soft,
-        threads=recipe.threads or threads_for(kind),
     )  # fmt: skip
-
-
-def threads_for(kind: type[Model]) -> int:
-    """Choose the number of CPU threads for a model: counts use one."""
-    return 1 if issubclass(kind, CountModel) else parallel.training_threads()
 
 
 def identifies_run(kind: type[Model], key: str) -> bool:

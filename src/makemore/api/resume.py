@@ -98,6 +98,7 @@ def with_call_options(plan: Plan, requested: Mapping[str, Any]) -> tuple[Plan, l
     if requested.get("threads") not in (None, config.threads):
         warnings.append(f"warning: the run had {config.threads} threads; its bits will differ now")
         config = dataclasses.replace(config, threads=requested["threads"])
+        replaced["threads"] = config.threads
     if replaced.get("device", plan.recipe.device) != plan.recipe.device:
         warnings.append(f"warning: the run was on {plan.recipe.device}; its bits will differ now")
     recipe = dataclasses.replace(plan.recipe, **replaced)

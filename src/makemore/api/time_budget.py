@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from makemore import parallel
 from makemore.api.budget_clock import MOST_SHARE
 from makemore.api.candidates import FEW_EPOCHS, Candidate, fill, time_candidate, total
 from makemore.api.lineup import LEAST_SHARE, MOST_STEPS, is_short, lineup_of, prior_of
@@ -218,34 +217,43 @@ class BudgetPlanner:
         for other in known:
             if (other.name, other.options) == (name, options):
                 return other
-        if self.threads is None and self.requested.get("threads") is None:
-            self.threads = 1
-            alone = self._timed(name, options, budget / 2)
-            self.threads = parallel.training_threads()
-            if self.threads == 1:
-                return alone
-            if self.left < HURRIED * self.limit:  # it took long: other work wants the cores
-                self.threads = 1
-                return alone
-            together = self._timed(name, options, budget / 2)
-            if alone.step < together.step:
-                self.threads = 1
-                return alone
-            return together
-        return self._timed(name, options, budget)
+        plan = self.plan_of(name, options)
+        if self.threads is not None or self.requested.get("threads") is not None:
+            return self._timed(plan, options, budget)
+        self.threads, chosen = 1, plan.config.threads
+        alone = self._timed(on_one_thread(plan), options, budget / 2)
+        # If it took long, other work wants the cores.
+        if chosen == 1 or self.left < HURRIED * self.limit:
+            return alone
+        together = self._timed(plan, options, budget / 2)
+        if alone.step < together.step:
+            return alone
+        self.threads = chosen
+        return together
 
-    def _timed(self, name: str, options: dict[str, Any], budget: float) -> Candidate:
-        """Time a candidate with the chosen number of threads."""
+    def plan_of(self, name: str, options: dict[str, Any]) -> Plan:
+        """Make the plan of a candidate, with the chosen number of threads once there is one."""
         kind = get_model(name)
         shared = {key: value for key, value in self.requested.items() if key != "prior"}
         values = self.with_threads({**options_for(kind, shared), **options})
-        plan = Plan.make(name, values, self.parts, "")
+        return Plan.make(name, values, self.parts, "")
+
+    def _timed(self, plan: Plan, options: dict[str, Any], budget: float) -> Candidate:
+        """Time a candidate by the threads of its plan."""
         candidate = time_candidate(plan, options, budget)
         if plan.prior_lines is None:
             return candidate
         # Its own steps are the most that are of use, and a share may be up to MOST_SHARE.
         steps = max(1, round(candidate.steps / MOST_SHARE))
         return dataclasses.replace(candidate, steps=steps)
+
+
+def on_one_thread(plan: Plan) -> Plan:
+    """Copy a plan, with one thread for its training."""
+    recipe = dataclasses.replace(plan.recipe, threads=1)
+    return dataclasses.replace(
+        plan, recipe=recipe, config=dataclasses.replace(plan.config, threads=1)
+    )
 
 
 def described(members: Members) -> str:

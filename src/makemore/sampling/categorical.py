@@ -109,11 +109,18 @@ class DrawBatch:
 
     def uniforms(self, position: int, draws: Ints) -> Floats:
         """Compute the random numbers (n,) in [0, 1) of these draws (n,), sorted, at a position."""
+        # (parts + 1,) where each part's draws begin
+        cuts = np.searchsorted(draws, self.bounds)
+        starts = np.repeat(self.counters(position), np.diff(cuts))
+        return _mixed(starts + draws.view(np.uint64) * GOLDEN)
+
+    def counters(self, position: int) -> NDArray[np.uint64]:
+        """Compute where each part's sequence of random numbers at a position starts: (parts,).
+
+        Draw i of the batch has the number of the counter start + i * GOLDEN.
+        """
         # A draw's row in its round, not its index in the batch, decides its numbers: each part's
         # sequence is moved by the difference of the two.
         moved = np.array([part.first + 1 for part in self.parts]) - self.bounds[:-1]  # (parts,)
         starts = [_start_of(part.seed, part.round_no, position) for part in self.parts]
-        first = np.concatenate(starts) + moved.view(np.uint64) * GOLDEN  # (parts,)
-        # (parts + 1,) where each part's draws begin
-        cuts = np.searchsorted(draws, self.bounds)
-        return _mixed(np.repeat(first, np.diff(cuts)) + draws.view(np.uint64) * GOLDEN)
+        return np.concatenate(starts) + moved.view(np.uint64) * GOLDEN

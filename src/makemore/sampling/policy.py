@@ -110,7 +110,7 @@ class SamplingPolicy:
     def draws_needed(self, wanted: int | None, rejection: bool, tabled: bool, most: int) -> int:
         """Estimate how many draws the lines still needed take, by the last rate; 0: a whole round.
 
-        rejection: whether that is the strategy now; most: draws that there is memory for
+        rejection: whether that is the strategy now; most: draws that can be made together
         """
         if wanted and rejection and not self.tally.draws:  # nothing is known yet
             return min(FEW_DRAWS + FEW_EACH * wanted, self.draws_of(0))
@@ -122,9 +122,26 @@ class SamplingPolicy:
         if not rejection or seldom or not (wanted and found):
             return 0
         needed = math.ceil(SAFETY_FACTOR * (wanted - tally.found) * draws / found) + 32
-        room = MAX_BATCH_CELLS // self.vocab_size
-        most = min(MAX_BATCH_DRAWS, room, MAX_BATCH_GROWTH * tally.draws, most)
+        most = min(MAX_BATCH_GROWTH * tally.draws, most)
         return max(1, min(max(needed, tally.draws // 32), most))
+
+    def draws_needed_after(self, wanted: int | None, draws: int, most: int) -> int:
+        """Estimate how many draws are needed after so many more; 0: most likely none.
+
+        By the rate of all draws so far: how many lines the next ones give is not yet known.
+        """
+        if not (wanted and self.tally.found):
+            return 0
+        rate = self.tally.found / self.tally.draws
+        left = wanted - self.tally.found - rate * draws
+        # The draws before may give some lines more than expected, but hardly a quarter more.
+        if left < rate * draws / 4:
+            return 0
+        return min(math.ceil(SAFETY_FACTOR * left / rate) + 32, most)
+
+    def most_together(self, cached: int) -> int:
+        """Return how many draws can be made together on the CPU; cached: prefixes it remembers."""
+        return min(MAX_BATCH_DRAWS, MAX_BATCH_CELLS // self.vocab_size, cached)
 
     def begin_round(self) -> None:
         """Set the counts of the round to 0."""

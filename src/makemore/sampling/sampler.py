@@ -9,7 +9,7 @@ There are three strategies, and policy.py chooses by the results of earlier roun
 and fast while most draws pass; without replacement, once most draws are refused (RemainingMass of
 prefix_tree.py); guided draws with weights, where few lines satisfy the constraints (guidance.py),
 which are approximate. A model with few states is drawn from by a table (table_decoder.py), which
-gives the same lines.
+gives the same lines, and a model on a GPU draws large batches there (device_decoder.py).
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.models import Model
+from makemore.sampling.ahead import rounds_ahead
 from makemore.sampling.ancestry import ancestors_of, effective_size_of, shared_symbols
 from makemore.sampling.categorical import BatchPart, DrawBatch
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
 from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.sampling.decoder import Decoder
+from makemore.sampling.device_decoder import DEVICE_FROM, DeviceDecoder
+from makemore.sampling.excluded import ExcludedLines
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.policy import TABLE_FROM, SamplingPolicy
 from makemore.sampling.results import Completions, KnownLines, RoundCompletions, Sample, SampleBatch
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.sampling.weighted import chosen_by_weight
 from makemore.text import Corpus, Vocabulary
-from makemore.text.line_hashes import is_in_sorted
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -87,9 +89,10 @@ class Sampler:
         self.tally = self.policy.tally
         self.found_strict: int | None = None  # lines found before `relaxed` took effect
         self.table_decoder: TableDecoder | None = None  # made once enough lines are needed
+        self.device_decoder: DeviceDecoder | None = None  # made for the first large batch
         self.wanted: int | None = None  # lines that the caller of rounds() needs
         self.at = 0, 0  # the round and the row of the next draw
-        self.excluded = np.zeros(0, dtype=np.uint64)  # sorted hashes of lines returned or too near
+        self.excluded = ExcludedLines()  # those returned or too near
 
     def with_seed(self, seed: int) -> Sampler:
         """Make a sampler under the same conditions with another seed; this one has not drawn yet.
@@ -124,8 +127,7 @@ class Sampler:
     def rounds(self, n: int | None = None) -> Iterator[SampleBatch]:
         """Yield the samples of each round, or of each part of one: n in all (endless without n)."""
         self.begin(n)
-        while (batch := self.next_batch()) is not None:
-            yield from self.accept(batch, self.completions(batch))
+        yield from rounds_ahead(self)
 
     # rounds() in three steps, for whoever draws for several samplers together (together.py).
 
@@ -151,14 +153,19 @@ class Sampler:
         """Name the draws to make next, from the first on that was not made; None: complete."""
         if self.complete:
             return None
-        (round_no, row), policy, decoder = self.at, self.policy, self.decoder
+        policy, decoder, device = self.policy, self.decoder, self.device_decoder
+        most = device.most if device else policy.most_together(decoder.cache.most)
         needed = policy.draws_needed(
-            self.wanted, decoder.strategy.by_model_alone, self.tabled, decoder.cache.most
+            self.wanted, decoder.strategy.by_model_alone, self.tabled, most
         )
         # No estimate (0): the rest of this round.
-        left, parts = needed or (policy.draws_of(round_no) - row), list[BatchPart]()
-        while left > 0:  # until all needed draws have a round
-            rows = min(policy.draws_of(round_no) - row, left)
+        return self.draws_from(self.at, needed or policy.draws_of(self.at[0]) - self.at[1])
+
+    def draws_from(self, at: tuple[int, int], draws: int) -> DrawBatch:
+        """Name so many draws from one on, a round and a row of it."""
+        (round_no, row), left, parts = at, draws, list[BatchPart]()
+        while left > 0:  # until all draws have a round
+            rows = min(self.policy.draws_of(round_no) - row, left)
             parts.append(BatchPart(self.seed, round_no, row, rows))
             left -= rows
             round_no, row = round_no + 1, 0
@@ -194,13 +201,24 @@ class Sampler:
                     return
 
     def completions(self, batch: DrawBatch) -> list[Completions]:
-        """Draw a batch by the table if there is one, by the decoder if not: the same lines."""
+        """Draw a batch by a table, on the model's device, or by the decoder: the same lines."""
         if not self.decoder.strategy.by_model_alone:
             return self.decoder.draw(batch)
+        draws = int(batch.bounds[-1])
         # Making a table costs as much as some draws: for a few lines it does not pay.
-        if max(int(batch.bounds[-1]), self.wanted or 0) >= TABLE_FROM:
+        if max(draws, self.wanted or 0) >= TABLE_FROM:
             self._make_table()
-        return (self.table_decoder or self.decoder).draw(batch)
+        on_device = self._on_device() if draws >= DEVICE_FROM else None
+        return (self.table_decoder or on_device or self.decoder).draw(batch)
+
+    def _on_device(self) -> DeviceDecoder | None:
+        """Return what draws on the model's device, made once; None for a model on the CPU."""
+        if self.device_decoder is None:
+            decoder = self.decoder
+            self.device_decoder = DeviceDecoder.of(
+                decoder.model, decoder.automaton, self.options, decoder.prefix, decoder.labels
+            )
+        return self.device_decoder
 
     def _make_table(self) -> None:
         """Make the table of the model, if the model has few enough states for one."""
@@ -244,7 +262,8 @@ class Sampler:
         """
         self.options, self.relaxed = options, None
         self.decoder = self.decoder.anew(options)
-        self.table_decoder, self.found_strict = None, self.tally.found
+        self.table_decoder, self.device_decoder = None, None
+        self.found_strict = self.tally.found
         self.policy.restart(options)
 
     # -- choosing among the finished draws of a round ---------------------------------------------
@@ -273,7 +292,7 @@ class Sampler:
         chosen = chosen[:limit]
         if not self.exact:
             self._count_ancestors(lines, chosen)
-        self._exclude(lines.hashes[chosen])
+        self.excluded.add(lines.hashes[chosen])
         return self._samples(lines, chosen)
 
     def _count_ancestors(self, lines: RoundCompletions, chosen: Ints) -> None:
@@ -283,23 +302,18 @@ class Sampler:
         self.tally.ancestors += len(np.unique(ancestors))
         self.tally.shared += shared_symbols(lines, chosen, ancestors)
 
-    def _exclude(self, hashes: NDArray[np.uint64]) -> None:
-        """Add hashes (n,) to the sorted ones of lines that are not returned again."""
-        both = np.concatenate([self.excluded, np.sort(hashes)])
-        self.excluded = np.sort(both, kind="stable")  # two sorted parts are only merged
-
     def _novel(self, lines: RoundCompletions) -> Ints:
         """Find the lines (F,) that are neither known, returned before, nor too near; each once."""
         hashes, fresh = lines.first_of_each_text()
         unknown = self.known.origins(hashes) == 0  # sorted hashes are found several times as fast
-        fresh = np.sort(fresh[unknown][~is_in_sorted(hashes[unknown], self.excluded)])
+        fresh = np.sort(fresh[unknown][~self.excluded.holds(hashes[unknown])])
         fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
         if self.known.folded is not None:
             fresh = fresh[~self.known.is_avoided_like(lines.texts.take(fresh))]
         if self.near and len(fresh):  # last, since edit distances take the longest
             near = self.near(list(lines.texts.take(fresh)))
             self.tally.too_near += int(near.sum())
-            self._exclude(lines.hashes[fresh[near]])  # refused and counted once
+            self.excluded.add(lines.hashes[fresh[near]])  # refused and counted once
             fresh = fresh[~near]
         return fresh
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.errors import RunError
+from makemore.models.core.draw_rules import DrawRules, LineDrawer
 from makemore.models.core.state import State
 from makemore.models.core.transition_table import MAX_TABLE_CELLS, TransitionTable
 
@@ -88,6 +89,13 @@ class Model(ABC):
         most: the largest number of states times symbols
         """
         return None  # a network's states are vectors of real numbers
+
+    def line_drawer(self, rules: DrawRules) -> LineDrawer | None:
+        """Make what draws whole lines on the model's device; None where steps are taken from here.
+
+        rules: how a line begins, the filters and the constraints
+        """
+        return None  # numpy is on the CPU, and so is what calls `step`
 
     @abstractmethod
     def tensors(self) -> Arrays:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from makemore.models.core.dense_cache import DenseCache
 from makemore.models.core.packed_lines import positions_and_mask
 from makemore.models.core.state import State
 
@@ -42,6 +43,11 @@ class KVCache:
     def __getitem__(self, rows: NDArray[Any]) -> KVCache:
         # What `state.select` calls: the tables are shared, only the columns of `rows` are copied.
         return KVCache(self.kept, self.rows[:, torch.as_tensor(rows, device=self.rows.device)])
+
+    def dense(self) -> DenseCache:
+        """Gather the keys and values of each line from the tables: none is shared afterwards."""
+        each = [table[rows] for table, rows in zip(self.kept, self.rows, strict=True)]
+        return DenseCache(torch.stack(each), len(each))
 
     def last_entry(self) -> Tensor:
         """Return the keys and values of the last input, (B, n_layer, 2, n_embd)."""
@@ -100,7 +106,7 @@ def cached_step(model: Any, ids: Tensor, state: State) -> tuple[Tensor, State]:
     # anew, since each input stands at another position now.
     if seen.shape[1] == model.block_size:
         seen = model.restarted(seen)
-        inputs, cache = torch.cat([seen, inputs], dim=1), KVCache.empty(ids)
+        inputs, cache = torch.cat([seen, inputs], dim=1), type(cache).empty(ids)
     if cache.length:
         positions = torch.full_like(inputs, cache.length)
     else:

@@ -18,7 +18,13 @@ from torch import Tensor, nn
 from makemore.errors import RunError, UsageError
 from makemore.escaping import visible
 from makemore.models.core.base import Arrays, Model
+from makemore.models.core.device_drawer import DeviceDrawer
+from makemore.models.core.draw_rules import DrawRules, LineDrawer
 from makemore.models.core.state import State
+
+# Where whole lines are drawn: not on a CPU, where drawing by prefix is quicker, nor on mps, which
+# has no float64.
+DRAWN_ON = frozenset({"cuda"})
 
 NumpyStep = Callable[[Any, NDArray[np.int64], State], tuple[NDArray[Any], State]]
 
@@ -27,7 +33,8 @@ def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> Nu
     """Wrap a `step` written in torch so that it takes and gives numpy arrays.
 
     It runs in evaluation mode (no dropout, BatchNorm by its running statistics), without gradients,
-    and leaves the mode of the model as it was. A decorator.
+    and leaves the mode of the model as it was. The step in torch stays as its attribute `in_torch`,
+    for who draws on the model's device (device_drawer.py). A decorator.
     """
 
     @functools.wraps(step)
@@ -44,6 +51,7 @@ def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> Nu
         # detach: what the step did not compute, such as a weight itself, still requires gradients.
         return logits.detach().float().cpu().numpy(), state
 
+    wrapped.in_torch = step  # type: ignore[attr-defined]
     return wrapped
 
 
@@ -106,6 +114,12 @@ class NeuralModel(nn.Module, Model):
     @property
     def splits_steps(self) -> bool:
         return self.device.type == "cpu"
+
+    def line_drawer(self, rules: DrawRules) -> LineDrawer | None:
+        # A step of numpy's own, such as an ensemble's, works on the CPU in between.
+        if self.device.type not in DRAWN_ON or not hasattr(type(self).step, "in_torch"):
+            return None
+        return DeviceDrawer(self, rules)
 
     @property
     def n_parameters(self) -> int:

@@ -19,15 +19,27 @@ Entries = Any  # what one step adds to a state, row by row: nested tuples of arr
 Ints = NDArray[np.int64]
 
 
-def select(state: State, rows: Ints) -> State:
+def select(state: State, rows: Any) -> State:
     """Select rows of a batch, in this order: state of B rows, rows (n,) -> state of n rows.
 
-    A row may come more than once: rows [0, 0, 2] go on twice from row 0.
+    A row may come more than once: rows [0, 0, 2] go on twice from row 0. They are an array, or a
+    tensor on the state's device.
     """
     if isinstance(state, tuple):
         return tuple(select(part, rows) for part in state)
     # Arrays, tensors and KVCache alike: rows are what __getitem__ selects.
     return state[rows]
+
+
+def dense(state: State) -> State:
+    """Give each row of a batch memory of its own where rows share some (KVCache).
+
+    Quicker for very many rows, of which few are equal. Steps then write into a state that they are
+    given, so only the state after the last one is good.
+    """
+    if isinstance(state, tuple):
+        return tuple(dense(part) for part in state)
+    return state.dense() if hasattr(state, "dense") else state
 
 
 def last_entry(state: State) -> Entries:
