@@ -25,6 +25,20 @@ MAX_ROW_SYMBOLS = 24
 IGNORED = -1  # the target of a padded position
 
 
+class Examples(tuple[Tensor, Tensor]):
+    """Holds inputs and targets, as a pair, and how many of the targets are no padding.
+
+    symbols: their number, known on the host: nobody has to ask the device for it, and to wait
+    """
+
+    symbols: int
+
+    def __new__(cls, inputs: Tensor, targets: Tensor, symbols: int) -> Examples:
+        examples = super().__new__(cls, (inputs, targets))
+        examples.symbols = symbols
+        return examples
+
+
 class LineTensors:
     """Holds the encoded lines of one part on a device, and cuts inputs and targets from them.
 
@@ -56,7 +70,7 @@ class LineTensors:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def windows(self, ends: Tensor) -> tuple[Tensor, Tensor]:
+    def windows(self, ends: Tensor) -> Examples:
         """Cut windows: indices of targets in flat (N,) -> inputs (N, block_size), targets (N,)."""
         reach = torch.arange(-self.block_size, 0, device=self.device)
         inputs = self._at(ends[:, None] + reach)
@@ -65,7 +79,7 @@ class LineTensors:
             # comes before the next line's first symbol, so it still belongs to its own.
             rows = torch.searchsorted(self._starts, ends, right=True) - 1
             inputs[:, 0] = self.labels[rows]
-        return inputs, self._at(ends)
+        return Examples(inputs, self._at(ends), len(ends))
 
     def _at(self, places: Tensor) -> Tensor:
         """Read ids from flat as int64, as embeddings take them; in memory they may be bytes."""
@@ -73,7 +87,7 @@ class LineTensors:
 
     def sequences(
         self, rows: NDArray[Any], longest: int, shape: tuple[int, int] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Examples:
         """Cut sequences: rows (n,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
 
         B is n and T the length of the longest of these lines with its end, at most `longest`; or
@@ -90,11 +104,12 @@ class LineTensors:
         inputs = self._at(torch.where(inside, targets - 1, 0))
         if self.labels is not None:
             inputs[: len(rows), 0] = self.labels[line[: len(rows)]]
-        return inputs, torch.where(inside, self._at(targets), IGNORED)
+        targets = torch.where(inside, self._at(targets), IGNORED)
+        return Examples(inputs, targets, int(counts.sum()))
 
     def packed(
         self, rows: NDArray[Any], longest: int, width: int = 0, multiple: int = 1
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Examples:
         """Pack lines into inputs (B, T) and targets (B, T), several lines in each row.
 
         T is the length of the longest of these lines with its end, at least MAX_ROW_SYMBOLS and at
@@ -115,7 +130,7 @@ class LineTensors:
         number = torch.arange(total, device=self.device)  # (n_targets,)
         # With the size of its result torch need not ask the device for it, and wait.
         each = torch.repeat_interleave(count, output_size=total)  # (n_targets,) its line
-        to, place = to[each] + number, place[each] + number  # (n_targets,)
+        to, place = (part.index_select(0, each).add_(number) for part in (to, place))
         size += -size % multiple
         inputs = torch.zeros(size * width, dtype=torch.long, device=self.device)
         targets = torch.full_like(inputs, IGNORED)
@@ -123,10 +138,12 @@ class LineTensors:
         inputs[to], targets[to] = self._at(place - 1), self._at(place)
         if self.labels is not None:
             inputs[begin] = self.labels[line]
-        return inputs.view(size, width), targets.view(size, width)
+        return Examples(inputs.view(size, width), targets.view(size, width), total)
 
     def _sent(self, size: int, *columns: NDArray[Any]) -> tuple[Tensor, ...]:
         """Copy columns of integers (n,) to the device, in one go, padded with 0 to (size,)."""
+        if self.device.type == "cpu" and size == len(columns[0]):  # there is nothing to copy
+            return tuple(map(torch.from_numpy, columns))
         table = np.zeros((len(columns), size), dtype=np.int64)
         for row, column in zip(table, columns, strict=True):
             row[: len(column)] = column

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, LineTensors, to_device
+from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, Examples, LineTensors, to_device
 
 MOST_GROUPS = 4  # groups of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
@@ -28,20 +27,6 @@ FEWEST_SHARED = 200  # symbols in a group that one thread computes beside the ot
 ROW_MULTIPLE = 8  # of rows, at least
 ROWS_SPARED = 16  # padding adds at most a sixteenth of the rows
 WIDTH_MULTIPLE = 4  # of the positions of a sequence
-
-
-class Group(tuple[Tensor, Tensor]):
-    """Holds the inputs and the targets of a group, as a pair, and how many targets count.
-
-    symbols: targets without padding; known on the host, which need not ask the device for it
-    """
-
-    symbols: int
-
-    def __new__(cls, inputs: Tensor, targets: Tensor, symbols: int) -> Group:
-        group = super().__new__(cls, (inputs, targets))
-        group.symbols = symbols
-        return group
 
 
 class Batches:
@@ -80,12 +65,12 @@ class Batches:
         # The remainder is spread over all batches: no small last one, with its noisy gradient.
         self.per_epoch = max(1, min(most, round(self.items / batch_size)))
 
-    def __call__(self, step: int) -> list[Group]:
+    def __call__(self, step: int) -> list[Examples]:
         """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
         rows = self._rows_of(step)
         if self.lines.input_kind == "window":
             ends = to_device(self.lines.ends(rows), self.lines.device)  # (N,) where targets are
-            return [Group(*self.lines.windows(ends), len(rows))]
+            return [self.lines.windows(ends)]
         if self.packs:
             return [
                 self._packed(group)
@@ -94,29 +79,28 @@ class Batches:
             ]
         return [self._sequences(group) for group in self._groups(rows)]
 
-    def _packed(self, rows: NDArray[Any]) -> Group:
+    def _packed(self, rows: NDArray[Any]) -> Examples:
         """Gather a group of packed rows."""
-        counts, block_size = self._counts(rows), self.lines.block_size
-        width, multiple = 0, 1
-        if self.padded:
-            # As wide as the bucket, however long its longest line is this time.
-            width = MAX_ROW_SYMBOLS
-            while width < counts.max():
-                width *= 2
-            width = min(width, max(MAX_ROW_SYMBOLS, block_size))
-            multiple = row_multiple(-(-int(counts.sum()) // width))
-        pair = self.lines.packed(rows, block_size, width, multiple)
-        return Group(*pair, int(counts.sum()))
+        block_size = self.lines.block_size
+        if not self.padded:
+            return self.lines.packed(rows, block_size)
+        counts, width = self._counts(rows), MAX_ROW_SYMBOLS
+        # As wide as the bucket, however long its longest line is this time.
+        while width < counts.max():
+            width *= 2
+        width = min(width, max(MAX_ROW_SYMBOLS, block_size))
+        multiple = row_multiple(-(-int(counts.sum()) // width))
+        return self.lines.packed(rows, block_size, width, multiple)
 
-    def _sequences(self, rows: NDArray[Any]) -> Group:
+    def _sequences(self, rows: NDArray[Any]) -> Examples:
         """Gather a group of sequences."""
-        counts, block_size, shape = self._counts(rows), self.lines.block_size, None
-        if self.padded:
-            # Batches differ by one line at most: all have the rows of the larger ones.
-            most = -(-self.items // self.per_epoch)
-            longest = _up_to_multiple(int(counts.max()), WIDTH_MULTIPLE)
-            shape = _up_to_multiple(most, ROW_MULTIPLE), min(longest, block_size)
-        return Group(*self.lines.sequences(rows, block_size, shape), int(counts.sum()))
+        block_size = self.lines.block_size
+        if not self.padded:
+            return self.lines.sequences(rows, block_size)
+        # Batches differ by one line at most: all have the rows of the larger ones.
+        most = _up_to_multiple(-(-self.items // self.per_epoch), ROW_MULTIPLE)
+        longest = _up_to_multiple(int(self._counts(rows).max()), WIDTH_MULTIPLE)
+        return self.lines.sequences(rows, block_size, (most, min(longest, block_size)))
 
     def _counts(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Count the targets of each of these lines (n,): its symbols and its end."""

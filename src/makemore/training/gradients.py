@@ -16,9 +16,8 @@ from makemore.models import NeuralModel
 from makemore.models.core.layers import dropout_generator
 from makemore.parallel import parallel_map
 from makemore.scoring import nll
-from makemore.scoring.line_tensors import IGNORED
+from makemore.scoring.line_tensors import IGNORED, Examples
 from makemore.scoring.loss import cross_entropy
-from makemore.training.batches import Group
 from makemore.training.device import generator, seeded
 from makemore.training.mixed_precision import logits_of
 from makemore.training.soft_targets import SoftTargets
@@ -53,7 +52,7 @@ def gradients(
 def count_symbols(group: tuple[Tensor, Tensor]) -> int:
     """Count the targets of a group that are no padding."""
     # A batch of ours knows: to read it from a card, the host would wait for all steps before.
-    return group.symbols if isinstance(group, Group) else int((group[1] != IGNORED).sum())
+    return group.symbols if isinstance(group, Examples) else int((group[1] != IGNORED).sum())
 
 
 def set_gradients(
