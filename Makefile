@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile $(if $(HYPOTHESIS),--hypothesis-pro
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check docs house bench bench-full prior page page-check lessons lessons-short notebooks clean
+.PHONY: help demo test test-slow test-all test-gpu check docs house bench bench-full prior page page-check lessons lessons-short notebooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test-slow: $(INSTALLED)  ## only the slow tests
 
 test-all: $(INSTALLED)  ## every test
 	$(PYTEST) -m ""
+
+# No .venv, whose torch knows no card: the python3 at hand, or PYTHON=path/of/another.
+test-gpu:  ## tests on a graphics card, in four minutes at most; nothing is installed, what is missing is skipped
+	PYTHONPATH=src:tests $(PYTHON) -m gpu
 
 check: $(INSTALLED)  ## lint, format, types, layers, and docs that say what the code does
 	$(BIN)/ruff check

@@ -1,8 +1,10 @@
 """Made lines, as many as asked for: symbols of a trigram of given lines, drawn many at a time.
 
     python bench/made.py 1000000 OUT.txt [--names names.txt]     so many lines as a file
+    python bench/made.py 1000000 OUT.txt --diverse               so many symbols, hardly any alike
 
 They look like names and hold copies, as long lists do. For speed and memory, not for quality.
+Diverse ones have more n-grams than memory holds: at 10^9 symbols more than 10^8 of order 6.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ Codes = NDArray[np.uint8]
 
 LEVELS = 4096  # of a probability: what is rarer than that is not drawn
 MOST_CHAINS = 100_000
+DIVERSE = "eaionrtslcdumhgpbyfvkwzjxqEAIONRTSLCDUMHGPBYFVKWZJXQ-'.&0123"
+AT_ONCE = 2**22  # symbols of a diverse list that are drawn at once
+LINE_LENGTHS = (5, 24)  # symbols of its lines with their end, from and below
 
 
 def table_of(text: Encoded, V: int) -> Codes:
@@ -72,6 +77,25 @@ def write_lines(words: list[str], n: int, path: Path, seed: int = 0) -> None:
     path.write_text(text_of(letters[flat[: ends[n - 1] + 1]]), encoding="utf-8")
 
 
+def write_diverse(symbols: int, path: Path, seed: int = 0) -> None:
+    """A text file of about so many symbols, line feeds included, written some at a time.
+
+    Symbol i of 60 comes with a probability that falls as 1 / i, whatever stands before it.
+    """
+    letters = np.frombuffer(DIVERSE.encode("utf-32-le"), dtype="<u4").astype(np.uint8)
+    weights = 1 / np.arange(1, len(letters) + 1)
+    edges = np.cumsum(weights) / weights.sum()
+    table = letters[np.searchsorted(edges, (np.arange(2**16) + 0.5) / 2**16)]
+    with open(path, "wb") as file:
+        for block, start in enumerate(range(0, symbols, AT_ONCE)):
+            random = np.random.default_rng([seed, block])
+            n = min(AT_ONCE, symbols - start)
+            codes = table[random.integers(0, 2**16, n, dtype=np.uint16)]
+            ends = np.cumsum(random.integers(*LINE_LENGTHS, n // LINE_LENGTHS[0] + 1))
+            codes[ends[ends < n] - 1] = codes[-1] = ord("\n")
+            file.write(codes.tobytes())
+
+
 def main() -> None:
     from measure import words_of
 
@@ -79,7 +103,11 @@ def main() -> None:
     own.add_argument("n", type=int)
     own.add_argument("out", type=Path)
     own.add_argument("--names")
+    own.add_argument("--diverse", action="store_true")
     options = own.parse_args()
+    if options.diverse:
+        write_diverse(options.n, options.out)
+        return
     write_lines(words_of(options), options.n, options.out)
 
 

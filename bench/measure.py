@@ -106,6 +106,7 @@ def product_rate(number_of_threads: int) -> float:
 def machine() -> dict[str, Any]:
     """What a figure hangs on: processor, cores, memory, versions, and what else is running."""
     from makemore.parallel import usable_cores
+    from makemore.version import __version__
 
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
@@ -114,7 +115,8 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(pages / 2**30, 1),
         "system": platform.system(),
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy", "makemore")},
+        **{name: version(name) for name in ("torch", "numpy")},
+        "makemore": __version__,  # which need not be installed
     }
 
 
@@ -169,8 +171,13 @@ class Bench:
         """Print the table; write the record, and the page if the record is one of its own."""
         record = self.record()
         print(page.heading(record), page.table(record["rows"]), sep="\n\n")
+        self.write()
+
+    def write(self) -> None:
+        """Write what was measured so far, if a file is given for it."""
         if self.options.json is None:
             return
+        record = self.record()
         path = Path(self.options.json)
         if path.is_dir() or not path.suffix:
             path.mkdir(parents=True, exist_ok=True)

@@ -33,8 +33,8 @@ How fast makemore trains, draws names, scores lines and starts, a table for each
 them is more than a tenth away from it; in the first table they always do. Losses (`nll`) are nats a
 symbol: lower is better.
 
-**Not measured:** graphics cards. None was at hand, so nothing here says how fast makemore is on
-CUDA. The original code is timed in training only.
+All of it is of processors; the last section says what is known of graphics cards. The original code
+is timed in training only.
 
 **To measure again:** `python bench/NAME.py --names names.txt --json docs/performance` with the NAME
 of a record, which stands below each table, writes that record and this page. `make bench-full` does
@@ -43,6 +43,14 @@ measured, and what was tried to get there, is in the [lab notes](lab-notes.md)."
 
 SHORT = "**the short form: it shows that the bench runs, and no speed**"
 NO_ORIGINAL = "There is no row of the original: `--original makemore.py` was not given."
+NO_CARD = """\
+**Not measured:** no card was at hand. Where one is, this makes the table of this section in five
+minutes at most, by a Python whose torch knows the card:
+
+    python bench/card.py --names names.txt --original makemore.py --json docs/performance
+
+The original's `makemore.py`, of a clone, adds its own step and `generate()`; it may be left out.
+`make test-gpu` tells in four minutes whether the card's numbers are those of the processor."""
 STARTED = (  # rows of start_up that the page shows
     "python -c pass", "import torch", "makemore --version", "first name of an ngram",
     "first name of a transformer", "20 names of a transformer, to the end",
@@ -226,10 +234,11 @@ def score_throughput(record: Record) -> Iterator[Row]:
 
 def ngram_scale(record: Record) -> Iterator[Row]:
     """Seconds and memory of counting."""
+    order = record["settings"]["order"]
     for row in record["rows"]:
         lines, seconds = row.get("lines"), row["seconds"]  # None where the memory was too small
         yield {
-            "work": f"count, ngram of order {record['settings']['order']}",
+            "work": row.get("work") or f"count, ngram of order {row.get('order') or order}",
             "lines": lines, "seconds": brief(seconds),
             "lines a second": brief(rate(lines, seconds)) if seconds else None,
             "symbols a second": brief(row.get("symbols a second")),
@@ -422,6 +431,36 @@ def section(part: Section, records: Mapping[str, Record]) -> list[str]:
     return [*lines, *filter(None, below)]
 
 
+def on_card(folder: Path) -> list[str]:
+    """The section of a graphics card: its table, or that none was measured and how it is."""
+    lines = ["", "## On a graphics card", ""]
+    path = folder / "card.json"
+    if not path.exists():
+        return [*lines, NO_CARD]
+    record = json.loads(path.read_text(encoding="utf-8"))
+    words = (
+        f"{record['settings']['card']}. {machine_of(record)}. The whole command is timed from a "
+        "process's start. A step makes the batch and runs forward, backward and the optimizer; the "
+        "operations in TFLOP/s are those of its matrices and its attention, without padding. New "
+        "names are nowhere in the text, and each comes once; draws of the original may be both."
+    )
+    notes = ", ".join(cautions(record))
+    source = "Record: [card](performance/card.json)" + f" ({notes})" * bool(notes) + "."
+    rows = [row_on_card(row) for row in record["rows"]]
+    return [*lines, textwrap.fill(words, 100), "", table(rows), "", source]
+
+
+def row_on_card(row: Row) -> Row:
+    """What was measured, with its units; of a part that failed, why."""
+    rate = cell("", brief(row.get("a second")))
+    return {
+        "what": row["what"],
+        "time": row.get("why") or timed(row["time"], row["unit"]),
+        "a second": f"{rate} {row['per']}" if "per" in row else None,
+        "TFLOP/s": row.get("TFLOP/s"), "nll val": row.get("nll val"),
+    }  # fmt: skip
+
+
 def page(folder: Path = RECORDS) -> str:
     """The page, from the records in a folder; it says which are missing."""
     paths = {name: folder / f"{name}.json" for name in BENCHES}
@@ -433,6 +472,7 @@ def page(folder: Path = RECORDS) -> str:
     lines = [HEAD, "", machines(records)] if records else [HEAD]
     for part in SECTIONS:
         lines += section(part, records)
+    lines += on_card(folder)
     return "\n".join(lines) + "\n"
 
 

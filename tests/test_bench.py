@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+import card
 import cores
 import curve
 import fingerprint
@@ -425,7 +426,8 @@ def test_the_page_is_tables_that_are_read_in_two_minutes():
     text = page.PAGE.read_text(encoding="utf-8")
     lines = text.splitlines()
     assert len(lines) <= 180
-    assert sum(line.startswith("|--") for line in lines) == len(page.SECTIONS)
+    on_card = (page.RECORDS / "card.json").exists()  # whose table is there once it was measured
+    assert sum(line.startswith("|--") for line in lines) - on_card == len(page.SECTIONS)
     assert [name for part in page.SECTIONS for name in part.benches] == list(page.BENCHES)
     for model in ("transformer", "ngram"):
         for flag in page.CONSTRAINTS:
@@ -489,6 +491,186 @@ def test_a_bench_writes_its_record(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert r"| a \| b | 2.5 (1 to 1,235) | 50.0 % |" in printed
     assert page.SHORT in printed and "load 3.25 at the start" in printed
+
+
+# -- a graphics card ------------------------------------------------------------------------------
+
+
+def test_without_its_record_the_page_says_how_a_card_is_measured(records):
+    (records / "card.json").unlink(missing_ok=True)
+    text = page.page(records)
+    assert "## On a graphics card\n\n**Not measured:** no card was at hand" in text
+    [command] = re.findall(r"^    python (bench/card.py .*)$", text, re.MULTILINE)
+    script, *words = command.split()
+    assert (ROOT / script).is_file()
+    known = bench(script, "--help").stdout
+    assert all(word in known for word in words if word.startswith("--"))
+
+
+def test_the_page_shows_what_was_measured_on_a_card(records):
+    record = json.loads((records / "memory.json").read_text(encoding="utf-8"))
+    steady = {"median": 2.25, "low": 2.2, "high": 2.3, "n": 5}
+    rows = [
+        {"what": "a training step, 256 lines", "unit": "ms", "time": steady, "per": "symbols",
+         "a second": {"median": 816_000.0, "low": 8e5, "high": 8.2e5, "n": 5}, "TFLOP/s": 1.5},
+        {"what": "an ensemble of 8 members", "unit": "s", "time": steady, "nll val": 1.87654},
+        {"what": "wide failed", "why": "TimeUp: more than 60 seconds"},
+    ]  # fmt: skip
+    record |= {"bench": "card", "rows": rows, "settings": {"card": "Abacus 100"}}
+    (records / "card.json").write_text(json.dumps(record), encoding="utf-8")
+    text = page.page(records)
+    assert "**Not measured:**" not in text and "Abacus 100. " in text
+    assert "| a training step, 256 lines | 2.25 ms | 816,000 symbols | 1.5 | - |" in text
+    assert "| an ensemble of 8 members | 2.25 s | - | - | 1.8765 |" in text
+    assert "| wide failed | TimeUp: more than 60 seconds | - | - | - |" in text
+
+
+@pytest.fixture
+def card_of(tmp_path, monkeypatch):
+    """Makes what the parts of the card's bench share; its lines are few."""
+
+    def make(*arguments):
+        own = measure.parser("x")
+        own.add_argument("--device", default="cpu")
+        own.add_argument("--original")
+        names = tmp_path / "given.txt"
+        names.write_text("\n".join(WORDS), encoding="utf-8")
+        given = ["--short", "--names", str(names), "--json", str(tmp_path), *map(str, arguments)]
+        options = own.parse_args(given)
+        return card.Card(options, measure.Bench("card", options), tmp_path)
+
+    return make
+
+
+def test_a_part_that_fails_or_takes_long_says_so_and_the_record_is_there(
+    card_of, monkeypatch, tmp_path
+):
+    def fails(card):
+        card.add("half", "s", measure.spread([1.0]))
+        raise RuntimeError("CUDA error: no kernel image\nmore of it")
+
+    made = card_of()
+    slow = (lambda card: time.sleep(30), 60)
+    monkeypatch.setattr(card, "PARTS", {"fails": (fails, 60), "slow": slow})
+    began = time.monotonic()
+    assert not card.measured(made, "fails", 100)
+    assert not card.measured(made, "slow", 0.2)  # what is left of the whole time
+    assert time.monotonic() - began < 20
+    record = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
+    assert [row.get("why") for row in record["rows"]] == [
+        None, "RuntimeError: CUDA error: no kernel image", "TimeUp: more than 0 seconds",
+    ]  # fmt: skip
+    assert record["rows"][0]["time"]["median"] == 1.0
+
+
+# What the original's makemore.py has, and its main block.
+STAND_IN = """
+from dataclasses import dataclass
+import torch
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.tensorboard import SummaryWriter
+
+@dataclass
+class ModelConfig:
+    block_size: int = None
+    vocab_size: int = None
+    n_layer: int = 4
+    n_embd: int = 64
+    n_embd2: int = 64
+    n_head: int = 4
+
+class Transformer(torch.nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.table = torch.nn.Embedding(config.vocab_size, config.vocab_size)
+    def forward(self, x, y=None):
+        logits = self.table(x)
+        flat = None if y is None else y.view(-1)
+        loss = None if y is None else torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), flat, ignore_index=-1)
+        return logits, loss
+
+class Words(Dataset):
+    def __init__(self, words):
+        self.words = words
+    def __len__(self):
+        return len(self.words)
+    def get_vocab_size(self):
+        return 27
+    def get_output_length(self):
+        return max(map(len, self.words)) + 1
+    def __getitem__(self, number):
+        x = torch.zeros(self.get_output_length(), dtype=torch.long)
+        ids = torch.tensor([1 + ord(letter) % 26 for letter in self.words[number]])
+        y = torch.full_like(x, -1)
+        x[1 : 1 + len(ids)], y[: len(ids)], y[len(ids)] = ids, ids, 0
+        return x, y
+
+def create_datasets(path):
+    with open(path) as file:
+        words = file.read().split()
+    print("number of examples", len(words))
+    return Words(words), Words(words[:2])
+
+class InfiniteDataLoader:
+    def __init__(self, words, **how):
+        order = RandomSampler(words, replacement=True, num_samples=10**6)
+        self.left = iter(DataLoader(words, sampler=order, **how))
+    def next(self):
+        return next(self.left)
+
+@torch.no_grad()
+def generate(model, ids, longest, temperature=1.0, do_sample=False, top_k=None):
+    for _ in range(longest):
+        logits, _ = model(ids)
+        ids = torch.cat([ids, torch.multinomial(logits[:, -1].softmax(-1), 1)], 1)
+    return ids
+
+if __name__ == "__main__":
+    raise SystemExit("its main block is not run")
+"""
+
+
+def test_the_originals_step_and_generate_are_timed(card_of, tmp_path, capsys):
+    (tmp_path / "makemore.py").write_text(STAND_IN, encoding="utf-8")
+    made = card_of("--original", tmp_path / "makemore.py")
+    card.original(made)
+    rows = made.bench.rows
+    assert [row["what"] for row in rows] == [
+        "the original's step, 32 lines", "the original's step, 32 lines",
+        "the original's generate(), 20 draws", "the original's generate(), 200 draws",
+    ]  # fmt: skip
+    mean = np.mean([len(word) + 1 for word in WORDS])
+    for row in rows[:2]:
+        symbols = row["a second"]["median"] * row["time"]["median"] / 1000
+        assert abs(symbols - 32 * mean) < 3 * 32  # of lines drawn at random
+    assert all(row["time"]["median"] > 0 for row in rows)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_card_that_is_not_there_and_a_part_that_is_none_are_said(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="--device cpu --short tries the script"):
+        card.main([])
+    with pytest.raises(SystemExit, match="no part fly; there are train, step"):
+        card.main(["--parts", "step,fly"])
+
+
+@pytest.mark.slow
+def test_the_cards_bench_runs_whole_without_a_card(tmp_path):
+    (tmp_path / "makemore.py").write_text(STAND_IN, encoding="utf-8")
+    script = ["bench/card.py", "--device", "cpu", "--short", "--json", tmp_path]
+    began = time.monotonic()
+    done = bench(*script, "--original", tmp_path / "makemore.py")
+    assert time.monotonic() - began < 120
+    record = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
+    assert not [row for row in record["rows"] if "why" in row]
+    assert page.table(record["rows"]) in done.stdout
+    told = " ".join(row["what"] for row in record["rows"])
+    for what in ("20 names", "training step", "new names", "lines scored", "layers of",
+                 "original's step", "generate()", "ensemble of 2"):  # fmt: skip
+        assert what in told
+    assert "TFLOP/s" in record["rows"][1] and record["settings"] == {"card": "none (cpu)"}
 
 
 def test_every_bench_of_the_page_is_there_and_runs_with_make():

@@ -74,6 +74,10 @@ class SystemFault(MakemoreError):
     exit_code = 5
 
 
+class OutOfMemory(SystemFault):
+    """Reports that memory ran out, of the machine or of a graphics card, with what fits instead."""
+
+
 class Diverged(MakemoreError):
     """Reports a training whose loss became no number, or ended far above blind guessing."""
 

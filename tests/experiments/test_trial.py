@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore
-from makemore.errors import SystemFault, UsageError
+from makemore.errors import OutOfMemory, SystemFault, UsageError
 from makemore.experiments.trial import (
     ALL,
     axis,
@@ -191,7 +191,8 @@ def test_any_text_can_be_tried(lines: list[str]) -> None:
 
 FAILURES = [
     (UsageError("no"), "options", 2), (SystemFault("no"), "system", 5),
-    (MemoryError(), "memory", 5),
+    (MemoryError(), "memory", 5), (OutOfMemory("no"), "memory", 5),
+    (RuntimeError("CUDA out of memory. Tried to allocate"), "memory", 5),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "memory", 5),
     (ValueError("x"), "bug", 1),
 ]  # fmt: skip

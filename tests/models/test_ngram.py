@@ -231,20 +231,6 @@ def test_step_is_forward(order: int, smoothing: str) -> None:
         history[:, place] = ids = chance.integers(1, 9, 50)
 
 
-@given(corpora, st.integers(1, 9), st.integers(1, 20))
-def test_counts_are_the_same_in_blocks_and_unpacked(
-    corpus: tuple[int, Any, Any], order: int, block: int
-) -> None:
-    V, lines, _ = corpus
-    whole = fitted(lines, V, order=order).tensors()
-    for name, value in (("CHUNK", block), ("PACKED", 0)):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ngram, name, value)
-            other = fitted(lines, V, order=order).tensors()
-        for key, tensor in whole.items():
-            np.testing.assert_array_equal(other[key], tensor, strict=True)
-
-
 def test_an_n_gram_that_fits_in_no_number_is_counted() -> None:
     """An order beyond the lines backs off to all there is."""
     lines = random_lines(9, 60, 8)

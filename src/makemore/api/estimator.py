@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from makemore.api import fit, fit_model
+from makemore.api import fit, fit_model, memory_errors
 from makemore.api.budget_clock import BudgetClock
 from makemore.api.checked_run import check_probabilities
 from makemore.api.checks import (
@@ -193,11 +193,12 @@ class MakeMore(FittedModel):
         # A time is counted from the start of this call: cleaning and splitting took some of it.
         name = (Path(lines).stem or "text") if isinstance(lines, os.PathLike) else "lines"
         plan, why = make_plan(parts, self.model, requested, name, seconds, began)
-        self.begin(plan)
-        self.label_values_, self.folder_ = labels, None
-        events = self.training(clock=self.clock(began))
-        for _ in show_events(events, plan, why, shown):  # each event that is consumed trains on
-            pass
+        with keywords_in_errors():
+            self.begin(plan)
+            self.label_values_, self.folder_ = labels, None
+            events = self.training(clock=self.clock(began))
+            for _ in show_events(events, plan, why, shown):  # each event that is consumed trains on
+                pass
         return self
 
     def begin(self, plan: Plan, resumes: bool = False) -> None:
@@ -206,7 +207,8 @@ class MakeMore(FittedModel):
         resumes: the weights of a run will be loaded, so those of a prior are not needed
         Raises UsageError for options that clash.
         """
-        model = fit_model.initialize_model(plan, from_prior=not resumes)
+        with memory_errors.of_model(plan):
+            model = fit_model.initialize_model(plan, from_prior=not resumes)
         self.plan_, self.model_, self._cache = plan, model, {}
         self._best = None
 
@@ -222,10 +224,15 @@ class MakeMore(FittedModel):
         Training happens while the generator is consumed, and ends when it is closed.
         writer: writes a run directory, None to write nothing; stop: once set, the current step is
         the last one; clock: of a time budget, which then ends the training
+        Raises OutOfMemory, with the batch size to try.
         """
         if run is not None:
             self._best = run.progress["best_step"], run.progress["best_val"]
-        with closing(fit.fit(self._plan, self._model, writer, run, stop, clock)) as events:
+        plan, has_folder = self._plan, writer is not None
+        with (
+            memory_errors.of_training(plan, has_folder),
+            closing(fit.fit(plan, self._model, writer, run, stop, clock)) as events,
+        ):
             for event in events:
                 self._cache.clear()  # computed with other weights
                 if isinstance(event, Evaluated) and event.best:

@@ -22,6 +22,7 @@ from makemore.api.checks import (
 from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was called before
 from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
 from makemore.api.line_scorer import LineScorer
+from makemore.api.memory_errors import of_sampling
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.options import make
 from makemore.runs.issued import IssuedLines
@@ -141,7 +142,8 @@ class FittedModel(LineScorer):
     def rounds(self, sampler: Sampler, n: int) -> Iterator[SampleBatch]:
         """Draw n lines by a sampler of this model; yields them round by round.
 
-        Raises UsageError for n below 0, Unsatisfiable where no further lines are found.
+        Raises UsageError for n below 0, Unsatisfiable where no further lines are found, OutOfMemory
+        with fewer lines to draw.
         """
         n = check_whole(n, "-n")
         if n < 0:
@@ -149,7 +151,7 @@ class FittedModel(LineScorer):
         rounds = sampler.rounds(n)
         while True:
             # Threads and mode are restored between rounds: the caller's code runs there.
-            with self.stepping():
+            with of_sampling(n), self.stepping():
                 lines = next(rounds, None)
             if lines is None:
                 return

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from makemore.api.checks import check_part
 from makemore.api.label_predictor import LabelPredictor
+from makemore.api.memory_errors import of_scoring
 from makemore.models.core.base import no_probabilities
 from makemore.text import Corpus
 from makemore.text.python_lines import Lines
@@ -53,7 +54,7 @@ class LineScorer(LabelPredictor):
 
         plan = self._plan
         corpus = lines if isinstance(lines, Corpus) else self._as_is(lines)
-        with self.evaluation():
+        with of_scoring(len(corpus)), self.evaluation():
             scores = score(self._model, plan.vocabulary, corpus, plan.label_shares)
             self._check_numbers(scores.nll)
             return scores if scores.posterior is None else self._labels.calibrated(scores)

@@ -84,6 +84,11 @@ def way_out(plan: Plan, needed: Needed, available: int) -> str:
         size = int(plan.recipe.batch_size * room / needed.batch)
         if size:
             return f"give --batch-size {size}"
+    return smaller_model(plan)
+
+
+def smaller_model(plan: Plan) -> str:
+    """Say which options make a model smaller, and which model is small."""
     sizes = [name for name in ("n_embd", "n_hidden", "n_layer") if hasattr(plan.options, name)]
     smaller = "a smaller " + " or ".join(f"--{name.replace('_', '-')}" for name in sizes)
     return f"give {smaller}, or --model ngram" if sizes else "give --model ngram"

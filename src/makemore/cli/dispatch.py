@@ -121,13 +121,12 @@ def _known(error: Exception, typed: Typed) -> tuple[str, int] | None:
             return f"{message}: {unknown_option(error, path)}", 2
         message = " ".join(error.format_message().split()).rstrip(".")
         return f"{message}: see {path} --help", 2
-    # torch and CUDA have errors of their own for it, known by their messages.
-    texts = ("allocate memory", "out of memory")
-    if isinstance(error, MemoryError) or any(text in str(error) for text in texts):
-        fault = SystemFault("not enough memory", None, "use a smaller model, batch or text")
+    from makemore.api.memory_errors import memory_error  # late: most commands end without an error
+
+    if fault := memory_error(error):
         return str(fault), fault.exit_code
     if isinstance(error, OSError) and error.strerror:  # DataError and RunError cover what is read
         what, to_do = f"cannot read or write: {error.strerror.lower()}", "mend that and try again"
-        fault = SystemFault(what, error.filename, to_do)
-        return str(fault), fault.exit_code
+        refused = SystemFault(what, error.filename, to_do)
+        return str(refused), refused.exit_code
     return None

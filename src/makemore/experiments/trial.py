@@ -22,8 +22,9 @@ import numpy as np
 
 from makemore.analysis.novelty import DRAWS_SEED, copied_from_train, new_lines
 from makemore.api import MakeMore, Plan
+from makemore.api.memory_errors import memory_error
 from makemore.api.resolve import block_size_of, split_options
-from makemore.errors import DataError, Diverged, MakemoreError, UsageError
+from makemore.errors import DataError, Diverged, MakemoreError, OutOfMemory, UsageError
 from makemore.experiments.presets import Amount
 from makemore.models import CountModel, get_model
 from makemore.models.core.member_text import read_value
@@ -216,19 +217,18 @@ def run_trial(model: str, settings: Mapping[str, Any], parts: Split) -> Record:
 
 
 # Errors of a trial that say something about its options; all others are the machine's or ours.
-KINDS = {Diverged: "diverged", UsageError: "options", DataError: "data"}
+KINDS = {
+    Diverged: "diverged", UsageError: "options", DataError: "data", OutOfMemory: "memory"
+}  # fmt: skip
 
 
 def failure(error: Exception) -> Record:
     """Record a trial that ended by an error: its message, kind and exit code."""
-    text = str(error)
+    error = memory_error(error) or error
     if isinstance(error, MakemoreError):
         kind = KINDS.get(type(error), "system")
-        return {"error": text, "kind": kind, "code": error.exit_code}
-    # torch raises RuntimeError where memory runs out: only its text says so.
-    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
-        return {"error": "not enough memory", "kind": "memory", "code": 5}
-    return {"error": f"{type(error).__name__}: {text} (our bug)", "kind": "bug", "code": 1}
+        return {"error": str(error), "kind": kind, "code": error.exit_code}
+    return {"error": f"{type(error).__name__}: {error} (our bug)", "kind": "bug", "code": 1}
 
 
 def loss_of(record: Record) -> float:

@@ -15,8 +15,9 @@ Paper: Chen and Goodman 1998, An Empirical Study of Smoothing Techniques for Lan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,22 @@ from numpy.typing import NDArray
 
 from makemore.errors import RunError
 from makemore.models.core.base import Arrays, CountModel
-from makemore.models.core.prefix_trie import NEW, START, PrefixTrie, distinct_edges, edge_codes
+from makemore.models.core.gram_codes import GramCodes
+from makemore.models.core.gram_counts import GramCounts
+from makemore.models.core.gram_levels import GramLevels
+from makemore.models.core.prefix_trie import NEW, START, PrefixTrie
 from makemore.models.core.registry import register
+from makemore.models.core.sorted_runs import Run
 from makemore.models.core.state import State
 from makemore.models.core.transition_table import MAX_TABLE_CELLS, TransitionTable
 from makemore.options import option
-from makemore.text.ragged import scatter
+from makemore.parallel import default_threads, thread_pool
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 CHUNK = 2**22  # numbers in a block of dense rows: memory stays bounded for any vocabulary
-PACKED = 2**63  # where fewer n-grams are possible, each fits into one integer of 64 bits
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where too little was counted to estimate them, as in KenLM
 
 
@@ -78,52 +82,29 @@ class NGram(CountModel):
     def fit_counts(self, ids: NDArray[Any], offsets: Ints) -> None:
         """Count the n-grams of all orders up to `order`: ids (n_symbols,), offsets (n_lines + 1,).
 
-        Level by level: contexts without symbols, of one symbol, of two, and so on; a level costs
-        two sorts. A context goes back to the start of its line at most, where it holds one
-        boundary, as in KenLM.
+        Equal n-grams of full order are counted first: of 10^8 symbols of names a tenth is left. One
+        pass over them in sorted order gives the shorter ones (core/gram_levels.py). A context goes
+        back to the start of its line at most, where it holds one boundary, as in KenLM.
         """
-        V, order = self.vocab_size, self.options.order
-        history, times, symbol = histories(ids, offsets, V, order)
-        context = np.zeros_like(history)  # the node of each target's context: first the empty one
-        contexts, ngrams, counts, n_contexts = [], [], [], 1
-        for length in range(order):
-            if length > 1:
-                # A context that has reached the boundary grows no more: nothing is before a line.
-                longer = symbol(history, length - 1) != 0
-                history, times, context = history[longer], times[longer], context[longer]
-            if length > 0:
-                # One symbol more on the left: the context so far becomes the suffix of a new one.
-                edges = distinct_edges(context, symbol(history, length), V)
-                context = n_contexts + edges.edge_of_row
-                n_contexts += len(edges.codes)
-                contexts.append(edges.codes)
-            codes, count = summed(edge_codes(context, symbol(history, 0), V), times)
-            ngrams.append(codes)
-            counts.append(count)
-        # Longer contexts have greater nodes, so the levels one after another are sorted.
-        known = np.concatenate([*contexts, np.zeros(0, dtype=np.int64)])
-        self.hold(known, *self.adjust(known, np.concatenate(ngrams), np.concatenate(counts)))
+        with thread_pool(default_threads()):
+            grams = GramCounts(self.vocab_size, self.options.order)
+            grams.add(ids, offsets)
+            columns = self.levels_of(grams.merged()).columns()
+            del grams  # its arrays are as large as the model's
+        self.hold(*(columns[name].array() for name in ("contexts", "ngrams", "counts")))
 
-    def adjust(self, contexts: Ints, ngrams: Ints, counts: Ints) -> tuple[Ints, Ints]:
-        """Turn counts into those that smoothing goes by -> n-grams, counts (n_ngrams,) each.
+    def levels_of(self, grams: Iterable[Run], folder: Path | None = None) -> GramLevels:
+        """Derive the n-grams of all orders from those of full order, sorted, and their counts.
 
-        A context is whole if nothing longer was counted: it has order - 1 symbols or starts a line.
-        Its n-grams keep their counts; for others Kneser-Ney counts the distinct symbols that they
-        came after (continuation counts, Kneser and Ney 1995).
+        folder: for what memory need not hold; None: it does
         """
-        V = self.vocab_size
-        whole = self.lengths(contexts) == self.options.order - 1  # (n_contexts,)
-        whole[1:] |= contexts % V == 0  # its first symbol is the boundary
-        kept = whole[ngrams // V]  # (n_ngrams,)
-        if self.options.smoothing == "add-k":
-            return ngrams[kept], counts[kept]  # add-k never looks at a shorter context
-        # Each n-gram with a context is another n-gram, its suffix, with one symbol before. So it
-        # adds 1 to the suffix, however often it was seen itself. Below: the suffix of the context,
-        # from the context's code, and the same next symbol.
-        longer = ngrams[ngrams >= V]
-        suffix = contexts[longer // V - 1] // V * V + longer % V
-        continued = np.bincount(np.searchsorted(ngrams, suffix), minlength=len(ngrams))
-        return ngrams, np.where(kept, counts, continued)
+        codes = GramCodes(self.vocab_size, self.options.order)
+        # Add-k never looks at a context that is shorter than it could be.
+        levels = GramLevels(codes, self.options.smoothing == "kneser-ney", folder)
+        for block in grams:
+            levels.add(block)
+        levels.finish()
+        return levels
 
     def lengths(self, contexts: Ints) -> Ints:
         """Compute the length of each context, (n_contexts,) symbols, from the codes (sorted).
@@ -293,60 +274,6 @@ class NGram(CountModel):
         if len(counts) != len(ngrams) or not counts.all():
             raise RunError("tensor 'counts' is not one count, 1 or more, an n-gram", "weights")
         self.hold(contexts, ngrams, counts)
-
-
-def histories(
-    ids: NDArray[Any], offsets: Ints, V: int, order: int
-) -> tuple[Ints, Ints, Callable[[Ints, int], Ints]]:
-    """List every target symbol together with the symbols before it in its line.
-
-    Gives the histories as integers (n,), how often each occurs (n,), and a function: histories and
-    a distance -> the symbols that many positions before the targets (0: the targets themselves).
-    """
-    targets = np.zeros(order + len(ids) + len(offsets) - 1, dtype=ids.dtype)
-    # Each line and its end, all in a row; `order` zeros before the first. Symbol 0 is the boundary:
-    # the end of one line is the start of the next.
-    scatter(ids, offsets, order + offsets[:-1] + np.arange(len(offsets) - 1), targets)
-    if V**order < PACKED:
-        # Equal n-grams are counted before all else: of 10^8 symbols of names a tenth is left.
-        grams, times = count_packed(targets, V, order)
-        return grams, times, lambda grams, length: grams // V ** ((order - length) % order) % V
-    # Too many symbols or too high an order for one integer: a history is its position in targets.
-    index = np.arange(order, len(targets))
-    return index, np.ones_like(index), lambda at, length: targets[at - length].astype(np.int64)
-
-
-def count_packed(targets: NDArray[Any], V: int, order: int) -> tuple[Ints, Ints]:
-    """Count the distinct n-grams of all targets but the first `order` -> n-grams, counts (n,) each.
-
-    An n-gram is a number in base V, in sorted order. Its digits: the symbol before the target, the
-    one before that, and so on back to the line's start, zeros from there on, and last the target.
-    So contexts with the same suffix stand together, and the levels of fit_counts sort quickly.
-    """
-    grams, times = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    for start in range(order, len(targets), CHUNK):
-        stop = min(start + CHUNK, len(targets))
-        codes, inside = np.zeros(stop - start, dtype=np.int64), np.ones(stop - start, dtype=bool)
-        for length in range(1, order):
-            # Once a boundary was met, what stands before it is another line: 0 from there on.
-            symbols = targets[start - length : stop - length] * inside
-            inside = symbols != 0
-            codes *= V
-            codes += symbols
-        codes *= V
-        codes += targets[start:stop]
-        distinct, count = np.unique(codes, return_counts=True)
-        grams, times = summed(np.append(grams, distinct), np.append(times, count))
-    return grams, times
-
-
-def summed(codes: Ints, times: Ints) -> tuple[Ints, Ints]:
-    """Add up the times of equal codes -> the distinct codes, sorted, and their sums, (n,) each."""
-    order = np.argsort(codes, kind="stable")  # fast where parts are in order already
-    codes = codes[order]
-    # Where a code differs from the one before: there each group begins, and a sum.
-    first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])[: len(codes)])
-    return codes[first], np.add.reduceat(times[order], first) if len(first) else times
 
 
 def unsigned(name: str, array: NDArray[Any]) -> Ints:

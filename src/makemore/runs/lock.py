@@ -7,6 +7,10 @@ import os
 import time
 from pathlib import Path
 
+from makemore.errors import SystemFault
+from makemore.escaping import visible
+from makemore.runs.safe_files import on_disk
+
 LOOKED_AT = 0.1  # seconds after which nobody only looks at a lock any more
 TRIES = 25
 
@@ -22,6 +26,37 @@ def acquire(handle: int) -> None:
                 raise
             # `is_locked` in a process that only looks has it for some microseconds.
             time.sleep(LOOKED_AT / TRIES)
+
+
+def lock_folder(folder: Path, at_work: str = "training") -> int:
+    """Take the lock of a directory -> a descriptor that holds it until it is closed.
+
+    at_work: what another process that has the lock is doing here, for the error
+    Raises SystemFault if there is one, or where the file cannot be written.
+    """
+    try:
+        handle = os.open(
+            folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
+        )
+    except OSError as error:
+        raise on_disk(error, folder, "lock") from None
+    try:
+        # The system releases it when the process ends, however it ends: no lock is ever stale.
+        # That the file is there says nothing; only flock does.
+        acquire(handle)
+        os.ftruncate(handle, 0)  # the process id is for the message below alone
+        os.write(handle, f"{os.getpid()}\n".encode())
+    except BlockingIOError:
+        holder = visible(os.pread(handle, 20, 0).decode("ascii", "replace").strip(), 20)
+        os.close(handle)
+        raise SystemFault(
+            f"process {holder} is {at_work} here", str(folder),
+            "wait for it, or give another directory",
+        ) from None  # fmt: skip
+    except OSError as error:
+        os.close(handle)
+        raise on_disk(error, folder, "lock") from None
+    return handle
 
 
 def is_locked(folder: Path) -> bool:

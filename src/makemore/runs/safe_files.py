@@ -162,20 +162,46 @@ def write_atomically(folder: Path, name: str, body: bytes) -> dict[str, Any]:
 
 def write_parts(folder: Path, name: str, parts: Iterable[bytes]) -> dict[str, Any]:
     """Write a body that comes in parts, one in memory at a time; else like write_atomically."""
+    with writing(folder, name) as file:
+        for part in parts:
+            file.write(part)
+    return file.entry
+
+
+class NewFile:
+    """Writes a file in parts, and knows its entry in the manifest: size and sha256."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._size, self._digest = stream, 0, hashlib.sha256()
+
+    def write(self, part: bytes | memoryview) -> None:
+        """Append bytes. Raises OSError."""
+        self._stream.write(part)
+        self._digest.update(part)
+        self._size += len(part)
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """Return the entry of what was written so far."""
+        return {"size": self._size, "sha256": self._digest.hexdigest()}
+
+
+@contextmanager
+def writing(folder: Path, name: str) -> Iterator[NewFile]:
+    """Write folder/name in parts inside `with`: it is there whole behind it, or not at all.
+
+    Raises SystemFault.
+    """
     # In the same folder: a rename is atomic only within one file system.
     target = folder / name
     temporary = target.parent / f".tmp-{target.name}"
-    size, digest = 0, hashlib.sha256()
     try:
         temporary.unlink(missing_ok=True)  # of a writer that was killed
         # EXCL: the file is a new one, and not a link that somebody put there in between.
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         try:
             with os.fdopen(handle, "wb") as stream:
-                for part in parts:
-                    stream.write(part)
-                    digest.update(part)
-                    size += len(part)
+                yield NewFile(stream)
                 stream.flush()  # from Python's buffer to the system
                 os.fsync(stream.fileno())  # from the system to the disk
             # Only now: a file system may put the rename on the disk before the data, and a crash
@@ -189,7 +215,6 @@ def write_parts(folder: Path, name: str, parts: Iterable[bytes]) -> dict[str, An
         _sync_folder(target.parent)
     except OSError as error:
         raise on_disk(error, folder, name) from None
-    return {"size": size, "sha256": digest.hexdigest()}
 
 
 def _sync_folder(folder: Path) -> None:
@@ -206,6 +231,18 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise on_disk(error, path.parent, path.name) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a directory to write to, with those above it. Raises RunError, SystemFault."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if isinstance(error, FileExistsError):
+            raise RunError("no directory", str(folder), "give another directory") from None
+        raise SystemFault(
+            f"cannot make {folder}", error.strerror, "give another directory"
+        ) from None
 
 
 def to_json(value: Any) -> bytes:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from makemore.errors import RunError, SystemFault
-from makemore.escaping import visible
+from makemore.errors import RunError
 from makemore.models.core.base import Arrays
-from makemore.runs.lock import acquire
+from makemore.runs.lock import lock_folder
 from makemore.runs.manifest import (
     FORMAT,
     GENERATED,
@@ -35,13 +34,16 @@ from makemore.runs.run import Run, RunConfig
 from makemore.runs.safe_files import (
     append,
     appending,
+    make_folder,
     on_disk,
     remove,
     to_json,
     write_atomically,
     write_parts,
 )
+from makemore.runs.scratch import SCRATCH, remove_scratch
 from makemore.text import Split, Vocabulary
+from makemore.text.dataset import digest_of_parts
 from makemore.text.line_hashes import PriorLines
 
 
@@ -56,14 +58,7 @@ class RunWriter:
         is training there.
         """
         self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if isinstance(error, FileExistsError):
-                raise RunError("no directory", str(self.folder), "give another directory") from None
-            raise SystemFault(
-                f"cannot make {self.folder}", error.strerror, "give another directory"
-            ) from None
+        make_folder(self.folder)
         foreign = [entry for entry in os.listdir(self.folder) if not OURS.fullmatch(entry)]
         entries = set(os.listdir(self.folder))
         # Nobody's files are mixed with a run's by a mistyped -o. Our names without a checkpoint are
@@ -72,7 +67,7 @@ class RunWriter:
             raise RunError(
                 "the directory is not empty and no run", str(self.folder), "give another directory"
             )
-        self._lock = self._take_lock()
+        self._lock = lock_folder(self.folder)
         self.manifest: dict[str, Any] | None = None
         self._ensemble: RunWriter | None = None  # of an ensemble's member: the ensemble's writer
         try:
@@ -85,31 +80,6 @@ class RunWriter:
         except BaseException:
             self.close()
             raise
-
-    def _take_lock(self) -> int:
-        path = self.folder / "lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise on_disk(error, self.folder, "lock") from None
-        try:
-            # The system releases it when the process ends, however it ends: no lock is ever stale.
-            # That the file is there says nothing; only flock does.
-            acquire(handle)
-            os.ftruncate(handle, 0)  # the process id is for the message below alone
-            os.write(handle, f"{os.getpid()}\n".encode())
-        except BlockingIOError:
-            holder = visible(os.pread(handle, 20, 0).decode("ascii", "replace").strip(), 20)
-            os.close(handle)
-            raise SystemFault(
-                f"process {holder} is training here",
-                str(self.folder),
-                "wait for it, or give another directory",
-            ) from None
-        except OSError as error:
-            os.close(handle)
-            raise on_disk(error, self.folder, "lock") from None
-        return handle
 
     def close(self) -> None:
         """Release the lock; a second call does nothing."""
@@ -171,7 +141,10 @@ class RunWriter:
                 # By name: what is not called as we call our files was put there by someone else.
                 ours = OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
-                    remove(folder / entry)
+                    if entry == SCRATCH:
+                        remove_scratch(folder / entry)
+                    else:
+                        remove(folder / entry)
 
     def create(
         self,
@@ -185,6 +158,25 @@ class RunWriter:
         prior_lines: those of the prior that the training starts from
         They count once the first save names them in checkpoint.json. Raises SystemFault.
         """
+        parts = {name: (some.written().encode() for some in part.blocks()) for name, part in split}
+        self.create_from(parts, vocabulary, lambda _: config)
+        if prior_lines is not None:
+            import safetensors.numpy
+
+            body = safetensors.numpy.save(prior_lines.tensors())
+            self._files[PRIOR] = write_atomically(self.folder, PRIOR, body)
+
+    def create_from(
+        self,
+        parts: Mapping[str, Iterable[bytes]],
+        vocabulary: Vocabulary,
+        config_of: Callable[[str], RunConfig],
+    ) -> None:
+        """Write the files of `create` from lines that come one after the other.
+
+        parts: the bytes of split/train.txt, of val and of test, some at a time
+        config_of: makes the configuration of the split's digest, known when all lines are written
+        """
         self.clear()
         try:
             if (self.folder / "split").is_symlink():
@@ -192,20 +184,16 @@ class RunWriter:
             (self.folder / "split").mkdir(exist_ok=True)
         except OSError as error:
             raise on_disk(error, self.folder, "split") from None
-        self._files = {
-            "config.json": write_atomically(self.folder, "config.json", to_json(asdict(config))),
-            "vocabulary.json": write_atomically(
-                self.folder, "vocabulary.json", to_json(vocabulary.record())
-            ),
+        files = {
+            f"split/{name}.txt": write_parts(self.folder, f"split/{name}.txt", lines)
+            for name, lines in parts.items()
         }
-        for name, part in split:
-            file, lines = f"split/{name}.txt", (some.written().encode() for some in part.blocks())
-            self._files[file] = write_parts(self.folder, file, lines)
-        if prior_lines is not None:
-            import safetensors.numpy
-
-            body = safetensors.numpy.save(prior_lines.tensors())
-            self._files[PRIOR] = write_atomically(self.folder, PRIOR, body)
+        config = config_of(digest_of_parts([entry["sha256"] for entry in files.values()]))
+        fixed = {"config.json": asdict(config), "vocabulary.json": vocabulary.record()}
+        self._files = {
+            **{name: write_atomically(self.folder, name, to_json(v)) for name, v in fixed.items()},
+            **files,
+        }
 
     def resume(self) -> Run:
         """Load the run that is here, to resume it. Raises RunError.
@@ -249,9 +237,15 @@ class RunWriter:
         """Append a line to a log (LOGS, WATCHED); the next save commits it."""
         append(self.folder, name, line)
 
-    def save(self, progress: dict[str, Any], weights: Arrays, state: Arrays | None = None) -> None:
+    def save(
+        self,
+        progress: dict[str, Any],
+        weights: Arrays | Iterator[bytes],
+        state: Arrays | None = None,
+    ) -> None:
         """Write a checkpoint: best weights, progress, and the state to resume from.
 
+        weights: arrays, or the bytes of their file in parts (runs/tensor_file.py)
         progress: training.Progress.record(), whose steps name the files. Raises SystemFault.
         """
         import safetensors.numpy
@@ -259,18 +253,26 @@ class RunWriter:
         before = self.manifest
         files = dict(self._files)
 
-        def put(name: str, body: Callable[[], bytes]) -> None:
+        def put(name: str, body: Callable[[], Iterable[bytes]]) -> None:
             # A file that the manifest names is not written again: a reader may be reading it, and a
             # file of the same step has the same bytes. The best weights often stay for many saves.
             entry = before["files"].get(name) if before else None
-            files[name] = entry or write_atomically(self.folder, name, body())
+            files[name] = entry or write_parts(self.folder, name, body())
 
         best, latest = f"weights-{progress['best_step']}.safetensors", f"state-{progress['step']}"
-        put(best, lambda: safetensors.numpy.save(weights))
-        put(latest + ".json", lambda: to_json(progress))
+        put(best, lambda: self._weights_file(weights))
+        put(latest + ".json", lambda: [to_json(progress)])
         if state is not None:
-            put(latest + ".safetensors", lambda: safetensors.numpy.save(state))
+            put(latest + ".safetensors", lambda: [safetensors.numpy.save(state)])
         self._commit(files, best, latest)
+
+    @staticmethod
+    def _weights_file(weights: Arrays | Iterator[bytes]) -> Iterable[bytes]:
+        if not isinstance(weights, dict):
+            return weights
+        import safetensors.numpy
+
+        return [safetensors.numpy.save(weights)]
 
     def _synced(self) -> dict[str, int]:
         """Bring the logs to the disk, and return the length of each in bytes."""

@@ -2,7 +2,8 @@
 
 A window model computes each distinct window once. A sequence model computes each prefix that lines
 share once (prefix_scorer.py) or, where few are shared or lines are long, whole lines in batches of
-like length. All ways agree up to rounding.
+like length. On a graphics card whole lines go in large batches (card_scorer.py). All ways agree up
+to rounding.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from makemore.models import Model, NeuralModel
 from makemore.models.core.base import log_softmax
 from makemore.models.ensemble import Ensemble
+from makemore.scoring.card_scorer import card_surprisals, computes_on_card
 from makemore.scoring.line_tensors import IGNORED, LineTensors
 from makemore.scoring.prefix_scorer import SortedPrefixes
 from makemore.text.vocabulary import Encoded
@@ -63,11 +65,42 @@ def neural_surprisals(
     lines = LineTensors(ids, offsets, model.input_kind, model.block_size, model.device, labels)
     out = np.zeros(len(ids) + len(lines))
     with eval_mode(model):
-        if model.input_kind == "window":
+        if computes_on_card(model):
+            _by_card(model, lines, ids, offsets, labels, out)
+        elif model.input_kind == "window":
             _by_window(model, lines, out)
         elif not _by_prefix(model, ids, offsets, labels, out):
             _by_sequence(model, lines, out)
     return out
+
+
+def _by_card(
+    model: Any,
+    lines: LineTensors,
+    ids: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+    out: NDArray[Any],
+) -> None:
+    """Write surprisals to `out` by large forward passes; the longest lines go step by step."""
+    counts, limit = lines.lengths + 1, _most_inputs(model)
+    order = np.argsort(counts, kind="stable")
+    fits = int(np.searchsorted(counts[order], limit, side="right"))
+    whole = len(order) if model.input_kind == "window" else fits
+    out[:] = card_surprisals(model, lines, order[:whole])
+    starts = offsets[:-1] + np.arange(len(offsets) - 1)
+    for rows in _chunks(order[whole:], counts, MAX_SHARED_SYMBOLS):
+        # Lines of their own, side by side: they are stepped through together.
+        own = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
+        bounds = np.concatenate([[0], np.cumsum(counts[rows] - 1)])
+        trie = SortedPrefixes.of(own, bounds, None if labels is None else labels[rows])
+        for which, place, nats in trie.surprisals(model, MAX_SHARED_SYMBOLS):
+            out[starts[rows[which]] + place] = nats
+
+
+def _most_inputs(model: Any) -> int:
+    """Return how many inputs of a line one forward pass of a sequence model takes."""
+    return int(model.block_size if model.limited else max(MAX_INPUTS, model.block_size))
 
 
 def _by_prefix(
@@ -136,7 +169,7 @@ def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
     """Write surprisals to `out` by forward passes over whole lines, in batches of like length."""
     counts = lines.lengths + 1
     starts = np.cumsum(counts) - counts  # of each line in out
-    limit = model.block_size if model.limited else max(MAX_INPUTS, model.block_size)
+    limit = _most_inputs(model)
     order = np.argsort(counts, kind="stable")
     fits = order[counts[order] <= limit]
     for rows in _chunks(fits, counts, _chunk_of(model)):

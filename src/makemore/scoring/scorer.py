@@ -119,13 +119,16 @@ def _of_lines(
 ) -> NDArray[np.float64]:
     """Compute the nll of each line, nats (n_lines,): inf with an unknown symbol or label."""
     lengths = encoded.lengths
-    rows = np.repeat(np.arange(len(lengths)), lengths)
     known = np.ones(len(lengths), dtype=bool) if labels is None else labels != UNKNOWN
-    known[rows[encoded.ids == UNKNOWN]] = False
-    # Only lines without unknown symbols are scored, by offsets of their own.
-    offsets = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)
-    own = None if labels is None else labels[known]
-    each = surprisals(model, encoded.ids[known[rows]], offsets, own)
+    unknown = np.flatnonzero(encoded.ids == UNKNOWN)  # mostly none: then nothing is copied
+    known[np.searchsorted(encoded.offsets, unknown, side="right") - 1] = False
+    ids, offsets, own = encoded.ids, encoded.offsets, labels
+    if not known.all():
+        # Only lines without unknown symbols are scored, by offsets of their own.
+        ids = ids[np.repeat(known, lengths)]
+        offsets = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)
+        own = None if labels is None else labels[known]
+    each = surprisals(model, ids, offsets, own)
     result = np.full(len(lengths), np.inf)
     # The surprisals of a line, end included, begin one further right for every line before it.
     starts = offsets[:-1] + np.arange(len(offsets) - 1)

@@ -111,7 +111,7 @@ class Corpus:
             codes = code_points("".join(lines))
         except UnicodeEncodeError:
             raise half_pair(lines) from None
-        lengths = np.array([len(line) for line in lines], dtype=np.int64)
+        lengths = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines))
         offsets = offsets_of(lengths)
         if labels is None:
             return cls(codes, offsets)
@@ -136,13 +136,7 @@ class Corpus:
     def _finished(self, name: str, options: TextConfig, fewest: int = 1) -> Corpus:
         """Count copies, drop them unless they are to be kept, and check a text's limits."""
         if len(self) < fewest:
-            counts = self.counts
-            what, where = "no lines to learn from", f"{name}: {counts.blank} blank"
-            if counts.too_long:
-                where += f", {counts.too_long} longer than {options.max_line}"
-            if options.max_line < counts.longest <= MAX_LINE:
-                raise without_options(DataError, what, where, {"max_line": counts.longest})
-            raise DataError(what, where, "give one thing a line")
+            raise no_lines(name, self.counts, options)
         first = self.first_of_each()
         # Copies are counted even where they are kept.
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
@@ -154,10 +148,7 @@ class Corpus:
                 "give labels that many lines share",
             )  # fmt: skip
         # By characters; the symbols of another rule are counted where they are cut (Vocabulary.of).
-        vocabulary = len(corpus.characters())
-        if vocabulary > options.max_vocab:
-            what = f"{vocabulary} different symbols, more than {options.max_vocab}"
-            raise without_options(DataError, what, name, {"max_vocab": vocabulary})
+        check_vocabulary(len(corpus.characters()), name, options)
         return corpus
 
     def __len__(self) -> int:
@@ -284,6 +275,23 @@ class Corpus:
         for part in self.blocks():
             sha256.update(part.written().encode())
         return sha256.hexdigest()
+
+
+def no_lines(name: str, counts: Counts, options: TextConfig) -> DataError:
+    """Make the error for a text of which too few lines are left."""
+    what, where = "no lines to learn from", f"{name}: {counts.blank} blank"
+    if counts.too_long:
+        where += f", {counts.too_long} longer than {options.max_line}"
+    if options.max_line < counts.longest <= MAX_LINE:
+        return without_options(DataError, what, where, {"max_line": counts.longest})
+    return DataError(what, where, "give one thing a line")
+
+
+def check_vocabulary(size: int, name: str, options: TextConfig) -> None:
+    """Raise DataError for a text of more different characters than options.max_vocab."""
+    if size > options.max_vocab:
+        what = f"{size} different symbols, more than {options.max_vocab}"
+        raise without_options(DataError, what, name, {"max_vocab": size})
 
 
 def concatenate(parts: Iterable[Corpus]) -> Corpus:

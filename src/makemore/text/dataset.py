@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
 from makemore.options import make
@@ -42,7 +43,12 @@ class Split:
 
     def digest(self) -> str:
         """Compute the sha256 over the digests of the three parts."""
-        return hashlib.sha256("".join(part.digest() for _, part in self).encode()).hexdigest()
+        return digest_of_parts([part.digest() for _, part in self])
+
+
+def digest_of_parts(digests: Sequence[str]) -> str:
+    """Compute the sha256 of a split over the digests of its three parts."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def train_val_test_split(corpus: Corpus) -> Split:
@@ -56,12 +62,18 @@ def train_val_test_split(corpus: Corpus) -> Split:
     if all(len(np.unique(some)) < MIN_LINES_TO_SPLIT for some in (hashes[:MANY], hashes)):
         nothing = corpus.take(slice(0))
         return Split(corpus, nothing, nothing)
+    part = part_of_each(hashes)
+    del hashes
+    return Split(*(corpus.take(part == index) for index in range(3)))
+
+
+def part_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Choose the part of each line by its hash (n,): 0 train, 1 val, 2 test."""
     # The key keeps this choice independent of `Corpus.lowest`, which samples by the same hashes.
     bits = mix(hashes ^ np.uint64(0x6D616B656D6F7265)) >> np.uint64(32)  # "makemore"
     # 32 random bits times 10, over 2^32, is an even draw from 0 to 9 without floating point.
     tenth = (bits * np.uint64(10) >> np.uint64(32)).astype(np.uint8)
-    del hashes, bits
-    return Split(*(corpus.take(part) for part in (tenth < 8, tenth == 8, tenth == 9)))
+    return np.maximum(tenth, 7) - np.uint8(7)
 
 
 def read_split(

@@ -43,14 +43,15 @@ def strings_of(source: Any, kind: str = "line", ordered: bool = False) -> list[s
     Raises DataError for missing values, for what is no string, and for what is no list at all.
     """
     values = values_of(source, kind, ordered)
-    if not all(type(value) is str for value in values):
+    if not set(map(type, values)) <= {str}:  # loops of C, as there may be a million values
         check_missing(values, source, kind)
         # numpy's strings are strings, too; str() would show the name of an enum instead.
         values = [
             str.__str__(value) if isinstance(value, str) else _refuse(value, number, kind)
             for number, value in enumerate(values, 1)
         ]
-    if kind == "line" and any(value.endswith("\n") for value in values):
+    # Joined, they are searched at once: most lists hold no line feed at all.
+    if kind == "line" and "\n" in "".join(values) and any(text.endswith("\n") for text in values):
         values = [_without_line_end(value) for value in values]  # of a file, or of readlines()
     return sorted(values) if isinstance(source, (set, frozenset)) else values
 

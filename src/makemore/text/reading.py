@@ -184,13 +184,16 @@ MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound
 CHUNK = 2**20  # bytes that are read, and cleaned, at once
 
 
-def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[str]:
+def blocks(
+    stream: BinaryIO, name: str, encoding: str, errors: str, most: int | None = None
+) -> Iterator[str]:
     """Decode a stream into blocks of text that end at the end of a line.
 
+    most: bytes that are read, where lines can be told apart in bytes; None: MAX_BYTES
     Raises DataError, naming line and byte.
     """
     line_number = 1
-    for block in _whole_lines(stream, name, encoding):
+    for block in _whole_lines(stream, name, encoding, most):
         text = _decode(block, name, line_number, encoding, errors)
         if line_number == 1 and "\n" not in text and "\r" in text[:-1]:
             raise DataError(
@@ -201,12 +204,15 @@ def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[
         line_number += text.count("\n")
 
 
-def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
+def _whole_lines(
+    stream: BinaryIO, name: str, encoding: str, most: int | None = None
+) -> Iterator[bytes]:
     """Read blocks of bytes that end at the end of a line, within the bounds of memory.
 
     Where byte 10 does not end a line (UTF-16), the whole file is one block.
     """
     by_line = _ends_lines_with_lf(encoding)
+    most = most if most and by_line else MAX_BYTES
     rest, kept, total, started = list[bytes](), 0, 0, False  # rest: chunks without a line end yet
     line = 1  # the number of the line that `rest` begins with
     while chunk := stream.read(CHUNK):
@@ -216,8 +222,8 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
         if by_line and b"\0" in chunk:
             raise DataError("the file looks binary (it holds NUL bytes)", name, "give a text file")
         total += len(chunk)
-        if total > MAX_BYTES:
-            raise DataError(f"more than {MAX_BYTES} bytes", name, "give a smaller file")
+        if total > most:
+            raise DataError(f"more than {most} bytes", name, "give a smaller file")
         cut = chunk.rfind(b"\n") + 1 if by_line else 0
         if cut:
             yield b"".join([*rest, chunk[:cut]])

@@ -26,11 +26,14 @@ class Source:
 
     path: of the file, as it was typed; name: as errors show it
     refuses: a text that is no plain list is an error, unless options.as_is
+    most: bytes that are read at most; None: as many as a list in memory may have
     """
 
     def __init__(
-        self, stream: BinaryIO, path: str, name: str, options: TextConfig, refuses: bool = True
-    ) -> None:
+        self, stream: BinaryIO, path: str, name: str, options: TextConfig, refuses: bool = True,
+        most: int | None = None,
+    ) -> None:  # fmt: skip
+        self.most = most
         self.stream, self.path, self.name, self.options = stream, path, name, options
         self.refuses = refuses
         self.marks = 0  # byte order marks within the text, which are dropped
@@ -54,7 +57,7 @@ class Source:
         """Yield blocks of text that each end at the end of a line. Raises DataError, UsageError."""
         options = self.options
         texts = self._without_marks(
-            blocks(self.stream, self.name, options.encoding, options.errors)
+            blocks(self.stream, self.name, options.encoding, options.errors, self.most)
         )
         if is_table(options):
             texts = lines_of(texts, self.name, options, self._swallowed)
