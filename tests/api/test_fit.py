@@ -227,7 +227,8 @@ RUN = ("train", "names.txt", "-o", "run", "--model", "ensemble", "--members",
 
 DRIVER = """
 import os, signal
-import makemore.api.fit, makemore.runs.writer, makemore.training.trainer
+import makemore.api.fit, makemore.runs.writer
+from makemore.training import gradients
 
 def at(owner, name, nth, after=False):
     function, calls = getattr(owner, name), []
@@ -245,27 +246,27 @@ def at(owner, name, nth, after=False):
 
 # The signal that ends each process but the last, and where.
 ENDS: list[Any] = [
-    ("SIGKILL", ("at(makemore.training.trainer, 'nll', 3)", "at(makemore.api.fit, '_commit', 1)")),
-    ("SIGTERM", ("at(makemore.training.trainer, 'nll', 2)",)),
+    ("SIGKILL", ("at(gradients, 'nll', 3)", "at(makemore.api.fit, '_commit', 1)")),
+    ("SIGTERM", ("at(gradients, 'nll', 2)",)),
     pytest.param("SIGTERM", [
-        f"at(makemore.training.trainer, 'nll', {nth})" for nth in (2, 2, 5, 3)
+        f"at(gradients, 'nll', {nth})" for nth in (2, 2, 5, 3)
     ], marks=pytest.mark.slow),
     pytest.param("SIGKILL", (
         "at(makemore.runs.writer.RunWriter, 'member', 1)",
         "at(makemore.api.fit, '_of_val', 1)",
         "at(os, 'rmdir', 1)",
         "at(os, 'rmdir', 2)",
-        "at(makemore.training.trainer, 'nll', 3)",
+        "at(gradients, 'nll', 3)",
         "at(makemore.runs.writer.RunWriter, '_synced', 3)",
         "at(os, 'unlink', 3)",
         "at(makemore.api.fit, 'losses', 2)",
     ), marks=pytest.mark.slow),
     pytest.param("SIGKILL", (
         "at(os, 'replace', 4)",
-        "at(makemore.training.trainer, 'nll', 2)",
+        "at(gradients, 'nll', 2)",
         "at(makemore.runs.writer.RunWriter, '_synced', 4, after=True)",
         "at(os, 'replace', 12)",
-        "at(makemore.training.trainer, 'nll', 2)",
+        "at(gradients, 'nll', 2)",
         "at(makemore.api.fit, '_evaluated', 1)",
         "at(makemore.api.fit, '_commit', 1)",
     ), marks=pytest.mark.slow),

@@ -235,7 +235,7 @@ def timed(self, name, options, budget, known=()):
     return makemore.api.time_budget.Candidate(name, options, 10, 0.4, 0.0, 0.0)
 
 makemore.api.time_budget.BudgetPlanner.timed = timed
-function, calls = makemore.training.trainer.nll, []
+function, calls = makemore.training.gradients.nll, []
 
 def nll(*arguments):
     calls.append(None)
@@ -243,7 +243,7 @@ def nll(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return function(*arguments)
 
-makemore.training.trainer.nll = nll
+makemore.training.gradients.nll = nll
 """
 
 

@@ -11,6 +11,7 @@ import signal
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,13 @@ from cli.conftest import (
     strict,
 )
 from conftest import Call, Cli
+from makemore import MakeMore
+from makemore.cli import progress
 from makemore.runs import logs
 from makemore.runs.run import Run
 from makemore.runs.writer import RunWriter
 from makemore.text import builtin_lists
+from makemore.training import Step
 
 pytestmark = pytest.mark.usefixtures("text")
 
@@ -339,6 +343,46 @@ def test_numbers_that_are_none_are_null_in_the_log(
             log.step(1, number, 0.1, 5)
     assert [entry["nll"] for entry in logged()] == [None, None, None, 1.5]
     assert [entry["symbols"] for entry in logged()] == [5, 10, 15, 20]
+
+
+class Loss:
+    """A loss that counts how often it is read: on a card, each time waits for the steps so far."""
+
+    reads = 0
+
+    def __float__(self) -> float:
+        self.reads += 1
+        return 2.0
+
+
+def test_the_log_reads_a_loss_only_for_an_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    loss = Loss()
+    with RunWriter(Path("run")) as writer:
+        log = logs.RunLog(writer, every=4)
+        for step in range(1, 10):
+            log.step(step, loss, 0.1, 5)
+    assert [(entry["step"], entry["nll"], entry["symbols"]) for entry in logged()] == [
+        (4, 2.0, 20), (8, 2.0, 40)
+    ]  # fmt: skip
+    assert loss.reads == 2
+
+
+def test_the_bar_reads_a_loss_some_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    maker = MakeMore("bigram", max_steps=1, verbose=0).fit(LINES)
+    view, loss = progress.ProgressView(maker), Loss()
+    for step in range(1, 101):
+        now[0] += 0.01
+        event: Any = Step(step, loss, 0.1, 30)  # type: ignore[arg-type]
+        view.step(event)
+    assert 8 <= loss.reads <= 11
+    assert view.progress.symbols == 99 * 30  # each step is counted all the same
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

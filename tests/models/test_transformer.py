@@ -12,7 +12,9 @@ from torch import Tensor
 import battery
 from battery import full_size
 from makemore.errors import UsageError
-from makemore.models.transformer import Transformer, attention
+from makemore.models import transformer
+from makemore.models.core.packed_lines import positions_and_mask
+from makemore.models.transformer import FUSED_FROM, Transformer, attention, fuses
 
 
 @pytest.mark.parametrize("T, S", [(1, 1), (7, 7), (1, 5), (3, 8)])
@@ -79,3 +81,33 @@ def test_transformer_starts_as_gpt_2() -> None:
 def test_heads_that_do_not_divide_the_width() -> None:
     with pytest.raises(UsageError, match="n_embd 10 cannot be divided among n_head 4"):
         full_size("transformer", n_embd=10)
+
+
+def test_the_fused_kernel_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a card takes it: rows of several lines, gradients too."""
+    model = battery.shaken(Transformer, dropout=0.0).train()
+    inputs = torch.from_numpy(battery.some_inputs(model)).reshape(1, -1)  # all lines in one row
+    found = []
+    for fused in (False, True):
+        monkeypatch.setattr(transformer, "fuses", lambda qkv, fused=fused: fused)
+        logits = model(inputs)
+        found.append((logits, *torch.autograd.grad(logits.square().sum(), [*model.parameters()])))
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-4)
+
+
+def test_only_wide_rows_on_a_card_are_fused() -> None:
+    on_a_card = [type("Card", (), {"is_cuda": True, "shape": (2, n, 3)}) for n in (64, 65)]
+    assert FUSED_FROM == 64 and [fuses(qkv) for qkv in on_a_card] == [False, True]
+    assert not fuses(torch.zeros(2, 100, 3, 2, 4))
+
+
+def test_a_row_may_be_longer_than_a_line_and_only_a_cpu_is_asked() -> None:
+    model = battery.build(Transformer, block_size=6)
+    row = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3]])
+    assert positions_and_mask(model, row)[0].tolist() == [[0, 1, 2, 3] * 2]
+    with pytest.raises(ValueError, match="block_size 6"):
+        positions_and_mask(model, torch.tensor([[0, 1, 2, 3, 4, 1, 2, 3]]))
+    # On a device without numbers, to ask for the longest line would be an error.
+    positions, mask = positions_and_mask(model, row.to("meta"))
+    assert positions.shape == (1, 8) and mask.shape == (1, 8, 8)

@@ -38,7 +38,7 @@ import makemore.cli.progress
 import makemore.cli.commands.train
 import makemore.scoring.scorer
 import makemore.sampling.sampler
-import makemore.training.trainer
+from makemore.training import gradients
 
 paths = {}  # of open files
 open_file = os.open
@@ -103,8 +103,8 @@ KILLS = [
      "at(os, 'fsync', when=handle_of('.tmp-weights-0.safetensors'))"),
     ("before the first checkpoint has its name",
      "at(os, 'replace', when=target('checkpoint.json'))"),
-    ("before the first step", "at(makemore.training.trainer, 'nll')"),
-    ("in the third step", "at(makemore.training.trainer, 'nll', nth=3)"),
+    ("before the first step", "at(gradients, 'nll')"),
+    ("in the third step", "at(gradients, 'nll', nth=3)"),
     ("in an evaluation", "at(makemore.scoring.scorer, 'score', nth=2)"),
     ("after a checkpoint has its name",
      "at(os, 'replace', nth=2, when=target('checkpoint.json'), after=True)"),
@@ -195,7 +195,7 @@ def test_a_training_that_is_killed_in_every_step_comes_to_its_end(
 ) -> None:
     folder = workplace(tmp_path, LINES)
     for number in range(11):  # one step is taken each time
-        killed(warm, folder, f"{number}", "at(makemore.training.trainer, 'nll', nth=2)")
+        killed(warm, folder, f"{number}", "at(gradients, 'nll', nth=2)")
     assert warm.start(*COMMAND, cwd=folder).wait() == 0
     same_in_the_end(folder, unbroken)
 

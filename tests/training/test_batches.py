@@ -16,7 +16,7 @@ from makemore.scoring.line_tensors import IGNORED, MAX_ROW_SYMBOLS, LineTensors
 from makemore.text.config import TextConfig
 from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
-from makemore.training.batches import MOST_GROUPS, Batches
+from makemore.training.batches import MOST_GROUPS, Batches, row_multiple
 
 LETTERS = Vocabulary([chr(ord("a") + i) for i in range(26)])
 FIVE = ["emma", "olivia", "ava", "isabella", "sophia"]
@@ -265,3 +265,84 @@ def test_an_epoch_is_numpy_s_permutation_in_numpy_s_parts(input_kind: str, batch
                 expected = [lines.sequences(rows, 3) for rows in batches._groups(part)]
             for (x, y), (inputs, targets) in zip(found, expected, strict=True):
                 assert torch.equal(x, inputs) and torch.equal(y, targets)
+
+
+# -- few shapes, for captured steps ---------------------------------------------------------------
+
+
+def lines_of(groups: Sequence[tuple[Tensor, Tensor]]) -> list[str]:
+    """The lines of a batch, sorted: from a boundary to the target that is one."""
+    found = []
+    for inputs, targets in groups:
+        ids, aims, begin = inputs.flatten().tolist(), targets.flatten().tolist(), 0
+        for place, aim in enumerate(aims):
+            if aim == 0:
+                found.append(shown(ids[begin : place + 1]))
+            begin = place + 1 if aim <= 0 else begin
+    return sorted(found)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_padded_batches_are_the_same_lines_in_few_shapes(packs: bool) -> None:
+    lines = encoded(random_words(2049), "sequence", 16)
+    plain, padded = Batches(lines, 256, 0, packs), Batches(lines, 256, 0, packs, padded=True)
+    shapes = set()
+    for step in range(3 * plain.per_epoch):
+        groups = padded(step)
+        shapes.add(tuple(inputs.shape for inputs, _ in groups))
+        assert len(groups) == 1 and groups[0][0].dtype == groups[0][1].dtype == torch.int64
+        assert lines_of(groups) == lines_of(plain(step)) and len(lines_of(groups)) in (256, 257)
+        assert sum(group.symbols for group in groups) == sum(g.symbols for g in plain(step))
+        inputs, targets = groups[0]
+        assert inputs.shape == targets.shape and len(inputs) % 8 == 0
+        assert inputs.shape[1] == MAX_ROW_SYMBOLS if packs else inputs.shape[1] in (8, 12, 16)
+        assert not inputs[(targets == IGNORED).all(1)].any()  # rows of padding are boundaries
+    assert len(shapes) <= 3
+
+
+def test_a_packed_group_is_as_wide_as_its_bucket_whatever_its_longest_line() -> None:
+    words = [*random_words(4000), *("ab" * n for n in range(13, 90))] * 2
+    batches = Batches(encoded(words, "sequence", 179), 700, 0, packs=True, padded=True)
+    widths = [{inputs.shape[1] for inputs, _ in batches(step)} for step in range(11)]
+    assert set().union(*widths) <= {24, 48, 96, 179}
+    assert all(width <= {24, 48, 96, 179} and 24 in width for width in widths)
+
+
+def test_padding_adds_a_sixteenth_of_the_rows_at_most() -> None:
+    for rows in (1, 8, 72, 76, 127, 128, 600, 2427, 40_000):
+        multiple = row_multiple(rows)
+        assert multiple % 8 == 0 and (multiple == 8 or multiple <= rows / 16)
+    assert [row_multiple(rows) for rows in (72, 2427)] == [8, 128]
+
+
+@pytest.mark.parametrize(
+    "input_kind, packs", [("window", False), ("sequence", False), ("sequence", True)]
+)
+def test_a_batch_is_gathered_without_asking_the_device(input_kind: str, packs: bool) -> None:
+    """On a device without numbers, to ask for one would be an error; shapes follow from lengths."""
+    words, block_size = random_words(300), 4 if input_kind == "window" else 16
+    corpus = Corpus.exactly(words)
+    text = LETTERS.encode(corpus).ids, corpus.offsets, input_kind, block_size
+    there, here = (
+        Batches(LineTensors(*text, device), 100, 0, packs, padded=True)
+        for device in ("meta", "cpu")
+    )
+    for step in range(there.per_epoch):
+        [group], [again] = there(step), here(step)
+        assert group[0].device.type == group[1].device.type == "meta"
+        assert [part.shape for part in group] == [part.shape for part in again]
+        assert group.symbols == again.symbols == int((again[1] != IGNORED).sum())
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_labels_stand_where_lines_begin_and_not_in_padding(packs: bool) -> None:
+    words = random_words(99)
+    corpus = Corpus.exactly(words)
+    labels = 27 + np.arange(99) % 3
+    lines = LineTensors(LETTERS.encode(corpus).ids, corpus.offsets, "sequence", 16, labels=labels)
+    [(inputs, targets)] = Batches(lines, 99, 0, packs, padded=True)(0)
+    assert int((inputs >= 27).sum()) == 99
+    assert not (inputs[targets == IGNORED] >= 27).any()
+    plain = Batches(lines, 99, 0, packs)(0)
+    count = sum((inputs == 27).sum().item() for inputs, _ in plain)
+    assert (inputs == 27).sum().item() == count == 33

@@ -395,3 +395,39 @@ def test_a_training_does_not_import_torchs_compiler() -> None:
         [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=120
     )
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda groups: SGD(groups, lr=0.1, momentum=0.0),
+        lambda groups: SGD(groups, lr=0.1, momentum=0.9),
+        lambda groups: AdamW(groups, lr=0.1),
+        lambda groups: Muon([matrix for group in groups for matrix in group["params"]
+                             if matrix.ndim == 2], lr=0.1, weight_decay=0.1),
+    ],
+)  # fmt: skip
+def test_a_rate_may_be_a_tensor(make: Any) -> None:
+    """As in a captured step, which reads it anew in each replay; up to the rounding of a rate."""
+    by_number, by_tensor = make(two_groups()), make(two_groups())
+    for step in range(1, 5):
+        for optimizer, kind in ((by_number, float), (by_tensor, torch.tensor)):
+            for group in optimizer.param_groups:
+                group["lr"] = kind(0.1 / step)
+                for part in group["params"]:
+                    part.grad = matrices(*part.shape, seed=step)
+            optimizer.step()
+    for one, two in zip(by_number.param_groups, by_tensor.param_groups, strict=True):
+        for part, other in zip(one["params"], two["params"], strict=True):
+            torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-6)
+
+
+def test_orthogonal_in_bfloat16_is_near_orthogonal() -> None:
+    """As wide matrices are made orthogonal on a card."""
+    update = matrices(48, 96).bfloat16()[None]
+    found = newton_schulz(update)
+    assert found.dtype == torch.bfloat16
+    values = torch.linalg.svdvals(found.float())
+    assert 0.5 < values.min() and values.max() < 1.3
+    exact = newton_schulz(update.float())
+    assert (found.float() - exact).norm() < 0.05 * exact.norm()

@@ -24,13 +24,13 @@ from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
 from makemore.training import soft_targets
 from makemore.training.batches import Batches
+from makemore.training.gradients import gradients
 from makemore.training.soft_targets import (
     ORDER,
     SoftTargets,
     add_shared_prefixes,
     make_soft_targets,
 )
-from makemore.training.trainer import gradients
 
 LINES = ["anna", "anne", "ann", "bob", "bo", "anna", "c", "ccc", "cab"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -23,11 +24,14 @@ from makemore.options import make
 from makemore.scoring.line_tensors import IGNORED, LineTensors
 from makemore.scoring.loss import nll
 from makemore.scoring.scorer import surprisals
+from makemore.training import trainer
 from makemore.training.batches import Batches
 from makemore.training.config import TrainingConfig
 from makemore.training.events import Evaluated, Event, Saved, Step
+from makemore.training.gradients import gradients
 from makemore.training.optimizers import make_optimizers
-from makemore.training.trainer import Trainer, fit, gradients, train_steps
+from makemore.training.pace import Clock
+from makemore.training.trainer import Trainer, fit, train_steps
 
 # -- what a training is made of -------------------------------------------------------------------
 
@@ -471,6 +475,81 @@ def test_the_first_loss_that_is_no_number_is_the_last_step() -> None:
                 with torch.no_grad():
                     training.model.head.bias.fill_(math.nan)
     assert of(Step, events)[-1].step == 3
+
+
+class Unread:
+    """A loss () that counts how often it is read."""
+
+    def __init__(self, loss: torch.Tensor, reads: list[float]) -> None:
+        self.loss, self.reads = loss, reads
+
+    def __float__(self) -> float:
+        self.reads.append(float(self.loss))
+        return self.reads[-1]
+
+
+def counting_reads(training: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Count what is read of the losses of a training."""
+    reads, own = list[float](), trainer.make_step
+
+    def make_step(*arguments: Any) -> Any:
+        step = own(*arguments)
+
+        def take_step(*of_step: Any) -> Any:
+            loss, symbols = step(*of_step)
+            return Unread(loss, reads), symbols
+
+        return take_step
+
+    monkeypatch.setattr(trainer, "make_step", make_step)
+    return reads
+
+
+def test_a_card_is_asked_for_the_loss_at_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every few steps, before an evaluation and before a save; a CPU after each step."""
+    for loss_every, expected in ((1, 20 + 2), (7, 2 + 2), (1000, 2)):
+        training, batches = begun("mlp", max_steps=20, eval_interval=10)
+        assert training.loss_every == 1  # on a CPU
+        training.loss_every, reads = loss_every, counting_reads(training, monkeypatch)
+        list(fit(training, batches, both_losses(training)))
+        assert len(reads) == expected
+    assert trainer.LOSS_EVERY == 50
+
+
+def test_under_a_clock_every_step_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    training, batches = begun("mlp", max_steps=6, eval_interval=6)
+    training.loss_every, reads = 1000, counting_reads(training, monkeypatch)
+    seconds = itertools.count()
+    clock = Clock(deadline=1e9, most_steps=6, began=0.0, now=lambda: float(next(seconds)))
+    list(fit(training, batches, both_losses(training), clock=clock))
+    assert len(reads) >= 6
+
+
+def test_what_diverged_between_two_looks_is_found_at_the_next() -> None:
+    training, batches = begun("mlp", max_steps=30, eval_interval=4)
+    training.loss_every, kept, losses = 1000, Kept(), list[float]()
+    with pytest.raises(Diverged, match=r"the loss is not finite \(step 8,"):
+        for event in fit(training, batches, both_losses(training), kept):
+            if isinstance(event, Step):
+                losses.append(float(event.loss))
+                if event.step == 5:
+                    with torch.no_grad():
+                        training.model.head.bias.fill_(math.nan)
+    assert [math.isnan(loss) for loss in losses] == [False] * 5 + [True] * 3
+    assert kept.steps == [0]
+    assert all(np.isfinite(value).all() for value in training.best.values())
+
+
+def test_what_diverged_between_two_looks_is_never_saved() -> None:
+    training, batches = begun("mlp", max_steps=30, eval_interval=30, save_interval=0.0)
+    training.loss_every, kept = 1000, Kept()
+    with pytest.raises(Diverged, match=r"the loss is not finite \(step 4,"):
+        for event in fit(training, batches, both_losses(training), kept):
+            if isinstance(event, Saved) and event.step == 3:
+                with torch.no_grad():
+                    training.model.head.bias.fill_(math.nan)
+    assert kept.steps == [0, 1, 2, 3]
+    assert all(np.isfinite(value).all() for _, _, state in kept.saves for value in state.values())
 
 
 def test_weights_that_are_no_numbers_are_never_saved() -> None:

@@ -59,6 +59,7 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     """
     from makemore.models import NeuralModel
     from makemore.scoring.line_tensors import LineTensors
+    from makemore.training.batch_norm import has_batch_norm
     from makemore.training.batches import Batches
 
     if not isinstance(model, NeuralModel) or plan.kind.is_ensemble:
@@ -73,7 +74,9 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     size = batch_size or plan.recipe.batch_size
     # Where the parts of a batch are computed at the same time, there is one for each thread.
     shares = plan.config.threads if model.computes_in_parts else 1
-    return Batches(lines, size, plan.recipe.seed, model.packs, shares)
+    # On a card a step is captured once for each shape of a batch, so batches have few shapes.
+    padded = model.device.type == "cuda" and not has_batch_norm(model)
+    return Batches(lines, size, plan.recipe.seed, model.packs, shares, padded)
 
 
 def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:

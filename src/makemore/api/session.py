@@ -194,8 +194,7 @@ def _logged(
         for entry in observer.see(event) if observer else ():
             log.diagnostics(entry)
         if isinstance(event, Step):
-            # float() waits until the device has finished the step.
-            log.step(event.step, float(event.loss), event.learning_rate, event.symbols)
+            log.step(event.step, event.loss, event.learning_rate, event.symbols)
         if not isinstance(event, Evaluated):
             yield event
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from makemore.api import MakeMore
     from makemore.api.session import SessionEvent, Started
     from makemore.training import Evaluated, Step
+
+INTERVAL = 0.1  # seconds between two changes of the bar
 
 
 class StopSignals:
@@ -87,6 +90,7 @@ class ProgressView:
         assert maker.plan_ is not None  # noqa: S101 (a training has begun)
         self.progress = TrainingProgress(maker.plan_)
         self.bar: Any = None
+        self.next = 0.0  # time.monotonic() from which the bar is drawn anew
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -110,7 +114,9 @@ class ProgressView:
     def step(self, event: Step) -> None:
         """Show the batch loss of a step, and the speed in symbols a second."""
         self.progress.step(event)
-        if self.bar and self.progress.speed:
+        # Not at every step: to read the loss of a card is to wait for it.
+        if self.bar and self.progress.speed and time.monotonic() >= self.next:
+            self.next = time.monotonic() + INTERVAL
             loss = f"loss {float(event.loss):.3f}"
             shown = f"{self.progress.speed:,.0f} symbols/s"
             self.bar.update(self.task, completed=event.step, losses=loss, speed=shown)

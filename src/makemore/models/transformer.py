@@ -24,6 +24,8 @@ from makemore.models.core.registry import register
 from makemore.models.core.state import State
 from makemore.options import option
 
+FUSED_FROM = 64  # positions of a row
+
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     """Average the values v, weighted by softmax(q k / sqrt(D) + mask).
@@ -33,9 +35,16 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     """
     # A dot product of D terms has D times their variance: divided by sqrt(D), the softmax starts
     # soft, not with all its weight on one key.
-    # Written out: lines are so short that torch's fused kernel takes longer on a CPU.
     weights = torch.baddbmm(mask, q, k.mT, alpha=q.shape[-1] ** -0.5).softmax(-1)  # (.., T, S)
     return torch.bmm(weights, v)
+
+
+def fuses(qkv: Tensor) -> bool:
+    """Tell whether torch's fused kernel computes attention faster than the products written out.
+
+    It does on a card for wide rows, of which it keeps no weights (T, T) in memory.
+    """
+    return qkv.is_cuda and qkv.shape[1] > FUSED_FROM
 
 
 class Block(nn.Module):
@@ -67,6 +76,10 @@ class Block(nn.Module):
     def look(self, qkv: Tensor, mask: Tensor) -> Tensor:
         """Let every head look at its keys: qkv (B, T, 3, n_head, D) -> (B, T, n_head, D)."""
         B, T, _, n_head, D = qkv.shape
+        if fuses(qkv):
+            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # (B, n_head, T, D) each
+            mask = mask.view(B, n_head, T, T).to(q.dtype)
+            return F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2)
         # Heads work apart, each on its part of the width: they move into the batch.
         q, k, v = qkv.permute(2, 0, 3, 1, 4).reshape(3, B * n_head, T, D).unbind()  # one copy
         return attention(q, k, v, mask).view(B, n_head, T, D).transpose(1, 2)

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from makemore.errors import RunError
 from makemore.runs.safe_files import append, count_lines, lines_of_plain, parse_json
@@ -42,11 +42,14 @@ class RunLog:
         self.writer, self.every = writer, every
         self.began, self.symbols = time.monotonic(), 0
 
-    def step(self, step: int, loss: float, learning_rate: float, symbols: int) -> None:
-        """Log a step: the batch's loss in nats a symbol, and its count of symbols."""
+    def step(self, step: int, loss: SupportsFloat, learning_rate: float, symbols: int) -> None:
+        """Log a step: the batch's loss in nats a symbol, and its count of symbols.
+
+        loss: a number, or a tensor () that is read only for an entry, as it may be on a card
+        """
         self.symbols += symbols  # of every step, also of those that get no entry
         if step % self.every == 0:
-            self._metric(step, "batch", loss, learning_rate)
+            self._metric(step, "batch", float(loss), learning_rate)
 
     def evaluated(self, step: int, train: float, val: float | None) -> None:
         """Log an evaluation: nll in nats a symbol; val is None without a validation part."""

@@ -17,11 +17,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from makemore.scoring.packing import pack_first_fit
 from makemore.text.ragged import scatter
 
 # Symbols of a packed row, unless a line is longer: attention costs the square of a row's width.
 MAX_ROW_SYMBOLS = 24
 IGNORED = -1  # the target of a padded position
+
+
+class Examples(tuple[Tensor, Tensor]):
+    """Holds inputs and targets, as a pair, and how many of the targets are no padding.
+
+    symbols: their number, known on the host: nobody has to ask the device for it, and to wait
+    """
+
+    symbols: int
+
+    def __new__(cls, inputs: Tensor, targets: Tensor, symbols: int) -> Examples:
+        examples = super().__new__(cls, (inputs, targets))
+        examples.symbols = symbols
+        return examples
 
 
 class LineTensors:
@@ -55,7 +70,7 @@ class LineTensors:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def windows(self, ends: Tensor) -> tuple[Tensor, Tensor]:
+    def windows(self, ends: Tensor) -> Examples:
         """Cut windows: indices of targets in flat (N,) -> inputs (N, block_size), targets (N,)."""
         reach = torch.arange(-self.block_size, 0, device=self.device)
         inputs = self._at(ends[:, None] + reach)
@@ -64,52 +79,75 @@ class LineTensors:
             # comes before the next line's first symbol, so it still belongs to its own.
             rows = torch.searchsorted(self._starts, ends, right=True) - 1
             inputs[:, 0] = self.labels[rows]
-        return inputs, self._at(ends)
+        return Examples(inputs, self._at(ends), len(ends))
 
     def _at(self, places: Tensor) -> Tensor:
         """Read ids from flat as int64, as embeddings take them; in memory they may be bytes."""
         return self.flat[places].long()
 
-    def sequences(self, rows: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
-        """Cut sequences: rows (B,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
+    def sequences(
+        self, rows: NDArray[Any], longest: int, shape: tuple[int, int] | None = None
+    ) -> Examples:
+        """Cut sequences: rows (n,) -> inputs (B, T) and targets (B, T), -1 after a line's end.
 
-        T is the length of the longest of these lines with its end, at most `longest`. Of a longer
-        line the first `longest` symbols are targets, and its end is not.
+        B is n and T the length of the longest of these lines with its end, at most `longest`; or
+        they are `shape`, which has room for that. Of a longer line the first `longest` symbols are
+        targets, and its end is not.
         """
         counts = np.minimum(self.lengths[rows] + 1, longest)
-        place = torch.arange(int(counts.max()), device=self.device)  # (T,)
-        inside = place < torch.from_numpy(counts).to(self.device)[:, None]  # (B, T)
-        first = torch.from_numpy(self.first[rows]).to(self.device)
+        B, T = shape or (len(rows), int(counts.max()))
+        count, first, line = self._sent(B, counts, self.first[rows], rows)  # (B,) each
+        place = torch.arange(T, device=self.device)  # (T,)
+        inside = place < count[:, None]  # (B, T); a row that is padding has no symbols inside
         targets = torch.where(inside, first[:, None] + place, 0)  # as indices in flat
         # An input is the symbol before its target: the boundary for a line's first symbol.
         inputs = self._at(torch.where(inside, targets - 1, 0))
         if self.labels is not None:
-            inputs[:, 0] = self.labels[torch.from_numpy(rows).to(self.device)]
-        return inputs, torch.where(inside, self._at(targets), IGNORED)
+            inputs[: len(rows), 0] = self.labels[line[: len(rows)]]
+        targets = torch.where(inside, self._at(targets), IGNORED)
+        return Examples(inputs, targets, int(counts.sum()))
 
-    def packed(self, rows: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
+    def packed(
+        self, rows: NDArray[Any], longest: int, width: int = 0, multiple: int = 1
+    ) -> Examples:
         """Pack lines into inputs (B, T) and targets (B, T), several lines in each row.
 
-        T is the length of the longest of these lines with its end, at least MAX_ROW_SYMBOLS. Each
-        line starts with a boundary (or its label), by which attention keeps to one line. The rest
-        of a row is padding: boundaries whose targets are -1.
+        T is the length of the longest of these lines with its end, at least MAX_ROW_SYMBOLS and at
+        least `width`; B is a multiple of `multiple`. Each line starts with a boundary (or its
+        label), by which attention keeps to one line. The rest of a row, and rows that are too many,
+        are padding: boundaries whose targets are -1.
         """
         counts = np.minimum(self.lengths[rows] + 1, longest)
-        width = max(MAX_ROW_SYMBOLS, int(counts.max()))
+        width = max(MAX_ROW_SYMBOLS, width, int(counts.max()))
         order, begins, size = pack_first_fit(counts, width)
         rows, counts = rows[order], counts[order]
-        # (n_targets,) the position of each target in its line, then its index in the packed rows
-        # (`to`) and in flat (`places`): all lines are copied at once.
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        to = torch.from_numpy(np.repeat(begins, counts) + within).to(self.device)
-        places = torch.from_numpy(np.repeat(self.first[rows], counts) + within).to(self.device)
+        total, before = int(counts.sum()), np.cumsum(counts) - counts
+        # Targets are numbered line after line. Added to the number, `to` gives the target's index
+        # in the packed rows, and `place` that in flat.
+        count, to, place, begin, line = self._sent(
+            len(rows), counts, begins - before, self.first[rows] - before, begins, rows
+        )
+        number = torch.arange(total, device=self.device)  # (n_targets,)
+        # With the size of its result torch need not ask the device for it, and wait.
+        each = torch.repeat_interleave(count, output_size=total)  # (n_targets,) its line
+        to, place = (part.index_select(0, each).add_(number) for part in (to, place))
+        size += -size % multiple
         inputs = torch.zeros(size * width, dtype=torch.long, device=self.device)
         targets = torch.full_like(inputs, IGNORED)
-        inputs[to], targets[to] = self._at(places - 1), self._at(places)
+        # All lines are copied at once.
+        inputs[to], targets[to] = self._at(place - 1), self._at(place)
         if self.labels is not None:
-            lines = torch.from_numpy(rows).to(self.device)
-            inputs[torch.from_numpy(begins).to(self.device)] = self.labels[lines]
-        return inputs.view(size, width), targets.view(size, width)
+            inputs[begin] = self.labels[line]
+        return Examples(inputs.view(size, width), targets.view(size, width), total)
+
+    def _sent(self, size: int, *columns: NDArray[Any]) -> tuple[Tensor, ...]:
+        """Copy columns of integers (n,) to the device, in one go, padded with 0 to (size,)."""
+        if self.device.type == "cpu" and size == len(columns[0]):  # there is nothing to copy
+            return tuple(map(torch.from_numpy, columns))
+        table = np.zeros((len(columns), size), dtype=np.int64)
+        for row, column in zip(table, columns, strict=True):
+            row[: len(column)] = column
+        return to_device(table, self.device).unbind()
 
     @property
     def n_targets(self) -> int:
@@ -135,32 +173,9 @@ class LineTensors:
         return self.first - (self.margin - 1) * np.arange(1, len(self) + 1) - 1
 
 
-def pack_first_fit(
-    counts: NDArray[Any], width: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Pack lines of these lengths into rows of `width`: the longest that fits, again and again.
-
-    Returns the lines in the order of packing (n,), where each begins in the rows laid end to end
-    (n,), and the number of rows.
-
-        pack_first_fit([3, 1, 2], 4) -> lines [0 1 2], begins [0 3 4], 2 rows
-    """
-    # The lines of each length: "the longest that fits" is found by counting down.
-    waiting: list[list[int]] = [[] for _ in range(width + 1)]
-    for line, count in enumerate(counts.tolist()):
-        waiting[count].append(line)
-    order: list[int] = []
-    begins: list[int] = []
-    row = 0
-    while len(order) < len(counts):
-        free = size = width
-        while size:
-            if waiting[size]:
-                order.append(waiting[size].pop())
-                begins.append(row * width + width - free)
-                free -= size
-                size = min(size, free)
-            else:
-                size -= 1
-        row += 1
-    return np.array(order), np.array(begins), row
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Copy an array to a device. A card reads pinned memory by itself: the host does not wait."""
+    tensor = torch.from_numpy(array)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

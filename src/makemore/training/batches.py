@@ -1,7 +1,7 @@
 """Batches: the windows (N, block_size) or sequences (B, T) of one training step.
 
 All lines of a part lie in one flat tensor on the device, with boundaries between them. A batch is
-gathered from it by index: no data loader, and no copy from the host while training.
+gathered from it by index: no data loader, and only a few numbers of each line are copied there.
 
     windows, block_size 3:   . . . e m m a . . . o l ...    [. . .] -> e   [. . e] -> m   ...
     sequences:               . e m m a . o l i v i a .      [. e m m a] -> [e m m a .]
@@ -16,15 +16,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, LineTensors
+from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, Examples, LineTensors, to_device
 
 MOST_GROUPS = 4  # groups of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
 FEWEST_SHARED = 200  # symbols in a group that one thread computes beside the others
+# Padding to few shapes: a captured step is captured once for each shape (cuda_graphs.py).
+ROW_MULTIPLE = 8  # of rows, at least
+ROWS_SPARED = 16  # padding adds at most a sixteenth of the rows
+WIDTH_MULTIPLE = 4  # of the positions of a sequence
 
 
 class Batches:
@@ -40,13 +42,22 @@ class Batches:
 
     packs: whether the model reads packed rows
     shares: threads that compute groups of a packed batch at the same time
+    padded: whether batches have one of a few shapes, as a captured step wants: sequences are one
+        group, packed ones one for each width, and some rows and positions more are padding. Not
+        for BatchNorm, as padding would count in its statistics. Windows have two shapes anyway.
     """
 
     def __init__(
-        self, lines: LineTensors, batch_size: int, seed: int, packs: bool = False, shares: int = 1
+        self,
+        lines: LineTensors,
+        batch_size: int,
+        seed: int,
+        packs: bool = False,
+        shares: int = 1,
+        padded: bool = False,
     ) -> None:
         self.lines, self.seed, self._epoch = lines, seed, -1
-        self.packs, self.shares = packs, shares
+        self.packs, self.shares, self.padded = packs, shares, padded
         # What is shuffled: a window model learns from each window alone, the others from lines.
         self.items = lines.n_targets if lines.input_kind == "window" else len(lines)
         # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
@@ -54,18 +65,46 @@ class Batches:
         # The remainder is spread over all batches: no small last one, with its noisy gradient.
         self.per_epoch = max(1, min(most, round(self.items / batch_size)))
 
-    def __call__(self, step: int) -> list[tuple[Tensor, Tensor]]:
+    def __call__(self, step: int) -> list[Examples]:
         """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
         rows = self._rows_of(step)
         if self.lines.input_kind == "window":
-            ends = torch.from_numpy(self.lines.ends(rows))  # (N,) positions of the targets
-            return [self.lines.windows(ends.to(self.lines.device))]
-        longest = self.lines.block_size
+            ends = to_device(self.lines.ends(rows), self.lines.device)  # (N,) where targets are
+            return [self.lines.windows(ends)]
         if self.packs:
-            buckets = self._bucket_by_length(rows)
-            groups = [group for bucket in buckets for group in self._shared(bucket)]
-            return [self.lines.packed(group, longest) for group in groups]
-        return [self.lines.sequences(group, longest) for group in self._groups(rows)]
+            return [
+                self._packed(group)
+                for bucket in self._bucket_by_length(rows)
+                for group in self._shared(bucket)
+            ]
+        return [self._sequences(group) for group in self._groups(rows)]
+
+    def _packed(self, rows: NDArray[Any]) -> Examples:
+        """Gather a group of packed rows."""
+        block_size = self.lines.block_size
+        if not self.padded:
+            return self.lines.packed(rows, block_size)
+        counts, width = self._counts(rows), MAX_ROW_SYMBOLS
+        # As wide as the bucket, however long its longest line is this time.
+        while width < counts.max():
+            width *= 2
+        width = min(width, max(MAX_ROW_SYMBOLS, block_size))
+        multiple = row_multiple(-(-int(counts.sum()) // width))
+        return self.lines.packed(rows, block_size, width, multiple)
+
+    def _sequences(self, rows: NDArray[Any]) -> Examples:
+        """Gather a group of sequences."""
+        block_size = self.lines.block_size
+        if not self.padded:
+            return self.lines.sequences(rows, block_size)
+        # Batches differ by one line at most: all have the rows of the larger ones.
+        most = _up_to_multiple(-(-self.items // self.per_epoch), ROW_MULTIPLE)
+        longest = _up_to_multiple(int(self._counts(rows).max()), WIDTH_MULTIPLE)
+        return self.lines.sequences(rows, block_size, (most, min(longest, block_size)))
+
+    def _counts(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Count the targets of each of these lines (n,): its symbols and its end."""
+        return np.asarray(np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size))
 
     def _rows_of(self, step: int) -> NDArray[Any]:
         """Indices of the lines (or windows) in the batch of a step, in their shuffled order."""
@@ -89,9 +128,10 @@ class Batches:
         Each group is padded to its longest line only. With equal symbols, not equal lines, the
         groups cost about the same: many short lines in one, few long ones in another.
         """
+        if self.padded:
+            return [rows]
         rows = rows[np.argsort(self.lines.lengths[rows], kind="stable")]
-        # Each line has one target more than symbols: its end.
-        symbols = np.cumsum(np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size))
+        symbols = np.cumsum(self._counts(rows))
         groups = min(MOST_GROUPS, max(1, int(symbols[-1]) // FEWEST_SYMBOLS))
         # The running sum passes 1/groups, 2/groups ... of the total at the cuts.
         cuts = np.searchsorted(symbols, symbols[-1] * np.arange(1, groups) / groups) + 1
@@ -104,7 +144,7 @@ class Batches:
         Attention compares each position of a row with all of it: a short line that is packed in a
         row as wide as the longest line would cost as much as that one.
         """
-        counts = np.minimum(self.lines.lengths[rows] + 1, self.lines.block_size)
+        counts = self._counts(rows)
         order = np.argsort(counts, kind="stable")
         groups, start, width = [], 0, MAX_ROW_SYMBOLS
         while start < len(rows):
@@ -122,3 +162,15 @@ class Batches:
         count = max(1, min(self.shares, symbols // FEWEST_SHARED, len(rows)))
         # Every count-th row, not a slice: rows are sorted by length, and the groups come out alike.
         return [rows[start::count] for start in range(count)]
+
+
+def row_multiple(rows: int) -> int:
+    """Choose the multiple to which so many rows are padded: few shapes, and little padding.
+
+    72 -> 8, 2,427 -> 128. It is a sixteenth of the rows at most, or ROW_MULTIPLE.
+    """
+    return max(ROW_MULTIPLE, 2 ** (rows.bit_length() - 1) // ROWS_SPARED)
+
+
+def _up_to_multiple(number: int, multiple: int) -> int:
+    return number + -number % multiple

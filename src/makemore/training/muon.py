@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from makemore.parallel import parallel_map, pool_size
-from makemore.training.optimizer import Group, Optimizer, Shapes
+from makemore.training.mixed_precision import is_wide
+from makemore.training.optimizer import Group, Optimizer, Shapes, subtract_scaled_
 
 # A matrix of updates (rows, columns), and the running mean squares of its rows (rows, 1), if kept.
 UpdateAndSquares = tuple[Tensor, Tensor | None]
@@ -69,7 +70,7 @@ class Muon(Optimizer):
         parallel_map(lambda stack: orthogonalize_(stack, group["row_momentum"]), stacks)
         # Decoupled weight decay (AdamW's): it shrinks the weights, and is not part of the gradient.
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+        subtract_scaled_(parameters, updates, group["lr"])
 
     def _init_squares(self, parameters: list[Tensor]) -> None:
         for parameter in parameters:
@@ -101,7 +102,11 @@ def orthogonalize_(stack: list[UpdateAndSquares], row_momentum: float) -> None:
     # An orthogonal matrix has entries of about 1 / sqrt(the longer side). By this factor they are
     # of 1 / sqrt(columns) in every shape: a neuron's output moves alike, however many neurons.
     scale = max(1.0, rows / columns) ** 0.5
-    update = newton_schulz(torch.stack(matrices)) * scale  # (n, rows, columns)
+    stacked = torch.stack(matrices)  # (n, rows, columns)
+    # Its singular values are only brought near 1: the 8 bits of bfloat16 are enough for that.
+    fast = stacked.is_cuda and is_wide(stacked.shape)
+    x = newton_schulz(stacked.bfloat16() if fast else stacked)
+    update = x.to(stacked.dtype) * scale  # (n, rows, columns)
     if squares:
         # The running average starts at 0 and is not corrected for that, as Adam's is: a factor that
         # all rows have in common is lost when the norm is put back.

@@ -27,7 +27,8 @@ class Optimizer(ABC):
     """Updates parameters by their gradients, group by group.
 
     param_groups: dicts with "params", a list of tensors, and the rates of these (the learning rate
-        is "lr"); a rate that a group lacks is taken from `rates`
+        is "lr", a number or, where a step is captured, a tensor ()); a rate that a group lacks is
+        taken from `rates`
     state: what is remembered of each parameter from step to step, tensors by name
     """
 
@@ -65,6 +66,16 @@ class Optimizer(ABC):
         return [self.state[parameter][name] for parameter in parameters]
 
 
+def subtract_scaled_(
+    parameters: list[Tensor], updates: list[Tensor] | tuple[Tensor, ...], lr: float | Tensor
+) -> None:
+    """Subtract lr * update from each parameter, in place; lr may be a tensor ()."""
+    if isinstance(lr, Tensor):  # which no `alpha` takes
+        torch._foreach_sub_(parameters, torch._foreach_mul(updates, lr))
+    else:
+        torch._foreach_add_(parameters, updates, alpha=-lr)
+
+
 # The _foreach_ functions of torch do one operation on a whole list of tensors: a model has many
 # small ones, and a call for each costs more than its arithmetic.
 
@@ -83,7 +94,7 @@ class SGD(Optimizer):
             torch._foreach_mul_(sums, group["momentum"])
             torch._foreach_add_(sums, grads)
             grads = sums
-        torch._foreach_add_(parameters, grads, alpha=-group["lr"])
+        subtract_scaled_(parameters, grads, group["lr"])
 
     def state_shapes(self, parameter: Tensor, group: Group) -> Shapes:
         return {"momentum_buffer": tuple(parameter.shape)} if group["momentum"] else {}
@@ -101,12 +112,13 @@ class AdamW(Optimizer):
     def update(self, parameters: list[Tensor], grads: list[Tensor], group: Group) -> None:
         for parameter in parameters:
             # How many steps the means have seen: both start at 0, which is corrected below.
-            self.state[parameter].setdefault("step", torch.zeros((), device=parameter.device))
+            if "step" not in self.state[parameter]:
+                self.state[parameter]["step"] = torch.zeros((), device=parameter.device)
         steps = [self.state[parameter]["step"] for parameter in parameters]
         means = self.remembered(parameters, "exp_avg")
         squares = self.remembered(parameters, "exp_avg_sq")
         torch._foreach_add_(steps, 1)
-        if parameters[0].device.type in ("cpu", "cuda"):
+        if parameters[0].device.type != "mps":
             # One call does the whole of what stands below, for all parameters.
             torch._fused_adamw_(
                 parameters, grads, means, squares, [], steps, amsgrad=False, maximize=False,

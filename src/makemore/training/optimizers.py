@@ -7,8 +7,9 @@ of all of them, step by step.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from makemore.models import NeuralModel
@@ -68,6 +69,17 @@ def _tables(model: nn.Module) -> set[str]:
     return {
         f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Embedding)
     }
+
+
+def apply_gradients(
+    model: nn.Module, optimizers: Sequence[Optimizer], grad_clip: float | None = None
+) -> None:
+    """Update all parameters by their gradients, which are first scaled to a norm of grad_clip."""
+    if grad_clip is not None:
+        # One norm for all parameters: a long gradient is scaled, its direction is kept.
+        torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 def lr_factor(recipe: TrainingConfig, step: float, max_steps: int) -> float:

@@ -12,7 +12,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,39 +22,40 @@ from makemore.errors import Diverged, RunError
 from makemore.escaping import visible
 from makemore.models import NeuralModel
 from makemore.models.core.base import Arrays
-from makemore.models.core.layers import dropout_generator
-from makemore.parallel import parallel_map
-from makemore.scoring import nll
-from makemore.scoring.line_tensors import IGNORED
-from makemore.scoring.loss import cross_entropy
 from makemore.training.batch_norm import calibrate_batch_norm
 from makemore.training.batches import Batches
 from makemore.training.config import TrainingConfig
-from makemore.training.device import generator, one_thread_each, seeded
 from makemore.training.divergence import LossWatch
 from makemore.training.events import Evaluated, Event, Progress, Saved, Step
+from makemore.training.gradients import Groups
 from makemore.training.optimizer import Optimizer
 from makemore.training.optimizers import lr_factor, make_optimizers
 from makemore.training.pace import Clock, Ends, end_of, position, read_ends
 from makemore.training.soft_targets import SoftTargets
+from makemore.training.step import StepFunction, make_step
+
+LOSS_EVERY = 50  # steps between two looks at the loss on a card
 
 
 def train_steps(
     model: NeuralModel,
     optimizers: Sequence[Optimizer],
-    batches: Callable[[int], list[tuple[Tensor, Tensor]]],
+    batches: Callable[[int], Groups],
     recipe: TrainingConfig,
     start: int = 0,
     soft_targets: SoftTargets | None = None,
     ends: Ends = (),
+    take_step: StepFunction | None = None,
 ) -> Generator[Step, None, None]:
     """Run the training loop: an optimizer step a batch, each yielded as a Step.
 
     batches: step, counted from 0 -> the (inputs, targets) of its groups; start: the first step
     ends: where the schedule's end was moved to (pace.py); the caller may add to it between steps
+    take_step: takes each step (step.py); None for the one that suits the model's device
     The gradients of a step stay in `parameter.grad` until the next step is asked for.
     """
     steps = recipe.max_steps or 1
+    take_step = take_step or make_step(model, optimizers, recipe, soft_targets)
     model.train()  # dropout on, and BatchNorm by the statistics of the batch
     for step in itertools.count(start):
         if step >= end_of(ends, steps):
@@ -63,70 +63,9 @@ def train_steps(
         # Schedule, batch and random numbers are functions of `step`: a training that starts here
         # again after an interruption takes the same steps as one that was never interrupted.
         factor = lr_factor(recipe, position(ends, step, steps), steps)
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = group["peak"] * factor
         groups = batches(step)  # [(inputs, targets)], (B, T) each, or (N, block_size) and (N,)
-        with one_thread_each(recipe.threads or 1) if model.computes_in_parts else nullcontext():
-            loss, symbols = gradients(model, groups, recipe.seed, step, soft_targets)
-            if recipe.grad_clip is not None:
-                # One norm for all parameters: a long gradient is scaled, its direction is kept.
-                torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
-            for optimizer in optimizers:
-                optimizer.step()
-        # No zero_grad(): gradients() sets each parameter.grad, and adds nothing to the last one.
+        loss, symbols = take_step(groups, step, factor)
         yield Step(step + 1, loss, recipe.learning_rate * factor, symbols)
-
-
-def gradients(
-    model: NeuralModel,
-    groups: list[tuple[Tensor, Tensor]],
-    seed: int,
-    step: int,
-    soft_targets: SoftTargets | None = None,
-) -> tuple[Tensor, int]:
-    """Set each parameter's gradient to that of the whole batch; return its nll and its symbols.
-
-    groups: (inputs, targets), computed at the same time if the model allows it
-    The gradient is that of the nll, or of the cross-entropy with soft targets; nats a symbol.
-    """
-    symbols = [int((targets != IGNORED).sum()) for _, targets in groups]  # padding left out
-    parameters = list(model.parameters())  # a tied one comes once
-
-    def of_group(index: int) -> tuple[Tensor, Sequence[Tensor | None]]:
-        inputs, targets = groups[index]
-        # Threads that drew from one generator would get other masks in every run: each group has
-        # a generator of its own.
-        dropout = generator(seed, step + 1, index) if model.splits_batches else None
-        with nullcontext() if dropout is None else dropout_generator(dropout):
-            logits = model(inputs)  # (B, T, V), or (N, V) of windows
-        # With soft targets the nll is only reported, so it needs no gradient.
-        loss = reported = nll(logits if soft_targets is None else logits.detach(), targets)  # ()
-        if soft_targets is not None:
-            loss = cross_entropy(logits, soft_targets(inputs, targets))  # ()
-        # Each loss is a mean: weighted by symbols, the groups add up to the mean of the batch.
-        weight = symbols[index] / sum(symbols)
-        # Not backward(), which adds to parameter.grad, where threads would meet.
-        grads = torch.autograd.grad(loss * weight, parameters, allow_unused=True)
-        return reported.detach() * weight, grads
-
-    with seeded(seed, step + 1):  # 0 is the stream of the initial weights
-        results = parallel_map(of_group, range(len(groups)))
-    for parameter, *parts in zip(parameters, *(grads for _, grads in results), strict=True):
-        parameter.grad = sum_gradients(parts)  # in the groups' order: the same last bits
-    return torch.stack([loss for loss, _ in results]).sum(), sum(symbols)
-
-
-def sum_gradients(grads: Sequence[Tensor | None]) -> Tensor | None:
-    """Add up a parameter's gradients of all groups, in a new tensor; None if it has none."""
-    present = [grad for grad in grads if grad is not None]  # None: the group did not use it
-    if not present:
-        return None
-    first, *others = present
-    # A copy, as autograd may return one tensor for two parameters: += would change both.
-    total = first.clone(memory_format=torch.contiguous_format)
-    for other in others:
-        total += other
-    return total
 
 
 # Computes the nll of the train part (or of a sample of it) and of val, None without one.
@@ -157,6 +96,9 @@ class Trainer:
         self.optimizers = make_optimizers(model, recipe)
         self.best = model.tensors()  # by validation loss; copies, which steps do not change
         self.resumed = False
+        self.last_loss: Tensor | None = None  # of the last step (), on the model's device
+        # To read a loss, the host waits until the device has taken all steps so far. A CPU has.
+        self.loss_every = 1 if model.device.type == "cpu" else LOSS_EVERY
         self.watch = LossWatch(model.vocab_size)
 
     def state(self) -> Arrays:
@@ -226,6 +168,11 @@ class Trainer:
             "the last finite checkpoint is kept",
         )
 
+    def check_loss(self) -> None:
+        """Raise Diverged if the last loss is not finite. Once it is NaN, it stays so."""
+        if self.last_loss is not None and not math.isfinite(float(self.last_loss)):
+            raise self.diverged("the loss is not finite")
+
     def check_not_diverged(self) -> None:
         """Raise Diverged if the last evaluation is far above guessing: such weights make noise."""
         watch = self.watch
@@ -250,7 +197,8 @@ def fit(
     stop: once set, the current step is the last; it is saved, and the training can be resumed
     clock: moves the end of the schedule, so that the training ends with its time
     Raises Diverged at the first loss or weight that is not finite, and at the end for a loss far
-    above blind guessing (divergence.py).
+    above blind guessing (divergence.py). On a card it looks every 50 steps, and before it evaluates
+    or saves.
     """
     recipe, progress, soft = training.recipe, training.progress, training.soft_targets
     if clock:
@@ -264,15 +212,18 @@ def fit(
     taken = train_steps(
         training.model, training.optimizers, batches, recipe, done, soft, progress.ends
     )
+    # A clock times steps that were taken, not only asked for.
+    loss_every = 1 if clock else training.loss_every
     for event in taken:
         progress.step = event.step  # first, so that whoever reads the event finds it here, too
+        training.last_loss = event.loss
+        if event.step % loss_every == 0:
+            training.check_loss()
         end = end_of(progress.ends, steps)
         moved = clock.moved_end(event.step, end) if clock else None
         if moved is not None:
             progress.ends.append([event.step, moved])
             end = moved
-        if not math.isfinite(float(event.loss)):  # NaN never becomes a number again
-            raise training.diverged("the loss is not finite")
         yield event
         if event.step % every == 0 or event.step == end:
             evaluated = _evaluate(training, batches, losses, clock)
@@ -305,6 +256,7 @@ def _evaluate(
     training: Trainer, batches: Batches, losses: Losses, clock: Clock | None = None
 ) -> Evaluated:
     progress, began = training.progress, clock.now() if clock else 0.0
+    training.check_loss()
     # Evaluation uses the running statistics of BatchNorm: they are brought up to date first.
     if training.recipe.calibrate:
         calibrate_batch_norm(training.model, batches)
@@ -327,6 +279,7 @@ def _evaluate(
 def _save(training: Trainer, writer: Writer | None, clock: Clock | None = None) -> Iterator[Saved]:
     if writer is None:
         return
+    training.check_loss()
     if clock:  # committed, so that a training that is killed goes on with the time that is left
         training.progress.seconds = round(clock.used, 3)
     state = training.state()

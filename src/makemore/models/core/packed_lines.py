@@ -30,14 +30,17 @@ def lines_of(starts: Tensor) -> tuple[Tensor, Tensor]:
 def positions_and_mask(model: NeuralModel, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Find the lines in the rows of inputs (B, T) -> positions (B, T) and the mask (B, T, T).
 
-    Raises ValueError if a line is longer than the model's block_size.
+    Raises ValueError on a CPU if a line is longer than the model's block_size.
     """
     # Id 0 is the boundary, ids from V on are labels: one of them starts each line.
     starts = (inputs == 0) | (inputs >= model.vocab_size)
     # After a restart a row goes on with a line whose earlier inputs were dropped.
-    starts[:, 0] = True
+    starts[:, 0].fill_(True)  # not an assignment, whose value would be copied from the host
     positions, mask = lines_of(starts)
-    # A row of several short lines may be longer than block_size; a line may not.
-    if inputs.shape[1] > model.block_size and int(positions.max()) >= model.block_size:
+    # A row of several short lines may be longer than block_size; a line may not. A card is not
+    # asked, as the host would wait for it: batches are cut to block_size, and a position beyond it
+    # is an error there as well.
+    longer = inputs.device.type == "cpu" and inputs.shape[1] > model.block_size
+    if longer and int(positions.max()) >= model.block_size:
         raise ValueError(f"a line has more inputs than block_size {model.block_size}")
     return positions, mask
