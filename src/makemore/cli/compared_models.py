@@ -70,14 +70,14 @@ def train_elsewhere(
 
     They are kept and recorded as if they had been trained here.
     """
+    from makemore.api.threads import shared_threads
     from makemore.experiments.compare import FLOOR
     from makemore.experiments.executors import Job, executor, finished
     from makemore.experiments.sent_models import keep_sent
-    from makemore.parallel import training_threads
 
     in_order = sorted(dict.fromkeys(models), key=lambda name: name != FLOOR)
     pieces = {name: {"model": name, **requested} for name in in_order}
-    threads = requested.get("threads") or training_threads()
+    threads = requested.get("threads") or shared_threads([])  # as most models take
     shared = {"test": values["test"], "name": journal.first["text"]}
     job = Job("row", shared, parts, values["plugin"])
     workers = workers_of(values, threads, len(pieces))
