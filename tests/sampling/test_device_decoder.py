@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kinds import each_kind
 from makemore import MakeMore
-from makemore.errors import Unsatisfiable
+from makemore.errors import OutOfMemory, Unsatisfiable
 from makemore.models.core import device_drawer, neural
 from makemore.sampling import Sample, Sampler, ahead
 from makemore.sampling.categorical import BatchPart, DrawBatch
@@ -282,7 +282,7 @@ def test_an_error_of_a_batch_ahead_comes_after_the_lines_before_it(
         return draw(decoder, batch)
 
     monkeypatch.setattr(DeviceDecoder, "draw", fails_in_a_thread)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(OutOfMemory, match="-n 3000"):
         for lines in maker.rounds(maker.sampler(1, all=True), 6000):
             found += len(lines)
     assert 128 < found < 6000

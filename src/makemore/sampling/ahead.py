@@ -9,18 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from makemore.errors import Unsatisfiable
 from makemore.sampling.categorical import DrawBatch
+from makemore.sampling.decoder import Decoder
 from makemore.sampling.device_decoder import DEVICE_FROM, DeviceDecoder
-from makemore.sampling.results import SampleBatch
-
-if TYPE_CHECKING:
-    from makemore.sampling.sampler import Sampler
+from makemore.sampling.policy import SamplingPolicy
+from makemore.sampling.results import Completions, SampleBatch
 
 
-def rounds_ahead(sampler: Sampler) -> Iterator[SampleBatch]:
+class Drawing(Protocol):
+    """Draws batch by batch and chooses among the lines: a Sampler, which imports this module."""
+
+    wanted: int | None
+    at: tuple[int, int]
+    policy: SamplingPolicy
+    decoder: Decoder
+    device_decoder: DeviceDecoder | None
+
+    @property
+    def complete(self) -> bool: ...
+
+    def next_batch(self) -> DrawBatch | None: ...
+
+    def draws_from(self, at: tuple[int, int], draws: int) -> DrawBatch: ...
+
+    def completions(self, batch: DrawBatch) -> list[Completions]: ...
+
+    def accept(self, batch: DrawBatch, finished: list[Completions]) -> Iterator[SampleBatch]: ...
+
+
+def rounds_ahead(sampler: Drawing) -> Iterator[SampleBatch]:
     """Yield the samples of a sampler that has begun, batch by batch; drawn ahead on a GPU alone."""
     batch, drawn = sampler.next_batch(), None
     with ThreadPoolExecutor(1, "makemore") as thread:  # which starts with the first batch ahead
@@ -36,7 +56,7 @@ def rounds_ahead(sampler: Sampler) -> Iterator[SampleBatch]:
                 batch, drawn = sampler.next_batch(), None
 
 
-def _goes_on(sampler: Sampler, then: DrawBatch, device: DeviceDecoder | None) -> bool:
+def _goes_on(sampler: Drawing, then: DrawBatch, device: DeviceDecoder | None) -> bool:
     """Tell whether a batch that was drawn ahead is the next one, drawn as it has to be."""
     return (
         not sampler.complete
@@ -46,7 +66,7 @@ def _goes_on(sampler: Sampler, then: DrawBatch, device: DeviceDecoder | None) ->
     )
 
 
-def batch_after(sampler: Sampler, batch: DrawBatch) -> DrawBatch | None:
+def batch_after(sampler: Drawing, batch: DrawBatch) -> DrawBatch | None:
     """Name the draws to make after a batch, before its lines are known; None: none surely.
 
     A model whose large batches are not drawn on a device draws none ahead.
