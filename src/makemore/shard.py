@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from makemore.errors import UsageError
 
 MOST_SHARDS = 1024
@@ -50,5 +48,5 @@ class Shard:
 
 def hashed_seed(*numbers: int) -> int:
     """Hash numbers below 2^64 into a seed below 2^63."""
-    what = np.array(numbers, dtype="<u8").tobytes()
+    what = b"".join(number.to_bytes(8, "little") for number in numbers)
     return int.from_bytes(hashlib.blake2b(what, digest_size=8).digest(), "little") >> 1

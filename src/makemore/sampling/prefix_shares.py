@@ -25,7 +25,7 @@ from makemore.text.vocabulary import BOUNDARY, Encoded
 Ints = NDArray[np.int64]
 
 WHOLE = 2**40  # the weight of all lines; times a count below it stays below 2^63
-FEWEST_ENDS = 4096  # a prefix lighter than the 4096th part of all is not divided further,
+FEWEST_ENDS = 2**14  # a prefix lighter than this part of all lines is not divided further,
 ENDS_EACH = 32  # nor one that is lighter than a 32nd of a shard's part
 MAX_TREE_CELLS = 2**22  # nodes times symbols times labels: 32 MB for each table
 LINES_COUNTED = 20_000  # of the text, those with the lowest hashes: enough for a rough estimate
@@ -109,12 +109,8 @@ def _tree(
     while len(states):
         levels.append(count)
         allowed = automaton.allowed(position, states)  # (G, V)
-        V = allowed.shape[1]
         after = _symbols_at(lines, rows, position)  # (k,)
-        counts = np.bincount(nodes * V + after, minlength=allowed.size).reshape(allowed.shape)
-        # Each symbol that may come has weight 1, and each line that goes on with it 16 more.
-        each = (SEEN * counts + 1) * allowed
-        each = weights[:, None] * each // np.maximum(1, each.sum(axis=1, keepdims=True))
+        each = _divided(weights, allowed, nodes, after)  # (G, V)
         # At the greatest length a draw ends or is cut, both by whoever owns the prefix.
         inner = (each > lightest) & (position + 1 < automaton.max_length)
         inner[:, BOUNDARY] = False
@@ -133,6 +129,18 @@ def _tree(
             return None
     joined = [np.concatenate(part) for part in (children, ends, parents, symbols)]
     return joined[0], joined[1], joined[2], joined[3], np.array(levels)
+
+
+def _divided(weights: Ints, allowed: NDArray[np.bool_], nodes: Ints, after: Ints) -> Ints:
+    """Divide the weights (G,) of nodes among the symbols that may come next: (G, V).
+
+    allowed: (G, V); nodes, after: (k,) the node of each line, and the symbol that it goes on with
+    """
+    V = allowed.shape[1]
+    counts = np.bincount(nodes * V + after, minlength=allowed.size).reshape(allowed.shape)
+    # Each symbol that may come has weight 1, and each line that goes on with it 16 more.
+    each = (SEEN * counts + 1) * allowed
+    return np.asarray(weights[:, None] * each // np.maximum(1, each.sum(axis=1, keepdims=True)))
 
 
 def _starting_with(lines: Encoded, prefix: list[int]) -> Ints:

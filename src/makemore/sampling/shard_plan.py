@@ -12,6 +12,8 @@ yield, and t is chosen so that the yields of all shards sum to N.
     Lines that end in the tree (the likeliest) are summed one by one: they are exact.
     Of the others a sample is drawn, the pilot: a drawn line stands for 1 / p lines of its kind,
     so the mean of (1 - exp(-t p)) / p over new lines estimates the sum (Horvitz and Thompson 1952).
+    The estimate of a shard is drawn towards what its probability alone would say (Efron and Morris
+    1975): a shard has thousands of prefixes, dealt by turns, so it can hardly differ from others.
 
 The sizes are the yields, rounded up or down by chance so that each is right in the mean, even if
 one line is drawn by four shards.
@@ -43,9 +45,9 @@ Ints = NDArray[np.int64]
 
 PILOT_ROUND = 4096  # draws of the pilot that are made together
 MOST_PILOT_DRAWS = 2**18  # or as many as the lines that are enough
-MOST_PILOT_LINES = 2**15  # new lines from which on a larger pilot would hardly change the sizes,
-PILOT_PART = 8  # unless they are less than an 8th of what a shard draws itself
-LINES_FOR_EACH = 64  # of each shard in the pilot, or as many as there are in MOST_PILOT_DRAWS
+PILOT_LINES = 2**13  # new lines in the pilot, or half of the lines that are wanted,
+PILOT_PART = 4  # or a 4th of what a shard draws itself, if that is more; but
+LINES_FOR_EACH = 64  # of each shard at least, in the mean, if MOST_PILOT_DRAWS have so many
 FEWEST_FOR_EACH = 8  # of each shard in the mean: with fewer the sizes would be a guess
 LEAST = 1e-300  # probability of a line: a smaller one could not be divided by
 LONGEST_TIME = 1e18  # draws after which every line has been found that ever will
@@ -75,24 +77,29 @@ class Piloting(Rejection):
         return picked, np.log(prefixes.probabilities(self.filters)[group, picked])
 
 
-@dataclass
+@dataclass(frozen=True)
 class SomeLines:
-    """Holds lines whose number in all is estimated: each stands for several, by its weight.
+    """Holds lines, each of which stands for several, by its weight.
 
     p: (k,) probability of each; owner: (k,) its shard; weight: (k,) what its yield is times
+    share: (n,) each shard's part of their probability; trust: (n,) how much of a shard's yield is
+        estimated by its own lines, in [0, 1]; the rest is its share of all yields
     """
 
     p: Floats
     owner: Ints
     weight: Floats
+    share: Floats
+    trust: Floats
 
-    def yields(self, t: float, n: int, again: bool) -> Floats:
+    def yields(self, t: float, again: bool) -> Floats:
         """Sum the lines (n,) of each shard that t draws find, nearly.
 
         again: a line counts each time that it is drawn (--all)
         """
         once = self.p * t if again else -np.expm1(-self.p * t)
-        return np.bincount(self.owner, weights=self.weight * once, minlength=n).astype(np.float64)
+        own = np.bincount(self.owner, weights=self.weight * once, minlength=len(self.share))
+        return np.asarray(self.trust * own + (1 - self.trust) * self.share * own.sum())
 
 
 class ShardPlan:
@@ -133,7 +140,7 @@ class ShardPlan:
 
         def yields(t: float) -> Floats:
             """Sum the lines (n,) of each shard that t draws find."""
-            return ended.yields(t, self.n, again) + pilot.yields(t, self.n, again)
+            return ended.yields(t, again) + pilot.yields(t, again)
 
         low, high = 0.0, np.log(LONGEST_TIME)
         for _ in range(BISECTIONS):
@@ -156,7 +163,8 @@ class ShardPlan:
             here = np.flatnonzero(at[first : first + len(ids)])
             new[first + here] = self._accepted([_as_completions(ids[here])])[1]
         owner = self.tree.owner[new, BOUNDARY]
-        return SomeLines(self.chances.mass[new, BOUNDARY], owner, np.ones(len(owner)))
+        p = self.chances.mass[new, BOUNDARY]
+        return SomeLines(p, owner, np.ones(len(p)), np.zeros(self.n), np.ones(self.n))
 
     def _levels(self) -> Iterator[tuple[int, Ints]]:
         """Yield the first node of each level, and the symbols (G, length) of the level's nodes."""
@@ -175,13 +183,17 @@ class ShardPlan:
         """
         ends = self.tree.owner != NONE
         ends[:, BOUNDARY] = False
-        mass = np.bincount(self.tree.owner[ends], weights=self.chances.mass[ends], minlength=self.n)
+        owners, each = self.tree.owner[ends], self.chances.mass[ends]
+        mass = np.asarray(np.bincount(owners, each, self.n), dtype=np.float64)  # (n,) of each shard
         if not mass.sum():
-            return SomeLines(np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))
+            nothing = np.zeros(0)
+            return SomeLines(nothing, np.zeros(0, dtype=np.int64), nothing, mass, mass)
+        # Ends of equal mass that would vary as much as these: (sum of masses)^2 / sum of squares.
+        alike = mass**2 / np.maximum(np.bincount(owners, each**2, self.n), LEAST)
         strategy = Piloting(self.decoder, self.tree, self.chances.stratum(ends))
         self.decoder.use(strategy)
-        most = max(MOST_PILOT_LINES, lines // (PILOT_PART * self.n))
-        enough = min(max(lines // 2, LINES_FOR_EACH * self.n), most)
+        enough = max(min(lines // 2, PILOT_LINES), lines // (PILOT_PART * self.n))
+        enough = max(enough, LINES_FOR_EACH * self.n)
         p, owner, draws, found = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], 0, 0
         while found < enough and draws < max(MOST_PILOT_DRAWS, enough):
             part = BatchPart(seed, draws // PILOT_ROUND, 0, PILOT_ROUND)
@@ -197,10 +209,11 @@ class ShardPlan:
                 f"lines among {self.n} shards", "--shard",
                 "loosen the conditions, or leave --shard out",
             )  # fmt: skip
-        all_p, owners = np.concatenate(p), np.concatenate(owner)
+        all_p, all_owners, entered = np.concatenate(p), np.concatenate(owner), strategy.entered
         # The draws that came to a shard's prefixes stand for all of their probability.
-        each = mass / np.maximum(strategy.entered, 1)
-        return SomeLines(all_p, owners, each[owners] / all_p)
+        weight = (mass / np.maximum(entered, 1))[all_owners] / all_p
+        trust = entered / np.maximum(entered + alike, LEAST)
+        return SomeLines(all_p, all_owners, weight, mass / mass.sum(), trust)
 
     def _accepted(self, finished: list[Completions]) -> tuple[RoundCompletions, NDArray[np.bool_]]:
         """Join drawn lines (k,), and tell which would be returned: new ones, all with --all."""

@@ -184,15 +184,20 @@ MAX_LINE_BYTES = 16 * 2**20  # a line is held in memory whole, so it has a bound
 CHUNK = 2**20  # bytes that are read, and cleaned, at once
 
 
-def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[str]:
+def blocks(
+    stream: BinaryIO, name: str, encoding: str, errors: str, from_start: bool = True
+) -> Iterator[str]:
     """Decode a stream into blocks of text that end at the end of a line.
 
+    from_start: the stream begins as a file does: with its kind, and perhaps a byte order mark
     Raises DataError, naming line and byte.
     """
     line_number = 1
-    for block in _whole_lines(stream, name, encoding):
+    for block in _whole_lines(stream, name, encoding, from_start):
         text = _decode(block, name, line_number, encoding, errors)
-        if line_number == 1 and "\n" not in text and "\r" in text[:-1]:
+        if line_number == 1 and from_start:
+            text = text.removeprefix(MARK)
+        if line_number == 1 and from_start and "\n" not in text and "\r" in text[:-1]:
             raise DataError(
                 "the only line ends are lone CR, as on an old Mac", name,
                 "turn them into LF: tr '\\r' '\\n' < " + f"{shlex.quote(name)} > lines-lf.txt",
@@ -201,13 +206,18 @@ def blocks(stream: BinaryIO, name: str, encoding: str, errors: str) -> Iterator[
         line_number += text.count("\n")
 
 
-def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
+def _whole_lines(stream: BinaryIO, name: str, encoding: str, from_start: bool) -> Iterator[bytes]:
     """Read blocks of bytes that end at the end of a line, within the bounds of memory.
 
     Where byte 10 does not end a line (UTF-16), the whole file is one block.
     """
-    by_line = _ends_lines_with_lf(encoding)
-    rest, kept, total, started = list[bytes](), 0, 0, False  # rest: chunks without a line end yet
+    by_line = ends_lines_with_lf(encoding)
+    rest, kept, total, started = (
+        list[bytes](),
+        0,
+        0,
+        not from_start,
+    )  # rest: chunks without a line end yet
     line = 1  # the number of the line that `rest` begins with
     while chunk := stream.read(CHUNK):
         if not started:
@@ -234,7 +244,7 @@ def _whole_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[bytes]:
         yield b"".join(rest)
 
 
-def _ends_lines_with_lf(encoding: str) -> bool:
+def ends_lines_with_lf(encoding: str) -> bool:
     """Check that byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16.
 
     Raises DataError for an unknown encoding.
@@ -267,4 +277,4 @@ def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: st
             what = f"the bytes are no {encoding}, and --errors replace would lose letters"
             what, add = f"{what}; in {likely} the line is {shown!r}", {"encoding": likely}
         raise without_options(DataError, what, where, add) from None
-    return text.removeprefix(MARK) if line_number == 1 else text
+    return text
