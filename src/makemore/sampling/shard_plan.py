@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 PILOT_ROUND = 4096  # draws of the pilot that are made together
-MOST_PILOT_DRAWS = 2**18  # or as many as the lines that are enough
+MOST_PILOT_DRAWS = 2**18  # or four times as many as the lines that are enough
 PILOT_LINES = 2**13  # new lines in the pilot, or half of the lines that are wanted,
 PILOT_PART = 4  # or a 4th of what a shard draws itself, if that is more; but
 LINES_FOR_EACH = 64  # of each shard at least, in the mean, if MOST_PILOT_DRAWS have so many
@@ -191,11 +191,32 @@ class ShardPlan:
         # Ends of equal mass that would vary as much as these: (sum of masses)^2 / sum of squares.
         alike = mass**2 / np.maximum(np.bincount(owners, each**2, self.n), LEAST)
         strategy = Piloting(self.decoder, self.tree, self.chances.stratum(ends))
-        self.decoder.use(strategy)
         enough = max(min(lines // 2, PILOT_LINES), lines // (PILOT_PART * self.n))
-        enough = max(enough, LINES_FOR_EACH * self.n)
+        p, owner, draws = self._pilot_lines(strategy, enough, seed)
+        if len(p) < FEWEST_FOR_EACH * self.n and ended < lines:
+            raise Unsatisfiable(
+                f"only {len(p)} of {draws:,} draws give a new line, too few to divide {lines:,} "
+                f"lines among {self.n} shards", "--shard",
+                "loosen the conditions, or leave --shard out",
+            )  # fmt: skip
+        # The draws that came to a shard's prefixes stand for all of their probability.
+        weight = (mass / np.maximum(strategy.entered, 1))[owner] / p
+        trust = strategy.entered / np.maximum(strategy.entered + alike, LEAST)
+        return SomeLines(p, owner, weight, mass / mass.sum(), trust)
+
+    def _pilot_lines(self, strategy: Rejection, enough: int, seed: int) -> tuple[Floats, Ints, int]:
+        """Draw until `enough` new lines are found: each draw's p (k,), its shard (k,), the draws.
+
+        A line counts as often as it is drawn.
+        """
+        self.decoder.use(strategy)
+        few = LINES_FOR_EACH * self.n
+        enough = max(few, enough)
         p, owner, draws, found = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], 0, 0
-        while found < enough and draws < max(MOST_PILOT_DRAWS, enough):
+        # Where few draws give a new line, few lines have to do.
+        while found < (enough if draws < 4 * enough else few) and (
+            draws < max(MOST_PILOT_DRAWS, 4 * enough)
+        ):
             part = BatchPart(seed, draws // PILOT_ROUND, 0, PILOT_ROUND)
             drawn, new = self._accepted(self.decoder.draw(DrawBatch((part,))))
             rows = drawn.which[new[drawn.which]]  # the line of each draw that gave a new one
@@ -203,17 +224,7 @@ class ShardPlan:
             p.append(np.maximum(np.exp(drawn.log_weight[rows]) * np.array(labels), LEAST))
             owner.append(self.tree.owner_of(drawn.ids, drawn.offsets)[rows])
             draws, found = draws + PILOT_ROUND, found + len(rows)
-        if found < FEWEST_FOR_EACH * self.n and ended < lines:
-            raise Unsatisfiable(
-                f"only {found} of {draws:,} draws give a new line, too few to divide {lines:,} "
-                f"lines among {self.n} shards", "--shard",
-                "loosen the conditions, or leave --shard out",
-            )  # fmt: skip
-        all_p, all_owners, entered = np.concatenate(p), np.concatenate(owner), strategy.entered
-        # The draws that came to a shard's prefixes stand for all of their probability.
-        weight = (mass / np.maximum(entered, 1))[all_owners] / all_p
-        trust = entered / np.maximum(entered + alike, LEAST)
-        return SomeLines(all_p, all_owners, weight, mass / mass.sum(), trust)
+        return np.concatenate(p), np.concatenate(owner), draws
 
     def _accepted(self, finished: list[Completions]) -> tuple[RoundCompletions, NDArray[np.bool_]]:
         """Join drawn lines (k,), and tell which would be returned: new ones, all with --all."""
