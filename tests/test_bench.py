@@ -27,6 +27,7 @@ import measure
 import operations
 import original
 import page
+import shards
 import splits
 import time_to_loss
 import train_throughput
@@ -750,3 +751,19 @@ def test_lines_of_code_comments_and_docstrings_are_counted_apart(tmp_path: Path)
     source = '"""One.\n\nTwo.\n"""\n\n# Why.\nx = 1  # and how\ny = (\n    2,\n)\n'
     (tmp_path / "a.py").write_text(source)
     assert house.lines_of(tmp_path / "a.py") == {"code": 4, "comments": 2, "docstrings": 3}
+
+
+# -- shards ---------------------------------------------------------------------------------------
+
+
+def test_two_samples_of_one_distribution_are_told_from_two_of_others():
+    chance = np.random.default_rng(2)
+    one, other = chance.integers(0, 9, 3000).tolist(), chance.integers(0, 9, 2000).tolist()
+    assert shards.p_value(one, other)[0] > 0.01 and shards.p_value(one, other)[1] == 9
+    assert shards.p_value(one, chance.binomial(9, 0.5, 2000).tolist())[0] < 1e-6
+
+
+@pytest.mark.slow
+def test_shards_are_compared_with_one_process():
+    done = bench("bench/shards.py", "--short")
+    assert "| ngram | 2,000 | 0 | " in done.stdout and "| True | " in done.stdout

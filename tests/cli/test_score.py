@@ -16,6 +16,7 @@ import pytest
 from cli.conftest import SCRIPT, bigram_nll, failed, lines_of, objects, strict
 from conftest import Call
 from makemore import MakeMore
+from makemore.api import scored_file
 from makemore.cli.commands import score
 from makemore.cli.main import run
 from makemore.cli.waiting import Waiting
@@ -128,11 +129,11 @@ def test_scoring_streams(
     arriving = lines()
     monkeypatch.setattr(score, "result", count)
     monkeypatch.setattr(score, "result_json", count)
-    monkeypatch.setattr(score, "LINES_AT_ONCE", 1000)
+    monkeypatch.setattr(scored_file, "LINES_AT_ONCE", 1000)
     stream = SimpleNamespace(read=lambda most: next(arriving, b""))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
     assert run(["score", str(ngram), *form]) == 0
-    assert told == 10_000 + (form == ("--table",)) and max(behind) <= score.LINES_AT_ONCE
+    assert told == 10_000 + (form == ("--table",)) and max(behind) <= scored_file.LINES_AT_ONCE
 
 
 def test_a_pipe_has_its_first_scores_before_it_ends(bigram: Path, call: Call) -> None:

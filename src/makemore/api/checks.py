@@ -15,6 +15,7 @@ import numpy as np
 from makemore.errors import MakemoreError, UsageError
 from makemore.escaping import visible
 from makemore.options import as_keywords, options_of, unknown_key
+from makemore.shard import Shard
 from makemore.text.opening import path_of
 from makemore.training import TrainingConfig
 
@@ -66,6 +67,22 @@ def check_seed(seed: RandomState) -> int:
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**31 - 1))
     return int(options_of(TrainingConfig)["seed"].check(seed))
+
+
+def check_shard(shard: Any, seed: RandomState | None) -> Shard:
+    """Return a shard as in "2/4", of draws by this seed. Raises UsageError for None as the seed."""
+    part = Shard.parse(shard)
+    if seed is None:
+        raise UsageError("all shards need the same seed", "--shard", "give --seed 1, or another")
+    return part
+
+
+def remembering_shard() -> UsageError:
+    """Make the error for lines that a shard is to remember: what others draw it does not know."""
+    return UsageError(
+        "shards remember no lines, as each would plan with other known ones", "--shard",
+        "leave --remember out, and give what was drawn to later calls by --avoid FILE",
+    )  # fmt: skip
 
 
 def check_part(name: Any, parts: Iterable[tuple[str, T]]) -> T:

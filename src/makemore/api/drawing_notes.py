@@ -38,6 +38,10 @@ def notes_before(
 def notes_after(sampler: Sampler) -> list[str]:
     """Say how many lines were too near, how many are not tidy, and if draws were approximate."""
     tally, notes = sampler.tally, list[str]()
+    if sampler.shard and sampler.wanted is not None:
+        notes.append(
+            f"shard {sampler.shard}: {sampler.wanted:,} of {sampler.requested:,} lines are its part"
+        )
     if (tidy := sampler.found_strict) is not None:
         notes.append(
             f"{tidy} tidy lines were left, so the others are plain; --style tidy gives no others"

@@ -16,8 +16,10 @@ from makemore.api.checks import (
     RandomState,
     check_flag,
     check_seed,
+    check_shard,
     check_whole,
     fresh_seed,
+    remembering_shard,
 )
 from makemore.api.fitted_state import corpus_as_is as corpus_as_is  # as it was called before
 from makemore.api.keywords import ConstraintKeywords, SamplingKeywords
@@ -51,21 +53,24 @@ class FittedModel(LineScorer):
         given: Corpus | None = None,
         *,
         avoid_like: Corpus | Lines | None = None,
+        shard: str | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> Sampler:
         """Make a sampler of lines under constraints, which also counts rejected draws.
 
         avoid: lines to reject beside those of the text; avoid_like: whatever their case and accents
-        given: lines that earlier calls issued, to reject, too; sampling: see `sample`
+        given: lines that earlier calls issued, to reject, too; shard, sampling: see `sample`
         Raises UsageError, Unsatisfiable.
         """
+        part = None if shard is None else check_shard(shard, random_state)
         sampling = self._with_label_name(SamplingKeywords(**sampling))
         make(SamplingConfig, sampling)  # checked as they were given
         plan, typed = self._plan, as_in_text(self._plan.vocabulary, sampling)
         avoid, like = self._to_avoid(avoid), self._to_avoid(avoid_like)
         options, relaxed = make(SamplingConfig, self.styled(typed)), None
-        # Nobody named a style: once no tidy line is left, plain ones follow.
-        if options.style == "tidy" and sampling.get("style") is None:
+        # Nobody named a style: once no tidy line is left, plain ones follow. Not in a shard, which
+        # does not know whether the others have tidy lines left.
+        if options.style == "tidy" and sampling.get("style") is None and part is None:
             relaxed = make(SamplingConfig, {**typed, "style": "plain"})
         seed = fresh_seed() if random_state is None else check_seed(random_state)
         near, distance = None, options.min_distance or 0
@@ -76,7 +81,7 @@ class FittedModel(LineScorer):
         return Sampler(
             self._model, plan.vocabulary, self._known(avoid, given, like), options, seed,
             plan.config.round_size, plan.vocabulary.longest([plan.split.train]),
-            plan.split.train, near, self._label_inputs(options.label), relaxed,
+            plan.split.train, near, self._label_inputs(options.label), relaxed, part,
         )  # fmt: skip
 
     def styled(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,16 +107,21 @@ class FittedModel(LineScorer):
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
+        shard: str | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> Iterator[Sample]:
         """Draw n lines and yield each with its origin and nll (nats) as it comes. See `sample`."""
         rank, total = check_flag(rank, "rank"), check_flag(total, "total")
+        if remember and shard is not None:
+            raise remembering_shard()
         with ExitStack() as stack:  # holds the lock on the issued lines until the last line
             issued = None
             if remember:
                 issued = stack.enter_context(self.issued_lines())
             given = issued.lines if issued else None
-            sampler = self.sampler(random_state, avoid, given, avoid_like=avoid_like, **sampling)
+            sampler = self.sampler(
+                random_state, avoid, given, avoid_like=avoid_like, shard=shard, **sampling
+            )
             lines = self.drawn(sampler, n)
             vocabulary = None if total else self._plan.vocabulary
             for line in likeliest_first(lines, vocabulary) if rank else lines:
@@ -182,6 +192,7 @@ class FittedModel(LineScorer):
         rank: bool = False,
         total: bool = False,
         remember: bool = False,
+        shard: str | None = None,
         **sampling: Unpack[SamplingKeywords],
     ) -> list[str]:
         """Draw n distinct lines that are not in the text (`all=True`: any lines).
@@ -192,6 +203,8 @@ class FittedModel(LineScorer):
         rank: sort by nll a symbol, the lowest first (total: by that of whole lines, which puts
         short ones first)
         remember: record the lines in the run directory, and never issue them again from there
+        shard: "2/4" draws the second of four parts of the n lines. Four processes that are given
+        the same arguments but for it, random_state included, draw n lines together, none twice
         sampling: style (tidy, plain, wild; by default tidy for a short list), temperature, top_k,
         top_p, min_p, prefix, suffix, contains, exclude, pattern, min_length, max_length,
         min_distance, label, exact, all
@@ -201,13 +214,15 @@ class FittedModel(LineScorer):
         rank, total = check_flag(rank, "rank"), check_flag(total, "total")
         remember = check_flag(remember, "remember")
         if not (rank or remember):  # texts of whole rounds, without a Sample object for each line
-            sampler = self.sampler(random_state, avoid, avoid_like=avoid_like, **sampling)
+            sampler = self.sampler(
+                random_state, avoid, avoid_like=avoid_like, shard=shard, **sampling
+            )
             texts = [text for lines in self.rounds(sampler, n) for text in lines.texts]
             warn_of_degeneracy(sampler)
             return texts
         lines = self.samples(
             n, random_state, avoid=avoid, avoid_like=avoid_like, rank=rank, total=total,
-            remember=remember, **sampling,
+            remember=remember, shard=shard, **sampling,
         )  # fmt: skip
         return [line.text for line in lines]
 

@@ -22,10 +22,12 @@ from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import Automaton
 from makemore.sampling.filters import apply_filters
 from makemore.sampling.guidance import Guidance
+from makemore.sampling.prefix_shares import PrefixShares
 from makemore.sampling.prefix_tree import NONE, PrefixCache
 from makemore.sampling.prefixes import Prefixes
 from makemore.sampling.results import Completions
 from makemore.sampling.strategies import Guided, Rejection
+from makemore.sampling.stratum import TreeProbabilities
 from makemore.text import Corpus, Vocabulary
 from makemore.text.vocabulary import BOUNDARY
 
@@ -66,9 +68,34 @@ class Decoder:
 
     def sample_without_replacement(self) -> None:
         """Change the strategy: from the next round on, no line is drawn twice."""
-        self.strategy = self.strategy.without_replacement(len(self.vocabulary))
+        self.use(self.strategy.without_replacement(len(self.vocabulary)))
+
+    def use(self, strategy: Rejection) -> None:
+        """Change the strategy, from the next round on."""
         # The roots hold node numbers of the strategy's tree, and the new strategy has a new tree.
-        self.roots = None
+        self.strategy, self.roots = strategy, None
+
+    def probabilities_in(self, tree: PrefixShares) -> TreeProbabilities:
+        """Compute the probabilities of the next symbol at all nodes of a tree, level by level.
+
+        The answers stay in the cache, as draws that begin with these prefixes come by.
+        """
+        prefixes = self._begin()
+        L, N = len(prefixes), len(tree.child)
+        probs = np.zeros((L, N, len(self.vocabulary)))
+        levels = list(zip(tree.levels[:-1], tree.levels[1:], strict=True))
+        for depth, (first, after) in enumerate(levels):
+            if depth:
+                # (L, G): the row of each node's parent, which has as many rows for each label
+                width = first - levels[depth - 1][0]
+                rows = np.arange(L)[:, None] * width + tree.parents[first:after] - first + width
+                symbols = np.tile(tree.symbols[first:after], L)
+                prefixes, _ = self._extend(
+                    prefixes, tree.skip + depth - 1, rows.ravel(), symbols, np.zeros(rows.size)
+                )
+            p = prefixes.probabilities(self.options)  # (L * G, V)
+            probs[:, first:after] = p.reshape(L, after - first, -1)
+        return TreeProbabilities(tree, probs, np.array(list(self.labels.values())))
 
     def guide(self, train: Corpus) -> None:
         """Change the strategy to guided draws, by an n-gram of the lines of `train`."""
@@ -77,7 +104,7 @@ class Decoder:
             self.automaton, self.vocabulary, train,
             lambda logits: apply_filters(logits, self.options),
         )  # fmt: skip
-        self.strategy, self.roots = Guided(self.automaton, self.options, guidance), None
+        self.use(Guided(self.automaton, self.options, guidance, self.strategy.stratum))
 
     def mark_used(self, nodes: Ints) -> None:
         """Exclude the lines that end at these tree nodes from later draws without replacement."""
@@ -108,6 +135,7 @@ class Decoder:
             ids=np.tile(np.array(self.prefix, dtype=np.int64), (len(labels), 1)),
             state=state, answers=self.cache.begin(logits), rows=np.arange(len(labels)), nll=nll,
             label=labels, states=states, nodes=np.full(len(labels), NONE),
+            inner=np.full(len(labels), NONE),
             contexts=np.zeros_like(labels), log_weight=np.zeros(len(labels)),
         )  # fmt: skip
         self.strategy.start(roots, self.prefix)
@@ -200,7 +228,8 @@ class Decoder:
         longer = Prefixes(
             ids=np.column_stack([prefixes.ids[parents], symbols]), state=state, answers=answers,
             rows=rows, nll=nll, label=prefixes.label[parents], states=states,
-            nodes=np.full(len(order), NONE), contexts=prefixes.contexts[parents],
+            nodes=np.full(len(order), NONE), inner=np.full(len(order), NONE),
+            contexts=prefixes.contexts[parents],
             # The weight is p / q: the model's probability, by that which drew it. All draws of a
             # prefix have the same, so the first one's is taken.
             log_weight=prefixes.log_weight[parents] + log_weight[edges.first[order]],

@@ -214,8 +214,8 @@ class RemainingMass:
         """Find the children (n,) of parents (n,) by symbols (n,); NONE where there is none yet."""
         return self.children.find(parents, symbols)
 
-    def add(self, shares: Floats, alive: NDArray[np.bool_]) -> Ints:
-        """Add prefixes: probabilities (n, V), and whether each symbol is allowed -> nodes (n,)."""
+    def add(self, shares: Floats, left: Floats) -> Ints:
+        """Add prefixes: probabilities (n, V), what is left of each symbol (n, V) -> nodes (n,)."""
         room = max(0, MAX_TREE_CELLS // self.V - self.size)
         count = min(len(shares), room)
         first, self.size = self.size, self.size + count
@@ -223,7 +223,7 @@ class RemainingMass:
             self.shares = np.concatenate([self.shares, np.zeros_like(self.shares)])
             self.left = np.concatenate([self.left, np.zeros_like(self.left)])
         self.shares[first : self.size] = shares[:count]
-        self.left[first : self.size] = alive[:count]
+        self.left[first : self.size] = left[:count]
         nodes = np.full(len(shares), NONE, dtype=np.int64)  # NONE for those without room
         nodes[:count] = np.arange(first, self.size)
         return nodes

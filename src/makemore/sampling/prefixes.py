@@ -32,6 +32,7 @@ class Prefixes:
     label: Ints  # (G,) first inputs: a label's id, or the boundary
     states: NDArray[Any]  # (G,) of the automaton
     nodes: Ints  # (G,) of the tree of used lines (RemainingMass); NONE outside of it
+    inner: Ints  # (G,) of the tree of a stratum; NONE outside of it
     contexts: Ints  # (G,) of the n-gram that guides draws
     log_weight: Floats  # (G,) log(p / q), 0 where draws are not guided
 

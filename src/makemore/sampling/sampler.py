@@ -33,8 +33,10 @@ from makemore.sampling.excluded import ExcludedLines
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.policy import TABLE_FROM, SamplingPolicy
 from makemore.sampling.results import Completions, KnownLines, RoundCompletions, Sample, SampleBatch
+from makemore.sampling.shard_plan import ShardPlan
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.sampling.weighted import chosen_by_weight
+from makemore.shard import Shard
 from makemore.text import Corpus, Vocabulary
 
 Floats = NDArray[np.float64]
@@ -52,6 +54,7 @@ class Sampler:
     near: texts (n,) -> (n,) whether each is too near to a known line (--min-distance).
     labels: first input (id) -> probability that a draw begins with it.
     relaxed: options to go on with, other filters, once no line is left under these.
+    shard: draw one of n parts of the lines; all shards have the same seed (shard_plan.py).
     Raises Unsatisfiable where no line can satisfy the constraints, none is left, or no line came
     in many draws in a row (policy.GIVE_UP); UsageError for the prefix, the pattern or a label.
     """
@@ -69,10 +72,12 @@ class Sampler:
         near: Callable[[list[str]], NDArray[np.bool_]] | None = None,
         labels: dict[int, float] | None = None,
         relaxed: SamplingConfig | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.vocabulary, self.known, self.options = vocabulary, known, options
         self.relaxed, self.round_size = relaxed, round_size
         self.train, self.near = train, near
+        self.shard = shard if shard and shard.of > 1 else None
         prefix = encode_prefix(vocabulary, options.prefix)
         # Without --all the automaton allows only lines as they stand in a text: not empty, and no
         # white space at their ends.
@@ -82,7 +87,7 @@ class Sampler:
 
     def _start(self, seed: int) -> None:
         """Set what changes while lines are drawn to what it is before the first one."""
-        self.seed = seed
+        self.common_seed, self.seed = seed, self.shard.own_seed(seed) if self.shard else seed
         self.policy = SamplingPolicy(
             self.options, len(self.vocabulary), self.round_size, self.known.issues
         )
@@ -91,6 +96,7 @@ class Sampler:
         self.table_decoder: TableDecoder | None = None  # made once enough lines are needed
         self.device_decoder: DeviceDecoder | None = None  # made for the first large batch
         self.wanted: int | None = None  # lines that the caller of rounds() needs
+        self.requested: int | None = None  # lines of all shards together
         self.at = 0, 0  # the round and the row of the next draw
         self.excluded = ExcludedLines()  # those returned or too near
 
@@ -132,7 +138,13 @@ class Sampler:
     # rounds() in three steps, for whoever draws for several samplers together (together.py).
 
     def begin(self, n: int | None) -> None:
-        """Begin to draw n lines (endless without n)."""
+        """Begin to draw n lines (endless without n); a shard its own part of n lines."""
+        self.requested = n
+        if self.shard:
+            plan = ShardPlan(self.decoder, self.known, self.train, self.near, self.shard.of)
+            if n is not None:
+                n = plan.sizes(n, self.common_seed)[self.shard.index]
+            self.decoder.use(plan.strategy(self.shard.index))
         self.wanted, self.at = n, (0, 0)
         self.policy.begin_round()
 
@@ -226,8 +238,9 @@ class Sampler:
             decoder, table = self.decoder, self.decoder.model.transition_table()
             if table is not None:  # None: a network, or too many states
                 self.table_decoder = TableDecoder(
-                    table, decoder.automaton, self.options, decoder.prefix, decoder.labels
-                )
+                    table, decoder.automaton, self.options, decoder.prefix, decoder.labels,
+                    decoder.strategy.stratum,
+                )  # fmt: skip
 
     def _update_policy(self, draws: int) -> bool:
         """Choose the strategy of the next rounds after a round of `draws`; True if it changed.

@@ -13,6 +13,8 @@ shapes R counts draws, G distinct prefixes, L labels and V symbols with the boun
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ from makemore.sampling.constraints.automaton import Automaton
 from makemore.sampling.guidance import Guidance
 from makemore.sampling.prefix_tree import NONE, RemainingMass
 from makemore.sampling.prefixes import Prefixes
+from makemore.sampling.stratum import Stratum
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,13 +37,18 @@ RESAMPLE_BELOW = 0.5
 
 
 class Rejection:
-    """Draws by the model's own probabilities (after filters); the interface of all strategies."""
+    """Draws by the model's own probabilities (after filters); the interface of all strategies.
+
+    stratum: the prefixes that lines begin with; None for all of them
+    """
 
     exact = True  # lines follow the model's distribution among those that are allowed
     by_model_alone = True  # a table of the model, looked up, gives the same lines
 
-    def __init__(self, automaton: Automaton, filters: Filters) -> None:
-        self.automaton, self.filters = automaton, filters
+    def __init__(
+        self, automaton: Automaton, filters: Filters, stratum: Stratum | None = None
+    ) -> None:
+        self.automaton, self.filters, self.stratum = automaton, filters, stratum
 
     @property
     def with_replacement(self) -> bool:
@@ -49,17 +57,19 @@ class Rejection:
 
     def without_replacement(self, vocab_size: int) -> Rejection:
         """Make the strategy that does the same without drawing a line twice."""
-        return WithoutReplacement(self.automaton, self.filters, vocab_size)
+        return WithoutReplacement(self.automaton, self.filters, vocab_size, self.stratum)
 
     def start(self, roots: Prefixes, prefix: list[int]) -> None:
         """Register the roots: the prefix (ids) that all lines start with, once for each label."""
+        if self.stratum:
+            roots.inner = self.stratum.roots()
 
     def begin_round(self) -> None:
         """Prepare for a new round, whose draws all start at the roots."""
 
     def label_probabilities(self, roots: Prefixes, probabilities: Floats) -> Floats:
         """Weigh the labels (L,) that draws begin with; all 0 where nothing is left to draw."""
-        return probabilities
+        return probabilities * self.stratum.share if self.stratum else probabilities
 
     def choose(
         self, prefixes: Prefixes, position: int, group: Ints, uniform: Floats
@@ -70,12 +80,16 @@ class Rejection:
         """
         rows = prefixes.rows[group]  # (R,) rows of the cached cdfs
         picked = sample_from_cdf(prefixes.answers.reach, rows, uniform)
+        if self.stratum:
+            picked = self.stratum.redraw(prefixes.inner[group], picked, uniform)
         return picked, np.zeros(len(group))
 
     def extend(
         self, before: Prefixes, parents: Ints, longer: Prefixes, symbols: Ints, position: int
     ) -> None:
         """Register prefixes (G,) of `position` symbols: `symbols` after the prefixes `parents`."""
+        if self.stratum:
+            longer.inner = self.stratum.after(before.inner[parents], symbols)
 
     def resample(
         self, prefixes: Prefixes, position: int, group: Ints, batch: DrawBatch
@@ -88,7 +102,9 @@ class Rejection:
 
     def mass_left(self, roots: Prefixes | None, probabilities: Floats) -> float:
         """Return the model's probability, in [0, 1], of all lines not yet used and possible."""
-        return 1.0  # nothing is recorded as used
+        if roots is None or not self.stratum:
+            return 1.0  # nothing is recorded as used
+        return float((probabilities * self.stratum.share).sum())
 
 
 class WithoutReplacement(Rejection):
@@ -102,8 +118,11 @@ class WithoutReplacement(Rejection):
 
     by_model_alone = False  # draws depend on the lines before, so no fixed table has them
 
-    def __init__(self, automaton: Automaton, filters: Filters, vocab_size: int) -> None:
-        super().__init__(automaton, filters)
+    def __init__(
+        self, automaton: Automaton, filters: Filters, vocab_size: int,
+        stratum: Stratum | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(automaton, filters, stratum)
         self.mass = RemainingMass(vocab_size)
         # One entry for each position of this round: parents, symbols and nodes, (G,) each. These
         # are the edges of the tree along which used mass is passed up to the roots.
@@ -117,8 +136,18 @@ class WithoutReplacement(Rejection):
 
     def start(self, roots: Prefixes, prefix: list[int]) -> None:
         """Add the roots to the tree."""
-        alive = self.automaton.allowed(len(prefix), roots.states)  # (L, V)
-        roots.nodes = self.mass.add(roots.probabilities(self.filters), alive)
+        super().start(roots, prefix)
+        left = self._left_at_first(len(prefix), roots.states, roots.inner)
+        roots.nodes = self.mass.add(roots.probabilities(self.filters), left)
+
+    def _left_at_first(self, position: int, states: NDArray[Any], inner: Ints) -> Floats:
+        """Compute what is left (n, V) where nothing was drawn yet: all that may come, or 0.
+
+        states, inner: (n,) of the prefixes, which have `position` symbols. Of a symbol that leads
+        into other strata, too, only the fraction of its own stratum is left.
+        """
+        left = self.automaton.allowed(position, states).astype(np.float64)
+        return self.stratum.restrict(inner, left) if self.stratum else left
 
     def begin_round(self) -> None:
         """Note which nodes of the tree are new from here on."""
@@ -139,6 +168,8 @@ class WithoutReplacement(Rejection):
         # Prefixes outside of the tree (it was full) are drawn by p alone.
         known = (prefixes.nodes != NONE) & (new_too | (prefixes.nodes < self.first_new_node))
         weights[known] *= self.mass.left[prefixes.nodes[known]]
+        if self.stratum:  # at a known node it is in `left` already
+            weights = self.stratum.restrict(np.where(known, NONE, prefixes.inner), weights)
         return weights
 
     def choose(
@@ -152,12 +183,13 @@ class WithoutReplacement(Rejection):
         self, before: Prefixes, parents: Ints, longer: Prefixes, symbols: Ints, position: int
     ) -> None:
         """Find the longer prefixes in the tree, and add those that are new."""
+        super().extend(before, parents, longer, symbols, position)
         above = before.nodes[parents]  # (G,)
         nodes = self.mass.find(above, symbols)  # (G,)
         # A child of a prefix that is outside of the tree stays outside.
         fresh = (nodes == NONE) & (above != NONE)
-        alive = self.automaton.allowed(position, longer.states[fresh])
-        nodes[fresh] = self.mass.add(longer.probabilities(self.filters, fresh), alive)
+        left = self._left_at_first(position, longer.states[fresh], longer.inner[fresh])
+        nodes[fresh] = self.mass.add(longer.probabilities(self.filters, fresh), left)
         self.mass.link(above[fresh], symbols[fresh], nodes[fresh])
         longer.nodes = nodes
         self.levels.append((above, symbols, nodes))
@@ -185,8 +217,11 @@ class Guided(Rejection):
     exact = False  # weights correct the bias only as the number of draws grows
     by_model_alone = False
 
-    def __init__(self, automaton: Automaton, filters: Filters, guidance: Guidance) -> None:
-        super().__init__(automaton, filters)
+    def __init__(
+        self, automaton: Automaton, filters: Filters, guidance: Guidance,
+        stratum: Stratum | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(automaton, filters, stratum)
         self.guidance = guidance
         self.used: WithoutReplacement | None = None
 
@@ -197,11 +232,12 @@ class Guided(Rejection):
 
     def without_replacement(self, vocab_size: int) -> Rejection:
         """Start a tree of used lines; the draws stay guided."""
-        self.used = WithoutReplacement(self.automaton, self.filters, vocab_size)
+        self.used = WithoutReplacement(self.automaton, self.filters, vocab_size, self.stratum)
         return self
 
     def start(self, roots: Prefixes, prefix: list[int]) -> None:
         """Compute the n-gram context after the prefix, for each label."""
+        super().start(roots, prefix)
         for symbol in prefix:
             roots.contexts = self.guidance.after(roots.contexts, np.array(symbol))
         if self.used:
@@ -215,13 +251,18 @@ class Guided(Rejection):
     def label_probabilities(self, roots: Prefixes, probabilities: Floats) -> Floats:
         """Weigh the labels (L,) that draws begin with, by what is left where that is known."""
         # The choice of a label is not guided: a mixture keeps the proportions that were requested.
-        return self.used.label_probabilities(roots, probabilities) if self.used else probabilities
+        if self.used:
+            return self.used.label_probabilities(roots, probabilities)
+        return super().label_probabilities(roots, probabilities)
 
     def choose(
         self, prefixes: Prefixes, position: int, group: Ints, uniform: Floats
     ) -> tuple[Ints, Floats]:
         """Draw the next symbols by q: ids (R,), and log(p / q) (R,)."""
         p = prefixes.probabilities(self.filters)  # (G, V)
+        if self.stratum:  # p by the model, given that the line is in the stratum
+            p = self.stratum.restrict(prefixes.inner, p)
+            p /= p.sum(axis=1, keepdims=True)
         q = self.used.remaining(prefixes, new_too=True) if self.used else p
         q = q * self.guidance.of(position, prefixes.states, prefixes.contexts)  # (G, V)
         lost = q.sum(axis=1) <= 0  # (G,) nothing is left below: what is drawn now is refused
@@ -236,6 +277,7 @@ class Guided(Rejection):
         self, before: Prefixes, parents: Ints, longer: Prefixes, symbols: Ints, position: int
     ) -> None:
         """Compute the n-gram contexts (G,) after one symbol more."""
+        super().extend(before, parents, longer, symbols, position)
         if self.used:
             self.used.extend(before, parents, longer, symbols, position)
         longer.contexts = self.guidance.after(longer.contexts, symbols)
@@ -272,4 +314,6 @@ class Guided(Rejection):
 
     def mass_left(self, roots: Prefixes | None, probabilities: Floats) -> float:
         """Return the probability of all lines not yet used; 1 where no tree records them."""
-        return self.used.mass_left(roots, probabilities) if self.used else 1.0
+        if self.used:
+            return self.used.mass_left(roots, probabilities)
+        return super().mass_left(roots, probabilities)

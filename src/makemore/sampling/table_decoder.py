@@ -23,6 +23,7 @@ from makemore.sampling.decoder import first_of
 from makemore.sampling.filters import apply_filters, filters_of
 from makemore.sampling.prefix_tree import NONE
 from makemore.sampling.results import Completions
+from makemore.sampling.stratum import Stratum
 from makemore.text.vocabulary import BOUNDARY
 
 Floats = NDArray[np.float64]
@@ -98,14 +99,17 @@ class TableDecoder:
 
     Looking up is so quick that draws are not grouped by prefix: each is a line of its own.
     labels: first input (id) -> probability that a draw begins with it
+    stratum: the prefixes that lines begin with; None for all of them
     """
 
     def __init__(
         self, model: TransitionTable, automaton: Automaton, options: SamplingConfig,
-        prefix: list[int], labels: dict[int, float],
+        prefix: list[int], labels: dict[int, float], stratum: Stratum | None = None,
     ) -> None:  # fmt: skip
         self.model, self.automaton, self.options = model, automaton, options
-        self.shares = np.array(list(labels.values()))
+        self.stratum, self.shares = stratum, np.array(list(labels.values()))
+        if stratum:
+            self.shares *= stratum.share
         self.labels = np.array(list(labels), dtype=np.int64)
         self.table = sampling_table(model, options)
         self.ids = np.array(prefix, dtype=np.int64)
@@ -120,13 +124,16 @@ class TableDecoder:
 
     def draw(self, batch: DrawBatch) -> list[Completions]:
         """Draw the lines of a batch, symbol by symbol; return the finished ones by length."""
-        size = int(batch.bounds[-1])
+        size, stratum = int(batch.bounds[-1]), self.stratum
+        if self.shares.sum() == 0:  # nothing is left that could be drawn
+            return []
         automaton, V = self.automaton, self.table.logs.shape[1]
         logs, after = self.table.logs.ravel(), self.model.after.ravel()  # [state * V + symbol]
         onward = automaton.next.ravel()
         rows = np.arange(size)  # (R,) the draws that are not finished yet
         first = first_of(self.shares, batch, rows)
         label, states, nll = self.labels[first], self.starts[first], self.nll[first]
+        inner = stratum.roots()[first] if stratum else first  # (R,) nodes of the stratum's tree
         conditions = np.full(size, self.conditions)  # (R,) states of the automaton
         small = np.min_scalar_type(V)  # a byte a symbol: lookups by row stay in the CPU's cache
         drawn = [np.full(size, symbol, small) for symbol in self.ids]  # (size,) a position
@@ -134,6 +141,8 @@ class TableDecoder:
         for position in range(len(self.ids), automaton.max_length + 1):
             uniform = batch.uniforms(position, rows)
             picked = self.table.pick(states, uniform)
+            if stratum:
+                picked = stratum.redraw(inner, picked, uniform)
             moves = states * V + picked  # (R,)
             to = onward.take(conditions * V + picked)
             may_end = automaton.may_end(position, conditions)
@@ -154,6 +163,8 @@ class TableDecoder:
             states = after.take(moves).astype(np.int64)
             conditions = to.take(there).astype(np.int64)
             rows = rows.take(there)
+            if stratum:
+                inner = stratum.after(inner.take(there), picked)
             drawn.append(np.zeros(size, dtype=small))
             drawn[-1][rows] = picked
         return finished

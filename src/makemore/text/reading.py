@@ -185,17 +185,21 @@ CHUNK = 2**20  # bytes that are read, and cleaned, at once
 
 
 def blocks(
-    stream: BinaryIO, name: str, encoding: str, errors: str, most: int | None = None
-) -> Iterator[str]:
+    stream: BinaryIO, name: str, encoding: str, errors: str, most: int | None = None,
+    from_start: bool = True,
+) -> Iterator[str]:  # fmt: skip
     """Decode a stream into blocks of text that end at the end of a line.
 
     most: bytes that are read, where lines can be told apart in bytes; None: MAX_BYTES
+    from_start: the stream begins as a file does: with its kind, and perhaps a byte order mark
     Raises DataError, naming line and byte.
     """
     line_number = 1
-    for block in _whole_lines(stream, name, encoding, most):
+    for block in _whole_lines(stream, name, encoding, most, from_start):
         text = _decode(block, name, line_number, encoding, errors)
-        if line_number == 1 and "\n" not in text and "\r" in text[:-1]:
+        if line_number == 1 and from_start:
+            text = text.removeprefix(MARK)
+        if line_number == 1 and from_start and "\n" not in text and "\r" in text[:-1]:
             raise DataError(
                 "the only line ends are lone CR, as on an old Mac", name,
                 "turn them into LF: tr '\\r' '\\n' < " + f"{shlex.quote(name)} > lines-lf.txt",
@@ -205,15 +209,16 @@ def blocks(
 
 
 def _whole_lines(
-    stream: BinaryIO, name: str, encoding: str, most: int | None = None
+    stream: BinaryIO, name: str, encoding: str, most: int | None, from_start: bool
 ) -> Iterator[bytes]:
     """Read blocks of bytes that end at the end of a line, within the bounds of memory.
 
     Where byte 10 does not end a line (UTF-16), the whole file is one block.
     """
-    by_line = _ends_lines_with_lf(encoding)
+    by_line = ends_lines_with_lf(encoding)
     most = most if most and by_line else MAX_BYTES
-    rest, kept, total, started = list[bytes](), 0, 0, False  # rest: chunks without a line end yet
+    rest, kept, total = list[bytes](), 0, 0  # rest: chunks without a line end yet
+    started = not from_start
     line = 1  # the number of the line that `rest` begins with
     while chunk := stream.read(CHUNK):
         if not started:
@@ -240,7 +245,7 @@ def _whole_lines(
         yield b"".join(rest)
 
 
-def _ends_lines_with_lf(encoding: str) -> bool:
+def ends_lines_with_lf(encoding: str) -> bool:
     """Check that byte 10 ends a line, as in UTF-8 and Latin-1 but not in UTF-16.
 
     Raises DataError for an unknown encoding.
@@ -273,4 +278,4 @@ def _decode(block: bytes, name: str, line_number: int, encoding: str, errors: st
             what = f"the bytes are no {encoding}, and --errors replace would lose letters"
             what, add = f"{what}; in {likely} the line is {shown!r}", {"encoding": likely}
         raise without_options(DataError, what, where, add) from None
-    return text.removeprefix(MARK) if line_number == 1 else text
+    return text

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from makemore.errors import DataError
+from makemore.text.line_blocks import LineBlocks
 from makemore.text.reading import blocks
 
 PAUSE = 0.1  # seconds without new bytes, after which what has come is handed on
@@ -23,6 +24,8 @@ class Arriving:
 
     bytes: how many were read; size: how many there are, None where nobody knows (a pipe)
     """
+
+    from_start = True  # its first line is that of the file
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream, self.bytes = stream, 0
@@ -48,8 +51,11 @@ class Arriving:
         return not select.select([self._descriptor], [], [], PAUSE)[0]
 
 
+LineStream: TypeAlias = Arriving | LineBlocks
+
+
 def line_chunks(
-    stream: Arriving, name: str, max_line: int, most: tuple[int, int], encoding: str = "utf-8",
+    stream: LineStream, name: str, max_line: int, most: tuple[int, int], encoding: str = "utf-8",
     errors: str = "strict",
 ) -> Iterator[list[str]]:  # fmt: skip
     """Read lines without white space at their ends: as many at a time as have come.
@@ -59,7 +65,7 @@ def line_chunks(
     max_line characters; the lines before it are handed on first.
     """
     chunk, characters, number = list[str](), 0, 0
-    for block in blocks(stream, name, encoding, errors):  # type: ignore[arg-type]
+    for block in blocks(stream, name, encoding, errors, from_start=stream.from_start):  # type: ignore[arg-type]
         for line in block.removesuffix("\n").split("\n"):
             number += 1
             text = line.strip()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         click.Option(["-n", "n"], type=int, default=20, help="how many lines  [default: 20]"),
         click.Option(["--seed"], type=int,
                      help="the same seed draws the same lines  [default: fresh]"),
+        click.Option(["--shard"], metavar="I/N", help="draw part I of N: processes with the same "
+                     "seed and one part each draw -n lines together, none twice"),
         *click_options(SamplingConfig),
         *avoid_options(),
         click.Option(["--remember"], is_flag=True, help="keep what is given out in DIR, and never "
@@ -50,7 +52,7 @@ def command(**values: Any) -> int:
     fewer than N were found, and whether there are more. Constraints are exact: they choose among
     lines, no line is cut.
     """
-    from makemore.api.checks import fresh_seed
+    from makemore.api.checks import check_shard, fresh_seed, remembering_shard
     from makemore.api.fitted import likeliest_first
     from makemore.cli.avoided import Avoided
     from makemore.cli.loading import load_to_draw
@@ -60,6 +62,10 @@ def command(**values: Any) -> int:
         raise UsageError("--total says how --rank sorts", "--total", "add --rank")
     if values["remember"] and options.get("all"):
         raise UsageError("--all repeats lines, --remember refuses them", None, "choose one of them")
+    if values["shard"] is not None:
+        check_shard(values["shard"], values["seed"])
+        if values["remember"]:
+            raise remembering_shard()
     results = Results(values)  # what is wrong with its file is told before a model is loaded
     with ExitStack() as stack:
         waiting = stack.enter_context(Waiting(lambda: "getting ready to draw"))
@@ -70,7 +76,9 @@ def command(**values: Any) -> int:
         if values["remember"]:  # the file of issued lines stays locked until the last is printed
             issued = stack.enter_context(maker.issued_lines(note_waiting))
         given = issued.lines if issued else None
-        sampler = maker.sampler(seed, avoid.lines, given, avoid_like=avoid.like, **options)
+        sampler = maker.sampler(
+            seed, avoid.lines, given, avoid_like=avoid.like, shard=values["shard"], **options
+        )
         if values["seed"] is None:  # after all that can fail before a line is drawn
             note(f"--seed {seed}")
         waiting.describe = partial(describe_drawing, sampler, values["n"])
@@ -101,6 +109,7 @@ def note_waiting() -> None:
 def describe_drawing(sampler: Sampler, n: int) -> str | None:
     """Say how many lines there are, and how long those are that are drawn now."""
     tally = sampler.tally
+    n = n if sampler.wanted is None else sampler.wanted
     if tally.found and sys.stdout.isatty():  # the lines themselves are seen to come
         return None
     now = f"; those drawn now have {sampler.decoder.position} symbols" if not tally.found else ""

@@ -18,20 +18,19 @@ from makemore.cli.options import encoding_options, plugin_option
 from makemore.cli.output import flush_results, note, result, result_json
 from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
+from makemore.shard import Shard
 from makemore.text import TextConfig
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Standing, Surprisal
     from makemore.api import MakeMore
-    from makemore.text.streaming import Arriving
+    from makemore.text.streaming import LineStream
 
 
 # Of a word that names no file: it is a file that is missing, and no line.
 FILE_ENDINGS = (".txt", ".text", ".csv", ".tsv", ".json", ".jsonl", ".lst", ".dat", ".gz", ".zip")
-# Lines are scored together, up to these many of them and of their characters: memory stays the same
-# however many come. With --each, what every symbol takes is kept, so fewer fit.
 LOOKED_AT = 100  # lines by which a file is known that is no plain list
-LINES_AT_ONCE, SYMBOLS_AT_ONCE, SYMBOLS_EACH = 2**15, 2**21, 2**18
+SYMBOLS_EACH = 2**18  # that are scored together: with --each, what every one takes is kept
 
 
 @click.command(
@@ -42,6 +41,8 @@ LINES_AT_ONCE, SYMBOLS_AT_ONCE, SYMBOLS_EACH = 2**15, 2**21, 2**18
         *encoding_options("FILE"),
         click.Option(["--max-line"], type=click.IntRange(min=1), metavar="N",
                      help="refuse lines of more characters  [default: that of the training]"),
+        click.Option(["--shard"], metavar="I/N", help="score part I of N of FILE: the outputs of "
+                     "all parts, one after another, are that of the whole file"),
         click.Option(["--table"], is_flag=True, help="nats, bits a symbol, percentile and line"),
         click.Option(["--each"], is_flag=True, help="the surprisal of each symbol"),
         click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
@@ -69,27 +70,39 @@ def command(**values: Any) -> int:
     """
     from makemore.analysis.score_records import without_labels
     from makemore.analysis.surprisal import Standing
-    from makemore.api import MakeMore
+    from makemore.api import MakeMore, scored_file
 
+    shard = None if values["shard"] is None else shard_of(values["shard"], values["what"])
     if values["table"] and (values["json"] or values["each"]):
         raise UsageError("--table is a form of its own", "--table", "leave --json and --each out")
     maker = MakeMore.load(values["dir"])
     # Percentiles take the scores of 2,000 training lines, so only where they are shown.
     percentiles_of = Standing(maker) if values["table"] or values["json"] else None
-    if values["table"]:
+    if values["table"] and not (shard and shard.index):
         result(f"{'nats':>9}  {'bits/symbol':>11}  {'percentile':>10}  line")
     config = read_as(maker.text_config, values)
     config = dataclasses.replace(config, max_line=values["max_line"] or config.max_line)
-    most = LINES_AT_ONCE, SYMBOLS_EACH if values["each"] else SYMBOLS_AT_ONCE
+    symbols = SYMBOLS_EACH if values["each"] else scored_file.SYMBOLS_AT_ONCE
+    most = scored_file.LINES_AT_ONCE, symbols
     with Waiting(lambda: "waiting for lines") as waiting:
         for word in values["what"] or ("-",):
             if is_text(word):
                 chunks: Iterator[list[str]] = iter([typed_lines(maker, word)])
             else:
-                chunks = with_warning(maker, word, chunks_to_score(word, config, most, waiting))
+                chunks = with_warning(
+                    maker, word, chunks_to_score(word, config, most, waiting, shard)
+                )
             for chunk in filter(None, chunks):
                 show(maker, without_labels(maker, chunk), percentiles_of, values)
     return 0
+
+
+def shard_of(typed: str, words: Sequence[str]) -> Shard:
+    """Read which part of a file is to be scored. Raises UsageError without one file."""
+    shard = Shard.parse(typed)
+    if len(words) != 1 or is_text(words[0]) or words[0] == "-":
+        raise UsageError("--shard scores a part of one file", "--shard", "name one FILE")
+    return shard
 
 
 def with_warning(maker: MakeMore, file: str, chunks: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -169,17 +182,18 @@ def describe_symbols(symbols: Sequence[Surprisal]) -> str:
 
 
 def chunks_to_score(
-    name: str, config: TextConfig, most: tuple[int, int], waiting: Waiting
-) -> Iterator[list[str]]:
+    name: str, config: TextConfig, most: tuple[int, int], waiting: Waiting,
+    shard: Shard | None = None,
+) -> Iterator[list[str]]:  # fmt: skip
     """Read lines of a file or of standard input (`-`), some at a time; `waiting` says how far.
 
     most: the lines, and the characters of them, that are handed on together at most
     """
-    from makemore.text.opening import reading
-    from makemore.text.streaming import Arriving, line_chunks
+    from makemore.api.scored_file import lines_to_score
+    from makemore.text.streaming import line_chunks
 
-    with reading(name) as (opened, shown):
-        stream, lines = Arriving(opened), 0
+    with lines_to_score(name, config, shard) as (stream, shown):
+        lines = 0
         for chunk in line_chunks(
             stream, shown, config.max_line, most, config.encoding, config.errors
         ):
@@ -189,7 +203,7 @@ def chunks_to_score(
             lines += len(chunk)
 
 
-def describe_scoring(stream: Arriving, before: int, now: int) -> str:
+def describe_scoring(stream: LineStream, before: int, now: int) -> str:
     """Say how many lines are scored, of how many bytes, and how many are being scored."""
     of = f" of {stream.size:,}" if stream.size else ""
     return f"{before:,} lines scored, {now:,} in work; {stream.bytes:,}{of} bytes read"
