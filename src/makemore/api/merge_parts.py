@@ -11,7 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +110,7 @@ def config_of(parts: Sequence[Part], digest: str) -> RunConfig:
     # of which `resolve` takes the sum and the number, one line will do.
     items = sum(part.facts["symbols"] + part.facts["trained"] for part in parts)
     recipe = resolve(NGram, recipe, asked, np.array([items - 1]))
+    recipe = replace(recipe, threads=recipe.threads or 1)  # as a model of counts has
     return RunConfig(
         model=MODEL,
         asked=asked,
