@@ -60,7 +60,7 @@ def test_drawing_says_how_many_lines_there_are_and_how_long_they_have_become(
 
 def test_lines_that_go_back_to_one_draw_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     class Drawn:
-        found_strict = None
+        found_strict, shard = None, None
         tally = Tally(draws=2500, found=5, guided=500, effective=1.2, led=5, ancestors=1, shared=60)
 
     note_how_drawn(Drawn())  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ def test_lines_that_go_back_to_one_draw_are_told(capsys: pytest.CaptureFixture[s
 
 def test_on_a_terminal_lines_that_come_need_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
     class Drawn:
-        tally = Tally(draws=200, found=5)
+        tally, wanted = Tally(draws=200, found=5), None
 
     assert describe_drawing(Drawn(), 9) == "5 of 9 lines after 200 draws"  # type: ignore[arg-type]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
