@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from makemore import parallel
 from makemore.api.avoided import to_avoid
@@ -19,6 +19,9 @@ from makemore.text import Corpus, Split, TextConfig, Vocabulary
 from makemore.text.config import text_config
 from makemore.text.opening import is_file
 from makemore.text.python_lines import Lines, strings_of
+
+# Lines from which on work is worth the second or two that a graphics card takes to begin.
+WORTH_A_CARD = 20_000
 
 
 class FittedState:
@@ -48,6 +51,25 @@ class FittedState:
         if self.model_ is None:
             raise not_fitted()
         return self.model_
+
+    def to(self, device: str, lines: int | None = None) -> Self:
+        """Move the model to a device (cpu, cuda, mps), to draw and score there; returns self.
+
+        device: auto is a graphics card, if there is one and work is enough for it
+        lines: how many will be drawn or scored; None: enough
+        Counts stay on the CPU. Raises UsageError for a device that this machine does not have.
+        """
+        if isinstance(self._model, CountModel):
+            return self
+        if device == "auto" and lines is not None and lines < WORTH_A_CARD:
+            device = "cpu"
+        from makemore.models import NeuralModel
+        from makemore.training.device import choose_device
+
+        assert isinstance(self._model, NeuralModel)  # noqa: S101 (a model counts or is a network)
+        self._model.to(choose_device(device))
+        self._cache.clear()  # what was computed elsewhere
+        return self
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:

@@ -77,6 +77,15 @@ def encoding_options(file: str) -> list[click.Parameter]:
     ]  # fmt: skip
 
 
+def device_option() -> click.Option:
+    """Make --device of a command that draws or scores lines by a run."""
+    return click.Option(
+        ["--device"], default="auto", metavar="NAME",
+        help="where a network computes: cpu, cuda, mps, or auto: cuda if there is one and "
+        "20,000 lines or more  [default: auto]",
+    )  # fmt: skip
+
+
 def avoid_options() -> list[click.Parameter]:
     """Make --avoid and --avoid-like, with the encoding of their files."""
     return [

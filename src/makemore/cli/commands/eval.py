@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from makemore.cli.options import plugin_option
+from makemore.cli.options import device_option, plugin_option
 from makemore.cli.output import note, result, result_json
 
 
@@ -18,6 +18,7 @@ from makemore.cli.output import note, result, result_json
         click.Option(["--test"], is_flag=True,
                      help="score the test part, too; the look is counted"),
         click.Option(["--json"], is_flag=True, help="one object a part"),
+        device_option(),
         plugin_option("the file of the run's own model"),
     ],
 )  # fmt: skip
@@ -39,6 +40,7 @@ def command(**values: Any) -> int:
         what = "a look at the test part is counted in the run directory, and a zip keeps no count"
         raise UsageError(what, "--test", "unpack it")
     maker = MakeMore.load(values["dir"])
+    maker.to(values["device"], sum(len(part) for _, part in maker.split))
     names = [name for name, part in maker.split if len(part) and (name != "test" or values["test"])]
     reports = [maker.report(name) for name in names]
     accuracies = [maker.accuracy(name) if maker.vocabulary.labels else {} for name in names]

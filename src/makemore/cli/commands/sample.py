@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.options import avoid_options, click_options, given_options, plugin_option
+from makemore.cli.options import (
+    avoid_options,
+    click_options,
+    device_option,
+    given_options,
+    plugin_option,
+)
 from makemore.cli.output import note
 from makemore.cli.results import Results, result_options
 from makemore.cli.waiting import Waiting
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
         *result_options(),
         click.Option(["--json"], is_flag=True, help="one object a line: text, origin, nll, capped, "
                      "exact, label"),
+        device_option(),
         plugin_option("the file of the run's own model"),
     ],
 )  # fmt: skip
@@ -69,7 +76,7 @@ def command(**values: Any) -> int:
     results = Results(values)  # what is wrong with its file is told before a model is loaded
     with ExitStack() as stack:
         waiting = stack.enter_context(Waiting(lambda: "getting ready to draw"))
-        maker = load_to_draw(values["dir"], options)
+        maker = load_to_draw(values["dir"], options).to(values["device"], values["n"])
         avoid = Avoided(maker, values)
         seed = fresh_seed() if values["seed"] is None else values["seed"]
         issued = None

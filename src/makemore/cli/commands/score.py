@@ -14,7 +14,7 @@ import click
 from makemore.cli.avoided import read_as
 from makemore.cli.commands.explain import label
 from makemore.cli.loading import spelled_text
-from makemore.cli.options import encoding_options, plugin_option
+from makemore.cli.options import device_option, encoding_options, plugin_option
 from makemore.cli.output import flush_results, note, result, result_json
 from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
@@ -48,6 +48,7 @@ SYMBOLS_EACH = 2**18  # that are scored together: with --each, what every one ta
         click.Option(["--json"], is_flag=True, help="one object a line: text, nll, symbols, "
                      "unknown, bits, per_symbol, percentile; with --each surprisals; with "
                      "labels label, p, labels"),
+        device_option(),
         plugin_option("the file of the run's own model"),
     ],
 )  # fmt: skip
@@ -75,7 +76,7 @@ def command(**values: Any) -> int:
     shard = None if values["shard"] is None else shard_of(values["shard"], values["what"])
     if values["table"] and (values["json"] or values["each"]):
         raise UsageError("--table is a form of its own", "--table", "leave --json and --each out")
-    maker = MakeMore.load(values["dir"])
+    maker = MakeMore.load(values["dir"]).to(values["device"], lines_about(values["what"]))
     # Percentiles take the scores of 2,000 training lines, so only where they are shown.
     percentiles_of = Standing(maker) if values["table"] or values["json"] else None
     if values["table"] and not (shard and shard.index):
@@ -127,6 +128,15 @@ def note_whole(maker: MakeMore, file: str, lines: Sequence[str]) -> None:
     shape = shape_of(first, dataclasses.replace(TextConfig(), labels=own.labels), file)
     if shape and (says := taken_whole([shape], file, own)):
         note(f"warning: {'standard input' if file == '-' else file}: {says}")
+
+
+def lines_about(words: Sequence[str]) -> int:
+    """Estimate the lines of files by their bytes, ten a line; 0 for a pipe, whose end is not known.
+
+    Whether it is a file that can be read, is told when it is opened.
+    """
+    sizes = [os.path.getsize(word) for word in words if os.path.isfile(word)]
+    return sum(sizes) // 10
 
 
 def is_text(word: str) -> bool:
