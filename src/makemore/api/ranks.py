@@ -26,6 +26,8 @@ def among(plan: Plan, ranks: Ranks, requested: Mapping[str, Any]) -> Plan:
     requested: options of the call; threads that were requested are those of each process
     Raises UsageError for what several processes cannot train.
     """
+    if not networks(plan):  # counts are made by rank 0 alone
+        return plan
     check_shareable(plan, ranks)
     threads = plan.config.threads
     if requested.get("threads") is None:
