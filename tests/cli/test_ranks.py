@@ -137,6 +137,26 @@ def test_an_ensemble_that_is_stopped_goes_on_to_the_same_bytes(tmp_path: Path) -
     assert bytes_of(folder) == bytes_of(whole)
 
 
+PLUGIN = """
+from makemore.models.core.registry import register
+from makemore.models.gru import GRU
+
+
+@register("own")
+class Own(GRU):
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_each_process_loads_the_plugin_by_its_own_command_line(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "own", LINES)
+    (folder / "own.py").write_text(PLUGIN)
+    finished(folder, "train", "lines.txt", "-o", "run", "--plugin", "own.py", "--model", "own",
+             "--max-steps", "5", "--device", "cpu")  # fmt: skip
+    assert ranks_in(folder) == 2
+
+
 @pytest.mark.slow
 def test_three_processes_end_together(tmp_path: Path) -> None:
     folder = prepared(tmp_path / "three", LINES)
@@ -169,7 +189,7 @@ def test_torchrun_starts_it(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 20 and ranks_in(folder) == 2
     assert "step 200/200" in done.stderr
     again = subprocess.run(
-        [*torchrun, "-m", "makemore", "train", "-o", "run"], cwd=folder, env=around,
+        [*torchrun, "-m", "makemore", *COMMAND], cwd=folder, env=around,
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert again.returncode == 0 and "this run is finished" in again.stderr

@@ -77,6 +77,9 @@ def command(**values: Any) -> int:
 
     Without FILE it learns English given names, which come with makemore. If the training is killed
     or stopped, the same command goes on where it was; once it is finished, it shows 20 more lines.
+
+    Several processes, or graphics cards: torchrun --nproc-per-node N -m makemore train ... computes
+    each batch in parts; --threads are then those of each process.
     """
     from makemore.api.resolve import split_options
     from makemore.api.resume import default_model
