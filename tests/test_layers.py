@@ -30,9 +30,10 @@ WITH_TORCH = (
     "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
     "scoring.card_scorer", "scoring.loss", "scoring.neural_scorer", "training.batch",
-    "training.cuda_graphs", "training.device", "training.gradients", "training.mixed_precision",
-    "training.muon", "training.optimizer", "training.soft_targets", "training.step",
-    "training.trainer", "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
+    "training.cuda_graphs", "training.device", "training.distributed", "training.gradients",
+    "training.mixed_precision", "training.muon", "training.optimizer", "training.ranks",
+    "training.soft_targets", "training.step", "training.trainer",
+    "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
     "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.", "web.export",
 )  # fmt: skip

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from makemore.training.batches import Batches
     from makemore.training.events import Event
     from makemore.training.pace import Clock
+    from makemore.training.ranks import Ranks
     from makemore.training.soft_targets import SoftTargets
+    from makemore.training.trainer import Trainer
 
 
 def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
@@ -52,10 +54,11 @@ def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
     return model
 
 
-def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batches:
+def batches_of(plan: Plan, model: Model, batch_size: int | None = None, ranks: int = 1) -> Batches:
     """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
-    batch_size: None for the recipe's. Raises UsageError for a model that does not learn by steps.
+    batch_size: None for the recipe's; ranks: processes, of which the first gets its part of each
+    Raises UsageError for a model that does not learn by steps.
     """
     from makemore.models import NeuralModel
     from makemore.scoring.line_tensors import LineTensors
@@ -73,10 +76,10 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     )
     size = batch_size or plan.recipe.batch_size
     # Where the parts of a batch are computed at the same time, there is one for each thread.
-    shares = plan.config.threads if model.computes_in_parts else 1
+    shares = ranks * (plan.config.threads if model.computes_in_parts else 1)
     # On a card a step is captured once for each shape of a batch, so batches have few shapes.
-    padded = model.device.type == "cuda" and not has_batch_norm(model)
-    return Batches(lines, size, plan.recipe.seed, model.packs, shares, padded)
+    padded = model.device.type == "cuda" and not has_batch_norm(model) and ranks == 1
+    return Batches(lines, size, plan.recipe.seed, model.packs, shares, padded, ranks=ranks)
 
 
 def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:
@@ -121,6 +124,7 @@ def _by_steps(
     run: Run | None,
     stop: threading.Event | None,
     clock: Clock | None,
+    ranks: Ranks | None = None,
 ) -> Iterator[Event]:
     """Train a neural network by gradient steps, or go on with `run`; yields events."""
     from makemore.models import NeuralModel
@@ -128,7 +132,7 @@ def _by_steps(
     from makemore.training.trainer import fit
 
     assert isinstance(model, NeuralModel)  # noqa: S101 (a model counts or is a network)
-    batches = batches_of(plan, model)
+    batches = batches_of(plan, model, ranks=ranks.size if ranks else 1)
     trainer = Trainer(model, plan.recipe, soft_targets_of(plan, model))
     if run is not None:
         # run.weights are the best so far; run.state has the latest and the optimizer's.
@@ -138,8 +142,19 @@ def _by_steps(
             trainer.restore(run.progress, run.weights, run.state)
         except RunError as error:
             raise RunError(error.what, str(run.path), error.to_do) from None
-    with _threads(plan):
+    with _threads(plan), _shared(ranks, trainer, batches):
         yield from fit(trainer, batches, lambda: losses(plan, model), writer, stop, clock)
+
+
+def _shared(
+    ranks: Ranks | None, trainer: Trainer, batches: Batches
+) -> AbstractContextManager[None]:
+    """Let other processes compute parts of each batch inside `with`, if there are some."""
+    if ranks is None:
+        return nullcontext()
+    from makemore.training.distributed import shared_training
+
+    return shared_training(ranks, trainer, batches)
 
 
 def _count(plan: Plan, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:

@@ -202,6 +202,7 @@ class Plan:
                 plan.config, vocab_size=len(self.vocabulary), block_size=member_block_size(
                     plan.kind, plan.options, self.config.block_size, labels
                 ),
+                ranks=self.config.ranks,
                 resolved={**plan.config.resolved, **asdict(recipe)},
             )  # fmt: skip
             plans.append(

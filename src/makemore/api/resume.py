@@ -15,6 +15,7 @@ from typing import Any
 
 from makemore.api.plan import CHOSEN, Plan
 from makemore.errors import MakemoreError, UsageError
+from makemore.models import CountModel
 from makemore.runs import Run, RunConfig
 from makemore.text import Split
 from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL
@@ -90,12 +91,24 @@ def same_command(config: RunConfig, requested: Mapping[str, Any], digest: str | 
         )  # fmt: skip
 
 
-def with_call_options(plan: Plan, requested: Mapping[str, Any]) -> tuple[Plan, list[str]]:
-    """Replace the device, threads and intervals of a plan by this call's; and warn of changes."""
+def with_call_options(
+    plan: Plan, requested: Mapping[str, Any], ranks: int = 1
+) -> tuple[Plan, list[str]]:
+    """Replace the device, threads and intervals of a plan by this call's; and warn of changes.
+
+    ranks: processes that this call trains with
+    """
     replaced = {key: requested[key] for key in CALL_OPTIONS if key in requested}
     config, warnings = plan.config, []
     # Another number of threads or another device adds numbers up in another order.
-    if requested.get("threads") not in (None, config.threads):
+    if ranks != config.ranks and not issubclass(plan.kind, CountModel):
+        were = f"{config.ranks} process" + ("es" if config.ranks > 1 else "")
+        warnings.append(f"warning: the run had {were}; its bits will differ now")
+        # As many parts of a batch as before, divided among other processes.
+        threads = requested.get("threads") or max(1, config.ranks * config.threads // ranks)
+        config = dataclasses.replace(config, threads=threads, ranks=ranks)
+        replaced["threads"] = threads
+    elif requested.get("threads") not in (None, config.threads):
         warnings.append(f"warning: the run had {config.threads} threads; its bits will differ now")
         config = dataclasses.replace(config, threads=requested["threads"])
         replaced["threads"] = config.threads

@@ -22,6 +22,7 @@ from makemore.api.estimator import MakeMore
 from makemore.api.memory import WORTH_SAYING, in_gigabytes, needed_memory
 from makemore.api.plan import CHOSEN, Plan
 from makemore.api.planning import make_plan
+from makemore.api.ranks import among, check_shareable, described
 from makemore.api.resolve import split_options
 from makemore.api.resume import check_same_training, default_model, with_call_options
 from makemore.errors import UsageError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from makemore.api.keywords import TrainingKeywords
+    from makemore.training.ranks import Ranks
 
 PREVIEW_LINES = 8  # new lines at each evaluation
 
@@ -92,6 +94,7 @@ def train_directory(
     began: float | None = None,
     stop: threading.Event | None = None,
     observe: Callable[[MakeMore], Observer | None] | None = None,
+    ranks: Ranks | None = None,
     **options: Unpack[TrainingKeywords],
 ) -> Generator[SessionEvent, None, None]:
     """Train in a run directory, or go on with the run in it; yields events.
@@ -103,6 +106,7 @@ def train_directory(
     began: time.monotonic() from which `time` counts; None: now
     stop: once set, the current step is the last one; it is saved, and the next call goes on
     observe: makes the Observer that fills diagnostics.jsonl, or None if there is nothing to observe
+    ranks: processes of which this one is the first, and which compute each batch together
 
     The first event but messages is Started, with the MakeMore that learns. Raises UsageError for
     another command than the one that started the run, RunError, SystemFault, Diverged.
@@ -121,7 +125,9 @@ def train_directory(
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
         # Where no model was named, it is chosen by the list or by the time.
         plan, why = make_plan(split, named, requested, name, seconds, began)
-        if plan.config.asked.get("model") == CHOSEN:
+        if ranks is not None:
+            plan = among(plan, ranks, requested)
+        if plan.config.asked.get("model") == CHOSEN and ranks is None:
             from makemore.api.time_budget import predicted_seconds  # which needs torch
 
             why += f", in about {in_words(predicted_seconds(plan))} or less"
@@ -140,21 +146,27 @@ def train_directory(
             if run.progress["finished"]:
                 yield Started(MakeMore.of_run(run), run.progress["step"], finished=True)
                 return
-            yield from _prepare_resume(maker, run, requested, folder)
+            yield from _prepare_resume(maker, run, requested, folder, ranks)
         done = run.progress["step"] if run else 0
-        if seconds is None:  # under a time budget everybody knows how long it will take
+        if ranks is not None:
+            assert maker.plan_ is not None  # noqa: S101 (it has begun)
+            yield Message(described(maker.plan_, ranks))
+        elif seconds is None:  # under a time budget everybody knows how long it will take
             yield from _duration(maker, done)
         yield Started(maker, done)
         clock = maker.clock(began, run)
-        yield from _logged(maker, writer, run, stop, observe, clock)
+        yield from _logged(maker, writer, run, stop, observe, clock, ranks)
 
 
 def _prepare_resume(
-    maker: MakeMore, run: Run, requested: Mapping[str, Any], folder: Path
+    maker: MakeMore, run: Run, requested: Mapping[str, Any], folder: Path, ranks: Ranks | None
 ) -> Iterator[Message]:
     """Make the model of a run that goes on; yields messages about it."""
     # The run's own plan: its resolved values hold, whatever would be resolved now.
-    plan, warnings = with_call_options(Plan.from_run(run), requested)
+    number = 1 if ranks is None else ranks.size
+    plan, warnings = with_call_options(Plan.from_run(run), requested, number)
+    if ranks is not None:
+        check_shareable(plan, ranks)
     yield from map(Message, warnings)
     maker.begin(plan, resumes=True)
     yield Message(f"going on from step {run.progress['step']} in {folder}")
@@ -179,6 +191,7 @@ def _logged(
     stop: threading.Event | None,
     observe: Callable[[MakeMore], Observer | None] | None,
     clock: BudgetClock | None,
+    ranks: Ranks | None,
 ) -> Iterator[SessionEvent]:
     """Train, write each event to the run's logs, then yield it; a Preview follows an evaluation."""
     assert maker.plan_ is not None  # noqa: S101 (the caller called maker.begin)
@@ -189,7 +202,7 @@ def _logged(
         yield Message(
             f"{maker.plan_.config.model} has nothing to watch: it does not learn by steps"
         )
-    for event in maker.training(writer, run, stop, clock):
+    for event in maker.training(writer, run, stop, clock, ranks):
         # Before the generator goes on: the next step overwrites the gradients that observers read.
         for entry in observer.see(event) if observer else ():
             log.diagnostics(entry)

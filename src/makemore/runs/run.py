@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class RunConfig:
     round_size: int  # draws that are sampled together: part of what a seed means
     version: str
     format: int = FORMAT
+    ranks: int = 1  # processes that computed each batch together, each with so many threads
+
+    def record(self) -> dict[str, Any]:
+        """Return the values by their names in config.json; `ranks` is there from 2 on."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("ranks", 1)}
 
 
 _CONFIG_KINDS: dict[str, type] = {
@@ -143,9 +148,12 @@ class Run:
 
 def parse_config(body: bytes, folder: Path) -> RunConfig:
     raw = parse_json(body, "config.json", folder)
-    if not isinstance(raw, dict) or raw.keys() != _CONFIG_KINDS.keys():
+    kinds = dict(_CONFIG_KINDS)
+    if isinstance(raw, dict) and "ranks" in raw:
+        kinds["ranks"] = int
+    if not isinstance(raw, dict) or raw.keys() != kinds.keys():
         raise RunError("config.json has other keys than makemore's", str(folder))
-    for key, kind in _CONFIG_KINDS.items():
+    for key, kind in kinds.items():
         if type(raw[key]) is not kind:  # not isinstance: True is an int as well
             raise RunError(f"config.json: {key} is no {kind.__name__}", str(folder))
     for key, most in (
@@ -153,9 +161,11 @@ def parse_config(body: bytes, folder: Path) -> RunConfig:
         ("block_size", 2**16),
         ("threads", 1024),
         ("round_size", 2**16),
+        ("ranks", 2**16),
     ):
-        if not 0 <= raw[key] <= most or (key != "block_size" and raw[key] == 0):
-            raise RunError(f"config.json: {key} is {raw[key]}", str(folder))
+        value = raw.get(key, 1)
+        if not 0 <= value <= most or (key != "block_size" and value == 0):
+            raise RunError(f"config.json: {key} is {value}", str(folder))
     data = raw["data"]
     if data.keys() != {"name", "digest"} or not all(isinstance(v, str) for v in data.values()):
         raise RunError("config.json: data is no name and digest", str(folder))

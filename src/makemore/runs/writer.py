@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +188,7 @@ class RunWriter:
             for name, lines in parts.items()
         }
         config = config_of(digest_of_parts([entry["sha256"] for entry in files.values()]))
-        fixed = {"config.json": asdict(config), "vocabulary.json": vocabulary.record()}
+        fixed = {"config.json": config.record(), "vocabulary.json": vocabulary.record()}
         self._files = {
             **{name: write_atomically(self.folder, name, to_json(v)) for name, v in fixed.items()},
             **files,

@@ -13,6 +13,7 @@ every window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,20 @@ ROWS_SPARED = 16  # padding adds at most a sixteenth of the rows
 WIDTH_MULTIPLE = 4  # of the positions of a sequence
 
 
+class Part(list[Examples]):
+    """Holds the groups of a batch that one of several processes computes.
+
+    numbers: of each group, counted in the whole batch; symbols: targets of the whole batch
+    rank: the number of the process
+    """
+
+    def __init__(
+        self, groups: Sequence[Examples], numbers: Sequence[int], symbols: int, rank: int
+    ) -> None:
+        super().__init__(groups)
+        self.numbers, self.symbols, self.rank = numbers, symbols, rank
+
+
 class Batches:
     """Gives the training batch of each step: a function of (seed, step) and of nothing else.
 
@@ -41,10 +56,12 @@ class Batches:
     packed sequences: several lines in each row (5 % padding), long lines in groups of their own
 
     packs: whether the model reads packed rows
-    shares: threads that compute groups of a packed batch at the same time
+    shares: threads that compute groups of a packed batch at the same time, in all processes
     padded: whether batches have one of a few shapes, as a captured step wants: sequences are one
         group, packed ones one for each width, and some rows and positions more are padding. Not
         for BatchNorm, as padding would count in its statistics. Windows have two shapes anyway.
+    rank, ranks: of several processes that compute a batch together, which one this is, and how
+        many there are; each gets a Part, whose groups it alone computes
     """
 
     def __init__(
@@ -55,9 +72,12 @@ class Batches:
         packs: bool = False,
         shares: int = 1,
         padded: bool = False,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.lines, self.seed, self._epoch = lines, seed, -1
         self.packs, self.shares, self.padded = packs, shares, padded
+        self.rank, self.ranks = rank, ranks
         # What is shuffled: a window model learns from each window alone, the others from lines.
         self.items = lines.n_targets if lines.input_kind == "window" else len(lines)
         # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
@@ -68,16 +88,36 @@ class Batches:
     def __call__(self, step: int) -> list[Examples]:
         """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
         rows = self._rows_of(step)
+        groups = self._groups_of(rows)
+        if self.ranks == 1:
+            return [self._gather(group) for group in groups]
+        # As many neighbouring groups as a process has threads, and then as many for the next one.
+        threads = max(1, self.shares // self.ranks)
+        own = [n for n in range(len(groups)) if n // threads % self.ranks == self.rank]
+        windows = self.lines.input_kind == "window"
+        symbols = len(rows) if windows else int(self._counts(rows).sum())
+        return Part([self._gather(groups[n]) for n in own], own, symbols, self.rank)
+
+    def _groups_of(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """Cut the lines (or windows) of a batch into its groups: the same ones in each process."""
+        if self.lines.input_kind == "window":
+            groups = np.array_split(rows, self.ranks)
+        elif self.packs:
+            buckets = self._bucket_by_length(rows)
+            groups = [part for bucket in buckets for part in self._deal(bucket, self.shares)]
+        else:
+            groups = self._groups(rows)
+            # More processes than groups: the groups are dealt out further.
+            parts = -(-self.shares // len(groups)) if self.ranks > 1 else 1
+            groups = [part for group in groups for part in self._deal(group, parts)]
+        return [group for group in groups if len(group)]
+
+    def _gather(self, rows: NDArray[Any]) -> Examples:
+        """Gather the examples of a group."""
         if self.lines.input_kind == "window":
             ends = to_device(self.lines.ends(rows), self.lines.device)  # (N,) where targets are
-            return [self.lines.windows(ends)]
-        if self.packs:
-            return [
-                self._packed(group)
-                for bucket in self._bucket_by_length(rows)
-                for group in self._shared(bucket)
-            ]
-        return [self._sequences(group) for group in self._groups(rows)]
+            return self.lines.windows(ends)
+        return self._packed(rows) if self.packs else self._sequences(rows)
 
     def _packed(self, rows: NDArray[Any]) -> Examples:
         """Gather a group of packed rows."""
@@ -156,10 +196,10 @@ class Batches:
             width *= 2
         return groups
 
-    def _shared(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Deal rows out to one group a thread, or to fewer where a group would be too small."""
+    def _deal(self, rows: NDArray[Any], parts: int) -> list[NDArray[Any]]:
+        """Deal rows out to so many groups, or to fewer where a group would be too small."""
         symbols = int(self.lines.lengths[rows].sum()) + len(rows)
-        count = max(1, min(self.shares, symbols // FEWEST_SHARED, len(rows)))
+        count = max(1, min(parts, symbols // FEWEST_SHARED, len(rows)))
         # Every count-th row, not a slice: rows are sorted by length, and the groups come out alike.
         return [rows[start::count] for start in range(count)]
 

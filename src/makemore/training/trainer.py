@@ -92,6 +92,7 @@ class Trainer:
     ) -> None:
         self.model, self.recipe, self.progress = model, recipe, Progress()
         self.soft_targets = soft_targets
+        self.take_step: StepFunction | None = None  # None: the one that suits the model's device
         self.progress.ends = read_ends(recipe.ends)
         self.optimizers = make_optimizers(model, recipe)
         self.best = model.tensors()  # by validation loss; copies, which steps do not change
@@ -210,8 +211,9 @@ def fit(
         yield from _save(training, writer, clock)
     done = progress.step
     taken = train_steps(
-        training.model, training.optimizers, batches, recipe, done, soft, progress.ends
-    )
+        training.model, training.optimizers, batches, recipe, done, soft, progress.ends,
+        training.take_step,
+    )  # fmt: skip
     # A clock times steps that were taken, not only asked for.
     loss_every = 1 if clock else training.loss_every
     for event in taken:

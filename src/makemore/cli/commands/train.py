@@ -17,7 +17,7 @@ from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
 from makemore.cli.output import note, result, results
 from makemore.cli.progress import StopSignals, show_progress
-from makemore.cli.typed import program
+from makemore.cli.typed import program, typed
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
@@ -77,6 +77,9 @@ def command(**values: Any) -> int:
 
     Without FILE it learns English given names, which come with makemore. If the training is killed
     or stopped, the same command goes on where it was; once it is finished, it shows 20 more lines.
+
+    Several processes, or graphics cards: torchrun --nproc-per-node N -m makemore train ... computes
+    each batch in parts; --threads are then those of each process.
     """
     from makemore.api.resolve import split_options
     from makemore.api.resume import default_model
@@ -133,7 +136,7 @@ def train_in(
         events = train_directory(
             os.path.join(os.curdir, folder), parts, model=model, time=values.get("time"),
             fresh=bool(values.get("fresh")), name=visible(stem(file), 200), began=began,
-            stop=stop.event, observe=observe, **requested,
+            stop=stop.event, observe=observe, ranks=typed().ranks, **requested,
         )  # fmt: skip
         with closing(events):  # gives the directory's lock back, whatever happens
             started = show_progress(events)
