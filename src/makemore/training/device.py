@@ -143,8 +143,9 @@ def seeded(*seeds: int) -> Iterator[None]:
     in a step then depends on these alone and not on what was drawn before. So a checkpoint needs no
     generator's state, and a training that was killed goes on exactly as if it had not been.
     """
-    # fork_rng saves the generators of the CPU and of the GPUs in the list: all, as the model may
-    # be on any. If none is in use they are left out, because to read a generator would start CUDA. That of MPS is not among them.
+    # fork_rng saves the generators of the CPU and of the GPUs in the list: of all, as the model may
+    # be on any. If none is in use they are left out, as to read a generator would start CUDA. That
+    # of MPS is not among them.
     is_used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = [*range(torch.cuda.device_count())] if is_used else []
     with torch.random.fork_rng(devices=devices), _mps_given_back():
