@@ -25,7 +25,7 @@ PACKAGE = ROOT / "src" / "makemore"
 # Where torch may be imported at the top: what computes with it, and what reads such modules.
 WITH_TORCH = (
     "models.core.dense_cache", "models.core.device_", "models.core.kv_cache",
-    "models.core.layers", "models.core.neural",
+    "models.core.layers", "models.core.neural", "models.core.on_device",
     "models.core.packed_lines", "models.neural", "models.bigram", "models.bow",
     "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",

@@ -21,6 +21,9 @@ from kinds import each_kind
 from makemore import MakeMore
 from makemore.errors import OutOfMemory, Unsatisfiable
 from makemore.models.core import device_drawer, neural
+from makemore.models.core import on_device as on_device_module
+from makemore.models.core import state as states
+from makemore.models.core.on_device import free_bytes
 from makemore.sampling import Sample, Sampler, ahead
 from makemore.sampling.categorical import BatchPart, DrawBatch
 from makemore.sampling.device_decoder import DeviceDecoder
@@ -146,7 +149,41 @@ def test_free_memory_of_a_card_is_what_torch_keeps_and_does_not_use_too(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 5000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 300)
-    assert device_drawer.free_bytes(torch.device("cuda")) == 1400
+    assert free_bytes(torch.device("cuda")) == 1400
+    assert free_bytes(torch.device("cpu")) is None
+
+
+def test_memory_of_a_state_that_does_not_grow_counts_once(on_device: None) -> None:
+    drawer: Any = device_decoder(learned("gru").sampler(1)).drawer
+    once = states.row_bytes(drawer.roots[1])
+    assert [states.row_bytes_after(drawer.roots[1], steps) for steps in (1, 31)] == [once, once]
+    drawer = device_decoder(learned("transformer").sampler(1)).drawer
+    one, many = (states.row_bytes_after(drawer.roots[1], steps) for steps in (1, 31))
+    assert many > 20 * one > 0
+
+
+class Card:
+    """Stands in for an array on its way to a card: notes how it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def pin_memory(self) -> Card:
+        self.sent.append("pinned")
+        return self
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Card:
+        self.sent.append(non_blocking)
+        return self
+
+
+def test_what_is_sent_to_a_card_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Card()
+    monkeypatch.setattr(on_device_module.torch, "from_numpy", lambda array: there)
+    drawer = device_drawer.DeviceDrawer.__new__(device_drawer.DeviceDrawer)
+    drawer.device = torch.device("cuda")
+    drawer._put(np.zeros(3))
+    assert there.sent == ["pinned", True]
 
 
 class Calls(TorchDispatchMode):

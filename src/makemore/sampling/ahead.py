@@ -57,7 +57,7 @@ def rounds_ahead(sampler: Drawing) -> Iterator[SampleBatch]:
 
 
 def _goes_on(sampler: Drawing, then: DrawBatch, device: DeviceDecoder | None) -> bool:
-    """Tell whether a batch that was drawn ahead is the next one, drawn as it has to be."""
+    """Return True if a batch that was drawn ahead is the next one, drawn as it has to be."""
     return (
         not sampler.complete
         and sampler.at == (then.parts[0].round_no, then.parts[0].first)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from makemore.models.core.on_device import to_device
 from makemore.scoring.packing import pack_first_fit
 from makemore.text.ragged import scatter
 
@@ -164,18 +165,10 @@ class LineTensors:
         if self.margin == 1:  # one boundary between lines, which is a target itself
             return np.asarray(numbers + 1)
         # Each line before a target has margin - 1 further boundaries, which are no targets.
-        rows = np.searchsorted(self._first_targets, numbers, side="right")  # from 1
+        rows = np.searchsorted(self.first_targets, numbers, side="right")  # from 1
         return np.asarray(numbers + rows * (self.margin - 1) + 1)
 
     @cached_property
-    def _first_targets(self) -> NDArray[np.int64]:
+    def first_targets(self) -> NDArray[np.int64]:
         """Number each line's first target among all targets (n_lines,)."""
         return self.first - (self.margin - 1) * np.arange(1, len(self) + 1) - 1
-
-
-def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Copy an array to a device. A card reads pinned memory by itself: the host does not wait."""
-    tensor = torch.from_numpy(array)
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)

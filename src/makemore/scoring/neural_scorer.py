@@ -88,7 +88,7 @@ def _by_card(
     fits = int(np.searchsorted(counts[order], limit, side="right"))
     whole = len(order) if model.input_kind == "window" else fits
     out[:] = card_surprisals(model, lines, order[:whole])
-    starts = offsets[:-1] + np.arange(len(offsets) - 1)
+    starts = lines.first_targets
     for rows in _chunks(order[whole:], counts, MAX_SHARED_SYMBOLS):
         # Lines of their own, side by side: they are stepped through together.
         own = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
@@ -168,7 +168,7 @@ def _unique_windows(
 def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
     """Write surprisals to `out` by forward passes over whole lines, in batches of like length."""
     counts = lines.lengths + 1
-    starts = np.cumsum(counts) - counts  # of each line in out
+    starts = lines.first_targets  # of each line in out
     limit = _most_inputs(model)
     order = np.argsort(counts, kind="stable")
     fits = order[counts[order] <= limit]

@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, Examples, LineTensors, to_device
+from makemore.models.core.on_device import to_device
+from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, Examples, LineTensors
 
 MOST_GROUPS = 4  # groups of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
 FEWEST_SHARED = 200  # symbols in a group that one thread computes beside the others
 # Padding to few shapes: a captured step is captured once for each shape (cuda_graphs.py).
-ROW_MULTIPLE = 8  # of rows, at least
-ROWS_SPARED = 16  # padding adds at most a sixteenth of the rows
+ROW_MULTIPLE = 16  # of rows, at least
+ROWS_SPARED = 8  # padding adds at most an eighth of the rows
 WIDTH_MULTIPLE = 4  # of the positions of a sequence
 
 
@@ -207,7 +208,7 @@ class Batches:
 def row_multiple(rows: int) -> int:
     """Choose the multiple to which so many rows are padded: few shapes, and little padding.
 
-    72 -> 8, 2,427 -> 128. It is a sixteenth of the rows at most, or ROW_MULTIPLE.
+    72 -> 16, 2,427 -> 256. It is an eighth of the rows at most, or ROW_MULTIPLE.
     """
     return max(ROW_MULTIPLE, 2 ** (rows.bit_length() - 1) // ROWS_SPARED)
 

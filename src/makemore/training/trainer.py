@@ -246,6 +246,8 @@ def fit(
         training.check_not_diverged()
     progress.finished = True  # saved with it: nobody resumes this run
     yield from _save(training, writer, clock)
+    # On a card they lie in the graphs' memory, which is given back with the last of them.
+    training.model.zero_grad(set_to_none=True)
     training.model.load_tensors(training.best)  # the last weights may have overfitted
 
 
