@@ -17,10 +17,11 @@ from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.runs import Run, RunWriter
+from makemore.text.line_file import LineFile
 from makemore.training.config import names_prior
 
 if TYPE_CHECKING:
-    from makemore.training.batches import Batches
+    from makemore.training.batches import BatchSource
     from makemore.training.events import Event
     from makemore.training.pace import Clock
     from makemore.training.soft_targets import SoftTargets
@@ -52,7 +53,7 @@ def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
     return model
 
 
-def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batches:
+def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> BatchSource:
     """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
     batch_size: None for the recipe's. Raises UsageError for a model that does not learn by steps.
@@ -65,18 +66,25 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     if not isinstance(model, NeuralModel) or plan.kind.is_ensemble:
         what = "is several models" if plan.kind.is_ensemble else "does not learn by steps"
         raise UsageError(f"{plan.config.model} {what}", "--model", "choose another")
-    # All training lines are encoded once and lie on the device: a batch is gathered there.
-    train = plan.split.train
-    text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
-    lines = LineTensors(
-        text.ids, text.offsets, model.input_kind, model.block_size, model.device, labels
-    )
+    train, vocabulary, seed = plan.split.train, plan.vocabulary, plan.recipe.seed
     size = batch_size or plan.recipe.batch_size
     # Where the parts of a batch are computed at the same time, there is one for each thread.
     shares = plan.config.threads if model.computes_in_parts else 1
     # On a card a step is captured once for each shape of a batch, so batches have few shapes.
     padded = model.device.type == "cuda" and not has_batch_norm(model)
-    return Batches(lines, size, plan.recipe.seed, model.packs, shares, padded)
+    reads = model.input_kind, model.block_size, model.device
+
+    def make(lines: LineTensors, per_epoch: int | None = None, stream: int = 0) -> Batches:
+        return Batches(lines, size, seed, model.packs, shares, padded, per_epoch, stream)
+
+    if plan.config.on_disk and isinstance(train, LineFile):
+        from makemore.training.disk_batches import DiskBatches
+
+        at_once = plan.config.on_disk["blocks"]
+        return DiskBatches(train, at_once, size, seed, reads, vocabulary.encode, make)
+    # All training lines are encoded once and lie on the device: a batch is gathered there.
+    text, labels = vocabulary.encode(train), vocabulary.encode_labels(train)
+    return make(LineTensors(text.ids, text.offsets, *reads, labels))
 
 
 def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:
