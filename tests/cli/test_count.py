@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Call
-from makemore.cli.commands.count import parse_shard, parse_size
+from makemore.cli.commands.count import parse_shard
+from makemore.cli.options import parse_size
 from makemore.errors import UsageError
 
 from .conftest import failed, lines_of

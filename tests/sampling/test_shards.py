@@ -29,9 +29,9 @@ from makemore.sampling.prefix_tree import NONE
 from makemore.sampling.results import KnownLines, Sample
 from makemore.sampling.sampler import Sampler
 from makemore.sampling.shard_plan import ShardPlan
-from makemore.shard import Shard
 from makemore.text.builtin_lists import builtin_names
 from makemore.text.corpus import Corpus
+from makemore.text.shard import Shard
 from makemore.text.vocabulary import Vocabulary
 
 

@@ -49,7 +49,7 @@ from makemore.training.events import Evaluated
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from makemore.training.batches import Batches
+    from makemore.training.batches import BatchSource
     from makemore.training.events import Event
     from makemore.training.ranks import Ranks
     from makemore.training.soft_targets import SoftTargets
@@ -250,7 +250,7 @@ class MakeMore(FittedModel):
         """
         return BudgetClock.of(self._plan, began, run.progress if run else None)
 
-    def batches(self, batch_size: int | None = None) -> Batches:
+    def batches(self, batch_size: int | None = None) -> BatchSource:
         """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
         batch_size: None for the recipe's. Raises UsageError for a model that does not learn by

@@ -17,10 +17,11 @@ from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.runs import Run, RunWriter
+from makemore.text.line_file import LineFile
 from makemore.training.config import names_prior
 
 if TYPE_CHECKING:
-    from makemore.training.batches import Batches
+    from makemore.training.batches import BatchSource
     from makemore.training.events import Event
     from makemore.training.pace import Clock
     from makemore.training.ranks import Ranks
@@ -54,7 +55,9 @@ def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
     return model
 
 
-def batches_of(plan: Plan, model: Model, batch_size: int | None = None, ranks: int = 1) -> Batches:
+def batches_of(
+    plan: Plan, model: Model, batch_size: int | None = None, ranks: int = 1
+) -> BatchSource:
     """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
     batch_size: None for the recipe's; ranks: processes, of which the first gets its part of each
@@ -68,18 +71,27 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None, ranks: i
     if not isinstance(model, NeuralModel) or plan.kind.is_ensemble:
         what = "is several models" if plan.kind.is_ensemble else "does not learn by steps"
         raise UsageError(f"{plan.config.model} {what}", "--model", "choose another")
-    # All training lines are encoded once and lie on the device: a batch is gathered there.
-    train = plan.split.train
-    text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
-    lines = LineTensors(
-        text.ids, text.offsets, model.input_kind, model.block_size, model.device, labels
-    )
+    train, vocabulary, seed = plan.split.train, plan.vocabulary, plan.recipe.seed
     size = batch_size or plan.recipe.batch_size
     # Where the parts of a batch are computed at the same time, there is one for each thread.
     shares = ranks * (plan.config.threads if model.computes_in_parts else 1)
     # On a card a step is captured once for each shape of a batch, so batches have few shapes.
     padded = model.device.type == "cuda" and not has_batch_norm(model) and ranks == 1
-    return Batches(lines, size, plan.recipe.seed, model.packs, shares, padded, ranks=ranks)
+    reads = model.input_kind, model.block_size, model.device
+
+    def make(lines: LineTensors, per_epoch: int | None = None, stream: int = 0) -> Batches:
+        return Batches(
+            lines, size, seed, model.packs, shares, padded, per_epoch, stream, ranks=ranks
+        )
+
+    if plan.config.on_disk and isinstance(train, LineFile):
+        from makemore.training.disk_batches import DiskBatches
+
+        at_once = plan.config.on_disk["blocks"]
+        return DiskBatches(train, at_once, size, seed, reads, vocabulary.encode, make)
+    # All training lines are encoded once and lie on the device: a batch is gathered there.
+    text, labels = vocabulary.encode(train), vocabulary.encode_labels(train)
+    return make(LineTensors(text.ids, text.offsets, *reads, labels))
 
 
 def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:
@@ -147,13 +159,15 @@ def _by_steps(
 
 
 def _shared(
-    ranks: Ranks | None, trainer: Trainer, batches: Batches
+    ranks: Ranks | None, trainer: Trainer, batches: BatchSource
 ) -> AbstractContextManager[None]:
     """Let other processes compute parts of each batch inside `with`, if there are some."""
     if ranks is None:
         return nullcontext()
+    from makemore.training.batches import Batches
     from makemore.training.distributed import shared_training
 
+    assert isinstance(batches, Batches)  # noqa: S101 (a list on the disk has one process)
     return shared_training(ranks, trainer, batches)
 
 

@@ -106,10 +106,8 @@ def config_of(parts: Sequence[Part], digest: str) -> RunConfig:
     """Make the configuration that a training by one process has: digest is that of the split."""
     asked, vocabulary = parts[0].facts["asked"], _vocabulary(parts[0])
     options, recipe, text = split_options(NGram, asked)
-    # What a batch would be drawn from: all symbols and the ends of lines. As the lengths of lines,
-    # of which `resolve` takes the sum and the number, one line will do.
-    items = sum(part.facts["symbols"] + part.facts["trained"] for part in parts)
-    recipe = resolve(NGram, recipe, asked, np.array([items - 1]))
+    n_lines, n_symbols = (sum(part.facts[key] for part in parts) for key in ("trained", "symbols"))
+    recipe = resolve(NGram, recipe, asked, n_lines, n_symbols)
     recipe = replace(recipe, threads=recipe.threads or 1)  # as a model of counts has
     return RunConfig(
         model=MODEL,

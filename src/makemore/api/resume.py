@@ -17,6 +17,8 @@ from makemore.api.plan import CHOSEN, Plan
 from makemore.errors import MakemoreError, UsageError
 from makemore.models import CountModel
 from makemore.runs import Run, RunConfig
+from makemore.runs.manifest import read_manifest, read_verified
+from makemore.runs.run import parse_config
 from makemore.text import Split
 from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL
 
@@ -26,10 +28,18 @@ CALL_OPTIONS = ("device", "save_interval", "log_interval")
 
 def model_in(folder: str | os.PathLike[str]) -> str | None:
     """Read which model the run in a directory has; None where no run can be read."""
-    if not os.path.isfile(os.path.join(folder, "config.json")):
+    config = config_in(folder)
+    return config.model if config else None
+
+
+def config_in(folder: str | os.PathLike[str]) -> RunConfig | None:
+    """Read config.json of the run in a directory, and nothing else; None where it cannot be."""
+    path = Path(folder)
+    if not (path / "config.json").is_file():
         return None
-    with contextlib.suppress(MakemoreError):  # a damaged run is reported later, when it is opened
-        return Run.load(folder).config.model
+    # A damaged run is reported later, when it is opened.
+    with contextlib.suppress(MakemoreError, FileNotFoundError):
+        return parse_config(read_verified(path, "config.json", read_manifest(path)), path)
     return None
 
 

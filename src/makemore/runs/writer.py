@@ -29,7 +29,7 @@ from makemore.runs.manifest import (
     problems,
     read_manifest,
 )
-from makemore.runs.run import Run, RunConfig
+from makemore.runs.run import PartReader, Run, RunConfig
 from makemore.runs.safe_files import (
     append,
     appending,
@@ -140,10 +140,10 @@ class RunWriter:
                 # By name: what is not called as we call our files was put there by someone else.
                 ours = OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
-                    if entry == SCRATCH:
-                        remove_scratch(folder / entry)
-                    else:
+                    if entry != SCRATCH:
                         remove(folder / entry)
+                    elif prefix:  # without one, it is this process that works there
+                        remove_scratch(folder / entry)
 
     def create(
         self,
@@ -194,13 +194,15 @@ class RunWriter:
             **files,
         }
 
-    def resume(self) -> Run:
+    def resume(self, read_part: PartReader | None = None) -> Run:
         """Load the run that is here, to resume it. Raises RunError.
 
+        read_part: puts lines together, None for in memory
         Its logs are cut to the lengths that the checkpoint committed, or that of a member in
         training: the steps after it are taken, and logged, again.
         """
-        run = Run.load(self.folder, state=True)
+        how = {} if read_part is None else {"read_part": read_part}
+        run = Run.load(self.folder, state=True, **how)
         manifest = self.manifest = read_manifest(self.folder)
         self._files = {k: v for k, v in manifest["files"].items() if not GENERATED.fullmatch(k)}
         self.cut_logs(self._member_logs())

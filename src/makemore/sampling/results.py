@@ -205,8 +205,8 @@ class KnownLines:
         avoid_like: lines that are avoided whatever their case and accents
         """
         parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
-        self.parts = {  # index into ORIGINS -> sorted hashes
-            origin: np.sort(part.hashes())
+        self.parts = {  # index into ORIGINS -> hashes
+            origin: part.hash_set()
             for origin, part in enumerate(parts, 1)
             if part is not None and len(part)
         }
@@ -233,5 +233,5 @@ class KnownLines:
         if self.prior is not None:
             found[self.prior.is_known(hashes)] = ORIGINS.index("prior")
         for origin, known in reversed(self.parts.items()):  # the lowest is written last
-            found[is_in_sorted(hashes, known)] = origin
+            found[known.holds(hashes)] = origin
         return found

@@ -36,8 +36,8 @@ from makemore.sampling.results import Completions, KnownLines, RoundCompletions,
 from makemore.sampling.shard_plan import ShardPlan
 from makemore.sampling.table_decoder import TableDecoder
 from makemore.sampling.weighted import chosen_by_weight
-from makemore.shard import Shard
 from makemore.text import Corpus, Vocabulary
+from makemore.text.shard import Shard
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

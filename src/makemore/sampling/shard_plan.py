@@ -36,8 +36,8 @@ from makemore.sampling.prefixes import Prefixes
 from makemore.sampling.results import Completions, KnownLines, RoundCompletions
 from makemore.sampling.strategies import Rejection
 from makemore.sampling.stratum import Stratum, TreeProbabilities
-from makemore.shard import hashed_seed
 from makemore.text import Corpus
+from makemore.text.shard import hashed_seed
 from makemore.text.vocabulary import BOUNDARY
 
 Floats = NDArray[np.float64]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from makemore.errors import DataError, UsageError
 from makemore.options import without_options
 from makemore.text.config import MAX_LINE, TextConfig
-from makemore.text.line_hashes import hash_lines, mix, rows_by_hash
+from makemore.text.line_hashes import HashSet, SortedHashes, hash_lines, mix, rows_by_hash
 from makemore.text.opening import Kept, is_decoded, is_file, reading
 from makemore.text.python_lines import Lines, half_pair, strings_of, utf8_of
 from makemore.text.ragged import gathered, in_blocks, offsets_of, scatter
@@ -234,6 +234,10 @@ class Corpus:
     def hashes(self) -> NDArray[np.uint64]:
         """Hash each line's text to 64 bits (n_lines,), the same on every machine and run."""
         return hash_lines(self.codes, self.offsets)
+
+    def hash_set(self) -> HashSet:
+        """Collect the hashes of the lines, in which those of others are looked up."""
+        return SortedHashes(np.sort(self.hashes()))
 
     def first_of_each(self) -> NDArray[np.int64]:
         """Find the row of the first occurrence of every distinct line, ascending.

@@ -169,8 +169,14 @@ class Vocabulary:
         """Count the symbols of each line of a corpus (n_lines,)."""
         return corpus.lengths if self._cutter is None else self.encode(corpus).lengths
 
+    def n_symbols(self, corpus: Corpus) -> int:
+        """Count the symbols of all lines of a corpus."""
+        return len(corpus.codes if self._cutter is None else self.encode(corpus).ids)
+
     def longest(self, parts: Iterable[Corpus]) -> int:
         """Count the symbols of the longest line of all parts."""
+        if self._cutter is None:  # symbols are characters
+            return max((part.longest for part in parts), default=0)
         return max((int(self.lengths(part).max(initial=0)) for part in parts), default=0)
 
     def decode(self, ids: Iterable[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from makemore.training.batches import Batches
+from makemore.training.batches import BatchSource
 
 
 def has_batch_norm(model: nn.Module) -> bool:
@@ -13,7 +13,7 @@ def has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules())
 
 
-def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
+def calibrate_batch_norm(model: nn.Module, batches: BatchSource) -> None:
     """Set each BatchNorm's running mean and variance to those of one epoch (makemore part 3).
 
     In training these are running averages, which lag behind weights that still move. At the end of

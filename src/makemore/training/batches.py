@@ -14,7 +14,7 @@ every window.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,17 @@ FEWEST_SHARED = 200  # symbols in a group that one thread computes beside the ot
 ROW_MULTIPLE = 16  # of rows, at least
 ROWS_SPARED = 8  # padding adds at most an eighth of the rows
 WIDTH_MULTIPLE = 4  # of the positions of a sequence
+
+
+class BatchSource(Protocol):
+    """Gives the training batch of each step: of lines in memory (Batches), or on the disk."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Count the batches of an epoch, in which each line (or window) comes once."""
+
+    def __call__(self, step: int) -> list[Examples]:
+        """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
 
 
 class Part(list[Examples]):
@@ -61,6 +72,8 @@ class Batches:
     padded: whether batches have one of a few shapes, as a captured step wants: sequences are one
         group, packed ones one for each width, and some rows and positions more are padding. Not
         for BatchNorm, as padding would count in its statistics. Windows have two shapes anyway.
+    per_epoch: None for as many as the batch size gives
+    stream: which of the random streams of (seed, epoch) shuffles; those of two numbers differ
     rank, ranks: of several processes that compute a batch together, which one this is, and how
         many there are; each gets a Part, whose groups it alone computes
     """
@@ -73,18 +86,17 @@ class Batches:
         packs: bool = False,
         shares: int = 1,
         padded: bool = False,
+        per_epoch: int | None = None,
+        stream: int = 0,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        self.lines, self.seed, self._epoch = lines, seed, -1
+        self.lines, self.seed, self.stream, self._epoch = lines, seed, stream, -1
         self.packs, self.shares, self.padded = packs, shares, padded
         self.rank, self.ranks = rank, ranks
         # What is shuffled: a window model learns from each window alone, the others from lines.
         self.items = lines.n_targets if lines.input_kind == "window" else len(lines)
-        # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
-        most = self.items if batch_size == 1 else self.items // 2
-        # The remainder is spread over all batches: no small last one, with its noisy gradient.
-        self.per_epoch = max(1, min(most, round(self.items / batch_size)))
+        self.per_epoch = per_epoch or batches_of_epoch(self.items, batch_size)
 
     def __call__(self, step: int) -> list[Examples]:
         """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
@@ -153,10 +165,7 @@ class Batches:
         if epoch != self._epoch:
             # A generator keyed by (seed, epoch) gives any epoch's order without those before it:
             # a training that is resumed sees the batches that it would have seen.
-            key = np.array([self.seed, epoch], dtype=np.uint64)
-            # Shuffled like this, they are generator.permutation(items) in half of the memory.
-            self._order = np.arange(self.items, dtype=np.int32 if self.items < 2**31 else np.int64)
-            np.random.Generator(np.random.Philox(key=key)).shuffle(self._order)
+            self._order = shuffled(self.items, self.seed, epoch, self.stream)
             self._epoch = epoch
         # The cuts of np.array_split: the first `remainder` batches have one item more.
         size, remainder = divmod(self.items, self.per_epoch)
@@ -203,6 +212,25 @@ class Batches:
         count = max(1, min(parts, symbols // FEWEST_SHARED, len(rows)))
         # Every count-th row, not a slice: rows are sorted by length, and the groups come out alike.
         return [rows[start::count] for start in range(count)]
+
+
+def batches_of_epoch(items: int, batch_size: int) -> int:
+    """Choose the number of batches of an epoch of so many lines (or windows)."""
+    # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
+    most = items if batch_size == 1 else items // 2
+    # The remainder is spread over all batches: no small last one, with its noisy gradient.
+    return max(1, min(most, round(items / batch_size)))
+
+
+def shuffled(items: int, seed: int, epoch: int, stream: int = 0) -> NDArray[Any]:
+    """Shuffle the numbers 0 to items - 1 by the generator of (seed, epoch), or a stream of it."""
+    key = np.array([seed, epoch], dtype=np.uint64)
+    # A generator counts up from 0 in the first of these words, and never comes to the last one.
+    counter = np.array([0, 0, 0, stream], dtype=np.uint64)
+    # Shuffled like this, they are generator.permutation(items) in half of the memory.
+    order = np.arange(items, dtype=np.int32 if items < 2**31 else np.int64)
+    np.random.Generator(np.random.Philox(counter=counter, key=key)).shuffle(order)
+    return order
 
 
 def row_multiple(rows: int) -> int:

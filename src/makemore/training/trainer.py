@@ -23,7 +23,7 @@ from makemore.escaping import visible
 from makemore.models import NeuralModel
 from makemore.models.core.base import Arrays
 from makemore.training.batch_norm import calibrate_batch_norm
-from makemore.training.batches import Batches
+from makemore.training.batches import BatchSource
 from makemore.training.config import TrainingConfig
 from makemore.training.divergence import LossWatch
 from makemore.training.events import Evaluated, Event, Progress, Saved, Step
@@ -186,7 +186,7 @@ class Trainer:
 
 def fit(
     training: Trainer,
-    batches: Batches,
+    batches: BatchSource,
     losses: Losses,
     writer: Writer | None = None,
     stop: threading.Event | None = None,
@@ -257,7 +257,7 @@ def _patience_is_over(training: Trainer) -> bool:
 
 
 def _evaluate(
-    training: Trainer, batches: Batches, losses: Losses, clock: Clock | None = None
+    training: Trainer, batches: BatchSource, losses: Losses, clock: Clock | None = None
 ) -> Evaluated:
     progress, began = training.progress, clock.now() if clock else 0.0
     training.check_loss()

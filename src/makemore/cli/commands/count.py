@@ -10,7 +10,13 @@ import click
 
 from makemore.cli.inputs import note_remarks, stem
 from makemore.cli.model_command import ModelCommand, value_of
-from makemore.cli.options import click_options, given_options, model_option
+from makemore.cli.options import (
+    click_options,
+    given_options,
+    memory_option,
+    model_option,
+    parse_size,
+)
 from makemore.cli.output import note
 from makemore.cli.typed import program
 from makemore.cli.waiting import Waiting, reading
@@ -19,9 +25,6 @@ from makemore.escaping import visible
 from makemore.text import TextConfig
 
 MODEL = "ngram"
-UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-UNITS |= {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-UNITS |= {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # as `sort -S 2G` has them
 
 
 class CountCommand(ModelCommand):
@@ -39,8 +42,8 @@ class CountCommand(ModelCommand):
         click.Option(["-o", "--out"], required=True, metavar="PART", help="directory to write"),
         click.Option(["--shard"], default="1/1", metavar="I/N", show_default=True,
                      help="count only shard I of N: some of the lines, by a hash of their text"),
-        click.Option(["--memory"], metavar="SIZE", help="memory to work in, as 1GiB or 500MB; the "
-                     "rest goes to the disk  [default: half of what is free]"),
+        memory_option("memory to work in, as 1GiB or 500MB; the rest goes to the disk",
+                      "half of what is free"),
         click.Option(["--fresh"], is_flag=True, help="count again: remove what is in PART"),
         model_option("one that learns by counting", MODEL),
         *click_options(TextConfig),
@@ -84,15 +87,3 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not 1 <= number <= of:
         raise UsageError(f"{text!r} is no shard", "--shard", "give I/N, such as 1/8 to 8/8")
     return number, of
-
-
-def parse_size(text: str | None) -> int | None:
-    """Convert a size to bytes: "1GiB" -> 2^30, "500MB" -> 5 * 10^8. Raises UsageError."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
-    units = {unit.lower(): size for unit, size in UNITS.items()}
-    unit = match[2] if match else ""
-    if match is None or unit not in units:
-        raise UsageError(f"{text!r} is no size", "--memory", "give one such as 1GiB or 500MB")
-    return int(float(match[1]) * units[unit])
