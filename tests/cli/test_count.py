@@ -65,7 +65,11 @@ def test_words_that_cannot_be_are_refused(file: Path, call: Call) -> None:
     failed(call(*count, "--model", "bigram"), 2, "bigram does not learn by counting")
     failed(call(*count, "--labels"), 2, "(--labels): leave it out, or use makemore train")
     failed(call("count", "missing.txt", "-o", "part"), 3, "missing.txt")
-    failed(call("merge", "part", "-o", "run"), 4, "this is no part (part): makemore count")
+    failed(
+        call("merge", "part", "-o", "run"),
+        4,
+        "this is no part, or one that is not finished (part): makemore count",
+    )
     failed(call("merge", "-o", "run"), 2, "PART")
     assert not Path("run").exists()
 

@@ -165,7 +165,7 @@ def orders(probabilities: Mapping[str, float]) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("seed", "runs"), [(1, 250), (1, 17_000), *((seed, 3000) for seed in SEEDS[1:])]
+    ("seed", "runs"), [(1, 250), (1, 17_000), *((seed, 3000) for seed in SEEDS[1:3])]
 )
 def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
     seed: int, runs: int, monkeypatch: pytest.MonkeyPatch

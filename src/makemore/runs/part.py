@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from types import TracebackType
 from typing import Any
 
 from makemore.errors import RunError
+from makemore.options import as_flags
 from makemore.runs.lock import lock_folder
 from makemore.runs.manifest import PARTS, digest_of
 from makemore.runs.safe_files import (
@@ -76,7 +78,9 @@ class Part:
             body = None
         if body is None:
             raise RunError(
-                "this is no part", str(folder), "makemore count FILE -o PART makes one of a file"
+                "this is no part, or one that is not finished",
+                str(folder),
+                "makemore count FILE -o PART makes one of a file, and goes on if given again",
             )
         facts = parse_json(body, COMMIT, folder)
         version = facts.get("format") if isinstance(facts, dict) else None
@@ -87,7 +91,8 @@ class Part:
             )  # fmt: skip
         sound = has_shape(facts, SHAPE) and facts["sha256"] == digest_of(facts)
         if not sound or facts["files"].keys() != set(FILES) or len(facts["shard"]) != 2:
-            raise RunError(f"{COMMIT} is not what was written", str(folder), "count it again")
+            again = "give the command that counted it again, with --fresh"
+            raise RunError(f"{COMMIT} is not what was written", str(folder), again)
         return cls(folder, facts)
 
     @property
@@ -114,9 +119,13 @@ class Part:
             raise self._damaged(name) from None
 
     def _damaged(self, name: str) -> RunError:
-        number, of = self.shard
-        to_do = f"count it again: makemore count FILE --shard {number}/{of} -o {self.path} --fresh"
+        to_do = f"count it again: {self.command(self.shard[0], str(self.path))} --fresh"
         return RunError(f"the part is damaged: {name} is not what was saved", str(self.path), to_do)
+
+    def command(self, number: int, folder: str) -> str:
+        """Write the command that counts a shard of the same file with the same options."""
+        words = ["--shard", f"{number}/{self.shard[1]}", *as_flags(self.facts["asked"])]
+        return f"makemore count FILE {shlex.join([*words, '-o', folder])}"
 
 
 class PartWriter:
