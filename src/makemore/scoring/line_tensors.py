@@ -129,8 +129,7 @@ class LineTensors:
             len(rows), counts, begins - before, self.first[rows] - before, begins, rows
         )
         number = torch.arange(total, device=self.device)  # (n_targets,)
-        # With the size of its result torch need not ask the device for it, and wait.
-        each = torch.repeat_interleave(count, output_size=total)  # (n_targets,) its line
+        each = self._repeated(count, counts, total)  # (n_targets,) the line of each
         to, place = (part.index_select(0, each).add_(number) for part in (to, place))
         size += -size % multiple
         inputs = torch.zeros(size * width, dtype=torch.long, device=self.device)
@@ -140,6 +139,18 @@ class LineTensors:
         if self.labels is not None:
             inputs[begin] = self.labels[line]
         return Examples(inputs.view(size, width), targets.view(size, width), total)
+
+    def _repeated(self, count: Tensor, counts: NDArray[Any], total: int) -> Tensor:
+        """Repeat each index as often as its count says: counts (n,) -> (total,) on the device.
+
+        Counts 2 0 1 give 0 0 2.
+        """
+        if self.device.type == "cpu":
+            # torch would share so little work among its threads, and the others then spin for some
+            # milliseconds, beside the threads that compute the step.
+            return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
+        # With the size of its result torch need not ask the device for it, and wait.
+        return torch.repeat_interleave(count, output_size=total)
 
     def _sent(self, size: int, *columns: NDArray[Any]) -> tuple[Tensor, ...]:
         """Copy columns of integers (n,) to the device, in one go, padded with 0 to (size,)."""
