@@ -16,7 +16,7 @@ from typing import Any
 
 from makemore.errors import RunError
 from makemore.models.core.base import Arrays
-from makemore.runs.lock import lock_folder
+from makemore.runs.lock import Locked
 from makemore.runs.manifest import (
     FORMAT,
     GENERATED,
@@ -46,7 +46,7 @@ from makemore.text.dataset import digest_of_parts
 from makemore.text.line_hashes import PriorLines
 
 
-class RunWriter:
+class RunWriter(Locked):
     """Writes to a run directory, under a lock: one process at a time. Close it, or use `with`."""
 
     def __init__(self, folder: str | os.PathLike[str], fresh: bool = False) -> None:
@@ -56,17 +56,17 @@ class RunWriter:
         Raises RunError for a directory with other files and no run, SystemFault if another process
         is training there.
         """
-        self.folder = Path(folder)
-        make_folder(self.folder)
-        foreign = [entry for entry in os.listdir(self.folder) if not OURS.fullmatch(entry)]
-        entries = set(os.listdir(self.folder))
+        folder = Path(folder)
+        make_folder(folder)
+        entries = set(os.listdir(folder))
+        foreign = [entry for entry in entries if not OURS.fullmatch(entry)]
         # Nobody's files are mixed with a run's by a mistyped -o. Our names without a checkpoint are
         # a run that was killed before its first save, but only with our lock beside them.
         if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
             raise RunError(
-                "the directory is not empty and no run", str(self.folder), "give another directory"
+                "the directory is not empty and no run", str(folder), "give another directory"
             )
-        self._lock = lock_folder(self.folder)
+        super().__init__(folder)
         self.manifest: dict[str, Any] | None = None
         self._ensemble: RunWriter | None = None  # of an ensemble's member: the ensemble's writer
         try:
@@ -79,18 +79,6 @@ class RunWriter:
         except BaseException:
             self.close()
             raise
-
-    def close(self) -> None:
-        """Release the lock; a second call does nothing."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def __enter__(self) -> RunWriter:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def clear(self) -> None:
         """Remove what makemore wrote here, and nothing else."""

@@ -10,8 +10,7 @@ sent there is read from pinned memory, without a wait.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from makemore.models.core import state as states
 from makemore.models.core.device_sampling import apply_filters, sample_categorical, uniforms
 from makemore.models.core.draw_rules import Counters, DrawnLines, DrawRules, Ints
+from makemore.models.core.layers import eval_mode
 from makemore.models.core.on_device import free_bytes, to_device
 from makemore.models.core.state import State
 
@@ -43,7 +43,7 @@ class DeviceDrawer:
         self.step = type(model).step.in_torch
         self.next = self._put(rules.next).view(-1)  # [state * V + symbol]
         self.accepts, self.can_complete = self._put(rules.accepts), self._put(rules.can_complete)
-        with evaluating(model):
+        with eval_mode(model):
             self.roots = self._begin()
         self.most = self._most_rows()  # draws made at the same time
 
@@ -89,7 +89,7 @@ class DeviceDrawer:
         """
         drawing = _Drawing(self, bounds, counters, first)
         begin = 0
-        with evaluating(self.model):
+        with eval_mode(self.model):
             while begin < drawing.size:
                 after = min(begin + self.most, drawing.size)
                 if self._fits(drawing, begin, after):
@@ -202,15 +202,3 @@ class _Drawing:
 
 
 SMALL = {torch.uint8: 2**8, torch.int16: 2**15, torch.int32: 2**31}  # type -> symbols that it tells
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """Compute without dropout and gradients inside `with`; the mode of the model comes back."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)

@@ -13,6 +13,24 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 
+@contextmanager
+def eval_mode(model: Any) -> Iterator[None]:
+    """Set a model to evaluation mode without gradients inside `with`, and restore its mode after.
+
+    In evaluation mode dropout is off, and BatchNorm uses its running statistics. A model that
+    counts has no mode.
+    """
+    was_training = isinstance(model, nn.Module) and model.training
+    if was_training:
+        model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        if was_training:
+            model.train()
+
+
 class skip_init(TorchFunctionMode):
     """Skips the random initial values of modules that are made inside `with skip_init():`.
 
