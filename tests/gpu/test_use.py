@@ -98,7 +98,7 @@ class TestDrawing(CardTest):
         lines = Counter(each.text for each in maker.drawn(sampler, DRAWN))
         self.assertEqual(lines.total(), DRAWN)
         if card.DEVICE.startswith("cuda"):
-            self.assertIsNotNone(sampler.device_decoder)
+            self.assertIsNotNone(sampler.quick.device)
         others = Counter(on_cpu(maker).sample(DRAWN, random_state=4, **conditions))
         self.assertGreaterEqual((lines & others).total(), 0.99 * DRAWN)
 

@@ -42,7 +42,7 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def device_decoder(sampler: Sampler) -> DeviceDecoder:
-    found = sampler._on_device()
+    found = sampler.quick.on_device()
     assert found is not None
     return found
 
@@ -215,11 +215,11 @@ def test_there_is_one_wait_for_the_device_at_each_position(on_device: None, mode
 def test_only_what_is_no_cpu_and_steps_in_torch_draws_lines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert learned("gru").sampler(1)._on_device() is None
+    assert learned("gru").sampler(1).quick.on_device() is None
     monkeypatch.setattr(neural, "DRAWN_ON", {"cpu"})
-    assert learned("gru").sampler(1)._on_device() is not None
+    assert learned("gru").sampler(1).quick.on_device() is not None
     for model in ("ngram", "ensemble"):  # counts, and a step that numpy takes part in
-        assert learned(model).sampler(1)._on_device() is None
+        assert learned(model).sampler(1).quick.on_device() is None
 
 
 def test_drawing_leaves_the_mode_of_the_model_as_it_was(on_device: None) -> None:
@@ -277,7 +277,7 @@ def test_a_sampler_returns_the_same_lines_on_a_device(
 ) -> None:  # fmt: skip
     maker = learned("transformer")
     expected, by_steps, why = drawn(maker, n, **options)
-    assert by_steps.device_decoder is None and not batches_ahead
+    assert by_steps.quick.device is None and not batches_ahead
     monkeypatch.setattr(neural, "DRAWN_ON", {"cpu"})
     found, sampler, other_why = drawn(maker, n, **options)
     assert [line._replace(nll=0) for line in found] == [line._replace(nll=0) for line in expected]
@@ -285,7 +285,7 @@ def test_a_sampler_returns_the_same_lines_on_a_device(
         [line.nll for line in found], [line.nll for line in expected], rtol=1e-6
     )
     assert why == other_why
-    assert (sampler.device_decoder is not None) == bool(used)
+    assert (sampler.quick.device is not None) == bool(used)
     assert bool(batches_ahead) == (used == "ahead")
 
 

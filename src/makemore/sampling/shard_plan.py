@@ -21,7 +21,7 @@ one line is drawn by four shards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ from makemore.sampling.decoder import Decoder
 from makemore.sampling.prefix_shares import LINES_COUNTED, PrefixShares, share_prefixes
 from makemore.sampling.prefix_tree import NONE
 from makemore.sampling.prefixes import Prefixes
-from makemore.sampling.results import Completions, KnownLines, RoundCompletions
+from makemore.sampling.results import Completions, KnownLines, Near, RoundCompletions
 from makemore.sampling.strategies import Rejection
 from makemore.sampling.stratum import Stratum, TreeProbabilities
 from makemore.text import Corpus
@@ -113,7 +113,7 @@ class ShardPlan:
 
     def __init__(
         self, decoder: Decoder, known: KnownLines, train: Corpus | None,
-        near: Callable[[list[str]], NDArray[np.bool_]] | None, n: int,
+        near: Near | None, n: int,
     ) -> None:  # fmt: skip
         self.decoder, self.known, self.near, self.n = decoder, known, near, n
         counted = (train or Corpus.exactly([])).lowest(LINES_COUNTED)
@@ -235,10 +235,9 @@ class ShardPlan:
         new = np.ones(len(lines), dtype=bool)
         if self.decoder.options.all:
             return lines, new
-        new = (known.origins(lines.hashes) == 0) & lines.canonical(vocabulary)
-        new[new] = ~known.is_avoided_like(lines.texts.take(np.flatnonzero(new)))
-        if self.near and new.any():
-            new[new] = ~self.near(list(lines.texts.take(np.flatnonzero(new))))
+        unknown = np.flatnonzero(known.origins(lines.hashes) == 0)
+        new[:] = False
+        new[known.acceptable(lines, unknown, vocabulary, self.near)[0]] = True
         return lines, new
 
 
