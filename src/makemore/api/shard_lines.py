@@ -22,8 +22,8 @@ from makemore.parallel import parallel_map, pool_size
 from makemore.runs.manifest import PARTS
 from makemore.runs.scratch import on_scratch
 from makemore.text import Corpus, TextConfig, Vocabulary
-from makemore.text.corpus import check_vocabulary, no_lines
 from makemore.text.dataset import part_of_each
+from makemore.text.limits import check_vocabulary, no_lines
 from makemore.text.line_hashes import mix
 from makemore.text.opening import reading
 from makemore.text.reading import CHUNK, Counts, Remark

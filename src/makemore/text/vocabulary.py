@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
 from makemore.options import without_options
-from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
+from makemore.text.corpus import Corpus, renumbered
 from makemore.text.encoded import UNKNOWN, Encoded, Numbers, cut_all
 from makemore.text.labels import unknown_label
+from makemore.text.limits import MOST_LABELS
 from makemore.text.ragged import in_blocks
 from makemore.text.tokenizer import CHARACTER, Tokenizer
 

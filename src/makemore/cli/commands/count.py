@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import Any
 
@@ -20,9 +19,9 @@ from makemore.cli.options import (
 from makemore.cli.output import note
 from makemore.cli.typed import program
 from makemore.cli.waiting import Waiting, reading
-from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
+from makemore.text.shard import Shard
 
 MODEL = "ngram"
 
@@ -61,8 +60,9 @@ def command(**values: Any) -> int:
 
     file, out, model = values["file"], values["out"], values["model"] or MODEL
     requested = given_options(values, TextConfig, get_model(model).Options)
-    shard = parse_shard(values["shard"])
-    request = Request(file, visible(stem(file), 200), shard, model, requested)
+    shard = Shard.parse(values["shard"])
+    number = shard.index + 1, shard.of
+    request = Request(file, visible(stem(file), 200), number, model, requested)
     with Waiting(reading(file)):
         counted = count_part(request, out, parse_size(values["memory"]), values["fresh"])
     note_remarks(counted.remarks)
@@ -78,12 +78,3 @@ def command(**values: Any) -> int:
     parts = shlex.quote(out) if of == 1 else f"PART_1 ... PART_{of}"
     note(f"now type: {program()} merge {parts} -o DIR")
     return 0
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Convert "2/8" to (2, 8): shard 2 of 8. Raises UsageError."""
-    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip(), re.ASCII)
-    number, of = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= of:
-        raise UsageError(f"{text!r} is no shard", "--shard", "give I/N, such as 1/8 to 8/8")
-    return number, of
