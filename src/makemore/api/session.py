@@ -159,15 +159,29 @@ def train_directory(
             yield from _prepare_resume(maker, run, requested, folder, ranks)
         elif large:
             yield from _plan_on_disk(maker, large, model, requested, name)
-        done = run.progress["step"] if run else 0
-        if ranks is not None:
-            assert maker.plan_ is not None  # noqa: S101 (it has begun)
-            yield Message(described(maker.plan_, ranks))
-        elif seconds is None:  # under a time budget everybody knows how long it will take
-            yield from _duration(maker, done)
-        yield Started(maker, done)
-        clock = maker.clock(began, run)
-        yield from _logged(maker, writer, run, stop, observe, clock, ranks)
+        yield from _train(maker, writer, run, seconds, began, stop, observe, ranks)
+
+
+def _train(
+    maker: MakeMore,
+    writer: RunWriter,
+    run: Run | None,
+    seconds: float | None,
+    began: float,
+    stop: threading.Event | None,
+    observe: Callable[[MakeMore], Observer | None] | None,
+    ranks: Ranks | None,
+) -> Iterator[SessionEvent]:
+    """Take the steps that are left of a training that was planned; yields events."""
+    done = run.progress["step"] if run else 0
+    if ranks is not None:
+        assert maker.plan_ is not None  # noqa: S101 (it has begun)
+        yield Message(described(maker.plan_, ranks))
+    elif seconds is None:  # under a time budget everybody knows how long it will take
+        yield from _duration(maker, done)
+    yield Started(maker, done)
+    clock = maker.clock(began, run)
+    yield from _logged(maker, writer, run, stop, observe, clock, ranks)
 
 
 def _plan_in_memory(
