@@ -11,8 +11,10 @@ import pytest
 from cli.conftest import LINES, SCRIPT, failed, lines_of, objects
 from conftest import Call, Cli
 from makemore import MakeMore
+from makemore.api import train_directory
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.runs.run import Run
+from makemore.training import Saved
 
 
 def parts(call: Call, run: Path, n: int, *words: str) -> list[list[str]]:
@@ -35,6 +37,17 @@ def test_shards_print_n_lines_together(counted: Path, call: Call) -> None:
     ended = call("sample", counted, "--seed", "7", "--shard", "2/4", "-n", "400")
     assert ended.stdout == "".join(line + "\n" for line in each[1])  # the same bytes
     assert ended.stderr == f"makemore: shard 2/4: {len(each[1])} of 400 lines are its part\n"
+
+
+def test_a_shard_of_a_run_that_may_go_on_is_warned_of(tmp_path: Path, call: Call) -> None:
+    folder = tmp_path / "half"
+    events = train_directory(folder, LINES, model="bigram", max_steps=9, save_interval=0.0)
+    next(event for event in events if isinstance(event, Saved) and event.step)
+    events.close()
+    for words in (("--shard", "1/2"), ()):
+        ended = call("sample", folder, "-n", "4", "--seed", "1", *words)
+        assert ended.returncode == 0
+        assert ("not trained to its end; shards" in ended.stderr) == bool(words)
 
 
 def test_one_of_one_is_the_command_without(counted: Path, call: Call) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,55 @@ def test_where_dask_is_missing_its_installation_is_named(text, call: Call, monke
         assert last == "makemore: error: --cluster needs distributed: pip install distributed"
 
 
+@pytest.mark.parametrize("address", ["loca", "tcp://127.0.0.1", "local:4", ""])
+def test_what_is_no_address_is_refused_before_anything_is_written(
+    text: str, address: str, call: Call, tmp_path: Path
+) -> None:
+    for words in (("sweep", text, "--model", "ngram", "--vary", "order=1,2", "-o", "out"),
+                  ("compare", text, "--models", "ngram", "-o", "out")):  # fmt: skip
+        done = call(*words, "--cluster", address)
+        assert done.returncode == 2 and "give local, or one such as tcp://" in done.stderr
+    assert os.listdir(tmp_path) == [text]
+
+
+class Asked:
+    """A client of Dask that has one worker, or none."""
+
+    status = "running"
+
+    def __init__(self, workers: dict[str, Any]) -> None:
+        self.workers = workers
+
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.workers, 1)
+
+    def run(self, *words: Any, **how: Any) -> dict[str, Any]:
+        return self.workers
+
+
+def cluster_of(workers: dict[str, Any], seen: float) -> cluster.Cluster:
+    made = cluster.Cluster.__new__(cluster.Cluster)
+    made._client, made._where, made._seen = Asked(workers), "tcp://a:1", seen
+    made._ended, made._running = queue.SimpleQueue(), {}
+    return made
+
+
+def test_a_cluster_that_loses_all_workers_is_said() -> None:
+    long_ago = time.monotonic() - 2 * cluster.PATIENCE
+    with pytest.raises(SystemFault, match="all workers .* ended .*: start some: dask worker tcp"):
+        cluster_of({}, long_ago).wait(0.01)
+    assert cluster_of({}, time.monotonic()).wait(0.01) == []  # a new one may come
+    one = cluster_of({"tcp://b": "0.1.0"}, long_ago)
+    assert one.wait(0.01) == [] and one._seen > long_ago
+
+
+def test_a_worker_without_makemore_is_said_before_it_gets_work() -> None:
+    cluster_of({"tcp://b": "0.1.0"}, 0.0)._check_workers()
+    without = cluster_of({"tcp://b": "0.1.0", "tcp://c": PackageNotFoundError("makemore")}, 0.0)
+    with pytest.raises(SystemFault, match="no makemore: tcp://c .*install the same makemore"):
+        without._check_workers()
+
+
 @needs_dask
 @pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_said(text: str, cli: Cli) -> None:
@@ -175,9 +226,9 @@ def test_a_cluster_that_is_not_there_is_said(text: str, cli: Cli) -> None:
     sweep = ("sweep", text, "--model", "ngram", "--vary", "order=1,2", "--cluster")
     done = cli(*sweep, "tcp://127.0.0.1:1")
     assert done.returncode == 5 and "no Dask scheduler answers" in done.stderr
-    assert "(tcp://127.0.0.1:1): start one (dask scheduler --host 127.0.0.1)" in done.stderr
+    assert "(tcp://127.0.0.1:1): start one there (dask scheduler)" in done.stderr
     assert len(done.stderr.splitlines()) == 3 and done.stdout == ""
-    assert cli(*sweep, "nonsense://x").returncode == 5
+    assert cli(*sweep, "nonsense://x:1").returncode == 5
 
 
 @needs_dask

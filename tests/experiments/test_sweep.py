@@ -10,6 +10,7 @@ import threading
 import time
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from test_trial import HOSTILE, LINES, PARTS, TINY
 
 from conftest import Call
 from makemore.cli import trial_tables
+from makemore.cli.commands import sweep as sweep_command
 from makemore.errors import RunError, UsageError
 from makemore.experiments.executors import Job
 from makemore.experiments.presets import PRESETS
@@ -93,6 +95,20 @@ FAILED = {"error": "x", "kind": "diverged", "code": 6}
 def record(number: int, result: dict[str, Any] = RESULT, **more: Any) -> dict[str, Any]:
     options = {"n_hidden": number}
     return {"id": tried().id_of(options), "options": options, **result, **more}
+
+
+def test_who_has_nothing_to_do_says_that_others_work() -> None:
+    trials = SimpleNamespace(missing={"a": {}, "b": {}}, running={})
+    assert sweep_command.waits_for(trials) == "2 trials are done by other processes"  # type: ignore[arg-type]
+    trials.running["c"] = {}
+    assert sweep_command.waits_for(trials) is None  # type: ignore[arg-type]
+
+
+def test_only_what_may_succeed_is_worth_a_retry(capsys: pytest.CaptureFixture[str]) -> None:
+    fine, diverged = {"train": 1.0}, {"error": "x", "kind": "diverged", "code": 6}
+    for failed, again in ((diverged, False), ({**diverged, "kind": "memory", "code": 5}, True)):
+        assert sweep_command.exit_code([fine, failed]) == 0
+        assert ("--retry" in capsys.readouterr().err) == again
 
 
 def test_finished_trials_are_there_again_and_a_retry_counts(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from makemore import MakeMore
-from makemore.errors import OutOfMemory, SystemFault, UsageError
+from makemore.errors import Diverged, OutOfMemory, SystemFault, UsageError
 from makemore.experiments.trial import (
     ALL,
     axis,
@@ -187,6 +187,12 @@ def test_any_text_can_be_tried(lines: list[str]) -> None:
     parts = train_val_test_split(Corpus.exactly(lines))
     found = run_trial("mlp", {**TINY, "batch_size": ALL}, parts)
     assert found["train"] > 0 and len(found["names"]) <= 20
+
+
+def test_a_trial_that_diverged_is_not_told_to_start_over() -> None:
+    """What a training is told to type, --fresh, would forget all trials of the sweep."""
+    found = failure(Diverged("training diverged: it is 9", "step 3", "give --fresh"))
+    assert found == {"error": "training diverged: it is 9 (step 3)", "kind": "diverged", "code": 6}
 
 
 FAILURES = [

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from makemore.text import Vocabulary
 
 
-def load_to_draw(folder: str, constraints: Mapping[str, Any]) -> MakeMore:
+def load_to_draw(folder: str, constraints: Mapping[str, Any], shard: str | None = None) -> MakeMore:
     """Load the model of a run directory for sampling only: it cannot be trained further.
 
+    shard: the part of the lines to draw, which fits the others if all have the same weights
     Raises Unsatisfiable, UsageError, RunError.
     """
     from makemore.api import MakeMore
@@ -26,6 +27,8 @@ def load_to_draw(folder: str, constraints: Mapping[str, Any]) -> MakeMore:
     run = run_under(folder, constraints)  # before the model, which may take a second to load
     for text in notes_before(run.vocabulary, run.progress["best_step"], constraints):
         note(text)
+    if shard is not None and not run.progress["finished"]:
+        note("warning: the run is not trained to its end; shards of other weights do not fit")
     with inference_only():
         return MakeMore.of_run(run)
 

@@ -17,6 +17,14 @@ def cluster_option(what: str) -> click.Option:
     )  # fmt: skip
 
 
+def check_cluster(values: Mapping[str, Any]) -> None:
+    """Refuse an address that is none, and a cluster without Dask, before anything is written."""
+    from makemore.experiments.executors.cluster import check_address
+
+    if values["cluster"] is not None:
+        check_address(values["cluster"])
+
+
 def workers_of(values: Mapping[str, Any], threads: int, pieces: int) -> int:
     """Count the processes that work at a time; 0: as many as a cluster has.
 

@@ -234,7 +234,9 @@ def failure(error: Exception) -> Record:
     error = memory_error(error) or error
     if isinstance(error, MakemoreError):
         kind = KINDS.get(type(error), "system")
-        return {"error": str(error), "kind": kind, "code": error.exit_code}
+        # What a training that diverged is told to type would undo the sweep.
+        text = error.message(None) if kind == "diverged" else str(error)
+        return {"error": text, "kind": kind, "code": error.exit_code}
     return {"error": f"{type(error).__name__}: {error} (our bug)", "kind": "bug", "code": 1}
 
 

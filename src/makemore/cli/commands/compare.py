@@ -19,7 +19,7 @@ from makemore.cli.compared_models import train, train_elsewhere
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json, result_table
-from makemore.cli.workers import cluster_option
+from makemore.cli.workers import check_cluster, cluster_option
 from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.options import as_flags
@@ -69,6 +69,7 @@ def command(**values: Any) -> int:
     from makemore.runs.safe_files import write_atomically
     from makemore.training.device import choose_device
 
+    check_cluster(values)
     requested = given_options(values, TextConfig, TrainingConfig)
     models = models_named(values["models"])
     if values["workers"] and not values["cluster"]:

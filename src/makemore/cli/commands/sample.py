@@ -76,7 +76,8 @@ def command(**values: Any) -> int:
     results = Results(values)  # what is wrong with its file is told before a model is loaded
     with ExitStack() as stack:
         waiting = stack.enter_context(Waiting(lambda: "getting ready to draw"))
-        maker = load_to_draw(values["dir"], options).to(values["device"], values["n"])
+        maker = load_to_draw(values["dir"], options, values["shard"])
+        maker.to(values["device"], values["n"])
         avoid = Avoided(maker, values)
         seed = fresh_seed() if values["seed"] is None else values["seed"]
         issued = None

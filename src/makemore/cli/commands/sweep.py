@@ -14,8 +14,9 @@ from makemore.cli.model_command import ModelCommand, value_of
 from makemore.cli.options import click_options, given_options, model_option, plugin_option
 from makemore.cli.output import note, result, result_json
 from makemore.cli.trial_tables import draw_charts, outcome, settings_of, show
-from makemore.cli.workers import cluster_option, workers_of
-from makemore.errors import MakemoreError, UsageError
+from makemore.cli.waiting import Waiting
+from makemore.cli.workers import check_cluster, cluster_option, workers_of
+from makemore.errors import Diverged, MakemoreError, UsageError
 from makemore.escaping import visible
 from makemore.experiments.presets import PRESETS, Amount, Preset, preset_named
 from makemore.options import make, options_of
@@ -92,6 +93,7 @@ def command(**values: Any) -> int:
         for name, preset in PRESETS.items():
             result(f"{name:13} {preset.model}: {preset.about}")
         return 0
+    check_cluster(values)
     plan = sweep_of(values)
     from makemore.experiments.sweep import opened  # imports torch: after what may be wrong
 
@@ -223,8 +225,13 @@ def run_once(trials: Trials, values: Mapping[str, Any]) -> None:
     job = Job("trial", {"model": plan.model}, plan.parts, plan.plugin)
     try:
         # Both end with the block, and with them the processes.
-        with executor(job, workers, cluster) as pool, closing(run(trials, pool)) as running:
+        with (
+            executor(job, workers, cluster) as pool,
+            closing(run(trials, pool)) as running,
+            Waiting(lambda: waits_for(trials)) as waiting,
+        ):
             for count, record in enumerate(running, before + 1):
+                waiting.heard()
                 note(f"{count} of {total}:  {settings_of(record['options'])}  {outcome(record)}")
     except KeyboardInterrupt:
         where = f"the finished trials are in {trials.log.folder}"
@@ -232,12 +239,20 @@ def run_once(trials: Trials, values: Mapping[str, Any]) -> None:
         raise
 
 
+def waits_for(trials: Trials) -> str | None:
+    """Say how many trials other processes do, where this one has nothing to do; else None."""
+    left = len(trials.missing)
+    return None if trials.running or not left else f"{left} trials are done by other processes"
+
+
 def exit_code(records: Sequence[Record]) -> int:
     """Return 0 if a trial succeeded; if all failed, raise the kind of error that they failed by."""
     failed = [record for record in records if "error" in record]
     if not failed:
         return 0
-    note(f"{len(failed)} of {len(records)} trials failed; --retry runs them again")
+    # A trial that diverged would diverge again.
+    again = any(record["code"] != Diverged.exit_code for record in failed)
+    note(f"{len(failed)} of {len(records)} trials failed" + "; --retry runs them again" * again)
     if len(failed) < len(records):
         return 0
     # A record holds the exit code of an error, by which its class is found again.

@@ -18,10 +18,11 @@ import signal
 import time
 import warnings
 import weakref
+from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from makemore.errors import SystemFault
+from makemore.errors import SystemFault, UsageError
 from makemore.experiments.executors.worker import Job, Worker, killed
 from makemore.version import __version__
 
@@ -32,6 +33,7 @@ LOCAL = "local"
 RETRIES = 2  # times that a piece of work is begun again whose process died
 LOOK = 0.2  # seconds between two looks at whether somebody still waits for a piece of work
 PATIENCE = 30.0  # seconds that a cluster has to answer, and to have a worker
+SAME = "install the same makemore on all of its machines"
 
 
 def _dask() -> Any:
@@ -114,6 +116,17 @@ def _number() -> int:
 # -- where the sweep is ---------------------------------------------------------------------------
 
 
+def check_address(address: str) -> None:
+    """Raise UsageError for what is no address, SystemFault where Dask is not installed."""
+    if address != LOCAL and not re.fullmatch(r"[a-z]+://.+:\d+", address):
+        raise UsageError(
+            f"{address!r} is no address of a Dask scheduler", "--cluster",
+            "give local, or one such as tcp://127.0.0.1:8786",
+        )  # fmt: skip
+    if find_spec("distributed") is None:
+        raise SystemFault("--cluster needs distributed", None, "pip install distributed")
+
+
 class Cluster:
     """Works on as many pieces as the cluster has threads, or at most on `workers`.
 
@@ -121,13 +134,13 @@ class Cluster:
     """
 
     def __init__(self, job: Job, workers: int, address: str) -> None:
-        if find_spec("distributed") is None:
-            raise SystemFault("--cluster needs distributed", None, "pip install distributed")
+        check_address(address)
         self._most, self._where = workers, address
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()  # Dask's futures
         self._running: dict[str, tuple[str, Settings, Any]] = {}  # by Dask's key
         self._local: Any = None
         self._client: Any = None
+        self._seen = time.monotonic()  # when there was a worker
         try:
             self._connect(job.told(), workers)
         except BaseException:
@@ -151,18 +164,32 @@ class Cluster:
         except (OSError, ValueError) as error:
             raise SystemFault(
                 f"no Dask scheduler answers: {error}", self._where,
-                "start one (dask scheduler --host 127.0.0.1), or use --cluster local",
+                "start one there (dask scheduler), or use --cluster local",
             ) from None  # fmt: skip
         try:
             self._client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
-            raise SystemFault(
-                "the cluster has no workers", self._where, f"start some: dask worker {self._where}"
-            ) from None
+            raise self._without_workers("the cluster has no workers") from None
+        self._check_workers()
         # Made by a task, not scattered: if all machines that have it are lost, Dask makes it again.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # it is large, and sent once
             self._workers = self._client.submit(Workers, told, pure=False)
+
+    def _check_workers(self) -> None:
+        """Raise SystemFault if a worker's Python has no makemore: a task of ours would end it."""
+        try:
+            found = self._client.run(metadata.version, "makemore", on_error="return")
+        except Exception:  # Dask has several for a connection that is lost
+            raise self._gone() from None
+        without = [where for where, what in found.items() if isinstance(what, Exception)]
+        if without:
+            raise SystemFault(
+                f"a worker of the cluster has no makemore: {without[0]}", self._where, SAME
+            )
+
+    def _without_workers(self, what: str) -> SystemFault:
+        return SystemFault(what, self._where, f"start some: dask worker {self._where}")
 
     def size(self) -> int:
         threads = sum(self._asked("nthreads").values())
@@ -194,6 +221,10 @@ class Cluster:
                 came.append((name, record))
             else:  # Dask has lost what it knew of it
                 self.start(name, settings)
+        if came or self._asked("nthreads"):
+            self._seen = time.monotonic()
+        elif time.monotonic() > self._seen + PATIENCE:
+            raise self._without_workers("all workers of the cluster have ended")
         return came
 
     def _record(self, future: Any) -> Record | None:
@@ -218,7 +249,7 @@ class Cluster:
         what = f"a worker of the cluster cannot do its work: {type(error).__name__}: {error}"
         if isinstance(error, OtherVersion):
             what = f"a worker of the cluster has makemore {error}, and this is {__version__}"
-        raise SystemFault(what, self._where, "install the same makemore on all of its machines")
+        raise SystemFault(what, self._where, SAME)
 
     def _asked(self, what: str) -> dict[str, Any]:
         """Ask the scheduler. Raises SystemFault if it has gone."""
