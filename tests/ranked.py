@@ -80,4 +80,8 @@ def train_cases(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    from makemore.cli.startup import exit_now
+
     train_cases(Path(sys.argv[1]))
+    # As the command ends: gloo's threads, taken apart while they run, may abort the process.
+    exit_now(0)
