@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     symbols = int(options.symbols or (SHORT if options.short else SYMBOLS))
     steps, times = (100, 1) if options.short else (STEPS, TIMES)
     bench = Bench("large_list", options)
+    if options.work:
+        Path(options.work).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.work) as work:
         file, run = Path(work, "list.txt"), Path(work, "run")
         write_diverse(symbols, file)

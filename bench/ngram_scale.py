@@ -246,6 +246,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     bench = Bench("ngram_scale", options)
     bench.settings = {"order": ORDER}
+    if options.work:
+        Path(options.work).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.work) as work:
         if options.lmplz:
             for symbols, times in (BESIDE_SHORT if options.short else BESIDE_LMPLZ).items():
