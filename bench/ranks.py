@@ -90,6 +90,20 @@ def start_together(
     return Together(started, streams)
 
 
+def steps_in(folder: Path) -> int:
+    """Training steps in the log of the run there."""
+    log = folder / "run/metrics.jsonl"
+    return log.read_bytes().count(b'"batch"') if log.exists() else 0
+
+
+def wait_for_steps(folder: Path, number: int) -> None:
+    """Until so many steps are in the log."""
+    end = time.monotonic() + PATIENCE
+    while steps_in(folder) < number:
+        assert time.monotonic() < end, "the training does not begin"
+        time.sleep(0.005)
+
+
 def prepared(folder: Path, lines: Sequence[str]) -> Path:
     folder.mkdir()
     (folder / "lines.txt").write_text("\n".join(lines) + "\n", "utf-8")
@@ -110,10 +124,14 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for name in names for path in (folder / "run").glob(name)}
 
 
-def kill(folder: Path, command: Sequence[str], rank: int, moment: float) -> float:
-    """Kill one of two processes at a moment; returns the seconds until the other has ended."""
+def kill(folder: Path, command: Sequence[str], rank: int, step: int, pause: float) -> float:
+    """Kill one of two processes, seconds after a step; returns those until the other has ended.
+
+    Steps, since they have met by then: who waits for one that never came does so for minutes.
+    """
     both = start_together(folder, *command)
-    time.sleep(moment)
+    wait_for_steps(folder, step)
+    time.sleep(pause)
     both.processes[rank].send_signal(signal.SIGKILL)
     began = time.monotonic()
     codes = both.wait(ENDED)
@@ -134,15 +152,14 @@ def kills(place: Path, times: int, steps: int, seed: int) -> None:
     print(f"unbroken: {steps} steps in {seconds:.1f} s", flush=True)
     for number in range(times):
         folder, rank = prepared(place / f"{number}", lines), number % 2
-        moment = chance.uniform(0.25 * seconds, 0.8 * seconds)
-        took = kill(folder, command, rank, moment)
+        took = kill(folder, command, rank, chance.randrange(1, steps), chance.uniform(0, 0.1))
         there = (folder / "run/checkpoint.json").exists()
         step = steps_of(folder)[-1][0] if there and steps_of(folder) else 0
         finished(folder, *command)
         assert bytes_of(folder) == bytes_of(whole), f"other bytes after kill {number}"
         print(
-            f"process {rank} killed after {moment:.1f} s, in step {step}; the other ended after "
-            f"{took:.2f} s; the same bytes", flush=True,
+            f"process {rank} killed in step {step}; the other ended after {took:.2f} s; "
+            "the same bytes", flush=True,
         )  # fmt: skip
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 120.0  # seconds for what takes two or three, on a busy machine
 LINES = [
     "".join(parts)
     for parts in product("bdkmnrst", ("a", "e", "io", "u"), "lmnr", ("", "a", "is", "elo", "anda"))
@@ -39,20 +37,6 @@ def options_of_case(model: str) -> dict[str, Any]:
 
 def lines_of_case(model: str) -> list[str]:
     return LABELLED if CASES[model].get("labels") else LINES
-
-
-def steps_in(folder: Path) -> int:
-    """Training steps in the log of the run there."""
-    log = folder / "run/metrics.jsonl"
-    return log.read_bytes().count(b'"batch"') if log.exists() else 0
-
-
-def wait_for_steps(folder: Path, number: int) -> None:
-    """Until so many steps are in the log."""
-    end = time.monotonic() + PATIENCE
-    while steps_in(folder) < number:
-        assert time.monotonic() < end, "the training does not begin"
-        time.sleep(0.005)
 
 
 def train_cases(folder: Path) -> None:

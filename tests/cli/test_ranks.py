@@ -15,8 +15,15 @@ import pytest
 import ranks
 from conftest import Call
 from makemore.cli.ranks import run_ranked
-from ranked import LINES, steps_in, wait_for_steps
-from ranks import bytes_of, finished, prepared, start_together
+from ranked import LINES
+from ranks import (
+    bytes_of,
+    finished,
+    prepared,
+    start_together,
+    steps_in,
+    wait_for_steps,
+)  # fmt: skip
 
 COMMAND = (
     "train", "lines.txt", "-o", "run", "--model", "gru", "--n-hidden", "16", "--n-embd", "8",
