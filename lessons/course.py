@@ -1,9 +1,9 @@
 """What every lesson has: its words, its expected numbers beside the measured ones, its pictures.
 
-    python lessons/01_bigram.py                 on names.txt (--names PATH, or names.txt here)
-    python lessons/01_bigram.py --short         a minute at most, on the names of makemore itself
-    python lessons/01_bigram.py --pictures DIR  keep the pictures
-    python lessons/01_bigram.py --record        keep the measured numbers, for docs/lessons.md
+    python lessons/01_counting.py                 on names.txt (--names PATH, or names.txt here)
+    python lessons/01_counting.py --short         a minute at most, on the names of makemore itself
+    python lessons/01_counting.py --pictures DIR  keep the pictures
+    python lessons/01_counting.py --record        keep the measured numbers, for docs/lessons.md
 
 Expected numbers stand in expected.json: by lesson and quantity, for the full and the short form,
 with how far off a measured one may be and where the number comes from. A lesson that measures
@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+FOLDERS = (Path(), HERE, HERE.parent)  # where names.txt may be
 EXPECTED = HERE / "expected.json"
 RECORDED = HERE / "recorded"
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#666666"
 
 
 def value_of(flag: str) -> str | None:
@@ -33,7 +35,7 @@ def value_of(flag: str) -> str | None:
 
 
 class Lesson:
-    """One lesson by its file's name, such as Lesson("01_bigram")."""
+    """One lesson by its file's name, such as Lesson("01_counting")."""
 
     def __init__(self, name: str) -> None:
         import torch
@@ -51,10 +53,18 @@ class Lesson:
             from makemore.text.builtin_lists import builtin_names
 
             return [name.lower() for name in builtin_names() if name.isascii() and name.isalpha()]
-        path = Path(value_of("--names") or os.environ.get("MAKEMORE_NAMES") or "names.txt")
-        if not path.is_file():
-            sys.exit(f"no names at {path}: makemore fetch names, or run the lesson with --short")
+        named = value_of("--names") or os.environ.get("MAKEMORE_NAMES")
+        # `makemore fetch names` puts it into the folder that it is called in.
+        places = [Path(named)] if named else [folder / "names.txt" for folder in FOLDERS]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            missing = f"no names at {places[0]}"
+            sys.exit(f"{missing}: makemore fetch names, or run the lesson with --short")
         return path.read_text(encoding="utf-8").split()
+
+    def budget(self, full: int, short: int) -> int:
+        """Choose a number of steps by the form of the lesson."""
+        return short if self.short else full
 
     def check(self, quantity: str, measured: Any) -> None:
         """Print expected beside measured, and stop if they are further apart than allowed."""
@@ -71,6 +81,28 @@ class Lesson:
             f"{self.name}: {quantity} is {measured!r}, expected {wanted!r} within {within:g}"
         )
         self.record()
+
+    def try_answer(
+        self, quantity: str, answer: Any, *arguments: Any, within: float | None = None
+    ) -> None:
+        """Say whether a reader's answer is right; it never stops the lesson.
+
+        A function is called with the arguments. `...` anywhere is a cell that is not filled in yet.
+        What is right stands in expected.json, under the key that the folded solution checks.
+        """
+        entry = self.expected[quantity]
+        wanted = entry.get("short" if self.short else "full")
+        if callable(answer) and not unanswered(list(arguments)):
+            answer = answer(*arguments)
+        if wanted is None:
+            said = "only names.txt has this answer: run without --short"
+        elif unanswered(answer) or unanswered(list(arguments)):
+            said = "replace the dots, and run this cell again"
+        else:
+            answer = answer.tolist() if hasattr(answer, "tolist") else answer
+            right = same(wanted, answer, entry.get("within", 0) if within is None else within)
+            said = "right" if right else f"not yet: you have {shown(answer)}"
+        print(f"{quantity} - {said}", flush=True)
 
     def show(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as NAME.png if --pictures was given; a notebook shows it."""
@@ -106,6 +138,20 @@ def agrees(wanted: Any, measured: Any, within: float) -> bool:
     if isinstance(wanted, float | int) and not isinstance(wanted, bool):
         return abs(measured - wanted) <= within
     return bool(wanted == measured)
+
+
+def unanswered(answer: Any) -> bool:
+    if isinstance(answer, list | tuple):
+        return any(map(unanswered, answer))
+    return answer is ... or answer is None
+
+
+def same(wanted: Any, answer: Any, within: float) -> bool:
+    """As `agrees`, for whatever a reader may have typed."""
+    try:
+        return agrees(wanted, answer, within)
+    except (TypeError, ValueError):  # another type, or a list of another length
+        return False
 
 
 def shown(value: Any) -> str:
