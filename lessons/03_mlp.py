@@ -6,8 +6,7 @@
 #
 # **You need** lesson 2: softmax, cross entropy, a gradient step. Nothing else is assumed.
 #
-# **It takes** an hour and a quarter with exercises; the code runs half a minute, `--short` ten
-# seconds.
+# **It takes** an hour and a quarter; the code half a minute, with `--short` ten seconds.
 #
 # Counting ended where contexts became too many to be seen. Here each symbol becomes a point, and
 # neurons read the points of the last three. Do contexts that are alike help each other then? You
@@ -333,7 +332,6 @@ for when, table in points.items():
     near.append(int(torch.isin(closest, vowels).sum()))
     print(f"{when}: ratio {ratios[-1]:.2f}, {near[-1]} of 5 vowels have a vowel nearest")
 outside = [LETTERS[n] for n in (table - table.mean(0)).norm(dim=1).topk(6).indices]
-print("farthest from the middle:", " ".join(outside))
 lesson.check("vowels are closer together than at the start", ratios[-1] < ratios[0])
 lesson.check("vowel to vowel, as a share of vowel to consonant", ratios[-1])
 more = near[-1] > near[0]
