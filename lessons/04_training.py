@@ -9,8 +9,8 @@
 # **It takes** an hour and a half; the code six minutes, with `--short` twenty seconds.
 #
 # The network of lesson 3 stands. How do you find the settings that make it good, and how do you
-# know that they do? You follow part 2 of the lectures, 0:46 to 1:05, up to its loss of 2.17, and
-# then go below it. Numbers in the text are those of the full run.
+# know that they do? You follow part 2 of the lectures, 0:46 to 1:05, to its loss of 2.17, and then
+# go below it. Numbers in the text are those of the full run.
 
 # %%
 import time
@@ -25,7 +25,6 @@ from mlp import SEED, build_dataset, falling, logits_of, loss_of, names_from, ne
 
 lesson = Lesson("04_training")
 check = lesson.try_answer
-words = lesson.words()
 
 # %% [markdown]
 # ## Three parts with three roles
@@ -38,7 +37,7 @@ words = lesson.words()
 # *the first few thousand epochs* will nearly always mean steps.
 
 # %%
-parts = split(words)
+parts = split(lesson.words())
 train_data, dev_data, test_data = (build_dataset(part) for part in parts.values())
 examples = [len(data[1]) for data in (train_data, dev_data, test_data)]
 lesson.check("examples to learn from, dev and test", examples)
@@ -74,7 +73,7 @@ axes = figure.subplots()
 axes.plot(exponents.tolist(), found, color=BLUE, lw=0.6, label="each step")
 axes.plot(middle, smooth.tolist(), color=ORANGE, label="smoothed")
 axes.axvline(-1, color=GREY, ls="--", label="0.1, the lecture's choice")
-axes.set_title("Rates below 0.01 do little, rates near 1 do harm")
+axes.set_title("The loss is lowest at rates between 0.1 and 0.2")
 axes.set(xlabel="log10 of the learning rate", ylabel="loss of the batch (nats a symbol)")
 axes.legend()
 lesson.show(figure, "lr-finder")
@@ -133,11 +132,10 @@ lesson.check("MultiStepLR gives the rates of the if", equal)
 plane, constant = new_net(2, 100), new_net(2, 100)
 train(plane, train_data, steps, lambda step: stepped(step, steps))
 train(constant, train_data, steps, lambda step: 0.1)
-print("0.1, then 0.01, then 0.001:", both(plane))
-print("always 0.1:                ", both(constant), flush=True)
-lesson.check("dev loss, 2-D and 100, rates falling", loss_of(plane, dev_data))
-lowered = loss_of(plane, dev_data) < loss_of(constant, dev_data)
-lesson.check("falling rates end lower", lowered)
+print("0.1, then 0.01, then 0.001:", both(plane), "- always 0.1:", both(constant), flush=True)
+decayed, always = loss_of(plane, dev_data), loss_of(constant, dev_data)
+lesson.check("dev loss, 2-D and 100, rates falling", decayed)
+lesson.check("falling rates end lower", decayed < always)
 
 # %% [markdown]
 # ## The whole run: 10 dimensions, 200 neurons, 200,000 steps
@@ -170,8 +168,7 @@ lesson.check("the lower rate lowers the loss", bool(means[9] > means[11]))
 # %% [markdown]
 # ## Experiments
 #
-# From here on each experiment is small: a calm start, a few thousand steps, mostly AdamW. Losses
-# can be compared within an experiment, less so between them.
+# From here on an experiment takes a few thousand steps. Compare losses within one, not across.
 #
 # ### Exercise: batches of 1, of 32, and everything
 #
@@ -187,9 +184,8 @@ check("32 beats 1 and all", lambda batch: batch == 32, best_batch)
 
 # %% [markdown] tags=["solution"]
 # 32 examples point roughly right and cost about twice as much as one. In the same time many noisy
-# steps beat few perfect ones, and the noise does no harm on the way; it can even shake the weights
-# out of bad places. How many steps an hour does all of the data allow? Measure it: thousands, a
-# thousand times fewer than with 32.
+# steps beat few perfect ones, and the noise can even shake the weights out of bad places. All of
+# the data allow you thousands of steps an hour, a thousand times fewer than batches of 32.
 
 # %% tags=["solution"]
 start = new_net(10, 200, calm=True)
@@ -211,9 +207,8 @@ for batch in (1, 32, 1024):
 lesson.check("larger batches agree more with the true gradient", agreement == sorted(agreement))
 
 runs = {}
-for batch, steps, rate in [(1, lesson.budget(10_000, 250), 0.01),
-                           (32, lesson.budget(10_000, 250), 0.1),
-                           (examples[0], lesson.budget(6, 4), 0.5)]:  # fmt: skip
+many, few = lesson.budget(10_000, 250), lesson.budget(6, 4)
+for batch, steps, rate in ((1, many, 0.01), (32, many, 0.1), (examples[0], few, 0.5)):
     net, began = new_net(10, 200, calm=True), time.perf_counter()
     train(net, train_data, steps, lambda step, rate=rate: rate, batch=batch)
     an_hour = 3600 * steps / (time.perf_counter() - began)
@@ -227,8 +222,8 @@ lesson.check("dev loss with batches of 32", runs[32])
 #
 # AdamW keeps for each weight a running mean of its gradient and of its square, and divides one by
 # the root of the other: weights with small gradients take steps as large as others. Start with
-# plain descent, which hides no mistakes. Then AdamW often gets lower in the same number of steps;
-# its rate is smaller (here 0.005), and it falls to zero at the end.
+# plain descent, which hides no mistakes; then AdamW often gets lower in the same number of steps.
+# Its rate is smaller, here 0.005, and falls to zero.
 
 # %%
 steps = lesson.budget(5000, 200)
@@ -247,22 +242,20 @@ lesson.check("AdamW ends lower", min(by_optimizer.values()) == by_optimizer["Ada
 # ### Where is the bottleneck?
 #
 # A search of this kind reads: (2, 100) 2.4 / 2.5, (10, 100) 2.1 / 2.3, (10, 300) 1.9 / 2.2,
-# (10, 500) 1.7 / 2.3, each a size of embedding and hidden layer with its losses on train and dev.
-# You will not get these very numbers from this network, but this is how to search: change one size,
-# see which loss moves. Ten dimensions for two bring much, as the plane was the bottleneck; more
-# neurons then bring a little, and no overfitting yet.
+# (10, 500) 1.7 / 2.3, sizes of embedding and hidden layer with their losses on train and dev. You
+# will not get these very numbers from this network, but this is how to search: change one size, see
+# which loss moves. Here ten dimensions for two bring much, and more neurons then a little.
 
 # %%
 steps = lesson.budget(5000, 60)
-search = {}
+search = []
 for n_embd, n_hidden in [(2, 100), (10, 100), (10, 300), (10, 500)]:
     net = new_net(n_embd, n_hidden, calm=True)
     train(net, train_data, steps, falling(0.004, steps), batch=64, adam=True)
-    search[n_embd, n_hidden] = loss_of(net, dev_data)
+    search.append(loss_of(net, dev_data))
     print(f"embedding {n_embd:2}, hidden {n_hidden}: {both(net)}", flush=True)
-dimensions, neurons = search[10, 100] - search[2, 100], search[10, 300] - search[10, 100]
-lesson.check("dimensions bring more than neurons", dimensions < neurons)
-lesson.check("dev loss by size", list(search.values()))
+lesson.check("dimensions bring more than neurons", search[0] - search[1] > search[1] - search[2])
+lesson.check("dev loss by size", search)
 
 # %% [markdown]
 # ### Exercise: longer contexts
@@ -277,10 +270,9 @@ losses_by_length = ...  # a list of four
 check("dev loss with 2, 3, 4 and 5 symbols", losses_by_length)
 
 # %% [markdown] tags=["solution"]
-# The shortest name does not choose the length of a context: dots fill what is missing. Take the
-# longest that still helps and that you can afford. From 2 to 3 a lot is gained, from 3 to 4 less,
-# from 4 to 5 little; time hardly matters here. A hidden layer that reads all symbols in one bite is
-# what limits it; lesson 9 does better.
+# Dots fill what a short name lacks, so take the longest context that still helps and that you can
+# afford. From 2 to 3 a lot is gained, from 3 to 4 less, from 4 to 5 little; time hardly matters
+# here. A hidden layer that reads all symbols in one bite is what limits it; lesson 9 does better.
 
 # %% tags=["solution"]
 by_length, steps = [], lesson.budget(6000, 60)
@@ -288,10 +280,9 @@ for block_size in (2, 3, 4, 5):
     data, held_out = (build_dataset(parts[part], block_size) for part in ("train", "dev"))
     net, began = new_net(10, 200, block_size, calm=True), time.perf_counter()
     train(net, data, steps, falling(0.01, steps), batch=64, adam=True)
-    took = time.perf_counter() - began
+    print(f"{block_size} symbols, {time.perf_counter() - began:.1f} s:", end=" ", flush=True)
     by_length.append(loss_of(net, held_out))
-    print(f"{block_size} symbols: dev {by_length[-1]:.4f}, {took:.1f} s", flush=True)
-    print("   ", " ".join(names_from(net, 20, block_size)))
+    print(f"dev {by_length[-1]:.4f},", " ".join(names_from(net, 20, block_size)), flush=True)
 lesson.check("dev loss with 2, 3, 4 and 5 symbols", by_length)
 lesson.check("three symbols beat two", by_length[1] < by_length[0])
 lesson.check("the best of the four is 4 or 5", min(by_length) < min(by_length[:2]))
@@ -305,7 +296,7 @@ lesson.check("the best of the four is 4 or 5", min(by_length) < min(by_length[:2
 # *underfitting*; take a larger network or train longer. Look at samples, too.
 #
 # Here is a rule that says so much in words, tried on two made-up series and on two of this lesson:
-# 300 neurons on a tenth of the names, and the plane.
+# 300 neurons on a tenth of the names, and the network whose points lie in a plane.
 
 
 # %%
@@ -375,26 +366,24 @@ lesson.check("train 1.5, dev 1.6", diagnosis([1.9, 1.5], [1.9, 1.6]).partition("
 # %% [markdown]
 # ### Exercise: weight decay
 #
-# Decay takes a share of each weight away in each step. For plain descent that is the gradient of a
-# penalty on squares, as in lesson 2: weights that do not earn their keep vanish. It matters where a
-# network overfits, such as 300 neurons on a tenth of the names. Find a strength that makes its loss
-# on dev better than none does.
+# Decay takes a share of each weight away in each step, as the penalty on squares of lesson 2 does:
+# weights that do not earn their keep vanish. It matters where a network overfits. Find a strength
+# with which 300 neurons on a tenth of the names have a better loss on dev than with none.
 
 
 # %%
 def with_decay(strength: float) -> tuple[float, float]:
-    """The loss on train and on dev after a training with this decay."""
     net, steps = new_net(10, 300, 5, calm=True), lesson.budget(5000, 100)
     train(net, tenth_data, steps, falling(0.006, steps), batch=64, adam=True, decay=strength)
     low, high = loss_of(net, tenth_data), loss_of(net, five["dev"])
     print(f"decay {strength:4}: train {low:.4f}, dev {high:.4f}, gap {high - low:.4f}", flush=True)
-    return low, high
+    return low, high  # on train and on dev
 
 
 none = with_decay(0.0)
 
 # %% tags=["exercise"]
-decay = ...  # a number
+decay = ...  # a number above 0
 
 check("some decay has a better dev than none", lambda d: with_decay(d)[1] < none[1], decay)
 
@@ -402,10 +391,10 @@ check("some decay has a better dev than none", lambda d: with_decay(d)[1] < none
 # The stronger the decay, the smaller the gap; dev gets better up to a point, and worse behind it.
 
 # %% tags=["solution"]
-decayed = [with_decay(strength) for strength in (0.01, 0.03, 0.1, 0.3)]
-gap, strongest = none[1] - none[0], decayed[-1][1] - decayed[-1][0]
+tried = [with_decay(strength) for strength in (0.01, 0.03, 0.1, 0.3)]
+gap, strongest = none[1] - none[0], tried[-1][1] - tried[-1][0]
 lesson.check("the strongest decay has a smaller gap than none", strongest < gap)
-lesson.check("some decay has a better dev than none", min(dev for _, dev in decayed) < none[1])
+lesson.check("some decay has a better dev than none", min(dev for _, dev in tried) < none[1])
 lesson.check("gap without decay", gap)
 
 # %% [markdown]
@@ -417,7 +406,7 @@ lesson.check("gap without decay", gap)
 # carry the simple part. `logits_of` uses a sixth tensor of a net as that matrix.
 
 # %% tags=["exercise"]
-yours = ...  # a net that you trained on five["train"]
+yours = ...  # a net with a block_size of 5, trained on five["train"]
 
 check("better than the lecture's 2.17", lambda net: loss_of(net, five["dev"]) < 2.17, yours)
 
@@ -444,9 +433,8 @@ lesson.check("better than the lecture's 2.17", dev_loss < 2.17)
 # %% [markdown]
 # ## The one look at the test part
 #
-# All is chosen, so now test may speak. It agrees with dev within a hundredth or two, as it should
-# when nothing was chosen by either that did not deserve it. Both are a little too kind: some names
-# stand in the file twice, once to learn from and once to be asked.
+# All is chosen, so now test may speak. It agrees with dev within a hundredth or two, as it should.
+# Both are a little too kind: some names stand in the file twice, and so in two parts.
 
 # %%
 lesson.check("test loss, 10-D and 200", loss_of(large, test_data))
