@@ -269,10 +269,10 @@ lesson.check("dev loss, 10-D and 200, 5,000 steps", loss_of(net, dev_data))
 # %% [markdown]
 # ## A map of the alphabet
 #
-# Think of a seating plan for 27 guests. At first all sit anywhere; each batch moves only those who
-# stand in it: all other rows of C have a gradient of exactly 0. Nobody says what a vowel is, yet
-# you will see vowels end close together, since names go on after them in similar ways. The dot,
-# which begins and ends all names, sits alone, and rare letters such as *q* stay outside.
+# Think of a seating plan for 27 guests. At first all sit anywhere; each batch pulls at those who
+# stand in it, and all other rows of C have a gradient of exactly 0. Nobody says what a vowel is,
+# yet vowels end close together, since names go on after them in similar ways. The dot, which begins
+# and ends all names, sits alone, and rare letters such as *q* stay outside.
 
 # %%
 steps = lesson.budget(6000, 200)
