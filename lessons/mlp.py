@@ -59,15 +59,9 @@ def logits_of(net: list[Tensor], X: Tensor) -> Tensor:  # (B, T)
 
 
 def train(
-    net: list[Tensor],
-    data: Data,
-    steps: int,
-    rates: Callable[[int], float],
-    batch: int = 32,
-    adam: bool = False,
-    decay: float = 0.0,
-    watch: Callable[[int], None] = lambda step: None,
-) -> list[float]:
+    net: list[Tensor], data: Data, steps: int, rates: Callable[[int], float], batch: int = 32,
+    adam: bool = False, decay: float = 0.0, watch: Callable[[int], None] = lambda step: None,
+) -> list[float]:  # fmt: skip
     X, Y = data
     g = torch.Generator().manual_seed(SEED)
     learned = [p for p in net if p.requires_grad]
