@@ -10,10 +10,9 @@
 # **It takes** an hour with the exercise; the code runs for eight minutes, with `--short` for about
 # ten seconds.
 #
-# The large network of lesson 4 learned, although it was started badly. What does a bad start look like,
-# what does it cost, and how much is the right scale? The repairs of this lesson are worth 0.06
-# nats a symbol on held-back names, without one more parameter. It follows the lecture's part 3,
-# its first forty minutes.
+# The large network of lesson 4 learned, although it was started badly. What does a bad start look
+# like, what does it cost, and how much is the right scale? The repairs are worth 0.06 nats a symbol
+# on held-back names, without one more parameter. This is the lecture's part 3, 0:04 to 0:40.
 
 # %%
 import math
