@@ -425,7 +425,7 @@ def losses_plot() -> Figure:
     begin.set_yticks([2, 3, 5, 10, 20], labels=["2", "3", "5", "10", "20"])
     begin.minorticks_off()
     begin.legend()
-    whole.set(title=f"It never makes up for it (means of {width:,} steps)")
+    whole.set(title=f"The unfixed one stays behind (means of {width:,} steps)")
     whole.set(xlabel="thousand steps", ylabel="loss (nats a symbol)")
     whole.set_ylim(1.95, 4.5 if lesson.short else 2.45)
     return figure
