@@ -158,7 +158,7 @@ one_head = rung("one head", lambda: LanguageModel(Head(N_EMBD)))
 # take the mask away, and train with open eyes.
 
 # %%
-before, after = encode(["charlotte"])[0], encode(["charwhich"])[0]  # from the fifth letter on
+before, after = encode(["charlotte"])[0], encode(["charwhich"])[0]  # another end from the 5th on
 change = (one_head(before) - one_head(after)).abs().amax(2)[0].tolist()  # 16, by place
 lesson.check("largest change before the changed letter", max(change[:5]))
 print(f"largest change after it: {max(change[5:]):.2f}")
@@ -166,7 +166,7 @@ rung("one head that sees the future", lambda: LanguageModel(Head(N_EMBD, causal=
 table.pop()  # it does not count
 
 # %% [markdown]
-# A loss of 0.10 that means nothing: when the model writes a name, the next letter is not there yet.
+# Far below all others, and worth nothing: when it writes a name, the next letter is not there yet.
 #
 # ## Several heads
 #
