@@ -1,6 +1,6 @@
-"""What lesson 10 wrote, for lessons 11 and 12: names as rows, and one training for all models.
+"""What lessons 10 to 12 share: names as rows, one training for all models, and a task of memory.
 
-Each function stands in lesson 10 with the text that explains it; a test compares the two.
+The first four functions stand in lesson 10 with the text that explains them; a test compares them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Rows = tuple[Tensor, Tensor]  # inputs (N, 16) and targets (N, 16)
 def encode(names: list[str]) -> Rows:
     rows = [[0, *map(LETTERS.index, name), 0] for name in names]
     ids = torch.tensor([row + [-1] * (BLOCK_SIZE + 1 - len(row)) for row in rows])  # (N, 17)
-    return ids[:, :-1].clamp(min=0), ids[:, 1:]
+    return ids[:, :-1].clamp(min=0), ids[:, 1:]  # inputs and targets, (N, 16) each
 
 
 def losses(model: nn.Module, data: Rows, rows: Tensor) -> Tensor:
@@ -26,9 +26,8 @@ def losses(model: nn.Module, data: Rows, rows: Tensor) -> Tensor:
     inputs, targets = (part[rows] for part in data)
     longest = int((targets >= 0).sum(1).max())
     logits = model(inputs[:, :longest]).flatten(0, 1)  # (rows * T, 27)
-    each = F.cross_entropy(
-        logits, targets[:, :longest].flatten(), ignore_index=-1, reduction="none"
-    )
+    answers = targets[:, :longest].flatten()
+    each = F.cross_entropy(logits, answers, ignore_index=-1, reduction="none")
     return each.view(len(rows), longest)
 
 
@@ -42,12 +41,10 @@ def evaluate(model: nn.Module, data: Rows) -> float:
     return total / int((data[1] >= 0).sum())
 
 
-def train(
-    model: nn.Module, data: Rows, steps: int, peak: float = 0.01, weight_decay: float = 0.01
-) -> None:
+def train(model: nn.Module, data: Rows, steps: int, peak: float = 0.01) -> None:
     """Steps of 128 names, AdamW, a rate that falls from its peak to 0 in a straight line."""
     generator = torch.Generator().manual_seed(SEED)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = peak * (1 - step / steps)
         rows = torch.randint(0, len(data[0]), (128,), generator=generator)
@@ -55,13 +52,12 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if step and step % 500 == 0:
+            print(f"  step {step:,} of {steps:,}: loss of the batch {loss.item():.4f}", flush=True)
 
 
 def repeated_letter(words: list[str]) -> tuple[Rows, Rows, Tensor]:
-    """Lines such as `emma.e`: those to learn from, those to ask, and the place of the last letter.
-
-    The words are in shuffled order; the last fifth is asked.
-    """
+    """Lines such as `emma.e`: four fifths to learn from, a fifth to ask, and where to ask it."""
     short_names = [word for word in words if len(word) <= 12]
     inputs, targets = encode([f"{word}.{word[0]}" for word in short_names])
     cut = int(0.8 * len(short_names))
