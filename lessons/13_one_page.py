@@ -106,11 +106,12 @@ def groups(part: str, rows: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor
 
 
 # %% [markdown]
-# **The model.** It is lesson 11's. Attention lets every symbol fetch what it needs from those before
-# it; the MLP then works on each symbol alone. Both add to the stream `x`, four times over.
+# **The model.** It is the GPT of lesson 11: attention lets every symbol fetch what it needs from
+# those before it; the MLP then works on each symbol alone. Both add to the stream `x`, four times
+# over, and a tenth of what they add is dropped in training.
 #
-# New are dropout, as a tenth of what is added is left out in training, and one matrix for queries,
-# keys and values of all heads.
+# Two things differ a little: GELU, a ReLU without its corner, and a start that is smaller where
+# many blocks add to one stream.
 
 
 # %%
