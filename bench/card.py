@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -244,7 +244,8 @@ def measured(card: Card, name: str, seconds: float) -> bool:
     finally:
         card.bench.write()
         if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # the context may be lost: the record is written
+                torch.cuda.empty_cache()
     return True
 
 

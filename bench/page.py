@@ -240,7 +240,7 @@ def ngram_scale(record: Record) -> Iterator[Row]:
         yield {
             "work": row.get("work") or f"count, ngram of order {row.get('order') or order}",
             "lines": lines, "seconds": brief(seconds),
-            "lines a second": brief(rate(lines, seconds)) if seconds else None,
+            "lines a second": brief(rate(lines, seconds)) if seconds and lines else None,
             "symbols a second": brief(row.get("symbols a second")),
             "peak memory, GB": row.get("memory GB"),
         }  # fmt: skip

@@ -61,7 +61,5 @@ def test_they_hold_on_the_cpu(name: str) -> None:
     done = run("-m", "gpu", "--device", "cpu", name)
     assert done.returncode == 0, done.stdout + done.stderr
     reasons = set(re.findall(r"skipped '(.*)'", done.stdout))
-    assert reasons <= {
-        "shows something on a card of CUDA only", "this version has one way to take a step"
-    }  # fmt: skip
+    assert reasons <= {"shows something on a card of CUDA only"}
     assert (name == "test_memory") or " ... ok\n" in done.stdout

@@ -25,14 +25,15 @@ PACKAGE = ROOT / "src" / "makemore"
 # Where torch may be imported at the top: what computes with it, and what reads such modules.
 WITH_TORCH = (
     "models.core.dense_cache", "models.core.device_", "models.core.kv_cache",
-    "models.core.layers", "models.core.neural",
+    "models.core.layers", "models.core.neural", "models.core.on_device",
     "models.core.packed_lines", "models.neural", "models.bigram", "models.bow",
     "models.deep_mlp", "models.ensemble", "models.gru", "models.lstm", "models.mlp",
     "models.rnn", "models.transformer", "models.wavenet", "scoring.line_tensors",
     "scoring.card_scorer", "scoring.loss", "scoring.neural_scorer", "training.batch",
-    "training.cuda_graphs", "training.device", "training.gradients", "training.mixed_precision",
-    "training.muon", "training.optimizer", "training.soft_targets", "training.step",
-    "training.trainer", "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
+    "training.cuda_graphs", "training.device", "training.disk_batches", "training.distributed",
+    "training.gradients", "training.mixed_precision", "training.muon", "training.optimizer",
+    "training.ranks", "training.soft_targets", "training.step", "training.trainer",
+    "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
     "analysis.calibration", "analysis.diagnostics", "analysis.explain",
     "analysis.forward_pass", "analysis.trace", "experiments.", "report.", "web.export",
 )  # fmt: skip

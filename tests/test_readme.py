@@ -88,6 +88,8 @@ QUICK = {
     "makemore people.csv --text-column name -o runs/people-names": SMALL,
     "makemore people.txt --labels": FEW,
     "makemore people.csv --label-column origin -o runs/table": SMALL,
+    "makemore sample runs/list -n 1000000 --seed 1 --shard 1/4 -o 1.txt": "-n 400",
+    "makemore train list.txt --model gru --memory 1GiB -o runs/large": FEW,
     "makemore fetch names": "--url {url}/names.txt",
     "makemore -i names.txt -o names":
         "--max-steps 3 -b 16 --device cpu --n-layer 1 --n-head 2 --n-embd 8",

@@ -199,7 +199,7 @@ def test_parts_that_do_not_go_together_are_refused(
 ) -> None:
     run, one, two = tmp_path / "run", *parts
     for some, message in (
-        ([one], "shard 2/2 is missing: count it: makemore count FILE --shard 2/2 -o PART"),
+        ([one], "shard 2 of 2 is missing: count it: makemore count FILE --shard 2/2 -o PART"),
         ([one, two, two], "shard 2/2 is there twice .*: leave one out"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -207,18 +207,22 @@ def test_parts_that_do_not_go_together_are_refused(
     other = tmp_path / "other"
     for shard, requested, message in (
         ((2, 2), {"order": 3}, "of other options than"), ((2, 2), {"keep_copies": True}, "options"),
-        ((2, 3), {}, "one part is of 3 shards, .* of 2"),
+        ((2, 3), {}, "cut into 3 shards here, and 2 there"),
     ):  # fmt: skip
         count(other, file, shard, requested, fresh=True)
         with pytest.raises(UsageError, match=message):
             merge_parts.merge_parts([one, other], run)
+    count(other, file, (2, 4), {"order": 3}, fresh=True)
+    again = "shard 1, 3, 4 of 4 is missing: count it: makemore count FILE --shard 1/4 --order 3"
+    with pytest.raises(UsageError, match=again):  # with the options of the part that is there
+        merge_parts.merge_parts([other], run)
     count(other, file, (2, 2), {}, fresh=True)
     with PartWriter(other) as writer:
         assert writer.part is not None
         writer.commit({**writer.part.facts, "version": "9"})
     with pytest.raises(UsageError, match="of another version than"):
         merge_parts.merge_parts([one, other], run)
-    with pytest.raises(RunError, match="this is no part .*makemore count FILE -o PART"):
+    with pytest.raises(RunError, match="this is no part.*makemore count FILE -o PART"):
         merge_parts.merge_parts([one, tmp_path], run)
     assert not run.exists()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from makemore import MakeMore
 from makemore.api import Plan, memory, train_directory
@@ -12,6 +14,7 @@ from makemore.api.memory import check_memory, count_parameters, needed_memory, w
 from makemore.api.session import Message
 from makemore.errors import SystemFault
 from makemore.text import Corpus, train_val_test_split
+from makemore.training import device
 
 LINES = ["emma", "olivia", "ava", "mia"]
 # 20,000 symbols, four a line.
@@ -61,6 +64,21 @@ def test_what_does_not_fit_is_refused_with_the_way_out(monkeypatch: pytest.Monke
     check_memory(smaller)  # the command works as it is printed
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
     check_memory(wide)  # nothing is known of this machine
+
+
+def test_a_batch_on_a_card_takes_no_memory_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own error names a batch that fits. Weights are made and saved by the host."""
+    wide = planned("transformer", batch_size=4, n_embd=512, n_layer=8)
+    wide = replace(wide, recipe=replace(wide.recipe, batch_size=8192))
+    needed = needed_memory(wide)
+    monkeypatch.setattr(memory, "available_bytes", lambda: int(2 * (needed.weights + 10**9)))
+    with pytest.raises(SystemFault, match="give --batch-size"):
+        check_memory(wide)
+    monkeypatch.setattr(device, "choose_device", lambda name: torch.device("cuda"))
+    check_memory(wide)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
+    with pytest.raises(SystemFault, match="give a smaller --n-embd"):
+        check_memory(wide)
 
 
 def test_an_ensemble_takes_what_its_largest_member_does() -> None:

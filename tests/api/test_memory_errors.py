@@ -47,6 +47,7 @@ def small_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any], int], No
             "card",
         ),
         (RuntimeError("CUDA error: out of memory"), "on the graphics card"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), "card"),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), "on the graphics card"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "not enough memory: use"),
         (OSError(12, "Cannot allocate memory"), "not enough memory: use"),

@@ -58,14 +58,13 @@ def test_a_batch_is_no_larger_than_what_there_is(
 )  # fmt: skip
 def test_steps_go_by_the_size_of_the_text(lines: int, share: float) -> None:
     assert REFERENCE_LINES == 25_000
-    train = Corpus.exactly(["ab"] * lines)
     _, recipe, _ = split_options(MLP, {})
     assert recipe.max_steps is not None
-    steps = resolve(MLP, recipe, {}, train.lengths).max_steps
+    steps = resolve(MLP, recipe, {}, lines, 2 * lines).max_steps
     assert steps == round(recipe.max_steps * share)
     # But what was asked for is done.
     _, recipe, _ = split_options(MLP, {"max_steps": 77})
-    assert resolve(MLP, recipe, {"max_steps": 77}, train.lengths).max_steps == 77
+    assert resolve(MLP, recipe, {"max_steps": 77}, lines, 2 * lines).max_steps == 77
 
 
 def test_an_evaluation_comes_twenty_times_and_at_most_every_ten_steps() -> None:

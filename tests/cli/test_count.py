@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Call
-from makemore.cli.commands.count import parse_shard, parse_size
+from makemore.cli.options import parse_size
 from makemore.errors import UsageError
 
 from .conftest import failed, lines_of
@@ -38,6 +38,7 @@ def test_a_list_is_counted_in_shards_and_merged(file: Path, call: Call) -> None:
                      "--order", "4")  # fmt: skip
         assert f"in shard {number}," in shard[1]
         assert shard[2].endswith("merge PART_1 ... PART_2 -o DIR")
+    failed(call("sample", "p1"), 4, "this is a part of a count (p1): makemore merge p1 -o DIR")
     said(call, "merge", "p2", "p1", "-o", "run2")
     weights = "weights-1.safetensors"
     assert Path("run", weights).read_bytes() == Path("run2", weights).read_bytes()
@@ -58,13 +59,21 @@ def test_what_is_merged_is_a_run_like_any_other(file: Path, call: Call) -> None:
 
 def test_words_that_cannot_be_are_refused(file: Path, call: Call) -> None:
     count = ("count", "names.txt", "-o", "part")
-    failed(call(*count, "--shard", "3/2"), 2, "'3/2' is no shard (--shard): give I/N")
+    failed(
+        call(*count, "--shard", "3/2"),
+        2,
+        "there is no shard 3 of 2 (--shard): shards are",
+    )
     failed(call(*count, "--memory", "much"), 2, "'much' is no size (--memory)")
     failed(call(*count, "--memory", "1MB"), 2, "give 256MiB or more")
     failed(call(*count, "--model", "bigram"), 2, "bigram does not learn by counting")
     failed(call(*count, "--labels"), 2, "(--labels): leave it out, or use makemore train")
     failed(call("count", "missing.txt", "-o", "part"), 3, "missing.txt")
-    failed(call("merge", "part", "-o", "run"), 4, "this is no part (part): makemore count")
+    failed(
+        call("merge", "part", "-o", "run"),
+        4,
+        "this is no part, or one that is not finished (part): makemore count",
+    )
     failed(call("merge", "-o", "run"), 2, "PART")
     assert not Path("run").exists()
 
@@ -84,10 +93,3 @@ def test_a_size_is_bytes(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no size"):
         parse_size(text)
-
-
-def test_a_shard_is_two_numbers() -> None:
-    assert parse_shard("1/1") == (1, 1) and parse_shard("12/100") == (12, 100)
-    for wrong in ("0/2", "3/2", "1", "a/b", "1/2/3", "-1/2", "1/0"):
-        with pytest.raises(UsageError, match="is no shard"):
-            parse_shard(wrong)

@@ -66,16 +66,19 @@ def little_memory(most: int) -> Iterator[None]:
 
 
 class CardTest(unittest.TestCase):
-    """Skips its tests where there is no card; products in them have the precision of float32."""
+    """Skips its tests where there is no card."""
 
     @classmethod
     def setUpClass(cls) -> None:
         if why := missing():
             raise unittest.SkipTest(why)
 
-    def setUp(self) -> None:
-        # cuDNN rounds the inputs of recurrent layers to 10 bits (TF32) by default: then they are
-        # only within 1e-3 of the CPU's, and a mistake as large would pass.
+    def train_exactly(self) -> None:
+        """Let cuDNN's recurrent layers multiply in float32 until the end of this test.
+
+        In training they round their inputs to 10 bits (TF32): then they are only within 1e-3 of the
+        CPU's, and a mistake as large would pass.
+        """
         rnn: Any = torch.backends.cudnn.rnn
         before, rnn.fp32_precision = rnn.fp32_precision, "ieee"
         self.addCleanup(setattr, rnn, "fp32_precision", before)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from gpu.card import CardTest, inputs_of, networks, on_card, shaken
+from makemore.analysis.diagnostics import activations
 from makemore.models.core.state import select
 from makemore.scoring.loss import nll
 
@@ -55,6 +56,7 @@ class TestModels(CardTest):
                 self.assert_close(*found)
 
     def test_gradients_are_finite_and_those_of_the_cpu(self) -> None:
+        self.train_exactly()
         for name in networks():
             with self.subTest(model=name):
                 model = shaken(name)
@@ -63,6 +65,23 @@ class TestModels(CardTest):
                 for parameter, grad in zip(*gradients(other, inputs), strict=True):
                     self.assertTrue(bool(grad.isfinite().all()), parameter)
                     self.assert_close(grad, expected[parameter])
+
+    def test_activations_are_those_of_the_cpu(self) -> None:
+        """As `train --watch` measures them, with gradients and without dropout."""
+        self.train_exactly()
+        for name in networks():
+            with self.subTest(model=name):
+                model = shaken(name)
+                inputs = inputs_of(model, 33)
+                targets = model(inputs).argmax(-1)
+                found = [
+                    activations(each, [(inputs.to(each.device), targets.to(each.device))])
+                    for each in (model, on_card(model))
+                ]
+                self.assertEqual(*([call.name for call in each] for each in found))
+                for one, other in zip(*found, strict=True):
+                    self.assert_close([one.mean, one.std], [other.mean, other.std])
+                    self.assert_close(one.gradient, other.gradient)
 
 
 def gradients(model: Any, inputs: torch.Tensor) -> tuple[list[str], list[torch.Tensor]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any
 
@@ -13,7 +12,8 @@ from makemore.errors import Diverged
 from makemore.models import NeuralModel, get_model
 from makemore.options import options_of
 from makemore.text import Corpus, train_val_test_split
-from makemore.training import Evaluated, Step
+from makemore.training import Evaluated, Step, step
+from makemore.training.cuda_graphs import CudaRecorder
 from makemore.training.optimizers import make_optimizers
 from makemore.training.trainer import train_steps
 
@@ -58,6 +58,7 @@ class TestTraining(CardTest):
 
     def test_the_first_losses_are_those_of_the_cpu(self) -> None:
         """Without dropout, whose masks differ between devices."""
+        self.train_exactly()
         for name in networks():
             with self.subTest(model=name):
                 known = options_of(get_model(name).Options)
@@ -118,9 +119,11 @@ class TestSteps(CardTest):
     def test_a_captured_step_is_the_same_step(self) -> None:
         """With dropout: a replay draws the masks that the operations would have drawn."""
         only_on_a_card()
-        step = self.steps()
-        for name in networks():
+        # A capture that fails is the last of the process, so models with cells come last: they use
+        # cuDNN, where it is likeliest.
+        for name in sorted(networks(), key=lambda name: name in ("rnn", "gru", "lstm")):
             with self.subTest(model=name):
+                self.assertFalse(CudaRecorder.failed, "a capture before this one has failed")
                 made, makers = [], (begun(name, max_steps=24), begun(name, max_steps=24))
 
                 def captured(*of: Any, made: list[Any] = made) -> Any:
@@ -140,7 +143,6 @@ class TestSteps(CardTest):
 
     def test_a_step_of_any_device_is_the_eager_one(self) -> None:
         """Without dropout, whose masks may come from elsewhere."""
-        step = self.steps()
         for name in networks():
             with self.subTest(model=name):
                 known = options_of(get_model(name).Options)
@@ -151,10 +153,3 @@ class TestSteps(CardTest):
                 ]
                 self.assert_close(*found, atol=0.01)
                 self.assertEqual(len(set(found[1])), 24)  # no loss is written over by a later one
-
-    def steps(self) -> Any:
-        """Import the module of steps, or skip: a version before it has none."""
-        try:
-            return importlib.import_module("makemore.training.step")
-        except ModuleNotFoundError:
-            self.skipTest("this version has one way to take a step")

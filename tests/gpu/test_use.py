@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from makemore import MakeMore
 from makemore.scoring import surprisals
 
 LINES = like_names(400)
+DRAWN = 4000  # lines: more than Decoder's first batches, which are small
 OTHERS = [*like_names(300, seed=8), "", "b", "banana" * 4]
 
 
@@ -76,6 +78,29 @@ class TestDrawing(CardTest):
                 with self.subTest(model=name, conditions=conditions):
                     both = (self.names(each, **conditions) for each in (maker, on_cpu(maker)))
                     self.assertGreaterEqual(len(set.intersection(*map(set, both))), 198)
+
+    def test_names_that_are_drawn_whole_on_the_card_are_those_of_the_cpu(self) -> None:
+        """In batches of 1,024 draws and more; rounding may move one in a hundred."""
+        for name in networks():
+            maker = maker_of(name).fit(LINES)
+            for conditions in ({}, {"prefix": "ma", "top_k": 5, "all": True}):
+                with self.subTest(model=name, conditions=conditions):
+                    self.check_drawn(maker, **conditions)
+
+    def test_names_of_a_label_are_drawn_whole_too(self) -> None:
+        labels = ["long" if len(line) > 7 else "short" for line in LINES]
+        for name in ("transformer", "gru", "mlp"):
+            with self.subTest(model=name):
+                self.check_drawn(maker_of(name).fit(LINES, labels), label="long")
+
+    def check_drawn(self, maker: MakeMore, **conditions: Any) -> None:
+        sampler = maker.sampler(4, **conditions)
+        lines = Counter(each.text for each in maker.drawn(sampler, DRAWN))
+        self.assertEqual(lines.total(), DRAWN)
+        if card.DEVICE.startswith("cuda"):
+            self.assertIsNotNone(sampler.quick.device)
+        others = Counter(on_cpu(maker).sample(DRAWN, random_state=4, **conditions))
+        self.assertGreaterEqual((lines & others).total(), 0.99 * DRAWN)
 
     def test_many_names_begin_with_those_of_few(self) -> None:
         maker = maker_of("transformer").fit(LINES)

@@ -5,7 +5,6 @@ Whatever the vocabulary, the order, the chunks, the blocks, the threads, in memo
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gram_definitions import counted_in_dicts
 from makemore.models.core import gram_codes, gram_counts, sorted_runs
 from makemore.models.core.gram_codes import GramCodes
 from makemore.models.core.gram_counts import GramCounts
@@ -77,15 +77,7 @@ def level_by_level(lines: Lines, V: int, order: int, smoothing: str) -> Tensors:
 
 def brute_force(lines: Lines, V: int, order: int, smoothing: str) -> Tensors:
     """Contexts and n-grams in dicts, by the definitions, and then given their nodes."""
-    counted: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
-    before: defaultdict[tuple[int, ...], set[int]] = defaultdict(set)
-    for line in lines:
-        padded = (0, *line, 0)
-        for end in range(1, len(padded)):
-            for start in range(max(0, end - order + 1), end + 1):
-                counted[padded[start:end]][padded[end]] += 1
-                if start < end:
-                    before[padded[start + 1 : end + 1]].add(padded[start])
+    counted, before = counted_in_dicts(lines, order)
     ordered = sorted(counted, key=lambda context: (len(context), context[::-1]))
     node = {context: index for index, context in enumerate([c for c in ordered if c], 1)}
     node[()] = 0

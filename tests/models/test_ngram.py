@@ -16,6 +16,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gram_definitions import Window, counted_in_dicts
 from makemore.errors import RunError, UsageError
 from makemore.models import ngram
 from makemore.models.core import base
@@ -28,7 +29,6 @@ from makemore.text.corpus import Corpus
 from makemore.text.vocabulary import Vocabulary
 
 Lines = Sequence[Sequence[int]]
-Window = tuple[int, ...]
 
 
 def model(vocab_size: int, **options: Any) -> NGram:
@@ -74,15 +74,7 @@ def add_k(lines: Lines, V: int, order: int, k: float) -> Callable[[Window], list
 
 def kneser_ney(lines: Lines, V: int, order: int) -> Callable[[Window], list[float]]:
     """Chen and Goodman 1998, section 3, with one boundary before a line, by the definitions."""
-    counted: defaultdict[Window, Counter[int]] = defaultdict(Counter)
-    before: defaultdict[Window, set[int]] = defaultdict(set)
-    for line in lines:
-        padded = (0, *line, 0)
-        for end in range(1, len(padded)):
-            for start in range(max(0, end - order + 1), end + 1):
-                counted[padded[start:end]][padded[end]] += 1
-                if start < end:
-                    before[padded[start + 1 : end + 1]].add(padded[start])
+    counted, before = counted_in_dicts(lines, order)
     for context in counted:
         if len(context) < order - 1 and context[:1] != (0,):
             counted[context] = Counter({s: len(before[*context, s]) for s in counted[context]})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -96,9 +98,12 @@ def test_the_fused_kernel_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> 
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-4)
 
 
-def test_only_wide_rows_on_a_card_are_fused() -> None:
-    on_a_card = [type("Card", (), {"is_cuda": True, "shape": (2, n, 3)}) for n in (64, 65)]
-    assert FUSED_FROM == 64 and [fuses(qkv) for qkv in on_a_card] == [False, True]
+@pytest.mark.parametrize("learns", [False, True])
+def test_only_wide_rows_on_a_card_are_fused_and_not_in_training(learns: bool) -> None:
+    """Where the kernel's gradients would not have the same bytes again."""
+    card = {"is_cuda": True, "requires_grad": learns}
+    on_a_card: list[Any] = [SimpleNamespace(shape=(2, n, 3), **card) for n in (64, 65)]
+    assert FUSED_FROM == 64 and [fuses(qkv) for qkv in on_a_card] == [False, not learns]
     assert not fuses(torch.zeros(2, 100, 3, 2, 4))
 
 

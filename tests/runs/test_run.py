@@ -69,7 +69,8 @@ def test_a_run_holds_the_documented_files_and_gives_back_what_was_saved(folder: 
             {"block_size": 2**62}, {"block_size": 1.5}, {"block_size": -1}, {"round_size": 0},
             {"round_size": 10**12}, {"threads": 10_000}, {"resolved": []}, {"asked": None},
             {"data": {}}, {"data": {"name": "a", "digest": "b", "path": "/etc/passwd"}},
-            {"data": {"name": "a", "digest": 5}}, {"model": 5},
+            {"data": {"name": "a", "digest": 5}}, {"model": 5}, {"ranks": 0}, {"ranks": 2.0},
+            {"ranks": True}, {"ranks": 10**6},
         )),
         *(("state-2.json", changes) for changes in (
             {"step": -1}, {"step": 2.0}, {"step": "2"}, {"step": True}, {"step": ...},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from makemore import MakeMore
 from makemore.errors import Unsatisfiable
 from makemore.models.core.base import Model
 from makemore.models.core.state import State, select
@@ -74,6 +75,14 @@ def of_words(words: Mapping[str, float]) -> tuple[Table, Vocabulary]:
     totals = table.sum(axis=2, keepdims=True)
     table = np.where(totals > 0, table / np.where(totals > 0, totals, 1), 1 / size)
     return Table(table), Vocabulary(symbols)
+
+
+def of_four_letters() -> MakeMore:
+    """A model of counts over 4 letters, of lines of up to 6: all its lines can be listed."""
+    chance = np.random.default_rng(4)
+    lines = ["".join(chance.choice(list("abcd"), size, p=[0.4, 0.3, 0.2, 0.1]))
+             for size in chance.integers(1, 7, 60)]  # fmt: skip
+    return MakeMore("ngram", order=3).fit(lines)
 
 
 def known(train: str = "", val: str = "", test: str = "", avoid: str = "") -> KnownLines:

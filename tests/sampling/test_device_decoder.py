@@ -21,6 +21,9 @@ from kinds import each_kind
 from makemore import MakeMore
 from makemore.errors import OutOfMemory, Unsatisfiable
 from makemore.models.core import device_drawer, neural
+from makemore.models.core import on_device as on_device_module
+from makemore.models.core import state as states
+from makemore.models.core.on_device import free_bytes
 from makemore.sampling import Sample, Sampler, ahead
 from makemore.sampling.categorical import BatchPart, DrawBatch
 from makemore.sampling.device_decoder import DeviceDecoder
@@ -39,7 +42,7 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def device_decoder(sampler: Sampler) -> DeviceDecoder:
-    found = sampler._on_device()
+    found = sampler.quick.on_device()
     assert found is not None
     return found
 
@@ -146,7 +149,41 @@ def test_free_memory_of_a_card_is_what_torch_keeps_and_does_not_use_too(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 5000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 300)
-    assert device_drawer.free_bytes(torch.device("cuda")) == 1400
+    assert free_bytes(torch.device("cuda")) == 1400
+    assert free_bytes(torch.device("cpu")) is None
+
+
+def test_memory_of_a_state_that_does_not_grow_counts_once(on_device: None) -> None:
+    drawer: Any = device_decoder(learned("gru").sampler(1)).drawer
+    once = states.row_bytes(drawer.roots[1])
+    assert [states.row_bytes_after(drawer.roots[1], steps) for steps in (1, 31)] == [once, once]
+    drawer = device_decoder(learned("transformer").sampler(1)).drawer
+    one, many = (states.row_bytes_after(drawer.roots[1], steps) for steps in (1, 31))
+    assert many > 20 * one > 0
+
+
+class Card:
+    """Stands in for an array on its way to a card: notes how it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def pin_memory(self) -> Card:
+        self.sent.append("pinned")
+        return self
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Card:
+        self.sent.append(non_blocking)
+        return self
+
+
+def test_what_is_sent_to_a_card_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Card()
+    monkeypatch.setattr(on_device_module.torch, "from_numpy", lambda array: there)
+    drawer = device_drawer.DeviceDrawer.__new__(device_drawer.DeviceDrawer)
+    drawer.device = torch.device("cuda")
+    drawer._put(np.zeros(3))
+    assert there.sent == ["pinned", True]
 
 
 class Calls(TorchDispatchMode):
@@ -178,11 +215,11 @@ def test_there_is_one_wait_for_the_device_at_each_position(on_device: None, mode
 def test_only_what_is_no_cpu_and_steps_in_torch_draws_lines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert learned("gru").sampler(1)._on_device() is None
+    assert learned("gru").sampler(1).quick.on_device() is None
     monkeypatch.setattr(neural, "DRAWN_ON", {"cpu"})
-    assert learned("gru").sampler(1)._on_device() is not None
+    assert learned("gru").sampler(1).quick.on_device() is not None
     for model in ("ngram", "ensemble"):  # counts, and a step that numpy takes part in
-        assert learned(model).sampler(1)._on_device() is None
+        assert learned(model).sampler(1).quick.on_device() is None
 
 
 def test_drawing_leaves_the_mode_of_the_model_as_it_was(on_device: None) -> None:
@@ -240,7 +277,7 @@ def test_a_sampler_returns_the_same_lines_on_a_device(
 ) -> None:  # fmt: skip
     maker = learned("transformer")
     expected, by_steps, why = drawn(maker, n, **options)
-    assert by_steps.device_decoder is None and not batches_ahead
+    assert by_steps.quick.device is None and not batches_ahead
     monkeypatch.setattr(neural, "DRAWN_ON", {"cpu"})
     found, sampler, other_why = drawn(maker, n, **options)
     assert [line._replace(nll=0) for line in found] == [line._replace(nll=0) for line in expected]
@@ -248,7 +285,7 @@ def test_a_sampler_returns_the_same_lines_on_a_device(
         [line.nll for line in found], [line.nll for line in expected], rtol=1e-6
     )
     assert why == other_why
-    assert (sampler.device_decoder is not None) == bool(used)
+    assert (sampler.quick.device is not None) == bool(used)
     assert bool(batches_ahead) == (used == "ahead")
 
 

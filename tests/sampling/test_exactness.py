@@ -21,6 +21,7 @@ from exact import (
     draw,
     known,
     line_probabilities,
+    of_four_letters,
     stream,
     tail,
     until_unsatisfiable,
@@ -57,10 +58,7 @@ def table() -> Table:
 @pytest.fixture(scope="module")
 def maker() -> MakeMore:
     """A model of counts, which is drawn from by a table of its states."""
-    chance = np.random.default_rng(4)
-    lines = ["".join(chance.choice(list("abcd"), size, p=[0.4, 0.3, 0.2, 0.1]))
-             for size in chance.integers(1, 7, 60)]  # fmt: skip
-    return MakeMore("ngram", order=3).fit(lines)
+    return of_four_letters()
 
 
 def probabilities(maker: MakeMore, kept: Callable[[str], Any], temperature: float = 1.0) -> Any:
@@ -165,7 +163,7 @@ def orders(probabilities: Mapping[str, float]) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("seed", "runs"), [(1, 250), (1, 17_000), *((seed, 3000) for seed in SEEDS[1:])]
+    ("seed", "runs"), [(1, 250), (1, 17_000), *((seed, 3000) for seed in SEEDS[1:3])]
 )
 def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
     seed: int, runs: int, monkeypatch: pytest.MonkeyPatch

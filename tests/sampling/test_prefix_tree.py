@@ -16,7 +16,7 @@ from makemore import MakeMore, parallel
 from makemore.models.core import state
 from makemore.models.core.base import CountModel
 from makemore.models.core.registry import get_model, model_names
-from makemore.sampling import policy, prefix_tree
+from makemore.sampling import policy, prefix_tree, quick_decoders
 from makemore.sampling import sampler as sampler_module
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.prefix_tree import NONE, CacheLevel, PrefixCache, step_evenly
@@ -52,7 +52,7 @@ def test_lines_of_a_seed_are_the_same_with_a_memory_and_without(
     model: str, asked: dict[str, Any], labels: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lines are cut at 12 symbols, so sequences start anew in some of them."""
-    monkeypatch.setattr(sampler_module, "TABLE_FROM", 10**9)  # counts by steps, too
+    monkeypatch.setattr(quick_decoders, "TABLE_FROM", 10**9)  # counts by steps, too
     monkeypatch.setattr("makemore.api.plan.ROUND", 256)
     maker, found = learned(model, labels), []
     for room in (0, 20_000, 2**28):
@@ -80,7 +80,7 @@ def test_lines_are_the_same_however_many_are_asked_for_and_drawn_together(
     model: str, asked: dict[str, Any], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over parts of rounds and several at once, and where the way to draw changes among them."""
-    monkeypatch.setattr(sampler_module, "TABLE_FROM", 10**9)
+    monkeypatch.setattr(quick_decoders, "TABLE_FROM", 10**9)
     monkeypatch.setattr(policy, "TABLE_PATIENCE", 1)  # counts are led as soon as other models
     monkeypatch.setattr("makemore.api.plan.ROUND", 256)
     monkeypatch.setattr(policy, "FIRST_ROUND", 16)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exact import ABC, Table, chi_square, known, line_probabilities, of_words, tail
+from exact import ABC, Table, chi_square, known, line_probabilities, of_four_letters, of_words, tail
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -29,19 +29,16 @@ from makemore.sampling.prefix_tree import NONE
 from makemore.sampling.results import KnownLines, Sample
 from makemore.sampling.sampler import Sampler
 from makemore.sampling.shard_plan import ShardPlan
-from makemore.shard import Shard
 from makemore.text.builtin_lists import builtin_names
 from makemore.text.corpus import Corpus
+from makemore.text.shard import Shard
 from makemore.text.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
 def maker() -> MakeMore:
     """A model of counts over 4 letters, of lines of up to 6."""
-    chance = np.random.default_rng(4)
-    lines = ["".join(chance.choice(list("abcd"), size, p=[0.4, 0.3, 0.2, 0.1]))
-             for size in chance.integers(1, 7, 60)]  # fmt: skip
-    return MakeMore("ngram", order=3).fit(lines)
+    return of_four_letters()
 
 
 @pytest.fixture(scope="module")
@@ -450,7 +447,7 @@ def test_a_table_of_states_draws_what_the_steps_of_the_model_draw(maker: MakeMor
     for options in ({}, {"prefix": "a"}, {"suffix": "b", "top_k": 3}):
         options = {"all": True, **options}
         tabled, stepped = (of_maker(maker, 3, **options)[1] for _ in range(2))
-        stepped._make_table = lambda: None  # type: ignore[method-assign]
+        stepped.quick.make_table = lambda: None  # type: ignore[method-assign]
         lines = drawn([tabled], 4000)[0]
         assert tabled.tabled and not stepped.tabled
         assert drawn([stepped], 4000)[0] == lines

@@ -16,8 +16,7 @@ from makemore.models.core.label_counts import PerLabelCounts
 from makemore.models.core.transition_table import TransitionTable
 from makemore.models.ngram import NGram
 from makemore.options import make
-from makemore.sampling import policy
-from makemore.sampling import sampler as sampler_module
+from makemore.sampling import policy, quick_decoders
 from makemore.sampling.categorical import cumulative, sample_categorical, sample_from_cdf
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.filters import apply_filters
@@ -110,7 +109,7 @@ def test_lines_of_a_seed_are_the_same_with_a_table_and_without(
     maker = MakeMore("ngram", order=4).fit(LINES, labels)
     found = []
     for tabled in (1, 10**9):
-        monkeypatch.setattr(sampler_module, "TABLE_FROM", tabled)
+        monkeypatch.setattr(quick_decoders, "TABLE_FROM", tabled)
         monkeypatch.setattr(policy, "MIN_NOVEL_RATE", 0.0)  # neither goes over to what is left
         monkeypatch.setattr(policy, "MIN_PASS_RATE", 0.0)
         sampler = maker.sampler(5, **options)

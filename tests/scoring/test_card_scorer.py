@@ -118,6 +118,26 @@ def test_rows_of_a_pass_hold_at_most_so_many_symbols() -> None:
     assert passes == [[2, 2, 3], [5, 5], [5], [9], [40]]
 
 
+def test_a_pass_has_so_many_rows_at_most() -> None:
+    """However short they are: cuDNN fails with 65,536."""
+    passes: list[int] = []
+    in_passes(np.ones(17, dtype=np.int64), 100, lambda part: passes.append(part.stop), 7)
+    assert passes == [7, 14, 17]
+    assert card_scorer.MOST_ROWS < 2**16
+
+
+def test_many_short_lines_take_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = battery.shaken(registry.get_model("gru"))
+    lines, rows = lines_with(2, 40), list[int]()
+    expected = surprisals(model, *lines)
+    monkeypatch.setattr(neural_scorer, "computes_on_card", lambda model: True)
+    monkeypatch.setattr(card_scorer, "MOST_ROWS", 16)
+    read = model.forward
+    monkeypatch.setattr(model, "forward", lambda inputs: rows.append(len(inputs)) or read(inputs))
+    np.testing.assert_allclose(surprisals(model, *lines), expected, atol=1e-5)
+    assert len(rows) > 1 and max(rows) == 16
+
+
 def test_a_pass_that_memory_does_not_hold_is_cut_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
     """As often as it has to be, and all lines get their surprisals."""
     model = battery.shaken(registry.get_model("gru"))

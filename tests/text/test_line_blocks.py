@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from makemore.shard import Shard
 from makemore.text import line_blocks
 from makemore.text.line_blocks import LineBlocks
+from makemore.text.shard import Shard
 
 
 def blocks_of(file: Path, shard: Shard | None = None) -> list[bytes]:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from makemore.errors import DataError, UsageError
 from makemore.options import make
 from makemore.text.config import TextConfig
-from makemore.text.corpus import MOST_LABELS, Corpus
+from makemore.text.corpus import Corpus
+from makemore.text.limits import MOST_LABELS
 from makemore.text.table import TOGETHER, lines_of
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from makemore.training.batches import Batches
 from makemore.training.config import TrainingConfig
 from makemore.training.optimizers import make_optimizers
 from makemore.training.trainer import train_steps
+from tape import NoWaits
 
 
 def some_batches(model: NeuralModel, batch_size: int) -> Batches:
@@ -67,6 +69,36 @@ def test_calibration_leaves_all_else_alone(
     assert all(norm.momentum == 0.1 for norm in norms(model))
     calibrate_batch_norm(model, some_batches(model, 100))
     assert all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms(model), found))  # noqa: B905
+
+
+class Gathered:
+    """The batches of an epoch, already on the device."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.per_epoch = batches.per_epoch
+        self.groups = [batches(step) for step in range(batches.per_epoch)]
+
+    def __call__(self, step: int) -> Any:
+        return self.groups[step]
+
+
+def test_calibration_reads_no_number_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the mean that it takes is torch's own plain mean, to the last bit."""
+    model = battery.shaken(registry.get_model("deep_mlp"))
+    batches: Any = Gathered(some_batches(model, 100))
+    plain = copy.deepcopy(model)
+    for norm in norms(plain):
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for step in range(batches.per_epoch):
+            plain(batches(step)[0][0])
+    with NoWaits():
+        calibrate_batch_norm(model, batches)
+    for mine, theirs in zip(norms(model), norms(plain), strict=True):
+        assert torch.equal(mine.running_mean, theirs.running_mean)
+        assert torch.equal(mine.running_var, theirs.running_var)
 
 
 def test_calibration_without_batch_norm_does_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -294,7 +295,7 @@ def test_padded_batches_are_the_same_lines_in_few_shapes(packs: bool) -> None:
         assert lines_of(groups) == lines_of(plain(step)) and len(lines_of(groups)) in (256, 257)
         assert sum(group.symbols for group in groups) == sum(g.symbols for g in plain(step))
         inputs, targets = groups[0]
-        assert inputs.shape == targets.shape and len(inputs) % 8 == 0
+        assert inputs.shape == targets.shape and len(inputs) % 16 == 0
         assert inputs.shape[1] == MAX_ROW_SYMBOLS if packs else inputs.shape[1] in (8, 12, 16)
         assert not inputs[(targets == IGNORED).all(1)].any()  # rows of padding are boundaries
     assert len(shapes) <= 3
@@ -308,11 +309,27 @@ def test_a_packed_group_is_as_wide_as_its_bucket_whatever_its_longest_line() -> 
     assert all(width <= {24, 48, 96, 179} and 24 in width for width in widths)
 
 
-def test_padding_adds_a_sixteenth_of_the_rows_at_most() -> None:
+@pytest.mark.parametrize("median, longest", [(25, 120), (60, 400)])
+def test_batches_of_long_lines_have_few_shapes_too(median: int, longest: int) -> None:
+    """Titles and sentences, in up to 5 groups of packed rows, whose numbers vary side by side."""
+    chance = np.random.default_rng(0)
+    lengths = chance.lognormal(np.log(median), 0.65, 8000).clip(1, longest).astype(int)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ids = np.ones(offsets[-1], dtype=np.uint8)
+    block = min(256, int(lengths.max()) + 1)
+    lines = LineTensors(ids, offsets, "sequence", block)
+    batches = Batches(lines, 256, 0, packs=True, padded=True)
+    shapes = Counter(tuple(len(inputs) for inputs, _ in batches(step)) for step in range(100))
+    assert 3 <= len(next(iter(shapes))) <= 5
+    # The first two steps of a shape are no replays: with these, 80 of 100 and more are.
+    assert len(shapes) <= 24
+
+
+def test_padding_adds_an_eighth_of_the_rows_at_most() -> None:
     for rows in (1, 8, 72, 76, 127, 128, 600, 2427, 40_000):
         multiple = row_multiple(rows)
-        assert multiple % 8 == 0 and (multiple == 8 or multiple <= rows / 16)
-    assert [row_multiple(rows) for rows in (72, 2427)] == [8, 128]
+        assert multiple % 16 == 0 and (multiple == 16 or multiple <= rows / 8)
+    assert [row_multiple(rows) for rows in (72, 2427)] == [16, 256]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ than a CUDA graph does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -335,15 +336,52 @@ def test_the_first_batch_of_a_shape_is_taken_and_the_second_recorded() -> None:
     assert recorder.runs == 2
 
 
-def test_only_so_many_shapes_are_recorded() -> None:
+def test_only_so_many_shapes_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 8)
     training = Training("bow", recorder := TapeRecorder(), options={"dropout": 0.0})
     [(inputs, targets)] = training.batches(0)
-    for rows in [*range(1, MAX_GRAPHS + 3)] * 3:
+    for rows in [*range(1, 8 + 3)] * 3:
         loss, _ = training.step([(inputs[:rows], targets[:rows])], 0, 0.0)
         own = battery.nll(training.model(inputs[:rows]), targets[:rows])
         torch.testing.assert_close(loss, own.detach())
-    assert recorder.records == MAX_GRAPHS
-    assert recorder.replays == 2 * MAX_GRAPHS and recorder.runs == MAX_GRAPHS + 3 * 2
+    assert recorder.records == 8
+    assert recorder.replays == 2 * 8 and recorder.runs == 8 + 3 * 2
+
+
+def test_there_are_fewer_recordings_of_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each keeps the gradients of all parameters."""
+    model = Training("bow", TapeRecorder()).model
+    size = 4 * model.n_parameters
+    for room, most in ((2**40, MAX_GRAPHS), (3.5 * size, 3), (0, 1)):
+        monkeypatch.setattr(cuda_graphs, "MAX_GRADIENTS", int(room))
+        assert Training("bow", TapeRecorder()).step.most == most
+
+
+def test_memory_that_ends_while_a_step_is_recorded_is_that_error() -> None:
+    """No warning, and later steps are recorded: a smaller batch has room."""
+
+    class Full(TapeRecorder):
+        def record(self, body: Callable[[], Tensor]) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    training = Training("bow", Full())
+    with pytest.raises(torch.OutOfMemoryError):
+        training.run()
+    assert training.step.works
+
+
+def test_the_reason_is_the_error_that_came_first() -> None:
+    """Where the step fails inside a capture, its end fails after it, and says less."""
+
+    class Ends(TapeRecorder):
+        def record(self, body: Callable[[], Tensor]) -> Any:
+            try:
+                raise RuntimeError("operation not permitted\nCompile with ...")
+            except RuntimeError:
+                raise RuntimeError("failed due to a previous error") from None
+
+    with pytest.warns(RuntimeWarning, match=r"captured \(operation not permitted\)$"):
+        Training("bow", Ends()).run()
 
 
 def test_a_recording_that_fails_is_one_warning_and_eager_steps() -> None:
@@ -399,12 +437,19 @@ class Streams:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: bool = False) -> None:
         self.current, self.log, self.fails = "caller", list[str](), fails
         stream = SimpleNamespace(wait_stream=lambda other: self.log.append(f"waits for {other}"))
+        self.streams = 0
         caller = SimpleNamespace(wait_stream=lambda other: self.log.append("caller waits"))
         self.state, self.made = "old", stream
-        generator = SimpleNamespace(graphsafe_set_state=lambda state: setattr(self, "state", state))
-        fresh = SimpleNamespace(graphsafe_get_state=lambda: "fresh")
+        generator = SimpleNamespace(
+            graphsafe_set_state=lambda state: setattr(self, "state", state), initial_seed=lambda: 7
+        )
+
+        def seeded(seed: int) -> Any:
+            return SimpleNamespace(graphsafe_get_state=lambda: f"fresh {seed}")
+
+        fresh = SimpleNamespace(manual_seed=seeded)
         fake = SimpleNamespace(
-            Stream=lambda device: stream, current_stream=lambda device: caller,
+            Stream=self.new_stream, current_stream=lambda device: caller,
             stream=self.set, graph=self.graph, current_device=lambda: 0,
             CUDAGraph=lambda: SimpleNamespace(replay="replay", pool=lambda: "pool"),
             default_generators=[generator],
@@ -412,6 +457,11 @@ class Streams:
         monkeypatch.setattr(cuda_graphs.torch, "cuda", fake)
         monkeypatch.setattr(cuda_graphs.torch, "Generator", lambda device: fresh)
         monkeypatch.setattr(CudaRecorder, "failed", [])
+        monkeypatch.setattr(cuda_graphs, "_streams", cuda_graphs._Streams())
+
+    def new_stream(self, device: torch.device) -> Any:
+        self.streams += 1
+        return self.made
 
     def set(self, stream: object) -> Any:
         streams = self
@@ -448,6 +498,41 @@ def test_the_recorder_runs_and_records_on_its_own_stream(monkeypatch: pytest.Mon
     assert seen == ["own"] * 3 and streams.log[-2:] == ["capture in None", "capture in pool"]
 
 
+def test_trainings_of_a_thread_share_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuBLAS keeps memory for each stream that it was used on. Two threads do not share one."""
+    streams = Streams(monkeypatch)
+    for _ in range(3):
+        CudaRecorder(torch.device("cuda"))
+    assert streams.streams == 1
+    CudaRecorder(torch.device("cuda:1"))
+    assert streams.streams == 2
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(CudaRecorder, torch.device("cuda")).result()
+    assert streams.streams == 3
+
+
+def test_the_caller_waits_for_a_step_that_failed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams(monkeypatch)
+
+    def body() -> Any:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        CudaRecorder(torch.device("cuda")).run(body)
+    assert streams.log[-1] == "caller waits" and streams.current == "caller"
+
+
+def test_memory_that_ends_in_a_capture_fails_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams(monkeypatch)
+
+    def body() -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        CudaRecorder(torch.device("cuda")).record(body)
+    assert not CudaRecorder.failed and streams.state == "old"
+
+
 def test_a_failed_capture_is_the_last_one_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = Streams(monkeypatch)
     recorder = CudaRecorder(torch.device("cuda"))
@@ -457,5 +542,5 @@ def test_a_failed_capture_is_the_last_one_of_the_process(monkeypatch: pytest.Mon
 
     with pytest.raises(RuntimeError, match="in the body"):
         recorder.record(body)
-    assert streams.current == "caller" and streams.state == "fresh"
+    assert streams.current == "caller" and streams.state == "fresh 7"  # as (seed, step) have it
     assert len(CudaRecorder.failed) == 1

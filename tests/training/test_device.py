@@ -63,6 +63,24 @@ def test_seeded_gives_the_generator_back() -> None:
     assert torch.equal(before, first) and torch.equal(after, second)
 
 
+def test_seeded_sets_and_gives_back_the_generators_of_all_cards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model may be on any of them; no stack trace is made for a device that is not there."""
+    seeds, state = list[int](), {0: "first", 1: "second"}
+    fakes = {
+        "is_initialized": lambda: True, "device_count": lambda: 2, "manual_seed_all": seeds.append,
+        "get_rng_state": state.__getitem__,
+        "set_rng_state": lambda value, number: seeds.append((number, value)),
+    }  # fmt: skip
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: pytest.fail("slow"))
+    expected = torch.rand(4, generator=generator(3407, 5)).tolist()
+    assert draw(3407, 5) == expected
+    assert seeds == [generator(3407, 5).initial_seed(), (0, "first"), (1, "second")]
+
+
 def test_a_generator_of_its_own_draws_what_seeded_would() -> None:
     torch.manual_seed(9)
     expected = torch.rand(3)

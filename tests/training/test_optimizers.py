@@ -388,7 +388,8 @@ def test_a_training_does_not_import_torchs_compiler() -> None:
         "lines = [f'{a}{b}{c}' for a in 'abcde' for b in 'aeiou' for c in 'nmrls']\n"
         "MakeMore('ensemble', members=members, threads=1).fit(lines).sample(2)\n"
         "MakeMore('mlp', optimizer='sgd', max_steps=1, threads=1).fit(lines).sample(2)\n"
-        "print(sorted({'torch._dynamo', 'sympy', 'torch.fx.experimental.symbolic_shapes'}"
+        "print(sorted({'torch._dynamo', 'sympy', 'torch.fx.experimental.symbolic_shapes',"
+        " 'makemore.training.ranks', 'makemore.training.distributed'}"
         " & sys.modules.keys()))"
     )
     done = subprocess.run(

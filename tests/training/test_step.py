@@ -38,7 +38,7 @@ def test_a_cpu_takes_steps_eagerly_and_a_card_replays_them(
     model, optimizers, recipe, _ = begun("mlp")
     assert isinstance(make_step(model, optimizers, recipe), EagerStep)
     monkeypatch.setattr(step_module, "CudaRecorder", Card)
-    card: Any = SimpleNamespace(device=torch.device("cuda"))
+    card: Any = SimpleNamespace(device=torch.device("cuda"), parameters=lambda: [torch.zeros(3)])
     captured = make_step(card, [], recipe)
     assert isinstance(captured, CapturedStep) and isinstance(captured.recorder, Card)
     # After a failed capture nothing is captured any more in this process.

@@ -365,6 +365,13 @@ def test_the_best_weights_are_kept_by_validation() -> None:
     assert_equal(weights, seen[10])
 
 
+def test_no_gradients_are_left_of_a_training_that_has_ended() -> None:
+    """On a card they lie in the memory of its graphs, and would keep it."""
+    training, events, _ = finished("mlp", losses=[3.0, 2.5, 2.6, 2.4, 2.5, 2.5])
+    assert of(Step, events)
+    assert all(parameter.grad is None for parameter in training.model.parameters())
+
+
 def test_patience_ends_a_training() -> None:
     asked: dict[str, Any] = {"eval_interval": 2, "patience": 2}
     training, events, _ = finished("mlp", losses=[3.0, 2.5, 2.6, 2.4, 2.5, 2.5], **asked)

@@ -15,8 +15,8 @@ import numpy as np
 from makemore.errors import MakemoreError, UsageError
 from makemore.escaping import visible
 from makemore.options import as_keywords, options_of, unknown_key
-from makemore.shard import Shard
 from makemore.text.opening import path_of
+from makemore.text.shard import Shard
 from makemore.training import TrainingConfig
 
 # As scikit-learn takes it: a seed, or a generator of numpy that a seed is drawn from.

@@ -85,7 +85,7 @@ class Request:
             if given:
                 raise UsageError(
                     "shards of plain lines are counted, their symbols are characters", flag,
-                    f"leave it out, or use makemore train --model {self.model}",
+                    f"leave it out, or use makemore train FILE --model {self.model} with it",
                 )  # fmt: skip
         return options, text
 
@@ -145,7 +145,7 @@ def _check_same(part: Part, request: Request) -> None:
         same = same and Digested(stream).facts() == part.facts["text"]
     if not same:
         number, of = part.shard
-        what = f"shard {number}/{of} of another file, or with other options, was counted here"
+        what = f"shard {number}/{of} of a file was counted here: another shard, file or options"
         raise UsageError(what, str(part.path), "give another -o, or --fresh to count again")
 
 

@@ -49,8 +49,9 @@ from makemore.training.events import Evaluated
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from makemore.training.batches import Batches
+    from makemore.training.batches import BatchSource
     from makemore.training.events import Event
+    from makemore.training.ranks import Ranks
     from makemore.training.soft_targets import SoftTargets
 
 
@@ -218,12 +219,14 @@ class MakeMore(FittedModel):
         run: Run | None = None,
         stop: threading.Event | None = None,
         clock: BudgetClock | None = None,
+        ranks: Ranks | None = None,
     ) -> Iterator[Event]:
         """Train the model of `begin`, or go on with `run`; yields Step, Evaluated and Saved.
 
         Training happens while the generator is consumed, and ends when it is closed.
         writer: writes a run directory, None to write nothing; stop: once set, the current step is
         the last one; clock: of a time budget, which then ends the training
+        ranks: processes of which this one is the first, and which compute each batch together
         Raises OutOfMemory, with the batch size to try.
         """
         if run is not None:
@@ -231,7 +234,7 @@ class MakeMore(FittedModel):
         plan, has_folder = self._plan, writer is not None
         with (
             memory_errors.of_training(plan, has_folder),
-            closing(fit.fit(plan, self._model, writer, run, stop, clock)) as events,
+            closing(fit.fit(plan, self._model, writer, run, stop, clock, ranks)) as events,
         ):
             for event in events:
                 self._cache.clear()  # computed with other weights
@@ -247,7 +250,7 @@ class MakeMore(FittedModel):
         """
         return BudgetClock.of(self._plan, began, run.progress if run else None)
 
-    def batches(self, batch_size: int | None = None) -> Batches:
+    def batches(self, batch_size: int | None = None) -> BatchSource:
         """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
         batch_size: None for the recipe's. Raises UsageError for a model that does not learn by

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from makemore.training import Evaluated
     from makemore.training.events import Event
     from makemore.training.pace import Clock
+    from makemore.training.ranks import Ranks
 
 
 # Evaluations after the last step: its own, of val once more for the weights, of all members.
@@ -42,26 +43,28 @@ def fit(
     run: Run | None = None,
     stop: threading.Event | None = None,
     budget: BudgetClock | None = None,
+    ranks: Ranks | None = None,
 ) -> Generator[Event, None, None]:
     """Train a model with initial weights, or go on with `run`; yields Step, Evaluated and Saved.
 
     writer: writes a run directory; without one nothing is written. run: the run in that directory,
     None to create it; stop: once set, the current step is the last one.
     budget: the clock of a time budget, which ends the training
+    ranks: processes of which this one is the first, and which compute each batch together
     """
     if plan.kind.is_ensemble:
         from makemore.models.ensemble import Ensemble
 
         assert isinstance(model, Ensemble)  # noqa: S101 (the only class with is_ensemble)
-        yield from fit_ensemble(plan, model, writer, run, stop, budget)
+        yield from fit_ensemble(plan, model, writer, run, stop, budget, ranks)
     else:
         clock = budget.of_first([plan]) if budget else None
-        yield from _fit_one(plan, model, writer, run, stop, clock)
+        yield from _fit_one(plan, model, writer, run, stop, clock, ranks)
 
 
 def _fit_one(
     plan: Plan, model: Model, writer: RunWriter | None, run: Run | None,
-    stop: threading.Event | None, clock: Clock | None,
+    stop: threading.Event | None, clock: Clock | None, ranks: Ranks | None,
 ) -> Iterator[Event]:  # fmt: skip
     """Train one model, by counting or by steps; arguments as in `fit`."""
     if writer is not None and run is None:
@@ -69,7 +72,7 @@ def _fit_one(
     if isinstance(model, CountModel):
         yield from _count(plan, model, writer)
     else:
-        yield from _by_steps(plan, model, writer, run, stop, clock)
+        yield from _by_steps(plan, model, writer, run, stop, clock, ranks)
 
 
 # -- an ensemble: member after member -------------------------------------------------------------
@@ -82,6 +85,7 @@ def fit_ensemble(
     run: Run | None,
     stop: threading.Event | None,
     budget: BudgetClock | None = None,
+    ranks: Ranks | None = None,
 ) -> Iterator[Event]:
     """Train the members that are missing, and fit all weights anew after each; yields events.
 
@@ -112,7 +116,9 @@ def fit_ensemble(
             model.take_over(0, member)
             model.weights[:, 0] = 1.0
         taken = MemberSteps()
-        for event in _fit_member(plans[number:], member, writer, number, stop, budget, taken):
+        for event in _fit_member(
+            plans[number:], member, writer, number, stop, budget, taken, ranks
+        ):
             if not is_duplicate_report(event, number, member):
                 yield _shift_steps(event, done)
         if stop is not None and stop.is_set():
@@ -180,6 +186,7 @@ def _fit_member(
     stop: threading.Event | None,
     budget: BudgetClock | None,
     taken: MemberSteps,
+    ranks: Ranks | None = None,
 ) -> Iterator[Event]:
     """Train one member, or go on with it; one that has finished before is only loaded.
 
@@ -188,7 +195,7 @@ def _fit_member(
     plan = plans[0]
     if writer is None:
         clock = budget.of_first(plans, AFTER_MEMBER) if budget else None
-        yield from taken.counted(_fit_one(plan, model, None, None, stop, clock), clock)
+        yield from taken.counted(_fit_one(plan, model, None, None, stop, clock, ranks), clock)
         return
     with writer.member(number) as member_writer:
         run = member_writer.resume() if member_writer.manifest is not None else None
@@ -203,12 +210,15 @@ def _fit_member(
         clock = budget.of_first(plans, AFTER_MEMBER) if budget else None
         if run is None:  # entries of an earlier attempt go: its steps are taken again
             writer.cut_logs()
-        yield from taken.counted(_fit_one(plan, model, member_writer, run, stop, clock), clock)
+        events = _fit_one(plan, model, member_writer, run, stop, clock, ranks)
+        yield from taken.counted(events, clock)
 
 
 def _same_training(one: RunConfig, other: RunConfig) -> bool:
     """Check that two configs are of one training, whatever the device or save interval."""
-    keys = ("model", "asked", "data", "vocab_size", "block_size", "threads", "version")
+    keys = ["model", "asked", "data", "vocab_size", "block_size", "version"]
+    if one.ranks == other.ranks:  # among more processes there are fewer threads each
+        keys.append("threads")
     return all(getattr(one, key) == getattr(other, key) for key in keys)
 
 

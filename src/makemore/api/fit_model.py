@@ -17,13 +17,16 @@ from makemore.errors import RunError, UsageError
 from makemore.models import CountModel, Model
 from makemore.models.core.label_counts import PerLabelCounts
 from makemore.runs import Run, RunWriter
+from makemore.text.line_file import LineFile
 from makemore.training.config import names_prior
 
 if TYPE_CHECKING:
-    from makemore.training.batches import Batches
+    from makemore.training.batches import BatchSource
     from makemore.training.events import Event
     from makemore.training.pace import Clock
+    from makemore.training.ranks import Ranks
     from makemore.training.soft_targets import SoftTargets
+    from makemore.training.trainer import Trainer
 
 
 def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
@@ -52,10 +55,13 @@ def initialize_model(plan: Plan, from_prior: bool = True) -> Model:
     return model
 
 
-def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batches:
+def batches_of(
+    plan: Plan, model: Model, batch_size: int | None = None, ranks: int = 1
+) -> BatchSource:
     """Make the batches of a training: batches(step) -> list of (inputs, targets).
 
-    batch_size: None for the recipe's. Raises UsageError for a model that does not learn by steps.
+    batch_size: None for the recipe's; ranks: processes, of which the first gets its part of each
+    Raises UsageError for a model that does not learn by steps.
     """
     from makemore.models import NeuralModel
     from makemore.scoring.line_tensors import LineTensors
@@ -65,18 +71,27 @@ def batches_of(plan: Plan, model: Model, batch_size: int | None = None) -> Batch
     if not isinstance(model, NeuralModel) or plan.kind.is_ensemble:
         what = "is several models" if plan.kind.is_ensemble else "does not learn by steps"
         raise UsageError(f"{plan.config.model} {what}", "--model", "choose another")
-    # All training lines are encoded once and lie on the device: a batch is gathered there.
-    train = plan.split.train
-    text, labels = plan.vocabulary.encode(train), plan.vocabulary.encode_labels(train)
-    lines = LineTensors(
-        text.ids, text.offsets, model.input_kind, model.block_size, model.device, labels
-    )
+    train, vocabulary, seed = plan.split.train, plan.vocabulary, plan.recipe.seed
     size = batch_size or plan.recipe.batch_size
     # Where the parts of a batch are computed at the same time, there is one for each thread.
-    shares = plan.config.threads if model.computes_in_parts else 1
+    shares = ranks * (plan.config.threads if model.computes_in_parts else 1)
     # On a card a step is captured once for each shape of a batch, so batches have few shapes.
-    padded = model.device.type == "cuda" and not has_batch_norm(model)
-    return Batches(lines, size, plan.recipe.seed, model.packs, shares, padded)
+    padded = model.device.type == "cuda" and not has_batch_norm(model) and ranks == 1
+    reads = model.input_kind, model.block_size, model.device
+
+    def make(lines: LineTensors, per_epoch: int | None = None, stream: int = 0) -> Batches:
+        return Batches(
+            lines, size, seed, model.packs, shares, padded, per_epoch, stream, ranks=ranks
+        )
+
+    if plan.config.on_disk and isinstance(train, LineFile):
+        from makemore.training.disk_batches import DiskBatches
+
+        at_once = plan.config.on_disk["blocks"]
+        return DiskBatches(train, at_once, size, seed, reads, vocabulary.encode, make)
+    # All training lines are encoded once and lie on the device: a batch is gathered there.
+    text, labels = vocabulary.encode(train), vocabulary.encode_labels(train)
+    return make(LineTensors(text.ids, text.offsets, *reads, labels))
 
 
 def soft_targets_of(plan: Plan, model: Model) -> SoftTargets | None:
@@ -121,6 +136,7 @@ def _by_steps(
     run: Run | None,
     stop: threading.Event | None,
     clock: Clock | None,
+    ranks: Ranks | None = None,
 ) -> Iterator[Event]:
     """Train a neural network by gradient steps, or go on with `run`; yields events."""
     from makemore.models import NeuralModel
@@ -128,7 +144,7 @@ def _by_steps(
     from makemore.training.trainer import fit
 
     assert isinstance(model, NeuralModel)  # noqa: S101 (a model counts or is a network)
-    batches = batches_of(plan, model)
+    batches = batches_of(plan, model, ranks=ranks.size if ranks else 1)
     trainer = Trainer(model, plan.recipe, soft_targets_of(plan, model))
     if run is not None:
         # run.weights are the best so far; run.state has the latest and the optimizer's.
@@ -138,8 +154,21 @@ def _by_steps(
             trainer.restore(run.progress, run.weights, run.state)
         except RunError as error:
             raise RunError(error.what, str(run.path), error.to_do) from None
-    with _threads(plan):
+    with _threads(plan), _shared(ranks, trainer, batches):
         yield from fit(trainer, batches, lambda: losses(plan, model), writer, stop, clock)
+
+
+def _shared(
+    ranks: Ranks | None, trainer: Trainer, batches: BatchSource
+) -> AbstractContextManager[None]:
+    """Let other processes compute parts of each batch inside `with`, if there are some."""
+    if ranks is None:
+        return nullcontext()
+    from makemore.training.batches import Batches
+    from makemore.training.distributed import shared_training
+
+    assert isinstance(batches, Batches)  # noqa: S101 (a list on the disk has one process)
+    return shared_training(ranks, trainer, batches)
 
 
 def _count(plan: Plan, model: CountModel, writer: RunWriter | None) -> Iterator[Event]:

@@ -8,6 +8,7 @@ with a probability of 10^-20 among 10^9 lines.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +83,13 @@ class LineSpool:
             rows.add(Run(found, np.zeros(len(found), dtype=np.uint8)))
         self.firsts = SortedRuns()  # gives its memory back
         return rows
+
+    def remove(self) -> None:
+        """Remove the files, which take as much of the disk as the lines. Raises OSError."""
+        for file in (self.text, self.rows):
+            file.unlink()
+        for folder in (self.hashes, self.kept):
+            shutil.rmtree(folder)
 
     def lines(self) -> Iterator[tuple[Corpus, Ints]]:
         """Yield all lines in order, some at a time, and their rows (n,). Raises OSError."""

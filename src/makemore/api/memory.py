@@ -7,7 +7,7 @@ factors were measured: a bigram network of 20,000 symbols, 400 million weights, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from makemore.api.plan import Plan
 from makemore.errors import SystemFault
@@ -66,8 +66,14 @@ def count_parameters(plan: Plan) -> int:
 
 
 def check_memory(plan: Plan) -> None:
-    """Raise SystemFault where a training takes more memory than there is, before it is taken."""
+    """Raise SystemFault where a training takes more memory than there is, before it is taken.
+
+    A batch on a graphics card takes none of the machine's memory: where the card's ends, its own
+    error names a batch that fits (memory_errors.py). Weights are made and saved by the host.
+    """
     available, needed = available_bytes(), needed_memory(plan)
+    if not issubclass(plan.kind, CountModel) and _is_on_card(plan):
+        needed = replace(needed, batch=0)
     if available is None or needed.total <= USABLE * available or needed.total <= WORTH_SAYING:
         return
     raise SystemFault(
@@ -75,6 +81,13 @@ def check_memory(plan: Plan) -> None:
         f"{len(plan.vocabulary):,} symbols, and {in_gigabytes(available)} are free", None,
         way_out(plan, needed, available),
     )  # fmt: skip
+
+
+def _is_on_card(plan: Plan) -> bool:
+    """Tell whether batches of a planned training are on a graphics card with its own memory."""
+    from makemore.training.device import choose_device
+
+    return choose_device(plan.recipe.device).type == "cuda"
 
 
 def way_out(plan: Plan, needed: Needed, available: int) -> str:

@@ -17,7 +17,8 @@ from makemore.errors import OutOfMemory
 from makemore.models import CountModel
 from makemore.options import as_flags
 
-TEXTS = ("allocate memory", "out of memory", "ALLOC_FAILED")  # of a RuntimeError of torch or CUDA
+# In the text of a RuntimeError of torch or CUDA.
+TEXTS = ("allocate memory", "out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
 OF_CARD = ("CUDA", "CUBLAS", "CUDNN", "MPS")  # in the text of an error of a graphics card
 
 # What to do, and the options that do it, {} where none does.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -84,32 +83,30 @@ def check_fit(parts: Sequence[Part]) -> None:
             if part.facts[key] != first.facts[key]:
                 raise UsageError(
                     f"this part was counted of {what} than {first.path}", str(part.path),
-                    "give the parts of one file",
+                    f"leave it out, or count it as the other was: "
+                    f"{first.command(part.shard[0], str(part.path))} --fresh",
                 )  # fmt: skip
         if part.shard[1] != first.shard[1]:
-            what = f"one part is of {part.shard[1]} shards, {first.path} of {first.shard[1]}"
-            raise UsageError(what, str(part.path), "give the parts of one file")
+            what = f"the list was cut into {part.shard[1]} shards here, and {first.shard[1]} there"
+            where = f"{part.path}, {first.path}"
+            raise UsageError(what, where, "give the parts of one number of shards")
     numbers, of = [part.shard[0] for part in parts], first.shard[1]
     for number in range(1, of + 1):
         if numbers.count(number) > 1:
             twice = " and ".join(str(part.path) for part in parts if part.shard[0] == number)
             raise UsageError(f"shard {number}/{of} is there twice", twice, "leave one out")
         if number not in numbers:
-            options = shlex.join(["--shard", f"{number}/{of}"])
-            raise UsageError(
-                f"shard {number}/{of} is missing", None,
-                f"count it: makemore count FILE {options} -o PART",
-            )  # fmt: skip
+            missing = [str(each) for each in range(1, of + 1) if each not in numbers]
+            what = f"shard {', '.join(missing)} of {of} is missing"
+            raise UsageError(what, None, f"count it: {first.command(number, 'PART')}")
 
 
 def config_of(parts: Sequence[Part], digest: str) -> RunConfig:
     """Make the configuration that a training by one process has: digest is that of the split."""
     asked, vocabulary = parts[0].facts["asked"], _vocabulary(parts[0])
     options, recipe, text = split_options(NGram, asked)
-    # What a batch would be drawn from: all symbols and the ends of lines. As the lengths of lines,
-    # of which `resolve` takes the sum and the number, one line will do.
-    items = sum(part.facts["symbols"] + part.facts["trained"] for part in parts)
-    recipe = resolve(NGram, recipe, asked, np.array([items - 1]))
+    n_lines, n_symbols = (sum(part.facts[key] for part in parts) for key in ("trained", "symbols"))
+    recipe = resolve(NGram, recipe, asked, n_lines, n_symbols)
     recipe = replace(recipe, threads=recipe.threads or 1)  # as a model of counts has
     return RunConfig(
         model=MODEL,

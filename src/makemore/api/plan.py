@@ -87,11 +87,11 @@ class Plan:
         checked = {**asdict(options), **asdict(recipe), **asdict(text)}
         # Only options that identify a run are compared when a later call goes on with it.
         named = {key: checked[key] for key in requested if identifies_run(kind, key)}
-        lengths = vocabulary.lengths(parts.train)
-        recipe = resolve(kind, recipe, requested, lengths)
+        n_lines, n_symbols = len(parts.train), vocabulary.n_symbols(parts.train)
+        recipe = resolve(kind, recipe, requested, n_lines, n_symbols)
         if recipe.threads is None and not kind.is_ensemble:  # whose members say how many
             sizes = len(vocabulary), block_size, options
-            threads = training_threads(kind, sizes, recipe.batch_size, lengths)
+            threads = training_threads(kind, sizes, recipe.batch_size, n_symbols / max(1, n_lines))
             recipe = dataclasses.replace(recipe, threads=threads)
         if prior is not None:
             recipe = dataclasses.replace(recipe, prior=prior.name)
@@ -202,6 +202,7 @@ class Plan:
                 plan.config, vocab_size=len(self.vocabulary), block_size=member_block_size(
                     plan.kind, plan.options, self.config.block_size, labels
                 ),
+                ranks=self.config.ranks,
                 resolved={**plan.config.resolved, **asdict(recipe)},
             )  # fmt: skip
             plans.append(
@@ -247,8 +248,8 @@ class Plan:
         declared = {"max_steps": None, **self.kind.recipe}["max_steps"]
         recipe = dataclasses.replace(self.recipe, max_steps=declared)
         requested = {key: value for key, value in self.config.asked.items() if key != "max_steps"}
-        lengths = self.vocabulary.lengths(self.split.train)
-        return resolve(self.kind, recipe, requested, lengths).max_steps or 1
+        n_lines, n_symbols = len(self.split.train), self.vocabulary.n_symbols(self.split.train)
+        return resolve(self.kind, recipe, requested, n_lines, n_symbols).max_steps or 1
 
     @cached_property
     def evaluation_lines(self) -> list[Corpus]:
@@ -257,10 +258,9 @@ class Plan:
         Lines of val that the prior has read are left out: of those it knows more than of new ones.
         """
         val = self.split.val
-        return [
-            self.split.train.lowest(MAX_TRAIN_LINES),
-            val.take(~self.is_read(val)).lowest(MAX_VAL_LINES),
-        ]
+        if self.prior_lines is not None:
+            val = val.take(~self.is_read(val))
+        return [self.split.train.lowest(MAX_TRAIN_LINES), val.lowest(MAX_VAL_LINES)]
 
     def is_read(self, lines: Corpus) -> NDArray[np.bool_]:
         """Tell which lines the prior has read (n_lines,); none without a prior."""

@@ -11,9 +11,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from makemore.api.keywords import ModelKeywords
 from makemore.errors import UsageError
 from makemore.models import CountModel, Model
@@ -73,14 +70,15 @@ def resolve(
     kind: type[Model],
     recipe: TrainingConfig,
     requested: Mapping[str, Any],
-    lengths: NDArray[np.int64],
+    n_lines: int,
+    n_symbols: int,
 ) -> TrainingConfig:
     """Replace every value of a recipe that depends on the text; keep requested ones.
 
-    lengths: (n_lines,) symbols of the training lines. Raises UsageError for too large a batch.
+    n_lines: training lines; n_symbols: of all of them. Raises UsageError for too large a batch.
     """
     # What a batch is drawn from: windows, one for each symbol and each end of a line; or lines.
-    items = int(lengths.sum()) + len(lengths) if kind.input_kind == "window" else len(lengths)
+    items = n_symbols + n_lines if kind.input_kind == "window" else n_lines
     batch, steps = recipe.batch_size, recipe.max_steps or 1000
     if requested.get("batch_size") is not None and batch > items:
         raise UsageError(
@@ -92,18 +90,18 @@ def resolve(
         # twice and at least 0.3 times as many. Below FEW_LINES that floor falls, too, to 0.06, as
         # few lines are soon learned by heart: 400 names are at their best after some 70 steps. The
         # power 0.65 was measured (docs/decisions/0041).
-        least = 0.3 * min(1.0, max(0.2, (len(lengths) / FEW_LINES) ** 0.65))
-        steps = max(1, round(steps * min(2.0, max(least, len(lengths) / REFERENCE_LINES))))
+        least = 0.3 * min(1.0, max(0.2, (n_lines / FEW_LINES) ** 0.65))
+        steps = max(1, round(steps * min(2.0, max(least, n_lines / REFERENCE_LINES))))
         if names_prior(recipe.prior):
             # From good weights on, few steps: more lines have more to tell.
-            steps = max(10, round(TUNING_STEPS * (len(lengths) / TUNING_LINES) ** 0.55))
+            steps = max(10, round(TUNING_STEPS * (n_lines / TUNING_LINES) ** 0.55))
     if issubclass(kind, CountModel):
         steps = 1
     soft = recipe.soft_targets
     if requested.get("soft_targets") is None and soft:
         # soft_targets is the part of the target that comes from counts. The fewer lines there are,
         # the less one symbol that followed tells of what may follow, so the larger that part.
-        halvings = math.log2(REFERENCE_LINES / max(1, len(lengths)))
+        halvings = math.log2(REFERENCE_LINES / max(1, n_lines))
         soft += SOFT_TARGETS_PER_HALVING * halvings
         soft = round(min(MAX_SOFT_TARGETS, max(0.0, soft)), 2)
     every = recipe.eval_interval or max(10, steps // 20)  # about 20 evaluations in a training

@@ -15,7 +15,10 @@ from typing import Any
 
 from makemore.api.plan import CHOSEN, Plan
 from makemore.errors import MakemoreError, UsageError
+from makemore.models import CountModel
 from makemore.runs import Run, RunConfig
+from makemore.runs.manifest import read_manifest, read_verified
+from makemore.runs.run import parse_config
 from makemore.text import Split
 from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL
 
@@ -25,10 +28,18 @@ CALL_OPTIONS = ("device", "save_interval", "log_interval")
 
 def model_in(folder: str | os.PathLike[str]) -> str | None:
     """Read which model the run in a directory has; None where no run can be read."""
-    if not os.path.isfile(os.path.join(folder, "config.json")):
+    config = config_in(folder)
+    return config.model if config else None
+
+
+def config_in(folder: str | os.PathLike[str]) -> RunConfig | None:
+    """Read config.json of the run in a directory, and nothing else; None where it cannot be."""
+    path = Path(folder)
+    if not (path / "config.json").is_file():
         return None
-    with contextlib.suppress(MakemoreError):  # a damaged run is reported later, when it is opened
-        return Run.load(folder).config.model
+    # A damaged run is reported later, when it is opened.
+    with contextlib.suppress(MakemoreError, FileNotFoundError):
+        return parse_config(read_verified(path, "config.json", read_manifest(path)), path)
     return None
 
 
@@ -90,12 +101,24 @@ def same_command(config: RunConfig, requested: Mapping[str, Any], digest: str | 
         )  # fmt: skip
 
 
-def with_call_options(plan: Plan, requested: Mapping[str, Any]) -> tuple[Plan, list[str]]:
-    """Replace the device, threads and intervals of a plan by this call's; and warn of changes."""
+def with_call_options(
+    plan: Plan, requested: Mapping[str, Any], ranks: int = 1
+) -> tuple[Plan, list[str]]:
+    """Replace the device, threads and intervals of a plan by this call's; and warn of changes.
+
+    ranks: processes that this call trains with
+    """
     replaced = {key: requested[key] for key in CALL_OPTIONS if key in requested}
     config, warnings = plan.config, []
     # Another number of threads or another device adds numbers up in another order.
-    if requested.get("threads") not in (None, config.threads):
+    if ranks != config.ranks and not issubclass(plan.kind, CountModel):
+        were = f"{config.ranks} process" + ("es" if config.ranks > 1 else "")
+        warnings.append(f"warning: the run had {were}; its bits will differ now")
+        # As many parts of a batch as before, divided among other processes.
+        threads = requested.get("threads") or max(1, config.ranks * config.threads // ranks)
+        config = dataclasses.replace(config, threads=threads, ranks=ranks)
+        replaced["threads"] = threads
+    elif requested.get("threads") not in (None, config.threads):
         warnings.append(f"warning: the run had {config.threads} threads; its bits will differ now")
         config = dataclasses.replace(config, threads=requested["threads"])
         replaced["threads"] = config.threads

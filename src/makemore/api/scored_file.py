@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from makemore.errors import UsageError
-from makemore.shard import Shard
 from makemore.text.config import TextConfig
 from makemore.text.file_kinds import check_kind
 from makemore.text.line_blocks import LineBlocks
 from makemore.text.opening import reading
 from makemore.text.reading import ends_lines_with_lf
+from makemore.text.shard import Shard
 from makemore.text.streaming import Arriving, LineStream, line_chunks
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ events of `train_directory` and shows them in its own way.
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -19,13 +21,21 @@ from makemore.api.budget_clock import BudgetClock
 from makemore.api.checks import check_new_folder
 from makemore.api.duration import in_words
 from makemore.api.estimator import MakeMore
+from makemore.api.large_list import LargeList, StoppedReading, large_list_of
 from makemore.api.memory import WORTH_SAYING, in_gigabytes, needed_memory
 from makemore.api.plan import CHOSEN, Plan
 from makemore.api.planning import make_plan
+from makemore.api.ranks import among, check_shareable, described
 from makemore.api.resolve import split_options
-from makemore.api.resume import check_same_training, default_model, with_call_options
+from makemore.api.resume import (
+    check_same_training,
+    config_in,
+    default_model,
+    with_call_options,
+)
 from makemore.errors import UsageError
 from makemore.models import CountModel, get_model
+from makemore.options import as_flags
 from makemore.runs import Run, RunLog, RunWriter
 from makemore.text import Corpus, Split, train_val_test_split
 from makemore.text.python_lines import Lines
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from makemore.api.keywords import TrainingKeywords
+    from makemore.training.ranks import Ranks
 
 PREVIEW_LINES = 8  # new lines at each evaluation
 
@@ -87,11 +98,13 @@ def train_directory(
     *,
     model: str | None = None,
     time: float | str | None = None,
+    memory: int | None = None,
     fresh: bool = False,
     name: str = "lines",
     began: float | None = None,
     stop: threading.Event | None = None,
     observe: Callable[[MakeMore], Observer | None] | None = None,
+    ranks: Ranks | None = None,
     **options: Unpack[TrainingKeywords],
 ) -> Generator[SessionEvent, None, None]:
     """Train in a run directory, or go on with the run in it; yields events.
@@ -99,10 +112,14 @@ def train_directory(
     text: lines, or their split; None goes on with the run's own
     model: as `makemore models` lists them; None takes the run's, or the default
     time: seconds (or "10m") to fill; model, size and steps are chosen for them
+    memory: bytes that the lines of a path may take: if they need more, they stay on the disk; None
+        for what is free
     fresh: start over; name: what the text is called in config.json
     began: time.monotonic() from which `time` counts; None: now
-    stop: once set, the current step is the last one; it is saved, and the next call goes on
+    stop: once set, the current step is the last one; it is saved, and the next call goes on. If a
+        list on the disk is still being read, no event follows at all
     observe: makes the Observer that fills diagnostics.jsonl, or None if there is nothing to observe
+    ranks: processes of which this one is the first, and which compute each batch together
 
     The first event but messages is Started, with the MakeMore that learns. Raises UsageError for
     another command than the one that started the run, RunError, SystemFault, Diverged.
@@ -114,47 +131,95 @@ def train_directory(
     goes_on = os.path.exists(folder / "checkpoint.json") and not fresh
     began, named = monotonic() if began is None else began, model
     model = named or default_model(folder, seconds, fresh)
-    split = split_of(text, model, requested)
+    config = config_in(folder) if goes_on else None
+    large = large_list_of(text, model, requested, config, seconds, memory, stop)
+    if large and ranks is not None:
+        what = "a list that stays on the disk is learned by one process"
+        raise UsageError(what, str(large.file), "leave torchrun out, or give more --memory")
+    split = None if large else split_of(text, model, requested)
     maker = MakeMore(model)
-    if not goes_on:  # planned before the directory is made: an error leaves nothing behind
+    if not (goes_on or large):  # planned before the directory is made: an error leaves nothing
         if split is None:
             raise UsageError("nothing to learn from", str(folder), "give lines, or a run's folder")
-        # Where no model was named, it is chosen by the list or by the time.
-        plan, why = make_plan(split, named, requested, name, seconds, began)
-        if plan.config.asked.get("model") == CHOSEN:
-            from makemore.api.time_budget import predicted_seconds  # which needs torch
-
-            why += f", in about {in_words(predicted_seconds(plan))} or less"
-        if why:
-            yield Message(why)
-        needed = needed_memory(plan).total
-        if needed > WORTH_SAYING:
-            yield Message(f"this takes about {in_gigabytes(needed)} of memory")
-        maker = MakeMore(plan.config.model)
-        maker.begin(plan)
-    with RunWriter(folder, fresh=fresh) as writer:  # holds the directory's lock
+        yield from _plan_in_memory(maker, split, named, requested, name, seconds, began, ranks)
+    with ExitStack() as stack:
+        writer = stack.enter_context(RunWriter(folder, fresh=fresh))  # holds the directory's lock
+        if large:  # nothing is caught but this: whoever set `stop` knows why nothing follows
+            stack.enter_context(suppress(StoppedReading))
+            stack.enter_context(large.opened(folder, config))
         # Read under the lock, with its logs cut to what the last checkpoint committed.
-        run = writer.resume() if goes_on else None
+        run = writer.resume(large.read_part if large else None) if goes_on else None
         if run is not None:
             check_same_training(run, model, requested, split, seconds, named)
+            if large:
+                large.check_same_file(run.config)
             if run.progress["finished"]:
                 yield Started(MakeMore.of_run(run), run.progress["step"], finished=True)
                 return
-            yield from _prepare_resume(maker, run, requested, folder)
+            yield from _prepare_resume(maker, run, requested, folder, ranks)
+        elif large:
+            yield from _plan_on_disk(maker, large, model, requested, name)
         done = run.progress["step"] if run else 0
-        if seconds is None:  # under a time budget everybody knows how long it will take
+        if ranks is not None:
+            assert maker.plan_ is not None  # noqa: S101 (it has begun)
+            yield Message(described(maker.plan_, ranks))
+        elif seconds is None:  # under a time budget everybody knows how long it will take
             yield from _duration(maker, done)
         yield Started(maker, done)
         clock = maker.clock(began, run)
-        yield from _logged(maker, writer, run, stop, observe, clock)
+        yield from _logged(maker, writer, run, stop, observe, clock, ranks)
+
+
+def _plan_in_memory(
+    maker: MakeMore,
+    split: Split,
+    named: str | None,
+    requested: Mapping[str, Any],
+    name: str,
+    seconds: float | None,
+    began: float,
+    ranks: Ranks | None,
+) -> Iterator[Message]:
+    """Plan a training of lines in memory, and begin it; yields messages about it."""
+    # Where no model was named, it is chosen by the list or by the time.
+    plan, why = make_plan(split, named, requested, name, seconds, began)
+    if ranks is not None:
+        plan = among(plan, ranks, requested)
+    if plan.config.asked.get("model") == CHOSEN and ranks is None:
+        from makemore.api.time_budget import predicted_seconds  # which needs torch
+
+        why += f", in about {in_words(predicted_seconds(plan))} or less"
+    if why:
+        yield Message(why)
+    needed = needed_memory(plan).total
+    if needed > WORTH_SAYING:
+        yield Message(f"this takes about {in_gigabytes(needed)} of memory")
+    maker.model = plan.config.model
+    maker.begin(plan)
+
+
+def _plan_on_disk(
+    maker: MakeMore, large: LargeList, model: str, requested: Mapping[str, Any], name: str
+) -> Iterator[Message]:
+    """Read a list to the disk, plan its training and begin it; yields messages about it."""
+    yield Message(f"memory is not to hold all of {large.file}: its lines stay on the disk")
+    plan, told = large.plan(model, requested, name)
+    yield Message(told)
+    for remark in large.remarks:
+        to_do = f": read otherwise by {shlex.join(as_flags(remark.add))}" if remark.add else ""
+        yield Message(f"warning: {remark.says}{to_do}")
+    maker.begin(plan)
 
 
 def _prepare_resume(
-    maker: MakeMore, run: Run, requested: Mapping[str, Any], folder: Path
+    maker: MakeMore, run: Run, requested: Mapping[str, Any], folder: Path, ranks: Ranks | None
 ) -> Iterator[Message]:
     """Make the model of a run that goes on; yields messages about it."""
     # The run's own plan: its resolved values hold, whatever would be resolved now.
-    plan, warnings = with_call_options(Plan.from_run(run), requested)
+    number = 1 if ranks is None else ranks.size
+    plan, warnings = with_call_options(Plan.from_run(run), requested, number)
+    if ranks is not None:
+        check_shareable(plan, ranks)
     yield from map(Message, warnings)
     maker.begin(plan, resumes=True)
     yield Message(f"going on from step {run.progress['step']} in {folder}")
@@ -179,6 +244,7 @@ def _logged(
     stop: threading.Event | None,
     observe: Callable[[MakeMore], Observer | None] | None,
     clock: BudgetClock | None,
+    ranks: Ranks | None,
 ) -> Iterator[SessionEvent]:
     """Train, write each event to the run's logs, then yield it; a Preview follows an evaluation."""
     assert maker.plan_ is not None  # noqa: S101 (the caller called maker.begin)
@@ -189,7 +255,7 @@ def _logged(
         yield Message(
             f"{maker.plan_.config.model} has nothing to watch: it does not learn by steps"
         )
-    for event in maker.training(writer, run, stop, clock):
+    for event in maker.training(writer, run, stop, clock, ranks):
         # Before the generator goes on: the next step overwrites the gradients that observers read.
         for entry in observer.see(event) if observer else ():
             log.diagnostics(entry)

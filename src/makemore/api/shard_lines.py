@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +22,8 @@ from makemore.parallel import parallel_map, pool_size
 from makemore.runs.manifest import PARTS
 from makemore.runs.scratch import on_scratch
 from makemore.text import Corpus, TextConfig, Vocabulary
-from makemore.text.corpus import check_vocabulary, no_lines
 from makemore.text.dataset import part_of_each
+from makemore.text.limits import check_vocabulary, no_lines
 from makemore.text.line_hashes import mix
 from makemore.text.opening import reading
 from makemore.text.reading import CHUNK, Counts, Remark
@@ -57,10 +57,11 @@ class Lines:
 
     counts: of the whole file; remarks: what looked wrong; vocabulary: of all its lines
     distinct, trained, symbols: lines of this shard, those that train, and their symbols
+    check: called again and again while the file is read; it may raise, to stop that
     """
 
-    def __init__(self, folder: Path, room: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, room: int, check: Callable[[], None] = lambda: None) -> None:
+        self.folder, self.check = folder, check
         # Four of five lines train: the others need less room.
         rooms = (room * 6 // 10, room * 2 // 10, room * 2 // 10)
         self.spools = {
@@ -79,6 +80,7 @@ class Lines:
             source = Source(digested, file, name, text, most=sys.maxsize)  # type: ignore[arg-type]
             n_lines = 0
             for block in self._blocks(source, shard):
+                self.check()
                 # Here, as `reading` takes any other error for one of the file that is read.
                 with on_scratch(self.folder.parent):
                     for part, lines in zip(PARTS, block.parts, strict=True):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from numpy.typing import NDArray
-
 from makemore import parallel
 from makemore.models import CountModel, Model
 
@@ -29,12 +27,12 @@ def training_threads(
     kind: type[Model],
     sizes: tuple[int, int, Any],
     batch_size: int,
-    lengths: NDArray[Any],
+    mean_length: float,
 ) -> int:
     """Choose the number of threads of a training; counts use one.
 
     sizes: vocab_size, block_size and options, to make the model of
-    lengths: (n_lines,) symbols of the training lines
+    mean_length: symbols of a training line
     """
     if issubclass(kind, CountModel):
         return 1
@@ -47,7 +45,7 @@ def training_threads(
     assert issubclass(kind, NeuralModel)  # noqa: S101 (a model counts or is a network)
     symbols = float(batch_size)
     if kind.input_kind == "sequence":  # a line is all of its symbols, and its end
-        symbols *= min(float(lengths.mean()) + 1, sizes[1])
+        symbols *= min(mean_length + 1, sizes[1])
     growth = PARTS_GROWTH if kind.splits_batches else PRODUCTS_GROWTH
     threads = threads_for_work(symbols * multiplied(kind, sizes), growth)
     if kind.splits_batches and not kind.packs:

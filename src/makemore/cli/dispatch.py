@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from makemore.cli.typed import Typed
 from makemore.errors import MakemoreError, SystemFault
 from makemore.escaping import visible
 from makemore.version import __version__
+
+if TYPE_CHECKING:
+    from makemore.training.ranks import Ranks
 
 __all__ = ["NAMES", "group", "run", "with_command"]
 
@@ -75,12 +78,13 @@ def with_command(arguments: list[str]) -> list[str]:
     return ["train", *arguments]
 
 
-def run(arguments: list[str], debug: bool = False) -> int:
+def run(arguments: list[str], debug: bool = False, ranks: Ranks | None = None) -> int:
     """Run a command line and return its exit code. An error is one line on stderr.
 
     debug: raise errors instead, with their tracebacks
+    ranks: the processes of torchrun, of which this one is the first
     """
-    streams, typed = (sys.stdout, sys.stderr), Typed(arguments)
+    streams, typed = (sys.stdout, sys.stderr), Typed(arguments, ranks)
     try:
         words = with_command(arguments)
         code = int(group.main(words, "makemore", standalone_mode=False, obj=typed) or 0)

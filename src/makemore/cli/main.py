@@ -46,9 +46,14 @@ def _run(arguments: list[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # the lines are UTF-8 wherever the locale is not
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     sys.stderr = Unfailing.of(sys.stderr)
-    from makemore.cli.dispatch import run  # click alone is half of the time of --help
+    if os.environ.get("WORLD_SIZE", "1") != "1":  # torchrun has started several of us
+        from makemore.cli.ranks import run_ranked
 
-    code = run(arguments, debug)
+        code = run_ranked(arguments, debug)
+    else:
+        from makemore.cli.dispatch import run  # click alone is half of the time of --help
+
+        code = run(arguments, debug)
     try:
         sys.stdout.flush()
     except OSError:  # reported already; Python would report it again when it closes stdout

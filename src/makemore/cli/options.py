@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from makemore.errors import UsageError
 from makemore.options import NONE, Option, options_of
 from makemore.text import TextConfig
+
+UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+UNITS |= {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # as `sort -S 2G` has them
 
 
 class OptionType(click.ParamType[Any]):
@@ -117,3 +123,20 @@ def plugin_option(help: str = "a Python file with a model of your own") -> click
 
     # Eager: read before the other flags, which may name one of its models.
     return click.Option(["--plugin"], metavar="FILE.py", help=help, is_eager=True, callback=load)
+
+
+def memory_option(help: str, default: str) -> click.Option:
+    """Make --memory SIZE, which parse_size converts."""
+    return click.Option(["--memory"], metavar="SIZE", help=f"{help}  [default: {default}]")
+
+
+def parse_size(text: str | None) -> int | None:
+    """Convert a size to bytes: "1GiB" -> 2^30, "500MB" -> 5 * 10^8. Raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
+    units = {unit.lower(): size for unit, size in UNITS.items()}
+    unit = match[2] if match else ""
+    if match is None or unit not in units:
+        raise UsageError(f"{text!r} is no size", "--memory", "give one such as 1GiB or 500MB")
+    return int(float(match[1]) * units[unit])

@@ -53,13 +53,16 @@ class StopSignals:
         self.event.set()
 
 
-def show_progress(events: Iterable[SessionEvent]) -> Started:
-    """Show a training until it ends; returns its first event, which has the trained model."""
+def show_progress(events: Iterable[SessionEvent]) -> Started | None:
+    """Show a training until it ends; returns its first event, which has the trained model.
+
+    None where it was stopped before that.
+    """
     from makemore.api.session import Message, Preview, Started
     from makemore.training import Evaluated, Step
 
-    started: Started  # both are set by the first event that is no message
-    view: ProgressView
+    started: Started | None = None
+    view: ProgressView  # both are set by the first event that is no message
     with ExitStack() as stack:
         waiting = stack.enter_context(Waiting(lambda: "getting ready to train"))
         for event in events:

@@ -7,11 +7,14 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.options import as_flags
+
+if TYPE_CHECKING:
+    from makemore.training.ranks import Ranks
 
 LONGEST = 380  # characters of a command that is shown; a longer one would be cut in a message
 
@@ -20,10 +23,11 @@ class Typed:
     """Holds the words of a command line, without the program's name.
 
     The original's command line lacks most options: it puts ours for the same in their place.
+    ranks: the processes of torchrun for which it was typed, None for one
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = list(words)
+    def __init__(self, words: Sequence[str], ranks: Ranks | None = None) -> None:
+        self.words, self.ranks = list(words), ranks
 
     def with_options(self, values: Mapping[str, Any]) -> str:
         """Write the command line with these options, in place of those of the same names."""

@@ -29,7 +29,7 @@ from makemore.experiments.journal import (
     parse_record,
 )
 from makemore.experiments.leases import Leases
-from makemore.runs.safe_files import MAX_JSON, on_disk, read_plain, remove
+from makemore.runs.safe_files import MAX_JSON, on_disk, read_plain, remove, sync_folder
 
 RESULT = re.compile(r"(?P<name>[0-9a-z]+)\.json")
 TEMPORARY = ".tmp-"
@@ -232,17 +232,8 @@ class SharedLog:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
-            _sync(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise on_disk(error, path.parent, path.name) from None
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's names to the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

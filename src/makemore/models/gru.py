@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.core.layers import Dropout
+from makemore.models.core.layers import Dropout, run_cells
 from makemore.models.core.neural import NeuralModel, numpy_step
 from makemore.models.core.registry import register
 from makemore.models.core.state import State
@@ -73,7 +73,7 @@ class GRU(NeuralModel):
         x = self.dropout(self.embedding(inputs))  # (B, T, n_embd)
         # torch has the layers first, a State the batch: so its rows can be selected and copied.
         # torch computes all steps in one call; `cell` below says what each of them is.
-        x, last = self.cells(x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
+        x, last = run_cells(self.cells, x, state.transpose(0, 1).contiguous())  # (B, T, n_hidden)
         return self.head(self.dropout(x)), last.transpose(0, 1)
 
     def cell(self, x: Tensor, h: Tensor, layer: int) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from makemore.models.core.layers import Dropout
+from makemore.models.core.layers import Dropout, run_cells
 from makemore.models.core.neural import NeuralModel, numpy_step
 from makemore.models.core.registry import register
 from makemore.models.core.state import State
@@ -77,7 +77,7 @@ class LSTM(NeuralModel):
         # torch has the layers first, a State the batch: so its rows can be selected and copied.
         hidden, cell = (part.transpose(0, 1).contiguous() for part in state)
         # torch computes all steps in one call; `cell` below says what each of them is.
-        x, (hidden, cell) = self.cells(x, (hidden, cell))  # (B, T, n_hidden)
+        x, (hidden, cell) = run_cells(self.cells, x, (hidden, cell))  # (B, T, n_hidden)
         return self.head(self.dropout(x)), (hidden.transpose(0, 1), cell.transpose(0, 1))
 
     def cell(self, x: Tensor, state: tuple[Tensor, Tensor], layer: int) -> tuple[Tensor, Tensor]:

@@ -40,11 +40,12 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 
 
 def fuses(qkv: Tensor) -> bool:
-    """Tell whether torch's fused kernel computes attention faster than the products written out.
+    """Tell whether torch's fused kernel computes attention, not the products written out.
 
-    It does on a card for wide rows, of which it keeps no weights (T, T) in memory.
+    On a card it is faster for wide rows, and keeps no weights (T, T) of them in memory. Its
+    gradients may be added up in another order each time, so a training does not use it.
     """
-    return qkv.is_cuda and qkv.shape[1] > FUSED_FROM
+    return qkv.is_cuda and qkv.shape[1] > FUSED_FROM and not qkv.requires_grad
 
 
 class Block(nn.Module):

@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 from makemore.errors import SystemFault
 from makemore.escaping import visible
@@ -57,6 +58,26 @@ def lock_folder(folder: Path, at_work: str = "training") -> int:
         os.close(handle)
         raise on_disk(error, folder, "lock") from None
     return handle
+
+
+class Locked:
+    """Holds the lock of a directory that it writes to, until it is closed; or use `with`."""
+
+    def __init__(self, folder: Path, at_work: str = "training") -> None:
+        """Take the lock. Raises SystemFault as lock_folder does."""
+        self.folder, self._lock = folder, lock_folder(folder, at_work)
+
+    def close(self) -> None:
+        """Release the lock; a second call does nothing."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def is_locked(folder: Path) -> bool:

@@ -58,6 +58,18 @@ LIMITS = {
 GENERATED = re.compile(r"(weights|state)-\d+\.(safetensors|json)")
 
 
+def check_format(record: Any, known: int, folder: Path) -> None:
+    """Raise RunError for a record of a later format than the one that is known.
+
+    Before its digest is looked at: a later format may compute that in another way, and "use a newer
+    makemore" helps where "damaged" would not.
+    """
+    version = record.get("format") if isinstance(record, dict) else None
+    if isinstance(version, int) and version > known:
+        what = f"made by format {version}, this program knows up to {known}"
+        raise RunError(what, str(folder), "use a newer makemore")
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read checkpoint.json and check its digest, version and shape. Raises RunError."""
     try:
@@ -67,14 +79,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if body is None:
         raise no_run(folder)
     manifest = parse_json(body, "checkpoint.json", folder)
-    # The version comes before the digest: a later format may compute its digest in another way, and
-    # "use a newer makemore" helps where "damaged" would not.
-    version = manifest.get("format") if isinstance(manifest, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise RunError(
-            f"made by format {version}, this program knows up to {FORMAT}", str(folder),
-            "use a newer makemore",
-        )  # fmt: skip
+    check_format(manifest, FORMAT, folder)
     if not isinstance(manifest, dict) or manifest.get("sha256") != digest_of(manifest):
         raise damaged(folder, "checkpoint.json does not match its own digest")
     previous = manifest.get("previous")

@@ -46,6 +46,9 @@ def no_run(folder: Path) -> RunError:
     """Make the error for a path that is no run directory: what it is, and which runs there are."""
     if os.path.isfile(folder):  # unlike Path's, it takes any name, as one that is too long
         return _no_folder(folder)
+    if os.path.isfile(folder / "part.json"):
+        to_do = f"makemore merge {shlex.quote(str(folder))} -o DIR makes a run of it"
+        return RunError("this is a part of a count", str(folder), to_do)
     if os.path.isdir(folder):
         inside = [str(path) for path in run_folders(folder)]
         to_do = f"it holds {_listed(inside)}" if inside else _instead(folder)

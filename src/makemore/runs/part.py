@@ -15,15 +15,16 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from makemore.errors import RunError
-from makemore.runs.lock import lock_folder
-from makemore.runs.manifest import PARTS, digest_of
+from makemore.options import as_flags
+from makemore.runs.lock import Locked
+from makemore.runs.manifest import PARTS, check_format, digest_of
 from makemore.runs.safe_files import (
     CHUNK,
     MAX_JSON,
@@ -76,18 +77,16 @@ class Part:
             body = None
         if body is None:
             raise RunError(
-                "this is no part", str(folder), "makemore count FILE -o PART makes one of a file"
+                "this is no part, or one that is not finished",
+                str(folder),
+                "makemore count FILE -o PART makes one of a file, and goes on if given again",
             )
         facts = parse_json(body, COMMIT, folder)
-        version = facts.get("format") if isinstance(facts, dict) else None
-        if isinstance(version, int) and version > FORMAT:
-            raise RunError(
-                f"made by format {version}, this program knows up to {FORMAT}", str(folder),
-                "use a newer makemore",
-            )  # fmt: skip
+        check_format(facts, FORMAT, folder)
         sound = has_shape(facts, SHAPE) and facts["sha256"] == digest_of(facts)
         if not sound or facts["files"].keys() != set(FILES) or len(facts["shard"]) != 2:
-            raise RunError(f"{COMMIT} is not what was written", str(folder), "count it again")
+            again = "give the command that counted it again, with --fresh"
+            raise RunError(f"{COMMIT} is not what was written", str(folder), again)
         return cls(folder, facts)
 
     @property
@@ -114,12 +113,16 @@ class Part:
             raise self._damaged(name) from None
 
     def _damaged(self, name: str) -> RunError:
-        number, of = self.shard
-        to_do = f"count it again: makemore count FILE --shard {number}/{of} -o {self.path} --fresh"
+        to_do = f"count it again: {self.command(self.shard[0], str(self.path))} --fresh"
         return RunError(f"the part is damaged: {name} is not what was saved", str(self.path), to_do)
 
+    def command(self, number: int, folder: str) -> str:
+        """Write the command that counts a shard of the same file with the same options."""
+        words = ["--shard", f"{number}/{self.shard[1]}", *as_flags(self.facts["asked"])]
+        return f"makemore count FILE {shlex.join([*words, '-o', folder])}"
 
-class PartWriter:
+
+class PartWriter(Locked):
     """Writes a part directory, under a lock: one process at a time. Close it, or use `with`."""
 
     def __init__(self, folder: str | os.PathLike[str], fresh: bool = False) -> None:
@@ -127,16 +130,16 @@ class PartWriter:
 
         fresh: that is removed. Raises RunError for a directory with other files, SystemFault.
         """
-        self.folder = Path(folder)
+        folder = Path(folder)
         self.part: Part | None = None
-        make_folder(self.folder)
-        entries = os.listdir(self.folder)
+        make_folder(folder)
+        entries = os.listdir(folder)
         # Nobody's files are mixed with a part's by a mistyped -o.
         if not all(map(OURS.fullmatch, entries)) or (entries and "lock" not in entries):
             raise RunError(
-                "the directory is not empty and no part", str(self.folder), "give another directory"
+                "the directory is not empty and no part", str(folder), "give another directory"
             )
-        self._lock = lock_folder(self.folder, "counting")
+        super().__init__(folder, "counting")
         try:
             if COMMIT in entries and not fresh:
                 self.part = Part.load(self.folder)
@@ -161,18 +164,3 @@ class PartWriter:
         whole["sha256"] = digest_of(whole)
         write_atomically(self.folder, COMMIT, to_json(whole))
         return Part(self.folder, json.loads(to_json(whole)))
-
-    def close(self) -> None:
-        """Release the lock; a second call does nothing."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def __enter__(self) -> PartWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self.close()

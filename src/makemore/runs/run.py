@@ -18,10 +18,10 @@ that a stranger made executes none of its code. A damaged file is an error, neve
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from makemore.errors import DataError, RunError, UsageError
 from makemore.models.core.base import Arrays
@@ -38,7 +38,9 @@ from makemore.runs.manifest import (
     verified_chunks,
 )
 from makemore.runs.safe_files import parse_json, parse_tensors
+from makemore.runs.shapes import has_shape
 from makemore.text import Corpus, Split, TextConfig, Vocabulary
+from makemore.text.corpus import concatenate
 from makemore.text.line_hashes import PriorLines
 from makemore.text.reading import MAX_LINE_BYTES
 
@@ -57,12 +59,25 @@ class RunConfig:
     round_size: int  # draws that are sampled together: part of what a seed means
     version: str
     format: int = FORMAT
+    ranks: int = 1  # processes that computed each batch together, each with so many threads
+    # Of a list that memory did not hold: its file (sha256, bytes), and how it was cut into blocks
+    # (lines, symbols) of which a number (blocks) is shuffled together.
+    on_disk: dict[str, Any] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return what config.json holds: `ranks` and `on_disk` only where they say something."""
+        silent = {"ranks": 1, "on_disk": None}
+        return {k: v for k, v in asdict(self).items() if k not in silent or v != silent[k]}
 
 
 _CONFIG_KINDS: dict[str, type] = {
     "model": str, "asked": dict, "resolved": dict, "vocab_size": int, "block_size": int,
     "data": dict, "threads": int, "round_size": int, "version": str, "format": int,
 }  # fmt: skip
+_ON_DISK = {"sha256": str, "bytes": int, "lines": int, "symbols": int, "blocks": int}
+
+# Makes a corpus of the lines of a part (train, val, test) of a run, which come some at a time.
+PartReader: TypeAlias = Callable[[str, Iterator[Corpus], Vocabulary], Corpus]
 
 
 @dataclass(frozen=True)
@@ -79,22 +94,26 @@ class Run:
     prior_lines: PriorLines | None = None  # of the prior that it started from
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], state: bool = False) -> Run:
+    def load(
+        cls, path: str | os.PathLike[str], state: bool = False,
+        read_part: PartReader = lambda part, lines, vocabulary: concatenate(lines),
+    ) -> Run:  # fmt: skip
         """Read a run directory, while a training may be writing to it: readers take no lock.
 
         path: of the directory, or of a zip of one
         state: read the tensors to resume from, too
+        read_part: puts the lines of a part together; by default in memory
         Raises RunError if it is no run, damaged, or not as makemore writes it.
         """
         with opened(Path(path)) as folder:
-            return replace(cls._load(folder, state), path=Path(path))
+            return replace(cls._load(folder, state, read_part), path=Path(path))
 
     @classmethod
-    def _load(cls, folder: Path, state: bool) -> Run:
+    def _load(cls, folder: Path, state: bool, read_part: PartReader) -> Run:
         manifest = read_manifest(folder)
         for _ in range(READ_TRIES):
             try:
-                return cls._read(folder, manifest, state)
+                return cls._read(folder, manifest, state, read_part)
             except FileNotFoundError as error:
                 # A save removes the files of the generation before last, maybe those that were to
                 # be read next. Then a newer manifest is there: start again from that one. If it is
@@ -107,7 +126,9 @@ class Run:
         raise too_fast(folder)
 
     @classmethod
-    def _read(cls, folder: Path, manifest: dict[str, Any], state: bool) -> Run:
+    def _read(
+        cls, folder: Path, manifest: dict[str, Any], state: bool, read_part: PartReader
+    ) -> Run:
         # All files by one manifest, never "the newest": parts of two generations do not mix.
         def read(name: str) -> bytes:
             return read_verified(folder, name, manifest)
@@ -116,15 +137,11 @@ class Run:
         vocabulary = _parse_vocabulary(read("vocabulary.json"), folder)
         if len(vocabulary) != config.vocab_size:
             raise RunError("vocabulary.json does not fit config.json", str(folder))
-        parts = [
-            _parse_lines(
-                verified_chunks(folder, f"split/{part}.txt", manifest),
-                folder,
-                part,
-                vocabulary.labels,
-            )
-            for part in PARTS
-        ]
+        parts = []
+        for part in PARTS:
+            chunks = verified_chunks(folder, f"split/{part}.txt", manifest)
+            lines = _parse_lines(chunks, folder, part, vocabulary)
+            parts.append(read_part(part, lines, vocabulary))
         if not len(parts[0]):
             raise RunError("split/train.txt is empty", str(folder))
         progress = parse_progress(read(manifest["state"] + ".json"), folder)
@@ -143,9 +160,14 @@ class Run:
 
 def parse_config(body: bytes, folder: Path) -> RunConfig:
     raw = parse_json(body, "config.json", folder)
-    if not isinstance(raw, dict) or raw.keys() != _CONFIG_KINDS.keys():
+    kinds = dict(_CONFIG_KINDS)
+    if isinstance(raw, dict) and "ranks" in raw:
+        kinds["ranks"] = int
+    if not isinstance(raw, dict) or raw.keys() - {"on_disk"} != kinds.keys():
         raise RunError("config.json has other keys than makemore's", str(folder))
-    for key, kind in _CONFIG_KINDS.items():
+    if "on_disk" in raw and not _sound_on_disk(raw["on_disk"]):
+        raise RunError("config.json: on_disk is not what makemore writes", str(folder))
+    for key, kind in kinds.items():
         if type(raw[key]) is not kind:  # not isinstance: True is an int as well
             raise RunError(f"config.json: {key} is no {kind.__name__}", str(folder))
     for key, most in (
@@ -153,13 +175,22 @@ def parse_config(body: bytes, folder: Path) -> RunConfig:
         ("block_size", 2**16),
         ("threads", 1024),
         ("round_size", 2**16),
+        ("ranks", 2**16),
     ):
-        if not 0 <= raw[key] <= most or (key != "block_size" and raw[key] == 0):
-            raise RunError(f"config.json: {key} is {raw[key]}", str(folder))
+        value = raw.get(key, 1)
+        if not 0 <= value <= most or (key != "block_size" and value == 0):
+            raise RunError(f"config.json: {key} is {value}", str(folder))
     data = raw["data"]
     if data.keys() != {"name", "digest"} or not all(isinstance(v, str) for v in data.values()):
         raise RunError("config.json: data is no name and digest", str(folder))
     return RunConfig(**raw)
+
+
+def _sound_on_disk(value: Any) -> bool:
+    """Tell whether this says how a list on the disk is read, with numbers above 0."""
+    if not has_shape(value, _ON_DISK) or value.keys() != _ON_DISK.keys():
+        return False
+    return all(0 < value[key] <= 2**53 for key, kind in _ON_DISK.items() if kind is int)
 
 
 def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
@@ -170,26 +201,33 @@ def _parse_vocabulary(body: bytes, folder: Path) -> Vocabulary:
 
 
 def _parse_lines(
-    chunks: Iterator[bytes], folder: Path, part: str, labels: Sequence[str]
-) -> Corpus:  # fmt: skip
+    chunks: Iterator[bytes], folder: Path, part: str, vocabulary: Vocabulary
+) -> Iterator[Corpus]:
+    """Yield the lines of a part, some at a time. Raises RunError, maybe behind the last."""
+    labels = vocabulary.labels
     no_lines = RunError(f"split/{part}.txt holds no clean lines", str(folder))
     # The lines as they were written: copies are kept, and long ones are not skipped.
     keep = TextConfig(
         keep_copies=True, max_line=1_000_000, max_vocab=1_114_112, labels=bool(labels)
     )
+    n_lines, n_read, names = 0, 0, set[str]()
     try:
-        corpus = Corpus.from_texts(_texts(chunks), keep)
+        for text in _texts(chunks):
+            some = Corpus.from_texts([text], keep)
+            n_lines, n_read = n_lines + len(some), n_read + some.counts.read
+            names.update(some.label_names)
+            yield some
     except (DataError, UnicodeDecodeError):
         for _ in chunks:  # if these are not the bytes that were saved, that is the error
             pass
         raise no_lines from None
-    if not len(corpus):
-        if corpus.counts.read:
-            raise no_lines
-        return Corpus.exactly([], [] if labels else None)  # val and test may be empty
-    if not set(corpus.label_names) <= set(labels):
+    # Only now: if these are not the bytes that were saved, that was the error.
+    if not names <= set(labels):
         raise RunError(f"split/{part}.txt holds a label that vocabulary.json lacks", str(folder))
-    return corpus
+    if not n_lines:
+        if n_read:
+            raise no_lines
+        yield Corpus.exactly([], [] if labels else None)  # val and test may be empty
 
 
 def _parse_prior(body: bytes, folder: Path) -> PriorLines:

@@ -212,12 +212,13 @@ def writing(folder: Path, name: str) -> Iterator[NewFile]:
             raise
         # The name is data of the folder. Without this the rename itself could be lost, and a
         # manifest that is written later would name a file that is not there.
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise on_disk(error, folder, name) from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

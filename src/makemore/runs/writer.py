@@ -11,13 +11,12 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from makemore.errors import RunError
 from makemore.models.core.base import Arrays
-from makemore.runs.lock import lock_folder
+from makemore.runs.lock import Locked
 from makemore.runs.manifest import (
     FORMAT,
     GENERATED,
@@ -30,7 +29,7 @@ from makemore.runs.manifest import (
     problems,
     read_manifest,
 )
-from makemore.runs.run import Run, RunConfig
+from makemore.runs.run import PartReader, Run, RunConfig
 from makemore.runs.safe_files import (
     append,
     appending,
@@ -47,7 +46,7 @@ from makemore.text.dataset import digest_of_parts
 from makemore.text.line_hashes import PriorLines
 
 
-class RunWriter:
+class RunWriter(Locked):
     """Writes to a run directory, under a lock: one process at a time. Close it, or use `with`."""
 
     def __init__(self, folder: str | os.PathLike[str], fresh: bool = False) -> None:
@@ -57,17 +56,17 @@ class RunWriter:
         Raises RunError for a directory with other files and no run, SystemFault if another process
         is training there.
         """
-        self.folder = Path(folder)
-        make_folder(self.folder)
-        foreign = [entry for entry in os.listdir(self.folder) if not OURS.fullmatch(entry)]
-        entries = set(os.listdir(self.folder))
+        folder = Path(folder)
+        make_folder(folder)
+        entries = set(os.listdir(folder))
+        foreign = [entry for entry in entries if not OURS.fullmatch(entry)]
         # Nobody's files are mixed with a run's by a mistyped -o. Our names without a checkpoint are
         # a run that was killed before its first save, but only with our lock beside them.
         if entries and "checkpoint.json" not in entries and (foreign or "lock" not in entries):
             raise RunError(
-                "the directory is not empty and no run", str(self.folder), "give another directory"
+                "the directory is not empty and no run", str(folder), "give another directory"
             )
-        self._lock = lock_folder(self.folder)
+        super().__init__(folder)
         self.manifest: dict[str, Any] | None = None
         self._ensemble: RunWriter | None = None  # of an ensemble's member: the ensemble's writer
         try:
@@ -80,18 +79,6 @@ class RunWriter:
         except BaseException:
             self.close()
             raise
-
-    def close(self) -> None:
-        """Release the lock; a second call does nothing."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def __enter__(self) -> RunWriter:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def clear(self) -> None:
         """Remove what makemore wrote here, and nothing else."""
@@ -141,10 +128,10 @@ class RunWriter:
                 # By name: what is not called as we call our files was put there by someone else.
                 ours = OURS.fullmatch(entry) or entry in {f"{part}.txt" for part in PARTS}
                 if ours and entry.startswith(prefix) and entry not in ("lock", "split", "members"):
-                    if entry == SCRATCH:
-                        remove_scratch(folder / entry)
-                    else:
+                    if entry != SCRATCH:
                         remove(folder / entry)
+                    elif prefix:  # without one, it is this process that works there
+                        remove_scratch(folder / entry)
 
     def create(
         self,
@@ -189,19 +176,21 @@ class RunWriter:
             for name, lines in parts.items()
         }
         config = config_of(digest_of_parts([entry["sha256"] for entry in files.values()]))
-        fixed = {"config.json": asdict(config), "vocabulary.json": vocabulary.record()}
+        fixed = {"config.json": config.record(), "vocabulary.json": vocabulary.record()}
         self._files = {
             **{name: write_atomically(self.folder, name, to_json(v)) for name, v in fixed.items()},
             **files,
         }
 
-    def resume(self) -> Run:
+    def resume(self, read_part: PartReader | None = None) -> Run:
         """Load the run that is here, to resume it. Raises RunError.
 
+        read_part: puts lines together, None for in memory
         Its logs are cut to the lengths that the checkpoint committed, or that of a member in
         training: the steps after it are taken, and logged, again.
         """
-        run = Run.load(self.folder, state=True)
+        how = {} if read_part is None else {"read_part": read_part}
+        run = Run.load(self.folder, state=True, **how)
         manifest = self.manifest = read_manifest(self.folder)
         self._files = {k: v for k, v in manifest["files"].items() if not GENERATED.fullmatch(k)}
         self.cut_logs(self._member_logs())

@@ -16,6 +16,7 @@ from makemore.sampling.categorical import DrawBatch
 from makemore.sampling.decoder import Decoder
 from makemore.sampling.device_decoder import DEVICE_FROM, DeviceDecoder
 from makemore.sampling.policy import SamplingPolicy
+from makemore.sampling.quick_decoders import QuickDecoders
 from makemore.sampling.results import Completions, SampleBatch
 
 
@@ -26,7 +27,7 @@ class Drawing(Protocol):
     at: tuple[int, int]
     policy: SamplingPolicy
     decoder: Decoder
-    device_decoder: DeviceDecoder | None
+    quick: QuickDecoders
 
     @property
     def complete(self) -> bool: ...
@@ -46,7 +47,7 @@ def rounds_ahead(sampler: Drawing) -> Iterator[SampleBatch]:
     with ThreadPoolExecutor(1, "makemore") as thread:  # which starts with the first batch ahead
         while batch is not None:
             finished = drawn.result() if drawn else sampler.completions(batch)
-            device, then = sampler.device_decoder, batch_after(sampler, batch)
+            device, then = sampler.quick.device, batch_after(sampler, batch)
             drawn = thread.submit(device.draw, then) if device and then else None
             samples = sampler.accept(batch, finished)
             yield from (samples if drawn is None else _meanwhile(samples, drawn))
@@ -57,12 +58,12 @@ def rounds_ahead(sampler: Drawing) -> Iterator[SampleBatch]:
 
 
 def _goes_on(sampler: Drawing, then: DrawBatch, device: DeviceDecoder | None) -> bool:
-    """Tell whether a batch that was drawn ahead is the next one, drawn as it has to be."""
+    """Return True if a batch that was drawn ahead is the next one, drawn as it has to be."""
     return (
         not sampler.complete
         and sampler.at == (then.parts[0].round_no, then.parts[0].first)
         and sampler.decoder.strategy.by_model_alone
-        and sampler.device_decoder is device  # another one draws by other filters
+        and sampler.quick.device is device  # another one draws by other filters
     )
 
 
@@ -71,7 +72,7 @@ def batch_after(sampler: Drawing, batch: DrawBatch) -> DrawBatch | None:
 
     A model whose large batches are not drawn on a device draws none ahead.
     """
-    draws, device, policy = int(batch.bounds[-1]), sampler.device_decoder, sampler.policy
+    draws, device, policy = int(batch.bounds[-1]), sampler.quick.device, sampler.policy
     if device is None or draws < DEVICE_FROM or not sampler.decoder.strategy.by_model_alone:
         return None
     needed = policy.draws_needed_after(sampler.wanted, draws, device.most)

@@ -11,9 +11,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from makemore.errors import Unsatisfiable
 from makemore.options import options_of
+from makemore.sampling.ancestry import ancestors_of, shared_symbols
 from makemore.sampling.config import Constraints, Filters, SamplingConfig
+from makemore.sampling.results import RoundCompletions
+
+Ints = NDArray[np.int64]
 
 FIRST_ROUND = 128  # draws; the next has twice as many, up to the round size: first lines come soon
 FEW_DRAWS, FEW_EACH = 14, 2  # the first draws of a few lines, and a line: most need no others
@@ -51,6 +58,13 @@ class Tally:
     novel_in_round: int = 0  # new lines, returned or not
     passed_in_round: int = 0  # draws
     found_in_round: int = 0  # lines that were returned
+
+    def count_ancestors(self, lines: RoundCompletions, chosen: Ints) -> None:
+        """Count how many different draws the chosen lines (n,) go back to, and what they share."""
+        ancestors = ancestors_of(lines, chosen)
+        self.led += len(chosen)
+        self.ancestors += len(np.unique(ancestors))
+        self.shared += shared_symbols(lines, chosen, ancestors)
 
     @property
     def pass_rate(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -18,6 +18,7 @@ from makemore.text.tokenizer import CHARACTER
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Near = Callable[[list[str]], NDArray[np.bool_]]  # texts (n,) -> whether each is near a known line
 
 
 @dataclass
@@ -205,8 +206,8 @@ class KnownLines:
         avoid_like: lines that are avoided whatever their case and accents
         """
         parts = (split.train, split.val, split.test, avoid, given)  # in the order of ORIGINS
-        self.parts = {  # index into ORIGINS -> sorted hashes
-            origin: np.sort(part.hashes())
+        self.parts = {  # index into ORIGINS -> hashes
+            origin: part.hash_set()
             for origin, part in enumerate(parts, 1)
             if part is not None and len(part)
         }
@@ -221,6 +222,21 @@ class KnownLines:
             return np.zeros(len(lines), dtype=bool)
         return is_in_sorted(fold_lines(lines).hashes(), self.folded)
 
+    def acceptable(
+        self, lines: RoundCompletions, rows: Ints, vocabulary: Vocabulary, near: Near | None
+    ) -> tuple[Ints, Ints]:
+        """Choose among unknown lines those to return, and those that are too near to known ones.
+
+        rows: their indices in `lines`; what cleaning would change, or is avoided, is in neither
+        """
+        rows = rows[lines.canonical(vocabulary)[rows]]
+        if self.folded is not None:
+            rows = rows[~self.is_avoided_like(lines.texts.take(rows))]
+        if near is None or not len(rows):
+            return rows, rows[:0]
+        is_near = near(list(lines.texts.take(rows)))  # last, as edit distances take the longest
+        return rows[~is_near], rows[is_near]
+
     def origins_of(self, lines: Corpus) -> NDArray[Any]:
         """Look up lines (n,) -> indices (n,) into ORIGINS, the lowest of several; 0 is new."""
         found, avoided = self.origins(lines.hashes()), ORIGINS.index("avoid")
@@ -233,5 +249,5 @@ class KnownLines:
         if self.prior is not None:
             found[self.prior.is_known(hashes)] = ORIGINS.index("prior")
         for origin, known in reversed(self.parts.items()):  # the lowest is written last
-            found[is_in_sorted(hashes, known)] = origin
+            found[known.holds(hashes)] = origin
         return found

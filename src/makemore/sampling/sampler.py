@@ -8,36 +8,42 @@ needed, and changes no line. No torch: `step` takes and returns numpy.
 There are three strategies, and policy.py chooses by the results of earlier rounds: rejection, exact
 and fast while most draws pass; without replacement, once most draws are refused (RemainingMass of
 prefix_tree.py); guided draws with weights, where few lines satisfy the constraints (guidance.py),
-which are approximate. A model with few states is drawn from by a table (table_decoder.py), which
-gives the same lines, and a model on a GPU draws large batches there (device_decoder.py).
+which are approximate. Large batches are drawn by a table of the model, or on its device, where
+there is one; the lines are the same (quick_decoders.py).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from makemore.models import Model
 from makemore.sampling.ahead import rounds_ahead
-from makemore.sampling.ancestry import ancestors_of, effective_size_of, shared_symbols
+from makemore.sampling.ancestry import effective_size_of
 from makemore.sampling.categorical import BatchPart, DrawBatch
 from makemore.sampling.config import SamplingConfig
 from makemore.sampling.constraints.automaton import compile_constraints
 from makemore.sampling.constraints.spelling import encode_prefix
 from makemore.sampling.decoder import Decoder
-from makemore.sampling.device_decoder import DEVICE_FROM, DeviceDecoder
 from makemore.sampling.excluded import ExcludedLines
 from makemore.sampling.guidance import Guidance
-from makemore.sampling.policy import TABLE_FROM, SamplingPolicy
-from makemore.sampling.results import Completions, KnownLines, RoundCompletions, Sample, SampleBatch
+from makemore.sampling.policy import SamplingPolicy
+from makemore.sampling.quick_decoders import QuickDecoders
+from makemore.sampling.results import (
+    Completions,
+    KnownLines,
+    Near,
+    RoundCompletions,
+    Sample,
+    SampleBatch,
+)
 from makemore.sampling.shard_plan import ShardPlan
-from makemore.sampling.table_decoder import TableDecoder
 from makemore.sampling.weighted import chosen_by_weight
-from makemore.shard import Shard
 from makemore.text import Corpus, Vocabulary
+from makemore.text.shard import Shard
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,7 +75,7 @@ class Sampler:
         round_size: int = ROUND,
         longest: int = 0,
         train: Corpus | None = None,
-        near: Callable[[list[str]], NDArray[np.bool_]] | None = None,
+        near: Near | None = None,
         labels: dict[int, float] | None = None,
         relaxed: SamplingConfig | None = None,
         shard: Shard | None = None,
@@ -93,8 +99,7 @@ class Sampler:
         )
         self.tally = self.policy.tally
         self.found_strict: int | None = None  # lines found before `relaxed` took effect
-        self.table_decoder: TableDecoder | None = None  # made once enough lines are needed
-        self.device_decoder: DeviceDecoder | None = None  # made for the first large batch
+        self.quick = QuickDecoders(self.decoder, self.options)
         self.wanted: int | None = None  # lines that the caller of rounds() needs
         self.requested: int | None = None  # lines of all shards together
         self.at = 0, 0  # the round and the row of the next draw
@@ -123,7 +128,7 @@ class Sampler:
     @property
     def tabled(self) -> bool:
         """Whether a table of the model is made, so that draws are looked up and not computed."""
-        return self.table_decoder is not None
+        return self.quick.table is not None
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield samples one by one, without an end."""
@@ -165,7 +170,7 @@ class Sampler:
         """Name the draws to make next, from the first on that was not made; None: complete."""
         if self.complete:
             return None
-        policy, decoder, device = self.policy, self.decoder, self.device_decoder
+        policy, decoder, device = self.policy, self.decoder, self.quick.device
         most = device.most if device else policy.most_together(decoder.cache.most)
         needed = policy.draws_needed(
             self.wanted, decoder.strategy.by_model_alone, self.tabled, most
@@ -214,33 +219,7 @@ class Sampler:
 
     def completions(self, batch: DrawBatch) -> list[Completions]:
         """Draw a batch by a table, on the model's device, or by the decoder: the same lines."""
-        if not self.decoder.strategy.by_model_alone:
-            return self.decoder.draw(batch)
-        draws = int(batch.bounds[-1])
-        # Making a table costs as much as some draws: for a few lines it does not pay.
-        if max(draws, self.wanted or 0) >= TABLE_FROM:
-            self._make_table()
-        on_device = self._on_device() if draws >= DEVICE_FROM else None
-        return (self.table_decoder or on_device or self.decoder).draw(batch)
-
-    def _on_device(self) -> DeviceDecoder | None:
-        """Return what draws on the model's device, made once; None for a model on the CPU."""
-        if self.device_decoder is None:
-            decoder = self.decoder
-            self.device_decoder = DeviceDecoder.of(
-                decoder.model, decoder.automaton, self.options, decoder.prefix, decoder.labels
-            )
-        return self.device_decoder
-
-    def _make_table(self) -> None:
-        """Make the table of the model, if the model has few enough states for one."""
-        if self.table_decoder is None:
-            decoder, table = self.decoder, self.decoder.model.transition_table()
-            if table is not None:  # None: a network, or too many states
-                self.table_decoder = TableDecoder(
-                    table, decoder.automaton, self.options, decoder.prefix, decoder.labels,
-                    decoder.strategy.stratum,
-                )  # fmt: skip
+        return self.quick.draw(batch, self.wanted)
 
     def _update_policy(self, draws: int) -> bool:
         """Choose the strategy of the next rounds after a round of `draws`; True if it changed.
@@ -257,8 +236,8 @@ class Sampler:
             return False
         decision = policy.decide(draws)
         if decision.table:  # even if n alone would not pay for one
-            self._make_table()
-        if self.table_decoder:
+            self.quick.make_table()
+        if self.tabled:
             decision = policy.decide_with_table(draws)
         if decision.without_replacement and decoder.strategy.with_replacement:
             decoder.sample_without_replacement()
@@ -275,8 +254,7 @@ class Sampler:
         """
         self.options, self.relaxed = options, None
         self.decoder = self.decoder.anew(options)
-        self.table_decoder, self.device_decoder = None, None
-        self.found_strict = self.tally.found
+        self.quick, self.found_strict = QuickDecoders(self.decoder, options), self.tally.found
         self.policy.restart(options)
 
     # -- choosing among the finished draws of a round ---------------------------------------------
@@ -304,30 +282,19 @@ class Sampler:
         self.decoder.mark_used(lines.nodes[gone])
         chosen = chosen[:limit]
         if not self.exact:
-            self._count_ancestors(lines, chosen)
+            self.tally.count_ancestors(lines, chosen)
         self.excluded.add(lines.hashes[chosen])
         return self._samples(lines, chosen)
-
-    def _count_ancestors(self, lines: RoundCompletions, chosen: Ints) -> None:
-        """Count how many different draws the chosen lines go back to, and what they share."""
-        ancestors = ancestors_of(lines, chosen)
-        self.tally.led += len(chosen)
-        self.tally.ancestors += len(np.unique(ancestors))
-        self.tally.shared += shared_symbols(lines, chosen, ancestors)
 
     def _novel(self, lines: RoundCompletions) -> Ints:
         """Find the lines (F,) that are neither known, returned before, nor too near; each once."""
         hashes, fresh = lines.first_of_each_text()
         unknown = self.known.origins(hashes) == 0  # sorted hashes are found several times as fast
         fresh = np.sort(fresh[unknown][~self.excluded.holds(hashes[unknown])])
-        fresh = fresh[lines.canonical(self.vocabulary)[fresh]]
-        if self.known.folded is not None:
-            fresh = fresh[~self.known.is_avoided_like(lines.texts.take(fresh))]
-        if self.near and len(fresh):  # last, since edit distances take the longest
-            near = self.near(list(lines.texts.take(fresh)))
-            self.tally.too_near += int(near.sum())
-            self.excluded.add(lines.hashes[fresh[near]])  # refused and counted once
-            fresh = fresh[~near]
+        fresh, near = self.known.acceptable(lines, fresh, self.vocabulary, self.near)
+        if len(near):
+            self.tally.too_near += len(near)
+            self.excluded.add(lines.hashes[near])  # refused and counted once
         return fresh
 
     def _samples(self, lines: RoundCompletions, chosen: Ints) -> SampleBatch:

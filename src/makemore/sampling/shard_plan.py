@@ -21,7 +21,7 @@ one line is drawn by four shards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +33,11 @@ from makemore.sampling.decoder import Decoder
 from makemore.sampling.prefix_shares import LINES_COUNTED, PrefixShares, share_prefixes
 from makemore.sampling.prefix_tree import NONE
 from makemore.sampling.prefixes import Prefixes
-from makemore.sampling.results import Completions, KnownLines, RoundCompletions
+from makemore.sampling.results import Completions, KnownLines, Near, RoundCompletions
 from makemore.sampling.strategies import Rejection
 from makemore.sampling.stratum import Stratum, TreeProbabilities
-from makemore.shard import hashed_seed
 from makemore.text import Corpus
+from makemore.text.shard import hashed_seed
 from makemore.text.vocabulary import BOUNDARY
 
 Floats = NDArray[np.float64]
@@ -46,8 +46,9 @@ Ints = NDArray[np.int64]
 PILOT_ROUND = 4096  # draws of the pilot that are made together
 MOST_PILOT_DRAWS = 2**18  # or four times as many as the lines that are enough
 PILOT_LINES = 2**13  # new lines in the pilot, or half of the lines that are wanted,
-PILOT_PART = 4  # or a 4th of what a shard draws itself, if that is more; but
-LINES_FOR_EACH = 64  # of each shard at least, in the mean, if MOST_PILOT_DRAWS have so many
+PILOT_PART = 4  # or a 4th of what a shard draws itself, if that is more,
+MOST_PILOT_LINES = 2**20  # but no more than this: then sizes are right to some tenths of a percent
+LINES_FOR_EACH = 64  # lines of each shard at least, in the mean, if MOST_PILOT_DRAWS have them
 FEWEST_FOR_EACH = 8  # of each shard in the mean: with fewer the sizes would be a guess
 LEAST = 1e-300  # probability of a line: a smaller one could not be divided by
 LONGEST_TIME = 1e18  # draws after which every line has been found that ever will
@@ -112,7 +113,7 @@ class ShardPlan:
 
     def __init__(
         self, decoder: Decoder, known: KnownLines, train: Corpus | None,
-        near: Callable[[list[str]], NDArray[np.bool_]] | None, n: int,
+        near: Near | None, n: int,
     ) -> None:  # fmt: skip
         self.decoder, self.known, self.near, self.n = decoder, known, near, n
         counted = (train or Corpus.exactly([])).lowest(LINES_COUNTED)
@@ -191,7 +192,8 @@ class ShardPlan:
         # Ends of equal mass that would vary as much as these: (sum of masses)^2 / sum of squares.
         alike = mass**2 / np.maximum(np.bincount(owners, each**2, self.n), LEAST)
         strategy = Piloting(self.decoder, self.tree, self.chances.stratum(ends))
-        enough = max(min(lines // 2, PILOT_LINES), lines // (PILOT_PART * self.n))
+        part = min(lines // (PILOT_PART * self.n), MOST_PILOT_LINES)
+        enough = max(min(lines // 2, PILOT_LINES), part)
         p, owner, draws = self._pilot_lines(strategy, enough, seed)
         if len(p) < FEWEST_FOR_EACH * self.n and ended < lines:
             raise Unsatisfiable(
@@ -233,10 +235,9 @@ class ShardPlan:
         new = np.ones(len(lines), dtype=bool)
         if self.decoder.options.all:
             return lines, new
-        new = (known.origins(lines.hashes) == 0) & lines.canonical(vocabulary)
-        new[new] = ~known.is_avoided_like(lines.texts.take(np.flatnonzero(new)))
-        if self.near and new.any():
-            new[new] = ~self.near(list(lines.texts.take(np.flatnonzero(new))))
+        unknown = np.flatnonzero(known.origins(lines.hashes) == 0)
+        new[:] = False
+        new[known.acceptable(lines, unknown, vocabulary, self.near)[0]] = True
         return lines, new
 
 

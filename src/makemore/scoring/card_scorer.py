@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from makemore.models import NeuralModel
+from makemore.models.core.on_device import free_bytes, to_device
 from makemore.scoring.line_tensors import IGNORED, LineTensors
 
 CHUNK = 2**18  # symbols of a forward pass, padding included
 MAX_LOGITS = 2**28  # logits of a forward pass: 1 GB. With many symbols in V, a pass has fewer
 LOGIT_COPIES = 4  # logits, their log-softmax, and what a model keeps beside them
 USABLE = 0.5  # of the card's free bytes; the other half is for the layers
+MOST_ROWS = 2**16 - 1  # of a pass of whole lines: cuDNN's cells are known to fail with more
 SMALLEST_CHUNK = 2**10  # symbols: where these do not fit, nothing will
 
 
@@ -53,7 +55,7 @@ def card_surprisals(model: Any, lines: LineTensors, rows: NDArray[np.int64]) -> 
 def _sequences(model: Any, lines: LineTensors, rows: NDArray[np.int64], result: Tensor) -> None:
     """Write the surprisals of whole lines to `result`, a pass for lines of like length."""
     counts = lines.lengths[rows].astype(np.int64) + 1
-    places = torch.from_numpy(first_targets(lines)[rows]).to(lines.device)  # (n,)
+    places = to_device(lines.first_targets[rows], lines.device)  # (n,)
     longest = int(counts.max(initial=1))
 
     def compute(part: slice) -> None:
@@ -67,12 +69,12 @@ def _sequences(model: Any, lines: LineTensors, rows: NDArray[np.int64], result: 
         place = torch.where(targets != IGNORED, place, len(result) - 1)
         result.scatter_(0, place.flatten(), loss.float())
 
-    in_passes(counts, symbols_of_pass(model), compute)
+    in_passes(counts, symbols_of_pass(model), compute, MOST_ROWS)
 
 
 def _windows(model: Any, lines: LineTensors, result: Tensor) -> None:
     """Write the surprisals of all windows to `result`, in the order of the targets."""
-    first = torch.from_numpy(first_targets(lines)).to(lines.device)  # (n_lines,)
+    first = to_device(lines.first_targets, lines.device)  # (n_lines,)
 
     def compute(part: slice) -> None:
         numbers = torch.arange(part.start, part.stop, device=lines.device)  # (N,)
@@ -84,21 +86,22 @@ def _windows(model: Any, lines: LineTensors, result: Tensor) -> None:
     in_passes(np.broadcast_to(np.int64(1), lines.n_targets), symbols_of_pass(model), compute)
 
 
-def first_targets(lines: LineTensors) -> NDArray[np.int64]:
-    """Number each line's first target among all (n_lines,): those before have an end more each."""
-    counts = lines.lengths.astype(np.int64) + 1
-    return np.asarray(np.cumsum(counts) - counts)
-
-
-def in_passes(counts: NDArray[np.int64], most: int, compute: Callable[[slice], None]) -> None:
+def in_passes(
+    counts: NDArray[np.int64],
+    most: int,
+    compute: Callable[[slice], None],
+    most_rows: int | None = None,
+) -> None:
     """Call `compute` for slices of rows, one after the other, that hold at most `most` symbols.
 
     counts: (n,) symbols of each row, ascending: all rows of a pass are padded to its last one.
+    most_rows: rows of a slice at most; None for any number
     Where the card's memory does not hold a pass, it is tried again with half as many symbols.
     """
     start = 0
     while start < len(counts):
-        longest = counts[start : start + most]  # each row has a symbol at least
+        rows = most if most_rows is None else min(most, most_rows)
+        longest = counts[start : start + rows]  # each row has a symbol at least
         padded = longest * np.arange(1, len(longest) + 1)
         size = max(1, int(np.searchsorted(padded, most, side="right")))
         try:
@@ -118,12 +121,3 @@ def symbols_of_pass(model: NeuralModel) -> int:
     if free is not None:
         most = min(most, int(USABLE * free) // (4 * LOGIT_COPIES * model.vocab_size))
     return max(1, most)
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Return the bytes that a card can still give; None for a device that does not tell."""
-    if device.type != "cuda":
-        return None
-    free, _ = torch.cuda.mem_get_info(device)
-    # torch keeps what it has freed, and gives it out again.
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

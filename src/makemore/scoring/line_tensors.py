@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from makemore.models.core.on_device import to_device
 from makemore.scoring.packing import pack_first_fit
 from makemore.text.ragged import scatter
 
@@ -128,8 +129,7 @@ class LineTensors:
             len(rows), counts, begins - before, self.first[rows] - before, begins, rows
         )
         number = torch.arange(total, device=self.device)  # (n_targets,)
-        # With the size of its result torch need not ask the device for it, and wait.
-        each = torch.repeat_interleave(count, output_size=total)  # (n_targets,) its line
+        each = self._repeated(count, counts, total)  # (n_targets,) the line of each
         to, place = (part.index_select(0, each).add_(number) for part in (to, place))
         size += -size % multiple
         inputs = torch.zeros(size * width, dtype=torch.long, device=self.device)
@@ -139,6 +139,18 @@ class LineTensors:
         if self.labels is not None:
             inputs[begin] = self.labels[line]
         return Examples(inputs.view(size, width), targets.view(size, width), total)
+
+    def _repeated(self, count: Tensor, counts: NDArray[Any], total: int) -> Tensor:
+        """Repeat each index as often as its count says: counts (n,) -> (total,) on the device.
+
+        Counts 2 0 1 give 0 0 2.
+        """
+        if self.device.type == "cpu":
+            # torch would share so little work among its threads, and the others then spin for some
+            # milliseconds, beside the threads that compute the step.
+            return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
+        # With the size of its result torch need not ask the device for it, and wait.
+        return torch.repeat_interleave(count, output_size=total)
 
     def _sent(self, size: int, *columns: NDArray[Any]) -> tuple[Tensor, ...]:
         """Copy columns of integers (n,) to the device, in one go, padded with 0 to (size,)."""
@@ -164,18 +176,10 @@ class LineTensors:
         if self.margin == 1:  # one boundary between lines, which is a target itself
             return np.asarray(numbers + 1)
         # Each line before a target has margin - 1 further boundaries, which are no targets.
-        rows = np.searchsorted(self._first_targets, numbers, side="right")  # from 1
+        rows = np.searchsorted(self.first_targets, numbers, side="right")  # from 1
         return np.asarray(numbers + rows * (self.margin - 1) + 1)
 
     @cached_property
-    def _first_targets(self) -> NDArray[np.int64]:
+    def first_targets(self) -> NDArray[np.int64]:
         """Number each line's first target among all targets (n_lines,)."""
         return self.first - (self.margin - 1) * np.arange(1, len(self) + 1) - 1
-
-
-def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Copy an array to a device. A card reads pinned memory by itself: the host does not wait."""
-    tensor = torch.from_numpy(array)
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)

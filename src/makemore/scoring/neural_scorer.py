@@ -9,17 +9,17 @@ to rounding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from makemore.models import Model, NeuralModel
 from makemore.models.core.base import log_softmax
+from makemore.models.core.layers import eval_mode as eval_mode
 from makemore.models.ensemble import Ensemble
 from makemore.scoring.card_scorer import card_surprisals, computes_on_card
 from makemore.scoring.line_tensors import IGNORED, LineTensors
@@ -33,23 +33,6 @@ MAX_SHARED_SYMBOLS = 2**15  # symbols of the lines whose shared prefixes are com
 MAX_WINDOWS = 2**17  # windows among which equal ones are found
 MAX_PREFIX_RATE = 0.6  # distinct prefixes per symbol, below which sharing them pays
 MAX_INPUTS = 4096  # inputs of one forward pass of a model without a limit
-
-
-@contextmanager
-def eval_mode(model: Model) -> Iterator[None]:
-    """Set a model to evaluation mode without gradients inside `with`, and restore its mode after.
-
-    In evaluation mode dropout is off, and BatchNorm uses its running statistics.
-    """
-    was_training = isinstance(model, nn.Module) and model.training
-    if isinstance(model, nn.Module):
-        model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        if isinstance(model, nn.Module):
-            model.train(was_training)
 
 
 def neural_surprisals(
@@ -88,7 +71,7 @@ def _by_card(
     fits = int(np.searchsorted(counts[order], limit, side="right"))
     whole = len(order) if model.input_kind == "window" else fits
     out[:] = card_surprisals(model, lines, order[:whole])
-    starts = offsets[:-1] + np.arange(len(offsets) - 1)
+    starts = lines.first_targets
     for rows in _chunks(order[whole:], counts, MAX_SHARED_SYMBOLS):
         # Lines of their own, side by side: they are stepped through together.
         own = np.concatenate([ids[offsets[row] : offsets[row + 1]] for row in rows])
@@ -168,7 +151,7 @@ def _unique_windows(
 def _by_sequence(model: Any, lines: LineTensors, out: NDArray[Any]) -> None:
     """Write surprisals to `out` by forward passes over whole lines, in batches of like length."""
     counts = lines.lengths + 1
-    starts = np.cumsum(counts) - counts  # of each line in out
+    starts = lines.first_targets  # of each line in out
     limit = _most_inputs(model)
     order = np.argsort(counts, kind="stable")
     fits = order[counts[order] <= limit]

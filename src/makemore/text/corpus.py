@@ -18,18 +18,16 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.errors import DataError, UsageError
-from makemore.options import without_options
-from makemore.text.config import MAX_LINE, TextConfig
-from makemore.text.line_hashes import hash_lines, mix, rows_by_hash
+from makemore.errors import UsageError
+from makemore.text.config import TextConfig
+from makemore.text.limits import check_labels, check_vocabulary, no_lines
+from makemore.text.line_hashes import HashSet, SortedHashes, hash_lines, mix, rows_by_hash
 from makemore.text.opening import Kept, is_decoded, is_file, reading
 from makemore.text.python_lines import Lines, half_pair, strings_of, utf8_of
 from makemore.text.ragged import gathered, in_blocks, offsets_of, scatter
 from makemore.text.reading import MARK, Cleaned, Counts, Remark, clean, code_points, text_of
 from makemore.text.source import Source, refusal
 from makemore.text.table import is_table, joined, one_line
-
-MOST_LABELS = 1000  # distinct labels: a column with more of them holds texts, not labels
 
 
 @dataclass(frozen=True)
@@ -142,11 +140,7 @@ class Corpus:
         corpus = replace(self, counts=self.counts + Counts(copies=len(self) - len(first)))
         if not options.keep_copies and len(first) < len(self):
             corpus = replace(corpus.take(first), remarks=corpus.remarks)
-        if len(self.label_names) > MOST_LABELS:
-            raise DataError(
-                f"{len(self.label_names)} different labels, more than {MOST_LABELS}", name,
-                "give labels that many lines share",
-            )  # fmt: skip
+        check_labels(len(self.label_names), name)
         # By characters; the symbols of another rule are counted where they are cut (Vocabulary.of).
         check_vocabulary(len(corpus.characters()), name, options)
         return corpus
@@ -235,6 +229,10 @@ class Corpus:
         """Hash each line's text to 64 bits (n_lines,), the same on every machine and run."""
         return hash_lines(self.codes, self.offsets)
 
+    def hash_set(self) -> HashSet:
+        """Collect the hashes of the lines, in which those of others are looked up."""
+        return SortedHashes(np.sort(self.hashes()))
+
     def first_of_each(self) -> NDArray[np.int64]:
         """Find the row of the first occurrence of every distinct line, ascending.
 
@@ -275,23 +273,6 @@ class Corpus:
         for part in self.blocks():
             sha256.update(part.written().encode())
         return sha256.hexdigest()
-
-
-def no_lines(name: str, counts: Counts, options: TextConfig) -> DataError:
-    """Make the error for a text of which too few lines are left."""
-    what, where = "no lines to learn from", f"{name}: {counts.blank} blank"
-    if counts.too_long:
-        where += f", {counts.too_long} longer than {options.max_line}"
-    if options.max_line < counts.longest <= MAX_LINE:
-        return without_options(DataError, what, where, {"max_line": counts.longest})
-    return DataError(what, where, "give one thing a line")
-
-
-def check_vocabulary(size: int, name: str, options: TextConfig) -> None:
-    """Raise DataError for a text of more different characters than options.max_vocab."""
-    if size > options.max_vocab:
-        what = f"{size} different symbols, more than {options.max_vocab}"
-        raise without_options(DataError, what, name, {"max_vocab": size})
 
 
 def concatenate(parts: Iterable[Corpus]) -> Corpus:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from makemore.shard import Shard
 from makemore.text.reading import MAX_LINE_BYTES
+from makemore.text.shard import Shard
 
 BLOCK = 2**20  # bytes
 

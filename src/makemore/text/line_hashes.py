@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,24 @@ def is_in_sorted(hashes: NDArray[np.uint64], those: NDArray[np.uint64]) -> NDArr
         return np.zeros(len(hashes), dtype=bool)
     at = np.searchsorted(those, hashes)
     return np.asarray(those[np.minimum(at, len(those) - 1)] == hashes)
+
+
+class HashSet(Protocol):
+    """Holds the hashes of lines, in memory or in a file (hash_file.py), to look others up."""
+
+    def holds(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Check whether each hash (n,) is one of them: (n,) bool."""
+
+
+class SortedHashes:
+    """Holds sorted hashes (n,) in memory."""
+
+    def __init__(self, hashes: NDArray[np.uint64]) -> None:
+        self.hashes = hashes
+
+    def holds(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Check whether each hash (n,) is one of them: (n,) bool."""
+        return is_in_sorted(hashes, self.hashes)
 
 
 def pack(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from makemore.errors import DataError, UsageError
 from makemore.options import without_options
-from makemore.text.corpus import MOST_LABELS, Corpus, renumbered
+from makemore.text.corpus import Corpus, renumbered
 from makemore.text.encoded import UNKNOWN, Encoded, Numbers, cut_all
 from makemore.text.labels import unknown_label
+from makemore.text.limits import MOST_LABELS
 from makemore.text.ragged import in_blocks
 from makemore.text.tokenizer import CHARACTER, Tokenizer
 
@@ -169,8 +170,14 @@ class Vocabulary:
         """Count the symbols of each line of a corpus (n_lines,)."""
         return corpus.lengths if self._cutter is None else self.encode(corpus).lengths
 
+    def n_symbols(self, corpus: Corpus) -> int:
+        """Count the symbols of all lines of a corpus."""
+        return len(corpus.codes if self._cutter is None else self.encode(corpus).ids)
+
     def longest(self, parts: Iterable[Corpus]) -> int:
         """Count the symbols of the longest line of all parts."""
+        if self._cutter is None:  # symbols are characters
+            return max((part.longest for part in parts), default=0)
         return max((int(self.lengths(part).max(initial=0)) for part in parts), default=0)
 
     def decode(self, ids: Iterable[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from makemore.training.batches import Batches
+from makemore.training.batches import BatchSource
 
 
 def has_batch_norm(model: nn.Module) -> bool:
@@ -13,7 +13,7 @@ def has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules())
 
 
-def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
+def calibrate_batch_norm(model: nn.Module, batches: BatchSource) -> None:
     """Set each BatchNorm's running mean and variance to those of one epoch (makemore part 3).
 
     In training these are running averages, which lag behind weights that still move. At the end of
@@ -29,11 +29,14 @@ def calibrate_batch_norm(model: nn.Module, batches: Batches) -> None:
     for norm in norms:
         norm.train()  # only in this mode does a forward pass update the statistics
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean of all batches, not a running average
+    groups = (group for step in range(batches.per_epoch) for group in batches(step))
     with torch.no_grad():
-        for step in range(batches.per_epoch):
-            for inputs, _ in batches(step):
-                model(inputs)  # the logits are not needed: the layers take note of what passes
+        for number, (inputs, _) in enumerate(groups, 1):
+            for norm in norms:
+                # The plain mean of all batches, not a running average. It is what None stands for,
+                # but then torch reads the number from the device in every layer.
+                norm.momentum = 1 / number
+            model(inputs)  # the logits are not needed: the layers take note of what passes
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.train(was_training)

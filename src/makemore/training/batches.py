@@ -13,20 +13,47 @@ every window.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, Examples, LineTensors, to_device
+from makemore.models.core.on_device import to_device
+from makemore.scoring.line_tensors import MAX_ROW_SYMBOLS, Examples, LineTensors
 
 MOST_GROUPS = 4  # groups of lines of like length in a batch of sequences
 FEWEST_SYMBOLS = 800  # in a group: smaller ones cost more in calls than they save in padding
 FEWEST_SHARED = 200  # symbols in a group that one thread computes beside the others
 # Padding to few shapes: a captured step is captured once for each shape (cuda_graphs.py).
-ROW_MULTIPLE = 8  # of rows, at least
-ROWS_SPARED = 16  # padding adds at most a sixteenth of the rows
+ROW_MULTIPLE = 16  # of rows, at least
+ROWS_SPARED = 8  # padding adds at most an eighth of the rows
 WIDTH_MULTIPLE = 4  # of the positions of a sequence
+
+
+class BatchSource(Protocol):
+    """Gives the training batch of each step: of lines in memory (Batches), or on the disk."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Count the batches of an epoch, in which each line (or window) comes once."""
+
+    def __call__(self, step: int) -> list[Examples]:
+        """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
+
+
+class Part(list[Examples]):
+    """Holds the groups of a batch that one of several processes computes.
+
+    numbers: of each group, counted in the whole batch; symbols: targets of the whole batch
+    rank: the number of the process
+    """
+
+    def __init__(
+        self, groups: Sequence[Examples], numbers: Sequence[int], symbols: int, rank: int
+    ) -> None:
+        super().__init__(groups)
+        self.numbers, self.symbols, self.rank = numbers, symbols, rank
 
 
 class Batches:
@@ -41,10 +68,14 @@ class Batches:
     packed sequences: several lines in each row (5 % padding), long lines in groups of their own
 
     packs: whether the model reads packed rows
-    shares: threads that compute groups of a packed batch at the same time
+    shares: threads that compute groups of a packed batch at the same time, in all processes
     padded: whether batches have one of a few shapes, as a captured step wants: sequences are one
         group, packed ones one for each width, and some rows and positions more are padding. Not
         for BatchNorm, as padding would count in its statistics. Windows have two shapes anyway.
+    per_epoch: None for as many as the batch size gives
+    stream: which of the random streams of (seed, epoch) shuffles; those of two numbers differ
+    rank, ranks: of several processes that compute a batch together, which one this is, and how
+        many there are; each gets a Part, whose groups it alone computes
     """
 
     def __init__(
@@ -55,29 +86,51 @@ class Batches:
         packs: bool = False,
         shares: int = 1,
         padded: bool = False,
+        per_epoch: int | None = None,
+        stream: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
-        self.lines, self.seed, self._epoch = lines, seed, -1
+        self.lines, self.seed, self.stream, self._epoch = lines, seed, stream, -1
         self.packs, self.shares, self.padded = packs, shares, padded
+        self.rank, self.ranks = rank, ranks
         # What is shuffled: a window model learns from each window alone, the others from lines.
         self.items = lines.n_targets if lines.input_kind == "window" else len(lines)
-        # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
-        most = self.items if batch_size == 1 else self.items // 2
-        # The remainder is spread over all batches: no small last one, with its noisy gradient.
-        self.per_epoch = max(1, min(most, round(self.items / batch_size)))
+        self.per_epoch = per_epoch or batches_of_epoch(self.items, batch_size)
 
     def __call__(self, step: int) -> list[Examples]:
         """Gather the batch of a step, counted from 0: (inputs, targets) of each of its groups."""
         rows = self._rows_of(step)
+        groups = self._groups_of(rows)
+        if self.ranks == 1:
+            return [self._gather(group) for group in groups]
+        # As many neighbouring groups as a process has threads, and then as many for the next one.
+        threads = max(1, self.shares // self.ranks)
+        own = [n for n in range(len(groups)) if n // threads % self.ranks == self.rank]
+        windows = self.lines.input_kind == "window"
+        symbols = len(rows) if windows else int(self._counts(rows).sum())
+        return Part([self._gather(groups[n]) for n in own], own, symbols, self.rank)
+
+    def _groups_of(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """Cut the lines (or windows) of a batch into its groups: the same ones in each process."""
+        if self.lines.input_kind == "window":
+            groups = np.array_split(rows, self.ranks)
+        elif self.packs:
+            buckets = self._bucket_by_length(rows)
+            groups = [part for bucket in buckets for part in self._deal(bucket, self.shares)]
+        else:
+            groups = self._groups(rows)
+            # More processes than groups: the groups are dealt out further.
+            parts = -(-self.shares // len(groups)) if self.ranks > 1 else 1
+            groups = [part for group in groups for part in self._deal(group, parts)]
+        return [group for group in groups if len(group)]
+
+    def _gather(self, rows: NDArray[Any]) -> Examples:
+        """Gather the examples of a group."""
         if self.lines.input_kind == "window":
             ends = to_device(self.lines.ends(rows), self.lines.device)  # (N,) where targets are
-            return [self.lines.windows(ends)]
-        if self.packs:
-            return [
-                self._packed(group)
-                for bucket in self._bucket_by_length(rows)
-                for group in self._shared(bucket)
-            ]
-        return [self._sequences(group) for group in self._groups(rows)]
+            return self.lines.windows(ends)
+        return self._packed(rows) if self.packs else self._sequences(rows)
 
     def _packed(self, rows: NDArray[Any]) -> Examples:
         """Gather a group of packed rows."""
@@ -112,10 +165,7 @@ class Batches:
         if epoch != self._epoch:
             # A generator keyed by (seed, epoch) gives any epoch's order without those before it:
             # a training that is resumed sees the batches that it would have seen.
-            key = np.array([self.seed, epoch], dtype=np.uint64)
-            # Shuffled like this, they are generator.permutation(items) in half of the memory.
-            self._order = np.arange(self.items, dtype=np.int32 if self.items < 2**31 else np.int64)
-            np.random.Generator(np.random.Philox(key=key)).shuffle(self._order)
+            self._order = shuffled(self.items, self.seed, epoch, self.stream)
             self._epoch = epoch
         # The cuts of np.array_split: the first `remainder` batches have one item more.
         size, remainder = divmod(self.items, self.per_epoch)
@@ -156,18 +206,37 @@ class Batches:
             width *= 2
         return groups
 
-    def _shared(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Deal rows out to one group a thread, or to fewer where a group would be too small."""
+    def _deal(self, rows: NDArray[Any], parts: int) -> list[NDArray[Any]]:
+        """Deal rows out to so many groups, or to fewer where a group would be too small."""
         symbols = int(self.lines.lengths[rows].sum()) + len(rows)
-        count = max(1, min(self.shares, symbols // FEWEST_SHARED, len(rows)))
+        count = max(1, min(parts, symbols // FEWEST_SHARED, len(rows)))
         # Every count-th row, not a slice: rows are sorted by length, and the groups come out alike.
         return [rows[start::count] for start in range(count)]
+
+
+def batches_of_epoch(items: int, batch_size: int) -> int:
+    """Choose the number of batches of an epoch of so many lines (or windows)."""
+    # Never a batch of 1 unless it was asked for: BatchNorm has no variance there.
+    most = items if batch_size == 1 else items // 2
+    # The remainder is spread over all batches: no small last one, with its noisy gradient.
+    return max(1, min(most, round(items / batch_size)))
+
+
+def shuffled(items: int, seed: int, epoch: int, stream: int = 0) -> NDArray[Any]:
+    """Shuffle the numbers 0 to items - 1 by the generator of (seed, epoch), or a stream of it."""
+    key = np.array([seed, epoch], dtype=np.uint64)
+    # A generator counts up from 0 in the first of these words, and never comes to the last one.
+    counter = np.array([0, 0, 0, stream], dtype=np.uint64)
+    # Shuffled like this, they are generator.permutation(items) in half of the memory.
+    order = np.arange(items, dtype=np.int32 if items < 2**31 else np.int64)
+    np.random.Generator(np.random.Philox(counter=counter, key=key)).shuffle(order)
+    return order
 
 
 def row_multiple(rows: int) -> int:
     """Choose the multiple to which so many rows are padded: few shapes, and little padding.
 
-    72 -> 8, 2,427 -> 128. It is a sixteenth of the rows at most, or ROW_MULTIPLE.
+    72 -> 16, 2,427 -> 256. It is an eighth of the rows at most, or ROW_MULTIPLE.
     """
     return max(ROW_MULTIPLE, 2 ** (rows.bit_length() - 1) // ROWS_SPARED)
 

@@ -14,6 +14,7 @@ torch's documentation calls it whole-network capture.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -32,7 +33,8 @@ from makemore.training.optimizer import Optimizer
 from makemore.training.optimizers import apply_gradients
 from makemore.training.soft_targets import SoftTargets
 
-MAX_GRAPHS = 8  # shapes of batches that are captured: each keeps memory of its own
+MAX_GRAPHS = 32  # shapes of batches that are captured
+MAX_GRADIENTS = 2**31  # bytes of all recordings' gradients, of which each keeps its own
 
 Body = Callable[[], Tensor]
 
@@ -50,30 +52,46 @@ class Recorder(Protocol):
         """
 
 
+class _Streams(threading.local):
+    """Keeps the streams of this thread, one for each device, on which its steps are captured.
+
+    cuBLAS keeps memory (32 MiB on some cards) for each stream that it was ever used on, so all
+    trainings share one. Not those of two threads: work of the other would be captured, too.
+    """
+
+    def __init__(self) -> None:
+        self.of: dict[torch.device, Any] = {}
+
+
+_streams = _Streams()
+
+
 class CudaRecorder:
-    """Records functions as CUDA graphs, on a stream of its own.
+    """Records functions as CUDA graphs, on a stream of the thread.
 
     All graphs share one pool of memory, as no two of them run at the same time. A replay may then
     overwrite what another graph has left: the gradients of the step before, which are over.
     """
 
-    # A capture that fails leaves torch's allocator and the graph in a state that nobody vouches
-    # for: the graph is kept, and in this process no other is captured.
+    # torch does not undo a capture that failed: its allocator may still count the graph as being
+    # captured. So the graph is kept, and in this process no other is captured.
     failed: ClassVar[list[Any]] = []
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.stream: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        if device not in _streams.of:
+            _streams.of[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.device, self.stream = device, _streams.of[device]
         self.pool: Any = None
 
     def run(self, body: Body) -> Tensor:
         # What an operation sets up when it is first called on a stream is then there for a capture.
         caller = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(caller)
-        with torch.cuda.stream(self.stream):
-            made = body()
-        caller.wait_stream(self.stream)
-        return made
+        try:
+            with torch.cuda.stream(self.stream):
+                return body()
+        finally:  # also after an error: operations before it may still read the batch
+            caller.wait_stream(self.stream)
 
     def record(self, body: Body) -> tuple[Callable[[], object], Tensor]:
         graph = torch.cuda.CUDAGraph()
@@ -84,6 +102,8 @@ class CudaRecorder:
         try:
             with torch.cuda.stream(self.stream), capture:
                 made = body()
+        except torch.OutOfMemoryError:
+            raise  # the capture has ended as it should: its memory goes with the graph
         except RuntimeError:
             self.failed.append(graph)
             self._renew_generator()
@@ -96,8 +116,10 @@ class CudaRecorder:
         with suppress(RuntimeError):
             index = self.device.index
             index = torch.cuda.current_device() if index is None else index
-            fresh = torch.Generator(self.device)
-            torch.cuda.default_generators[index].graphsafe_set_state(fresh.graphsafe_get_state())
+            old = torch.cuda.default_generators[index]
+            # As it was when the step began, so that this step draws its own masks.
+            fresh = torch.Generator(self.device).manual_seed(old.initial_seed())
+            old.graphsafe_set_state(fresh.graphsafe_get_state())
 
 
 @dataclass
@@ -117,8 +139,9 @@ class CapturedStep:
     """Takes a step by replaying a recorded one; the first batch of a shape is taken eagerly.
 
     That step sets up the optimizers' tensors and whatever torch sets up in a first call. The second
-    batch of the shape is recorded. Batches of further shapes than MAX_GRAPHS are taken eagerly, and
-    so are all if a recording fails, or if the model has hooks, which no replay would call.
+    batch of the shape is recorded. Batches of further shapes than `most` are taken eagerly, and so
+    are all if a recording fails, or if the model has hooks, which no replay would call.
+    The learning rates of the optimizers are tensors from then on.
     """
 
     def __init__(
@@ -134,6 +157,7 @@ class CapturedStep:
         self.recordings: dict[object, Recording] = {}
         self.seen: set[object] = set()  # keys of the steps that were taken eagerly
         self.works = True  # no recording has failed
+        self.most = most_graphs(model)
         self.groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group in self.groups:
             # float32, as torch's fused AdamW reads it from a card.
@@ -152,7 +176,7 @@ class CapturedStep:
             return self.recorder.run(lambda: self._body(groups))
         # A model in another mode takes another step.
         key = self.model.training, *(part.shape for group in groups for part in group)
-        room = len(self.recordings) < MAX_GRAPHS
+        room = len(self.recordings) < self.most
         if self.works and room and key in self.seen and key not in self.recordings:
             self._record(key, groups)
         if key in self.recordings:
@@ -165,9 +189,11 @@ class CapturedStep:
         buffers = [(inputs.clone(), targets.clone()) for inputs, targets in groups]
         try:
             replay, loss = self.recorder.record(lambda: self._body(buffers))
+        except torch.OutOfMemoryError:
+            raise  # no failure of the capture: a smaller batch has room
         except RuntimeError as error:
             # Replays would draw from the state that the generator had before.
-            self.works, reason = False, str(error).partition("\n")[0]
+            self.works, reason = False, str(first_error(error)).partition("\n")[0]
             self.recordings.clear()
             message = f"training goes on slower: a step could not be captured ({reason})"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
@@ -193,6 +219,19 @@ class CapturedStep:
         )
         apply_gradients(self.model, self.optimizers, self.recipe.grad_clip)
         return loss
+
+
+def most_graphs(model: NeuralModel) -> int:
+    """Compute how many recordings there may be, by the memory of their gradients; one at least."""
+    size = sum(parameter.nbytes for parameter in model.parameters())
+    return max(1, min(MAX_GRAPHS, MAX_GRADIENTS // size))
+
+
+def first_error(error: BaseException) -> BaseException:
+    """Return the error that came first: one in a capture makes the end of the capture fail, too."""
+    while isinstance(error.__context__, RuntimeError):
+        error = error.__context__
+    return error
 
 
 def _weights(groups: Groups) -> Sequence[float | Tensor]:

@@ -18,6 +18,7 @@ from makemore.parallel import parallel_map
 from makemore.scoring import nll
 from makemore.scoring.line_tensors import IGNORED, Examples
 from makemore.scoring.loss import cross_entropy
+from makemore.training.batches import Part
 from makemore.training.device import generator, seeded
 from makemore.training.mixed_precision import logits_of
 from makemore.training.soft_targets import SoftTargets
@@ -34,19 +35,25 @@ def gradients(
 ) -> tuple[Tensor, int]:
     """Set each parameter's gradient to that of the whole batch; return its nll and its symbols.
 
-    groups: (inputs, targets), computed at the same time if the model allows it
+    groups: (inputs, targets), computed at the same time if the model allows it; of a Part, nll and
+        gradients are what it adds to those of the whole batch, and the symbols are the batch's
     The gradient is that of the nll, or of the cross-entropy with soft targets; nats a symbol.
     """
-    symbols = list(map(count_symbols, groups))
-    weights = [count / sum(symbols) for count in symbols]
+    counts = list(map(count_symbols, groups))
+    symbols, rank = sum(counts), 0
+    numbers: Sequence[int] = range(len(groups))
+    if isinstance(groups, Part):
+        symbols, numbers, rank = groups.symbols, groups.numbers, groups.rank
+    weights = [count / symbols for count in counts]
     # Threads that drew from one generator would get other masks in every run: each group has a
     # generator of its own. A card computes groups one after the other, and has its own.
     dropouts: Sequence[torch.Generator | None] = [None] * len(groups)
     if model.splits_batches and model.device.type == "cpu":
-        dropouts = [generator(seed, step + 1, index) for index in range(len(groups))]
-    with seeded(seed, step + 1):  # 0 is the stream of the initial weights
+        dropouts = [generator(seed, step + 1, number) for number in numbers]
+    # 0 is the stream of the initial weights. Other processes draw other masks for their rows.
+    with seeded(seed, step + 1, *([rank] if rank else [])):
         loss = set_gradients(model, groups, weights, dropouts, soft_targets)
-    return loss, sum(symbols)
+    return loss, symbols
 
 
 def count_symbols(group: tuple[Tensor, Tensor]) -> int:
@@ -85,6 +92,8 @@ def set_gradients(
     results = parallel_map(of_group, range(len(groups)))
     for parameter, *parts in zip(parameters, *(grads for _, grads in results), strict=True):
         parameter.grad = sum_gradients(parts)  # in the groups' order: the same last bits
+    if not results:  # of a small batch there is nothing left for this process
+        return torch.zeros((), device=model.device)
     return torch.stack([loss for loss, _ in results]).sum()
 
 

@@ -41,7 +41,7 @@ def logits_of(model: NeuralModel, inputs: Tensor) -> Tensor:
     """Compute the logits (..., V) of inputs for training, in bfloat16 where that pays."""
     if not uses_bfloat16(model):
         return model(inputs)
-    # Without its cache, which would keep converted weights from one step to the next replay.
+    # No cache: a replay would multiply by the weights as they were converted at the capture.
     with torch.autocast(model.device.type, torch.bfloat16, cache_enabled=False):
         logits = model(inputs)
     return logits.float()

@@ -17,6 +17,8 @@ al. 2016 (label smoothing); Xie et al. 2017 (Kneser-Ney smoothing of a neural ne
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -68,6 +70,11 @@ class SoftTargets:
         # `after` flat, each state s written as s * width: where its row begins. Then a move is one
         # addition and one look-up, with no multiplication between: half the calls of a step.
         self.moves = torch.from_numpy(after * np.int32(self.width)).view(-1).to(device)
+
+    def tables(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return rows, alone and after, of which the same soft targets can be made again."""
+        after = self.moves.view(-1, self.width).cpu().numpy() // np.int32(self.width)
+        return self.rows.cpu().numpy(), self.alone.cpu().numpy(), after
 
     def walk(self, inputs: Tensor) -> Tensor:
         """Follow inputs (B, T), ids, from the empty context -> the state after each (B, T).

@@ -66,7 +66,11 @@ class EagerStep:
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = group["peak"] * factor
         with one_thread_each(recipe.threads or 1) if model.computes_in_parts else nullcontext():
-            # No zero_grad(): each parameter.grad is set anew, and nothing is added to the last one.
-            loss, symbols = gradients(model, groups, recipe.seed, step, self.soft_targets)
+            loss, symbols = self.gradients(groups, step)
             apply_gradients(model, self.optimizers, recipe.grad_clip)
         return loss, symbols
+
+    def gradients(self, groups: Groups, step: int) -> tuple[Tensor, int]:
+        """Set each parameter's gradient to that of a batch; return its nll () and its symbols."""
+        # No zero_grad(): each parameter.grad is set anew, and nothing is added to the last one.
+        return gradients(self.model, groups, self.recipe.seed, step, self.soft_targets)

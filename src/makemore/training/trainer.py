@@ -23,7 +23,7 @@ from makemore.escaping import visible
 from makemore.models import NeuralModel
 from makemore.models.core.base import Arrays
 from makemore.training.batch_norm import calibrate_batch_norm
-from makemore.training.batches import Batches
+from makemore.training.batches import BatchSource
 from makemore.training.config import TrainingConfig
 from makemore.training.divergence import LossWatch
 from makemore.training.events import Evaluated, Event, Progress, Saved, Step
@@ -92,6 +92,7 @@ class Trainer:
     ) -> None:
         self.model, self.recipe, self.progress = model, recipe, Progress()
         self.soft_targets = soft_targets
+        self.take_step: StepFunction | None = None  # None: the one that suits the model's device
         self.progress.ends = read_ends(recipe.ends)
         self.optimizers = make_optimizers(model, recipe)
         self.best = model.tensors()  # by validation loss; copies, which steps do not change
@@ -185,7 +186,7 @@ class Trainer:
 
 def fit(
     training: Trainer,
-    batches: Batches,
+    batches: BatchSource,
     losses: Losses,
     writer: Writer | None = None,
     stop: threading.Event | None = None,
@@ -210,8 +211,9 @@ def fit(
         yield from _save(training, writer, clock)
     done = progress.step
     taken = train_steps(
-        training.model, training.optimizers, batches, recipe, done, soft, progress.ends
-    )
+        training.model, training.optimizers, batches, recipe, done, soft, progress.ends,
+        training.take_step,
+    )  # fmt: skip
     # A clock times steps that were taken, not only asked for.
     loss_every = 1 if clock else training.loss_every
     for event in taken:
@@ -244,6 +246,8 @@ def fit(
         training.check_not_diverged()
     progress.finished = True  # saved with it: nobody resumes this run
     yield from _save(training, writer, clock)
+    # On a card they lie in the graphs' memory, which is given back with the last of them.
+    training.model.zero_grad(set_to_none=True)
     training.model.load_tensors(training.best)  # the last weights may have overfitted
 
 
@@ -253,7 +257,7 @@ def _patience_is_over(training: Trainer) -> bool:
 
 
 def _evaluate(
-    training: Trainer, batches: Batches, losses: Losses, clock: Clock | None = None
+    training: Trainer, batches: BatchSource, losses: Losses, clock: Clock | None = None
 ) -> Evaluated:
     progress, began = training.progress, clock.now() if clock else 0.0
     training.check_loss()

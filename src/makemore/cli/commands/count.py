@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import Any
 
@@ -10,18 +9,21 @@ import click
 
 from makemore.cli.inputs import note_remarks, stem
 from makemore.cli.model_command import ModelCommand, value_of
-from makemore.cli.options import click_options, given_options, model_option
+from makemore.cli.options import (
+    click_options,
+    given_options,
+    memory_option,
+    model_option,
+    parse_size,
+)
 from makemore.cli.output import note
 from makemore.cli.typed import program
 from makemore.cli.waiting import Waiting, reading
-from makemore.errors import UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
+from makemore.text.shard import Shard
 
 MODEL = "ngram"
-UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-UNITS |= {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-UNITS |= {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # as `sort -S 2G` has them
 
 
 class CountCommand(ModelCommand):
@@ -39,8 +41,8 @@ class CountCommand(ModelCommand):
         click.Option(["-o", "--out"], required=True, metavar="PART", help="directory to write"),
         click.Option(["--shard"], default="1/1", metavar="I/N", show_default=True,
                      help="count only shard I of N: some of the lines, by a hash of their text"),
-        click.Option(["--memory"], metavar="SIZE", help="memory to work in, as 1GiB or 500MB; the "
-                     "rest goes to the disk  [default: half of what is free]"),
+        memory_option("memory to work in, as 1GiB or 500MB; the rest goes to the disk",
+                      "half of what is free"),
         click.Option(["--fresh"], is_flag=True, help="count again: remove what is in PART"),
         model_option("one that learns by counting", MODEL),
         *click_options(TextConfig),
@@ -58,8 +60,9 @@ def command(**values: Any) -> int:
 
     file, out, model = values["file"], values["out"], values["model"] or MODEL
     requested = given_options(values, TextConfig, get_model(model).Options)
-    shard = parse_shard(values["shard"])
-    request = Request(file, visible(stem(file), 200), shard, model, requested)
+    shard = Shard.parse(values["shard"])
+    number = shard.index + 1, shard.of
+    request = Request(file, visible(stem(file), 200), number, model, requested)
     with Waiting(reading(file)):
         counted = count_part(request, out, parse_size(values["memory"]), values["fresh"])
     note_remarks(counted.remarks)
@@ -75,24 +78,3 @@ def command(**values: Any) -> int:
     parts = shlex.quote(out) if of == 1 else f"PART_1 ... PART_{of}"
     note(f"now type: {program()} merge {parts} -o DIR")
     return 0
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Convert "2/8" to (2, 8): shard 2 of 8. Raises UsageError."""
-    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip(), re.ASCII)
-    number, of = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= of:
-        raise UsageError(f"{text!r} is no shard", "--shard", "give I/N, such as 1/8 to 8/8")
-    return number, of
-
-
-def parse_size(text: str | None) -> int | None:
-    """Convert a size to bytes: "1GiB" -> 2^30, "500MB" -> 5 * 10^8. Raises UsageError."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
-    units = {unit.lower(): size for unit, size in UNITS.items()}
-    unit = match[2] if match else ""
-    if match is None or unit not in units:
-        raise UsageError(f"{text!r} is no size", "--memory", "give one such as 1GiB or 500MB")
-    return int(float(match[1]) * units[unit])

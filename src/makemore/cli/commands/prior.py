@@ -63,7 +63,7 @@ def command(**values: Any) -> int:
         )  # fmt: skip
         with closing(events):
             started = show_progress(events)
-    if stop.signum is not None and not started.finished:
+    if stop.signum is not None and not (started and started.finished):
         note(f"stopped and saved in {folder}; the same command goes on")
         return 128 + stop.signum
     if values["pack"]:

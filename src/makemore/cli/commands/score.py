@@ -18,8 +18,8 @@ from makemore.cli.options import device_option, encoding_options, plugin_option
 from makemore.cli.output import flush_results, note, result, result_json
 from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
-from makemore.shard import Shard
 from makemore.text import TextConfig
+from makemore.text.shard import Shard
 
 if TYPE_CHECKING:
     from makemore.analysis.surprisal import Standing, Surprisal

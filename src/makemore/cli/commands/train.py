@@ -14,18 +14,26 @@ import click
 
 from makemore.cli.inputs import read_text, stem
 from makemore.cli.model_command import ModelCommand, value_of
-from makemore.cli.options import click_options, given_options, model_option, plugin_option
+from makemore.cli.options import (
+    click_options,
+    given_options,
+    memory_option,
+    model_option,
+    parse_size,
+    plugin_option,
+)
 from makemore.cli.output import note, result, results
 from makemore.cli.progress import StopSignals, show_progress
-from makemore.cli.typed import program
+from makemore.cli.typed import program, typed
 from makemore.errors import Unsatisfiable, UsageError
 from makemore.escaping import visible
 from makemore.text import TextConfig
 from makemore.training import TrainingConfig
-from makemore.training.config import DEFAULT_MODEL, parse_seconds
+from makemore.training.config import BUDGET_MODEL, DEFAULT_MODEL, parse_seconds
 
 if TYPE_CHECKING:
     from makemore.api import MakeMore
+    from makemore.text import Split
 
 
 SHOWN = 20  # new lines at the end
@@ -63,6 +71,8 @@ class TrainCommand(ModelCommand):
         plugin_option(),
         click.Option(["--time"], metavar="T", help="60s, 10m, 1h: choose model, size and steps so "
                      "that training ends by then; with --model, only size and steps"),
+        memory_option("memory for the lines of FILE, as 1GiB or 500MB: if they take more, they "
+                      "stay on the disk, and some are in memory at once", "what is free"),
         click.Option(["--fresh"], is_flag=True, help="start over: remove the run in DIR"),
         click.Option(["--watch"], is_flag=True, help="keep activations, gradients and updates, for "
                      "`makemore inspect DIR`"),
@@ -77,6 +87,9 @@ def command(**values: Any) -> int:
 
     Without FILE it learns English given names, which come with makemore. If the training is killed
     or stopped, the same command goes on where it was; once it is finished, it shows 20 more lines.
+
+    Several processes, or graphics cards: torchrun --nproc-per-node N -m makemore train ... computes
+    each batch in parts; --threads are then those of each process.
     """
     from makemore.api.resolve import split_options
     from makemore.api.resume import default_model
@@ -94,6 +107,8 @@ def command(**values: Any) -> int:
     requested = given_options(values, TextConfig, TrainingConfig, kind.Options)
     split_options(kind, requested)  # what is wrong with them is reported before a long text is read
     if values["overfit_batch"]:
+        if values["memory"]:
+            raise UsageError("one batch is in memory anyway", "--memory", "leave it out")
         return overfit(model, requested, values)
     # None: the model is chosen by the list, or by what fills the time best.
     return train_in(folder, values["file"], named, requested, values)
@@ -123,7 +138,7 @@ def train_in(
     if goes_on and file is None and (values.get("val") or values.get("test")):
         raise UsageError("--val and --test come with FILE", None, "give the run's FILE, too")
     if file is not None or not goes_on:  # a run that goes on has its text in the directory
-        parts = read_text(file, requested, values.get("val"), values.get("test"))
+        parts = lines_of(folder, file, model, requested, values)
     if values.get("watch"):
         from makemore.analysis.diagnostics import Watch  # imports torch
 
@@ -132,18 +147,42 @@ def train_in(
         # The shell has replaced each ~ that stands for the home folder: one that is left is a name.
         events = train_directory(
             os.path.join(os.curdir, folder), parts, model=model, time=values.get("time"),
-            fresh=bool(values.get("fresh")), name=visible(stem(file), 200), began=began,
-            stop=stop.event, observe=observe, **requested,
+            memory=parse_size(values.get("memory")), fresh=bool(values.get("fresh")),
+            name=visible(stem(file), 200), began=began, stop=stop.event, observe=observe,
+            ranks=typed().ranks, **requested,
         )  # fmt: skip
         with closing(events):  # gives the directory's lock back, whatever happens
             started = show_progress(events)
-    if stop.signum is not None and not started.finished:
-        note(f"stopped and saved in {folder}; the same command goes on")
+    if stop.signum is not None and (started is None or not started.finished):
+        saved = f"stopped and saved in {folder}; the same command goes on"
+        note(saved if started else "stopped while reading; the same command begins again")
         return 128 + stop.signum
+    assert started is not None  # noqa: S101 (it is the first event of what was not stopped)
     if started.finished:
         note(f"this run is finished; {SHOWN} more from it")
     show_new(started.maker, folder, values.get("plugin"))
     return 0
+
+
+def lines_of(
+    folder: Path, file: str | None, model: str | None, requested: dict[str, Any],
+    values: Mapping[str, Any],
+) -> Split | Path:  # fmt: skip
+    """Read FILE, or return its path where memory does not hold its lines."""
+    from makemore.api.large_list import stays_on_disk
+    from makemore.api.resume import config_in
+
+    val, test, memory = values.get("val"), values.get("test"), parse_size(values.get("memory"))
+    if file is not None and (memory or not (val or test)):
+        config = None if values.get("fresh") else config_in(folder)
+        named = model or (BUDGET_MODEL if values.get("time") else DEFAULT_MODEL)
+        if stays_on_disk(file, named, requested, values.get("time"), memory, config):
+            if val or test:
+                flag = "--val" if val else "--test"
+                what = "parts of their own are learned from memory only"
+                raise UsageError(what, flag, "leave it out, or --memory")
+            return Path(file)
+    return read_text(file, requested, val, test)
 
 
 def overfit(model: str, requested: Mapping[str, Any], values: Mapping[str, Any]) -> int:

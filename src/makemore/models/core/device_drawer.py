@@ -4,13 +4,13 @@ Decoder (sampling/) asks the model for one step, copies the logits to the CPU, d
 the draws by prefix, and copies the symbols back: a GPU waits most of the time. Here the logits, the
 filters, the draws and the automaton stay on the GPU. As in TableDecoder, draws are not grouped.
 
-The GPU works behind Python, which waits for it once a position: for how many draws go on.
+The GPU works behind Python, which waits for it once a position: for how many draws go on. What is
+sent there is read from pinned memory, without a wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,15 @@ from torch import Tensor, nn
 from makemore.models.core import state as states
 from makemore.models.core.device_sampling import apply_filters, sample_categorical, uniforms
 from makemore.models.core.draw_rules import Counters, DrawnLines, DrawRules, Ints
+from makemore.models.core.layers import eval_mode
+from makemore.models.core.on_device import free_bytes, to_device
 from makemore.models.core.state import State
 
 MAX_ROWS = 2**18  # draws that are made at the same time: a GPU is busy with fewer
-# A kernel with a block for each row may have so many; what cuDNN's recurrent kernels have, it does
-# not say.
+# Rows of a CUDA grid, at most. cuDNN names no limit of its own, so its cells stay below that one.
 MAX_RECURRENT_ROWS = 2**16 - 1
 MIN_ROWS = 1024  # draws that there must be memory for
+OTHER_BYTES = 2**32  # that are used of a device that does not tell what is free
 DEAD, BOUNDARY = -1, 0
 
 
@@ -41,13 +43,13 @@ class DeviceDrawer:
         self.step = type(model).step.in_torch
         self.next = self._put(rules.next).view(-1)  # [state * V + symbol]
         self.accepts, self.can_complete = self._put(rules.accepts), self._put(rules.can_complete)
-        with evaluating(model):
+        with eval_mode(model):
             self.roots = self._begin()
         self.most = self._most_rows()  # draws made at the same time
 
     def _put(self, array: Any) -> Tensor:
-        """Copy an array of numpy's to the device."""
-        return torch.from_numpy(array).to(self.device)
+        """Copy an array of numpy's to the device, without waiting for it."""
+        return to_device(array, self.device)
 
     def _begin(self) -> tuple[Tensor, State, Tensor, int]:
         """Compute what all lines start with, a row for each of L first inputs.
@@ -68,15 +70,17 @@ class DeviceDrawer:
     def _most_rows(self) -> int:
         """Estimate how many draws there is memory for: half of what is free, for the rest is rough.
 
-        A row has its state, which a step copies, some arrays of V numbers, and the layers' outputs.
+        A row has its state as it is in the end, which a step copies, some arrays of V numbers, and
+        the layers' outputs.
         """
         recurrent = any(isinstance(part, nn.RNNBase) for part in self.model.modules())
         most = MAX_RECURRENT_ROWS if recurrent else MAX_ROWS
         logits, state = self.roots[:2]
-        entries = states.row_bytes(states.last_entry(state)) * (self.rules.max_length + 1)
+        whole = states.row_bytes_after(state, self.rules.max_length + 1)
         widths = sum(part.shape[0] for part in self.model.parameters() if part.ndim > 1)
-        row = 2 * entries + 16 * 8 * logits.shape[1] + 4 * widths
-        return max(MIN_ROWS, min(most, free_bytes(self.device) // 2 // row))
+        row = 2 * whole + 16 * 8 * logits.shape[1] + 4 * widths
+        free = free_bytes(self.device)
+        return max(MIN_ROWS, min(most, (OTHER_BYTES if free is None else free) // 2 // row))
 
     def draw(self, bounds: Ints, counters: Counters, first: Ints) -> DrawnLines:
         """Draw the lines of a batch, `most` at the same time; see LineDrawer.
@@ -85,14 +89,15 @@ class DeviceDrawer:
         """
         drawing = _Drawing(self, bounds, counters, first)
         begin = 0
-        with evaluating(self.model):
+        with eval_mode(self.model):
             while begin < drawing.size:
                 after = min(begin + self.most, drawing.size)
                 if self._fits(drawing, begin, after):
                     begin = after
                 else:  # drawn again, fewer together: the lines do not depend on their number
                     self.most = max(MIN_ROWS, self.most // 2)
-                    torch.cuda.empty_cache()
+                    with suppress(RuntimeError):  # whatever it says, the draws are made
+                        torch.cuda.empty_cache()
             return drawing.finished()
 
     def _fits(self, drawing: _Drawing, begin: int, after: int) -> bool:
@@ -197,23 +202,3 @@ class _Drawing:
 
 
 SMALL = {torch.uint8: 2**8, torch.int16: 2**15, torch.int32: 2**31}  # type -> symbols that it tells
-
-
-def free_bytes(device: torch.device) -> int:
-    """Return the bytes of a GPU that are free for tensors; of another device, 4 GB are used."""
-    if device.type != "cuda":
-        return 2**32
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0]) + kept
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """Compute without dropout and gradients inside `with`; the mode of the model comes back."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)

@@ -20,6 +20,7 @@ from makemore.escaping import visible
 from makemore.models.core.base import Arrays, Model
 from makemore.models.core.device_drawer import DeviceDrawer
 from makemore.models.core.draw_rules import DrawRules, LineDrawer
+from makemore.models.core.layers import eval_mode
 from makemore.models.core.state import State
 
 # Where whole lines are drawn: not on a CPU, where drawing by prefix is quicker, nor on mps, which
@@ -39,15 +40,8 @@ def numpy_step(step: Callable[[Any, Tensor, State], tuple[Tensor, State]]) -> Nu
 
     @functools.wraps(step)
     def wrapped(self: NeuralModel, ids: NDArray[np.int64], state: State) -> tuple[Any, State]:
-        was_training = self.training
-        if was_training:
-            self.eval()
-        try:
-            with torch.no_grad():
-                logits, state = step(self, torch.as_tensor(ids, device=self.device), state)
-        finally:
-            if was_training:
-                self.train()
+        with eval_mode(self):
+            logits, state = step(self, torch.as_tensor(ids, device=self.device), state)
         # detach: what the step did not compute, such as a weight itself, still requires gradients.
         return logits.detach().float().cpu().numpy(), state
 

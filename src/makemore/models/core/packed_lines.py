@@ -38,8 +38,8 @@ def positions_and_mask(model: NeuralModel, inputs: Tensor) -> tuple[Tensor, Tens
     starts[:, 0].fill_(True)  # not an assignment, whose value would be copied from the host
     positions, mask = lines_of(starts)
     # A row of several short lines may be longer than block_size; a line may not. A card is not
-    # asked, as the host would wait for it: batches are cut to block_size, and a position beyond it
-    # is an error there as well.
+    # asked, as the host would wait for it: batches are cut to block_size. A position beyond it
+    # fails an assertion on the card, after which the process can use the card no more.
     longer = inputs.device.type == "cpu" and inputs.shape[1] > model.block_size
     if longer and int(positions.max()) >= model.block_size:
         raise ValueError(f"a line has more inputs than block_size {model.block_size}")

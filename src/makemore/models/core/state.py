@@ -93,3 +93,12 @@ def row_bytes(tips: Entries) -> int:
         return sum(map(row_bytes, tips))
     # max: entries without rows have no bytes either.
     return int(tips.nbytes) // max(1, len(tips))
+
+
+def row_bytes_after(state: State, steps: int) -> int:
+    """Estimate the bytes of one row after so many steps: only what stores entries grows."""
+    if isinstance(state, tuple):
+        return sum(row_bytes_after(part, steps) for part in state)
+    if hasattr(state, "last_entry"):
+        return steps * row_bytes(state.last_entry())
+    return row_bytes(state)
