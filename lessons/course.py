@@ -2,8 +2,8 @@
 
     python lessons/01_counting.py                 on names.txt (--names PATH, or names.txt here)
     python lessons/01_counting.py --short         a minute at most, on the names of makemore itself
-    python lessons/01_counting.py --pictures DIR  keep the pictures
-    python lessons/01_counting.py --record        keep the measured numbers, for docs/lessons.md
+    python lessons/01_counting.py --pictures DIR  keep the pictures, light and dark
+    python lessons/record.py 01_counting          keep what each cell prints, for the site
 
 Expected numbers stand in expected.json: by lesson and quantity, for the full and the short form,
 with how far off a measured one may be and where the number comes from. A lesson that measures
@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 FOLDERS = (Path(), HERE, HERE.parent)  # where names.txt may be
 EXPECTED = HERE / "expected.json"
-RECORDED = HERE / "recorded"
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#666666"
+# What is black or white in a figure by matplotlib's defaults, and becomes this in the dark one.
+DARK_INK, DARK_PAPER = "#e4e4e4", "#131416"
 
 
 def value_of(flag: str) -> str | None:
@@ -40,10 +38,11 @@ class Lesson:
     def __init__(self, name: str) -> None:
         import torch
 
-        self.name, self.began = name, time.perf_counter()
+        self.name = name
         self.short = "--short" in sys.argv
         self.expected = json.loads(EXPECTED.read_text(encoding="utf-8"))[name]
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []  # each expected number with the measured one
+        self.pictures: list[str] = []  # names of what was shown
         # One thread: these networks are too small for more, and the last bits stay the same.
         torch.set_num_threads(1)
 
@@ -80,7 +79,6 @@ class Lesson:
         assert agrees(wanted, measured, within), (
             f"{self.name}: {quantity} is {measured!r}, expected {wanted!r} within {within:g}"
         )
-        self.record()
 
     def try_answer(
         self, quantity: str, answer: Any, *arguments: Any, within: float | None = None
@@ -105,29 +103,43 @@ class Lesson:
         print(f"{quantity} - {said}", flush=True)
 
     def show(self, figure: Any, name: str) -> None:
-        """Keep a matplotlib figure as NAME.png if --pictures was given; a notebook shows it."""
+        """Keep a matplotlib figure if --pictures was given; a notebook shows it.
+
+        The files are LESSON-NAME.png and LESSON-NAME-dark.png.
+        """
+        self.pictures.append(name)
         folder = value_of("--pictures")
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            path = Path(folder) / f"{self.name}-{name}.png"
-            figure.savefig(path, dpi=110, metadata={"Software": None})
+            for ending in ("", "-dark"):
+                if ending:
+                    darken(figure)
+                path = Path(folder) / f"{self.name}-{name}{ending}.png"
+                figure.savefig(path, dpi=110, metadata={"Software": None})
         elif "IPython" in sys.modules:
             from IPython.display import display
 
             display(figure)  # type: ignore[no-untyped-call]
 
-    def record(self) -> None:
-        if "--record" not in sys.argv or self.short:
-            return
-        RECORDED.mkdir(exist_ok=True)
-        found = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": f"{os.cpu_count()} cores ({platform.machine()})",
-            "seconds": round(time.perf_counter() - self.began),
-            "rows": self.rows,
-        }
-        text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-        (RECORDED / f"{self.name}.json").write_text(text, encoding="utf-8")
+
+def darken(figure: Any) -> None:
+    """Turn what is black in a figure light, and its paper dark; colours that say something stay."""
+    from matplotlib.colors import same_color
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
+
+    figure.set_facecolor(DARK_PAPER)
+    for axes in figure.axes:
+        axes.set_facecolor(DARK_PAPER)
+    for legend in figure.findobj(Legend):
+        legend.get_frame().set(facecolor=DARK_PAPER, edgecolor=DARK_INK)
+    for part in figure.findobj(lambda part: isinstance(part, Line2D | Text | Patch)):
+        for of in ("color", "edgecolor", "markeredgecolor", "markerfacecolor"):
+            get, put = (getattr(part, f"{verb}_{of}", None) for verb in ("get", "set"))
+            if get is not None and put is not None and same_color(get(), "black"):
+                put(DARK_INK)
 
 
 def agrees(wanted: Any, measured: Any, within: float) -> bool:
