@@ -49,6 +49,7 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/pages.py
 	$(BIN)/python docs/coverage.py
+	$(BIN)/python docs/glossary/pictures.py
 
 house: $(INSTALLED)  ## the wings: modules, lines, comments, functions, and import arrows between them
 	@$(BIN)/python bench/house.py
