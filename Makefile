@@ -107,7 +107,7 @@ notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks with their outputs:
 	@$(BIN)/python lessons/notebooks.py
 
 .PHONY: course
-course: notebooks  ## the notebooks in JupyterLab, which it installs (50 MB, half a minute)
+course: notebooks  ## the notebooks in JupyterLab, which it installs (100 MB, a minute)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group course
 	$(BIN)/jupyter-lab lessons/notebooks
 

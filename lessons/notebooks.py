@@ -32,6 +32,7 @@ NOTEBOOKS = HERE / "notebooks"
 # <details> of a text.
 FOLDED = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 FOLDED_WITH_OUTPUT = {"jupyter": {"source_hidden": True, "outputs_hidden": True}}
+SILENT = ("print", "check", "lesson.check", "lesson.show")  # what they return is not shown anyway
 
 BEFORE = """\
 **Before you begin.** The code needs makemore, which brings torch and matplotlib. If this kernel
@@ -111,10 +112,23 @@ def lesson_cells(lesson: Path, record: dict[str, Any]) -> Iterator[NotebookNode]
             yield new_markdown_cell(text, metadata=metadata)
         else:
             count += 1
+            source = without_echo(source)
             if "solution" in tags:  # JupyterLab shows the first line of what is folded
                 metadata, source = metadata | FOLDED_WITH_OUTPUT, f"# The solution's code\n{source}"
             outputs = list(outputs_of(lesson, next(ran)))
             yield new_code_cell(source, metadata=metadata, outputs=outputs, execution_count=count)
+
+
+def without_echo(source: str) -> str:
+    """Put a semicolon behind a last expression: a notebook shows its value, a script does not."""
+    last = ast.parse(source).body[-1]
+    called = last.value if isinstance(last, ast.Expr) else None
+    if not isinstance(called, ast.Call) or ast.unparse(called.func) in SILENT:
+        return source
+    lines = source.encode().splitlines(keepends=True)  # ast counts bytes
+    row, column = (last.end_lineno or 1) - 1, last.end_col_offset
+    lines[row] = lines[row][:column] + b";" + lines[row][column:]
+    return b"".join(lines).decode()
 
 
 def outputs_of(lesson: Path, cell: dict[str, Any]) -> Iterator[NotebookNode]:
