@@ -205,7 +205,7 @@ def _block(name: str, part: str, n_head: int) -> dict[str, tuple[Words, ...]]:
             Words(part, "v = linear(norm): values, what it passes on", of_each(2)),
         ),
         f"{name} baddbmm 1": (
-            Words(part, "scores = q @ k.T / sqrt(D), masked: -inf for what comes later", heads),
+            Words(part, "scores = q @ k.T / sqrt(D): masked, -inf for what comes later", heads),
         ),
         f"{name} softmax 1": (Words(part, "weights = softmax(scores): a row adds up to 1", heads),),
         f"{name} bmm 1": (Words(part, "mix = weights @ v: the average of the values", heads),),
@@ -260,30 +260,33 @@ def _recurrent(model: Any, inputs: Tensor) -> list[Named]:
         for said, state in zip(of_layer, layers, strict=True)
         for name, value in zip("hc", state, strict=False)
     ]
-    embedded = model.embedding(inputs)  # (B, T, n_embd)
-    for number, x in enumerate(embedded.unbind(1), 1):
-        part, what = f"input {number} of {inputs.shape[1]}", "emb = embedding of the input"
-        steps.append(Named(part + of_layer[0], what, "embedding", "embedding", x, number))
-        for layer, said in enumerate(of_layer):
-            layers[layer], gates = _cell(model, x, layers[layer], layer)
-            x = layers[layer][0]  # (B, n_hidden): h is what the next layer reads
-            steps += [
-                Named(part + said, what, f"cells.{layer}", function, value, number)
-                for what, function, value in gates
-            ]
-    logits = model.head(layers[-1][0])  # (B, V)
+    with Trace(model) as trace:
+        embedded = model.embedding(inputs)  # (B, T, n_embd)
+        for number, x in enumerate(embedded.unbind(1), 1):
+            part, what = f"input {number} of {inputs.shape[1]}", "emb = embedding of the input"
+            steps.append(Named(part + of_layer[0], what, "embedding", "embedding", x, number))
+            for layer, said in enumerate(of_layer):
+                layers[layer], gates = _cell(trace, x, layers[layer], layer)
+                x = layers[layer][0]  # (B, n_hidden): h is what the next layer reads
+                steps += [
+                    Named(part + said, what, f"cells.{layer}", function, value, number)
+                    for what, function, value in gates
+                ]
+        logits = model.head(layers[-1][0])  # (B, V)
     return [*steps, Named("head", "logits = linear(h)", "head", "linear", logits)]
 
 
 def _cell(
-    model: Any, x: Tensor, state: tuple[Tensor, ...], layer: int
+    trace: Trace, x: Tensor, state: tuple[Tensor, ...], layer: int
 ) -> tuple[tuple[Tensor, ...], list[tuple[str, str, Tensor]]]:
     """Compute a cell: its new state, and what, function and value of each of its gates."""
-    with Trace(model) as trace, trace.inside(f"cells.{layer}"):
+    model: Any = trace.model
+    before = len(trace.calls)
+    with trace.inside(f"cells.{layer}"):
         after = model.cell(x, state if len(state) > 1 else state[0], layer)
     gates = []
     for function, number, words in CELLS[model.name]:
-        values = [call.output for call in trace.calls if call.function == function]
+        values = [call.output for call in trace.calls[before:] if call.function == function]
         # Above the first layer a cell reads the state of the layer below it.
         what = words.replace("emb", "h below") if layer else words
         gates.append((what, function, values[number]))
