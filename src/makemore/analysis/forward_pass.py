@@ -35,6 +35,10 @@ from makemore.models.ngram import NGram
 from makemore.text import Vocabulary
 from makemore.text.vocabulary import BOUNDARY, UNKNOWN
 
+AS_IDS = "ids = what is read, as numbers"
+FROM_COUNTS = "logits = log of the probabilities that counts give"
+SHAPES = {"window": ("N", "block_size"), "sequence": ("B", "T")}  # of the inputs
+
 
 @dataclass(frozen=True)
 class Step:
@@ -112,8 +116,7 @@ def forward_pass(
     Without `at` it is the last symbol, as the notes trace `emma`: from `emm` to `a`. Without
     `label` it is the most probable one, where the lines had labels.
 
-    calls: list every call of a torch function by its name in the code, with views, copies and what
-    packs lines into a row, instead of the steps as the papers have them
+    calls: list every call of torch by its name in the code, not the steps as the papers have them
     Raises UsageError for a position that the line has not, a symbol or label that the model lacks.
     """
     model, plan = parts_of(maker)
@@ -126,21 +129,19 @@ def forward_pass(
     inputs = inputs_after(model, before, start)
     with maker.evaluation():
         if isinstance(model, CountModel):
-            found = "logits = log of the probabilities that counts give"
-            steps = [Step("", found, "", "forward", ("N", "V"), model.forward(inputs))]
+            steps = [Step("", FROM_COUNTS, "", "forward", ("N", "V"), model.forward(inputs))]
         else:
             steps = _neural_steps(model, plan, inputs, all_calls if calls else named_steps)
     counts = model.table_of(start) if isinstance(model, PerLabelCounts) else model
     levels = _levels(counts, plan.vocabulary, before, target) if isinstance(counts, NGram) else []
     logits = steps[-1].at_last().reshape(-1, len(plan.vocabulary))[-1:]  # (1, V)
     probabilities = np.exp(log_softmax(logits))[0]
-    batch = ("N", "block_size") if model.input_kind == "window" else ("B", "T")
     return Pass(
         context_of(model, plan.vocabulary, before, start),
         symbol_of(plan.vocabulary, target),
         target,
         (
-            Step("", "ids = what is read, as numbers", "", "ids", batch, inputs),
+            Step("", AS_IDS, "", "ids", SHAPES[model.input_kind], inputs),
             *steps,
             Step(steps[-1].part, "probs = softmax(logits)", "", "softmax", ("V",), probabilities),
         ),
