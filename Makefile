@@ -92,6 +92,11 @@ page-check: $(INSTALLED) page/node_modules  ## whether the built page is what it
 	$(BIN)/python -m pip install --quiet --group page
 	ZIG="$(BIN)/python -m ziglang" node page/build.mjs --check
 
+.PHONY: site
+site: $(INSTALLED)  ## build the site into site/: course, guides, models, API (opens from disk)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
+	$(BIN)/python docs/site/make_site.py
+
 LESSONS := $(wildcard lessons/0*.py)
 
 lessons: $(INSTALLED)  ## every lesson on names.txt in full (an hour), its numbers and pictures kept
@@ -107,7 +112,7 @@ notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks, beside their scrip
 	$(BIN)/jupytext --to ipynb $(LESSONS)
 
 clean:  ## remove what the tools made; .venv and runs stay
-	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip first, alone: an old one cannot read `--group`. Then everything at once, so that torch's pin

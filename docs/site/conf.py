@@ -28,6 +28,7 @@ html_title = "makemore"
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_search_scorer = str(HERE / "static/scorer.js")
 html_copy_source = False
 html_show_copyright = False
 html_use_index = html_domain_indices = False
@@ -39,6 +40,7 @@ html_theme_options = {
         "color-brand-primary": "#0a5a94",
         "color-brand-content": "#0a5a94",
         "color-brand-visited": "#6b3fa0",
+        "color-code-background": "#f3f5f8",
     },
     "dark_css_variables": {
         "color-brand-primary": "#7cc0f0",

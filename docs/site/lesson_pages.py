@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course import shown
 from links import LINK_OR_CODE, Links, fenced
+
+from course import shown
 from record import PICTURES, RECORDED, cells_of, fingerprint, lessons
 
 FOLDED = 30  # lines of output from which on it is folded away
-WRAPPED = 100  # columns from which on a line of output is broken
+WRAPPED = 100  # characters of a line from which on even a table is broken
 MENTION = re.compile(
     rf"{LINK_OR_CODE.pattern}|(?P<mention>\b[Ll]essons\s\d+(?:(?:,|\sand|\sor|\sto)\s\d+)*"
     r"|\b[Ll]esson\s\d+)\b|(?P<heading>^#[^\n]*)",
@@ -174,9 +175,10 @@ def code(cell: Cell, lesson: Recorded, links: Links) -> Iterator[str]:
 
 
 def output(printed: str) -> str:
-    """What a cell printed; more than 30 lines are folded, very long lines are broken."""
+    """What a cell printed: more than 30 lines are folded, lines are broken unless columns align."""
     lines = printed.splitlines()
-    kind = "output wrapped" if max(map(len, lines)) > WRAPPED else "output"
+    columns = any(re.search(r"\S {2,}\S", line) for line in lines)
+    kind = "output" if columns and max(map(len, lines)) <= WRAPPED else "output wrapped"
     block = fenced(printed, "text")
     if len(lines) <= FOLDED:
         return f'<div class="{kind}">\n\n{block}\n</div>\n'

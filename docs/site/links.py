@@ -53,9 +53,10 @@ class Links:
     def place_of(self, path: str) -> str | None:
         """Where a file is in the site; a module and a picture get a place when they are linked."""
         if path not in self.places and path.endswith(PICTURES):
-            self.places[path] = f"pictures/{Path(path).name}"
-            (self.tree / "pictures").mkdir(exist_ok=True)
-            shutil.copyfile(ROOT / path, self.tree / self.places[path])
+            self.places[path] = f"pictures/{path.removeprefix('docs/')}"
+            copied = self.tree / self.places[path]
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / path, copied)
         if path not in self.places and re.match(r"(src|lessons)/.*\.py$", path):
             self.places[path] = f"source/{path.removesuffix('.py')}.md"
             self.sources.add(path)

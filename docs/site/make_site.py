@@ -27,7 +27,18 @@ from mend_html import mend  # noqa: E402
 from model_pages import model_places, names, write_models  # noqa: E402
 
 # What is read in which order; a page of docs/ that is not named here comes last of "Guides".
-USED = ("list", "page", "serve", "python", "commands", "prior", "scaling", "compare", "learning")
+USED = (
+    "list",
+    "page",
+    "serve",
+    "python",
+    "commands",
+    "prior",
+    "scaling",
+    "compare",
+    "learning",
+    "glossary",
+)
 BUILT = (
     "docs/new-model.md", "docs/architecture.md", "docs/changes.md", "CONTRIBUTING.md",
     "docs/decisions/README.md", "docs/performance.md", "docs/lab-notes.md", "docs/coverage.md",
@@ -39,7 +50,7 @@ API = ("makemore", "data", "training", "inside", "experiments", "plots", "web")
 
 def guides() -> list[str]:
     """The guides in their order."""
-    known = [f"docs/{name}.md" for name in USED]
+    known = [f"docs/{name}.md" for name in USED if (ROOT / f"docs/{name}.md").exists()]
     others = {f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")}
     return known + sorted(others - {*known, *BUILT, *ELSEWHERE})
 

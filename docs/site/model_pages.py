@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import generate
 from links import ROOT, Links, source_of
+
 from makemore.cli.options import default_of
 from makemore.models import get_model
 from makemore.models.core.base import Model
@@ -61,7 +61,7 @@ def index(links: Links) -> str:
 
 def page(name: str, measured: dict[str, Any] | None) -> str:
     """The page of one model. measured: its row of docs/models.json, None without one."""
-    kind = get_model(name)
+    kind, file = get_model(name), f"src/makemore/models/{name}.py"
     headline, paper = about(kind)
     called, _, idea = headline.partition(": ")
     said = inspect.getdoc(sys.modules[kind.__module__]) or ""
@@ -76,8 +76,7 @@ def page(name: str, measured: dict[str, Any] | None) -> str:
         *how_good(kind, measured),
         "## Options", "", options(kind), "",
         *recipe(kind),
-        "## Source", "", f"All of it: `src/makemore/models/{Path(inspect.getfile(kind)).name}`.", "",
-        source_of(f"src/makemore/models/{Path(inspect.getfile(kind)).name}"),
+        "## Source", "", f"All of it: `{file}`.", "", source_of(file),
     ])  # fmt: skip
 
 
@@ -100,7 +99,7 @@ def options(kind: type[Model]) -> str:
     if not known:
         return "It has none of its own."
     rows = [f"| `{each.flag}` | `{default_of(each)}` | {each.help} |" for each in known]
-    return "\n".join(["| option | default | what it is |", "|---|---|---|", *rows])
+    return "\n".join(["{.options}", "| option | default | what it is |", "|---|---|---|", *rows])
 
 
 def recipe(kind: type[Model]) -> list[str]:
