@@ -199,6 +199,10 @@ def test_a_fence_is_longer_than_what_it_holds() -> None:
         ("[a](#here) [b](https://example.org/x.md)", "[a](#here) [b](https://example.org/x.md)"),
         ("[the `gru`](../src/makemore/models/gru.py)", "[the `gru`](../models/gru.md)"),
         ("[a](../src/makemore/lazy.py)", "[a](../source/src/makemore/lazy.md)"),
+        (
+            "[prior.md](prior.md#what-is-new)",
+            "[The prior: what is known before your list is read](prior.md#what-is-new)",
+        ),
         ("![b](page.png)", "![b](../pictures/page.png)"),
         ("[licence](../LICENSE)", "licence (`LICENSE`)"),
         ("[test_docs.py](../tests/test_docs.py)", "`tests/test_docs.py`"),

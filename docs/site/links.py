@@ -45,8 +45,9 @@ class Links:
             target = self.place_of(path)
             if target is None:
                 return named(found["text"], path)
+            text = title_of(path) if found["text"] == Path(path).name else found["text"]
             target = relpath(target, dirname(place) or ".") + (f"#{anchor}" if anchor else "")
-            return f"{found['image']}[{found['text']}]({target})"
+            return f"{found['image']}[{text}]({target})"
 
         return outside_code(text, lambda part: LINK_OR_CODE.sub(replaced, part))
 
@@ -85,6 +86,14 @@ def named(text: str, path: str) -> str:
     """What stands for a link to a file that has no page: its path, if the text is not enough."""
     name = Path(path).name
     return f"`{path}`" if text.strip("`") in (path, name) else f"{text} (`{path}`)"
+
+
+def title_of(path: str) -> str:
+    """What a link says that gave the name of a page's file; other files keep their names."""
+    if not path.endswith(".md"):
+        return Path(path).name
+    found = re.search(r"^# (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else Path(path).name
 
 
 def source_of(path: str) -> str:

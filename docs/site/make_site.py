@@ -92,9 +92,10 @@ def write_pages(tree: Path, only: list[str]) -> None:
         "README.md": "index.md",
         "lessons": "course/index.md",
         "docs/lessons.md": "course/index.md",
+        "docs/site/pages/course.md": "course/index.md",
+        "docs/site/pages/playground.md": "try-it.md",
+        **{f"docs/site/pages/api_{name}.md": f"api/{name}.md" for name in API},
     }
-    own |= {"docs/site/pages/playground.md": "try-it.md"}
-    own |= {f"docs/site/pages/api_{name}.md": f"api/{name}.md" for name in API}
     links = Links({**course, **guide_places(), **model_places(), **own}, tree)
     write_course(recorded, links)
     write_models(links)
