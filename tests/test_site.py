@@ -223,7 +223,7 @@ def visit(browser: Any) -> Iterator[Any]:
 def test_search_finds_a_lesson_by_a_word(visit: Any, site: Path) -> None:
     page = visit().page
     page.goto((site / "guides/list.html").as_uri())
-    page.locator("input[type=search]").first.fill("Kneser")
+    page.get_by_label("Search", exact=True).fill("Kneser")
     page.keyboard.press("Enter")
     found = page.locator("#search-results .search a")
     found.first.wait_for()

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from posixpath import dirname, normpath, relpath
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
-# A stretch of code comes first: what looks like a link in it is none.
-CODE, LINK = (
-    r"(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)",
-    (r"(?P<image>!?)\[(?P<text>(?:[^\[\]`]|`[^`]*`)*)\]\((?P<target>[^()\s]+)\)"),
-)
+# What looks like a link in a stretch of code is none: the code is found first.
+CODE = r"(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"
+LINK = r"(?P<image>!?)\[(?P<text>(?:[^\[\]`]|`[^`]*`)*)\]\((?P<target>[^()\s]+)\)"
 LINK_OR_CODE = re.compile(f"{LINK}|{CODE}", re.DOTALL)
 PICTURES = (".png", ".svg")
 
@@ -73,7 +71,7 @@ class Links:
             place.write_text(page, encoding="utf-8")
 
 
-def outside_code(text: str, change) -> str:  # type: ignore[no-untyped-def]
+def outside_code(text: str, change: Callable[[str], str]) -> str:
     """Change what stands around the fenced blocks of a Markdown text."""
     parts, end = [], 0
     for block in FENCED.finditer(text):
