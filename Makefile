@@ -79,6 +79,11 @@ prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on tw
 	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
 	    --held-out $(LISTS)/held-out/lines.txt --pack src/makemore/api/builtin_prior
 
+.PHONY: site
+site: $(INSTALLED)  ## build the site into site/: course, guides, models, API (opens from disk)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
+	$(BIN)/python docs/site/make_site.py
+
 # The page's own tools: node, what package-lock.json names, and zig, a C compiler, from its wheel.
 page/node_modules: page/package-lock.json
 	cd page && npm ci --omit-lockfile-registry-resolved --no-audit --no-fund
@@ -91,11 +96,6 @@ page: $(INSTALLED) page/node_modules  ## build the page: src/makemore/web/static
 page-check: $(INSTALLED) page/node_modules  ## whether the built page is what its sources give
 	$(BIN)/python -m pip install --quiet --group page
 	ZIG="$(BIN)/python -m ziglang" node page/build.mjs --check
-
-.PHONY: site
-site: $(INSTALLED)  ## build the site into site/: course, guides, models, API (opens from disk)
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
-	$(BIN)/python docs/site/make_site.py
 
 LESSONS := $(wildcard lessons/0*.py)
 
