@@ -80,6 +80,11 @@ prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on tw
 	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
 	    --held-out $(LISTS)/held-out/lines.txt --pack src/makemore/api/builtin_prior
 
+.PHONY: site
+site: $(INSTALLED)  ## build the site into site/: course, guides, models, API (opens from disk)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
+	$(BIN)/python docs/site/make_site.py
+
 # The page's own tools: node, what package-lock.json names, and zig, a C compiler, from its wheel.
 page/node_modules: page/package-lock.json
 	cd page && npm ci --omit-lockfile-registry-resolved --no-audit --no-fund
@@ -113,7 +118,7 @@ course: notebooks  ## the notebooks in JupyterLab, which it installs (100 MB, a 
 	$(BIN)/jupyter-lab lessons/notebooks
 
 clean:  ## remove what the tools made; .venv and runs stay
-	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip first, alone: an old one cannot read `--group`. Then everything at once, so that torch's pin
