@@ -123,9 +123,9 @@ def lessons() -> str:
         "and pictures stand in their order. [learning.md](learning.md) says which lesson goes with",
         "which lecture.",
         "",
-        "Here stands what a full run measured, beside what is expected; a lesson stops when a number",
-        "is further off than it may be. Numbers are nats a symbol unless they say otherwise. This",
-        "page is made by `make lessons`, which runs them all in full.",
+        "Here stands what a full run measured, beside what is expected; a lesson stops when a",
+        "number is further off than it may be. Numbers are nats a symbol unless they say",
+        "otherwise. This page is made by `make lessons`, which runs them all in full.",
     ]
     for lesson in sorted(LESSONS.glob("[01][0-9]_*.py")):
         found = recorded(lesson)
