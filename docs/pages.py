@@ -96,7 +96,8 @@ def title(lesson: Path) -> str:
 
 def value(number: Any) -> str:
     if isinstance(number, list):
-        return ", ".join(map(value, number))
+        parts = [(value(each), isinstance(each, list)) for each in number]
+        return ", ".join(f"[{text}]" if is_list else text for text, is_list in parts)
     if isinstance(number, float):
         return f"{number:.4f}" if abs(number) >= 1e-3 or not number else f"{number:.1e}"
     return str(number).replace("|", "\\|")

@@ -191,11 +191,7 @@ def brief(answer: Any) -> str:
     shape = tuple(getattr(answer, "shape", ()))
     if math.prod(shape) > 8:
         return f"numbers of shape {shape}"
-    answer = plain(answer)
-    if isinstance(answer, list):
-        inner = (f"[{brief(each)}]" if isinstance(each, list) else brief(each) for each in answer)
-        return one_line(", ".join(inner))
-    return f"{answer:.6g}" if isinstance(answer, float) else one_line(str(answer))
+    return one_line(shown(plain(answer), ".6g"))
 
 
 def one_line(text: str, longest: int = 160) -> str:
@@ -203,7 +199,9 @@ def one_line(text: str, longest: int = 160) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, digits: str = ".4f") -> str:
+    """A number, a text, or a list of them, in which an inner list keeps its brackets."""
     if isinstance(value, list):
-        return ", ".join(map(shown, value))
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+        parts = [(shown(each, digits), isinstance(each, list)) for each in value]
+        return ", ".join(f"[{text}]" if is_list else text for text, is_list in parts)
+    return f"{value:{digits}}" if isinstance(value, float) else str(value)

@@ -47,6 +47,9 @@ def test_a_number_that_is_off_stops_the_lesson(frame: course.Lesson, capsys) -> 
     with pytest.raises(AssertionError):
         frame.check("loss", float("nan"))
     frame.check("names", ["mor", "axx"])
+    assert capsys.readouterr().out.endswith("names: expected mor, axx, measured mor, axx\n")
+    frame.check("table", [[0.25, 0.75], [0.5, 0.5]])
+    assert "expected [0.2500, 0.7500], [0.5000, 0.5000], measured [" in capsys.readouterr().out
     for wrong in (["mor"], ["mor", "axxx"], ["mor", "axx", "a"]):
         with pytest.raises(AssertionError):
             frame.check("names", wrong)
