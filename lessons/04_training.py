@@ -33,8 +33,8 @@ check = lesson.try_answer
 # else by, such as sizes and rates (*dev*), and 10 % that nothing is chosen by (*test*). Each look
 # at test that leads to a choice makes it a second dev. You look once, at the very end.
 #
-# An *epoch* is one pass over all of the data; 100,000 steps of 32 are 17.5 of them. A plan such as
-# *the first few thousand epochs* will nearly always mean steps.
+# An *epoch* is one pass over all of the data; 100,000 steps of 32 are 17.5 of them. Where you read
+# *the first few thousand epochs*, nearly always steps are meant.
 
 # %%
 parts = split(lesson.words())
