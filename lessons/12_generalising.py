@@ -179,8 +179,7 @@ lesson.check("counts win on dev, the GRU on unseen names", turned)
 
 # %% [markdown]
 # By the loss on dev you would take the counts: 1.997 against 2.029. On new names the GRU is level
-# with them, and a little ahead: 2.043 against 2.048. So cut distinct lines to learn about new ones;
-# lesson 13 and makemore do.
+# with them, and a little ahead: 2.043 against 2.048. So cut distinct lines, as makemore does.
 #
 # Remembering pays where the same name is asked again. (On shared names the networks have 2.10 and
 # 1.93: they remember as well, and such names are common ones besides.)
