@@ -49,6 +49,7 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/pages.py
 	$(BIN)/python docs/coverage.py
+	$(BIN)/python docs/glossary/pictures.py
 
 house: $(INSTALLED)  ## the wings: modules, lines, comments, functions, and import arrows between them
 	@$(BIN)/python bench/house.py
@@ -102,8 +103,13 @@ lessons-short: $(INSTALLED)  ## every lesson in its short form (three minutes at
 	@for lesson in $(LESSONS); do \
 	    echo "== $$lesson"; $(BIN)/python $$lesson --short || exit 1; done
 
-notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks, beside their scripts
-	$(BIN)/jupytext --to ipynb $(LESSONS)
+notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks with their outputs: lessons/notebooks
+	@$(BIN)/python lessons/notebooks.py
+
+.PHONY: course
+course: notebooks  ## the notebooks in JupyterLab, which it installs (100 MB, a minute)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group course
+	$(BIN)/jupyter-lab lessons/notebooks
 
 clean:  ## remove what the tools made; .venv and runs stay
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
