@@ -6,7 +6,7 @@
 #
 # **You need** lesson 5: saturated tanh, and the scale that keeps the size of what flows forward.
 #
-# **It takes** an hour and a quarter with the exercise; the code runs for three minutes, with
+# **It takes** an hour and a quarter with the exercise; the code runs for four minutes, with
 # `--short` for twelve seconds.
 #
 # Lesson 5 computed the scale of the first weights so that the values before a tanh are about 1 in

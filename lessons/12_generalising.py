@@ -6,7 +6,7 @@
 #
 # **You need** lesson 3 (the MLP) and lesson 10 (the GRU). Counts are explained again.
 #
-# **It takes** an hour and a half; the code runs for three minutes, with `--short` ten seconds.
+# **It takes** an hour and a half; the code runs for four minutes, with `--short` ten seconds.
 #
 # A loss on held-out names says how a model does, but not why. What if some of them are not new at
 # all? What does a network know where a table has nothing? And what helps if your list is short?
