@@ -7,7 +7,7 @@
 # **You need** Python and the first steps of torch: tensors, shapes, indexing. Nothing is assumed
 # about language models or neural networks.
 #
-# **It takes** an hour with the exercises; the code runs for about five seconds, in full and with
+# **It takes** an hour with the exercises; the code runs for about ten seconds, in full and with
 # `--short`.
 #
 # What is the least that a model of names must know? Here it knows one thing: which symbol may
