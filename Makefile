@@ -98,11 +98,10 @@ page-check: $(INSTALLED) page/node_modules  ## whether the built page is what it
 	$(BIN)/python -m pip install --quiet --group page
 	ZIG="$(BIN)/python -m ziglang" node page/build.mjs --check
 
-LESSONS := $(wildcard lessons/0*.py)
+LESSONS := $(wildcard lessons/[01][0-9]_*.py)
 
-lessons: $(INSTALLED)  ## every lesson on names.txt in full (an hour), its numbers and pictures kept
-	@for lesson in $(LESSONS); do \
-	    $(BIN)/python $$lesson --record --pictures docs/lessons || exit 1; done
+lessons: $(INSTALLED)  ## run every lesson on names.txt in full (an hour), keep its numbers, outputs and pictures
+	$(BIN)/python lessons/record.py
 	$(BIN)/python docs/pages.py
 
 lessons-short: $(INSTALLED)  ## every lesson in its short form (three minutes at most)

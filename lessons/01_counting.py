@@ -7,14 +7,15 @@
 # **You need** Python and the first steps of torch: tensors, shapes, indexing. Nothing is assumed
 # about language models or neural networks.
 #
-# **It takes** an hour with the exercises; the code runs for about five seconds, in full and with
+# **It takes** an hour with the exercises; the code runs for about ten seconds, in full and with
 # `--short`.
 #
 # What is the least that a model of names must know? Here it knows one thing: which symbol may
 # follow which. You count that, and on the way you meet the parts that every larger model has, too:
-# a vocabulary, a probability for each next symbol, sampling, and a loss. The lesson follows part 1
-# of Andrej Karpathy's lectures, from 0:03 to 1:03. Every number that the lecture gives stands
-# beside the one that you measure, and the lesson stops if they differ.
+# a vocabulary, a probability for each next symbol, sampling, and a loss.
+#
+# The lesson follows part 1 of Andrej Karpathy's lectures, from 0:03 to 1:03. Every number that the
+# lecture gives stands beside the one that you measure, and the lesson stops if they differ.
 
 # %%
 import math
@@ -122,9 +123,9 @@ lesson.show(figure, "counts")
 # %% [markdown]
 # ### Exercise: who follows q?
 #
-# Everybody knows that *q* is followed by *u*. Is it so in names? Read two numbers from the table N:
-# how often *u* came after *q*, and how often anything did, the end of the name included. Replace
-# the dots by expressions in `N` and `stoi`; the last line says whether both are right.
+# In nearly all English words *q* is followed by *u*. Is it so in names? Read two numbers from the
+# table N: how often *u* came after *q*, and how often anything did, the end of the name included.
+# Replace the dots by expressions in `N` and `stoi`; the last line says whether both are right.
 
 # %% tags=["exercise"]
 pair, all_of_q = ..., ...  # your expressions: two counts

@@ -33,8 +33,8 @@ check = lesson.try_answer
 # else by, such as sizes and rates (*dev*), and 10 % that nothing is chosen by (*test*). Each look
 # at test that leads to a choice makes it a second dev. You look once, at the very end.
 #
-# An *epoch* is one pass over all of the data; 100,000 steps of 32 are 17.5 of them. A plan such as
-# *the first few thousand epochs* will nearly always mean steps.
+# An *epoch* is one pass over all of the data; 100,000 steps of 32 are 17.5 of them. Where you read
+# *the first few thousand epochs*, nearly always steps are meant.
 
 # %%
 parts = split(lesson.words())
@@ -183,9 +183,9 @@ best_batch = ...  # 1, 32 or examples[0]
 check("32 beats 1 and all", lambda batch: batch == 32, best_batch)
 
 # %% [markdown] tags=["solution"]
-# 32 examples point roughly right and cost about twice as much as one. In the same time many noisy
-# steps beat few perfect ones, and the noise can even shake the weights out of bad places. All of
-# the data allow you thousands of steps an hour, a thousand times fewer than batches of 32.
+# 32 examples point roughly right and cost little more than one. In the same time many noisy steps
+# beat few perfect ones, and the noise can even shake the weights out of bad places. All of the data
+# allow you thousands of steps an hour, two thousand times fewer than batches of 32.
 
 # %% tags=["solution"]
 start = new_net(10, 200, calm=True)

@@ -5,7 +5,7 @@
 # starts well, and to choose the scale of its first weights by a formula instead of by trial.
 #
 # **You need** the network of lesson 3 and its training in lesson 4. The one rule
-# about gradients that the exercise needs is told there.
+# about gradients that you need for the exercise is told with it.
 #
 # **It takes** an hour with the exercise; the code runs for eight minutes, with `--short` for about
 # ten seconds.

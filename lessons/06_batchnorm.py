@@ -6,7 +6,7 @@
 #
 # **You need** lesson 5: saturated tanh, and the scale that keeps the size of what flows forward.
 #
-# **It takes** an hour and a quarter with the exercise; the code runs for three minutes, with
+# **It takes** an hour and a quarter with the exercise; the code runs for four minutes, with
 # `--short` for twelve seconds.
 #
 # Lesson 5 computed the scale of the first weights so that the values before a tanh are about 1 in
@@ -292,7 +292,7 @@ lesson.check("val loss, calibrated - running", val - val_running)
 # %% [markdown]
 # The means agree to 0.4 per cent of a standard deviation and the standard deviations to 1 per cent
 # (that of 32 numbers is on average 0.8 per cent below that of all). The losses agree to less than
-# 0.001. So nobody calibrates: the average comes for free.
+# 0.001. So you need not calibrate: the average comes for free.
 #
 # A momentum of 0.001 averages over the last thousand batches or so. With batches as small as 32,
 # one of 0.1 would jump about with the last ten.

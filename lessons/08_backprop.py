@@ -7,7 +7,7 @@
 # **You need** lessons 3 and 6: the MLP, BatchNorm. Of calculus: the chain rule, and the
 # derivatives of powers, exp, log and tanh.
 #
-# **It takes** two hours with the exercises; the code runs for seven minutes, with `--short` for
+# **It takes** two hours with the exercises; the code runs for two minutes, with `--short` for
 # eight seconds.
 #
 # What does `loss.backward()` do, line by line? Here you do its work yourself: first one small

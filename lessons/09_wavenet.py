@@ -234,8 +234,8 @@ lesson.show(figure, "flat-and-tree")
 # %% [markdown]
 # ## The trap
 #
-# The tree above was built with a mistake, `per_position=True`. BatchNorm as one first writes it
-# takes the mean over dimension 0, the batch. For (32, 200) this is right: one mean for each of
+# The tree above was built with a mistake, `per_position=True`. BatchNorm as you would first write
+# it takes the mean over dimension 0, the batch. For (32, 200) this is right: one mean for each of
 # the 200 channels. For (32, 4, 68) the same code gives a mean for each *position* of each channel.
 # Nothing stops: all later lines broadcast, and the network learns. Only the shapes tell. (The
 # layer drops the dimensions of length 1 that the check keeps.)

@@ -6,7 +6,7 @@
 #
 # **You need** lessons 3 and 4: embeddings, training and its parts. Nothing else is assumed.
 #
-# **It takes** an hour and a quarter; the code runs for three minutes, `--short` for ten seconds.
+# **It takes** an hour and a quarter; the code runs for two minutes, `--short` for ten seconds.
 #
 # The networks so far read a window: what has left it is gone. These read one symbol after the
 # other, and keep what they need in a *state*. What does it remember, and for how long? (The

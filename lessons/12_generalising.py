@@ -6,7 +6,7 @@
 #
 # **You need** lesson 3 (the MLP) and lesson 10 (the GRU). Counts are explained again.
 #
-# **It takes** an hour and a half; the code runs for three minutes, with `--short` ten seconds.
+# **It takes** an hour and a half; the code runs for four minutes, with `--short` ten seconds.
 #
 # A loss on held-out names says how a model does, but not why. What if some of them are not new at
 # all? What does a network know where a table has nothing? And what helps if your list is short?
@@ -179,9 +179,10 @@ lesson.check("counts win on dev, the GRU on unseen names", turned)
 
 # %% [markdown]
 # By the loss on dev you would take the counts: 1.997 against 2.029. On new names the GRU is level
-# with them, and a little ahead: 2.043 against 2.048. Remembering pays where the same name is asked
-# again. (On shared names the networks have 2.10 and 1.93: they remember as well, and such names are
-# common ones besides.) So cut distinct lines to learn about new ones; lesson 13 and makemore do.
+# with them, and a little ahead: 2.043 against 2.048. So cut distinct lines, as makemore does.
+#
+# Remembering pays where the same name is asked again. (On shared names the networks have 2.10 and
+# 1.93: they remember as well, and such names are common ones besides.)
 #
 # ### Exercise: how can it make names that it never saw?
 #
