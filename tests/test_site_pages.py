@@ -111,6 +111,21 @@ def test_output_and_pictures_stand_below_their_code(folder: Path) -> None:
     assert pictures == {"03_counting-counts.png", "03_counting-counts-dark.png"}
 
 
+@pytest.mark.parametrize(
+    "code, wanted",
+    [
+        ('"Few are frequent"', "Chart: Few are frequent"),
+        ('"flat" if first else "tree"', "Chart: flat; tree"),
+        ('f"head {number}"', "Chart: counts, in the section 'Exercise: count as in lesson 1'"),
+    ],
+)
+def test_a_picture_says_what_it_shows(folder: Path, code: str, wanted: str) -> None:
+    lesson = folder / "03_counting.py"
+    lesson.write_text(LESSON.replace('"Few are frequent"', code))
+    keep(folder, cells([CODE[0].replace('"Few are frequent"', code), *CODE[1:]]))
+    assert f":alt: {wanted}\n" in page(folder)
+
+
 def test_lessons_are_linked_where_they_are_mentioned(folder: Path) -> None:
     text = page(folder)
     assert "You need** [lesson 2](02_b.md)." in text

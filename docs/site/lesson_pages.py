@@ -211,7 +211,7 @@ def picture(lesson: Recorded, cell: Cell, name: str, links: Links) -> str:
 
 
 def alt_text(lesson: Recorded, cell: Cell, name: str) -> str:
-    """What a figure says above itself; its name where that is computed."""
+    """What a figure says above itself; where that is computed, its name and its section's."""
     everything = [ast.parse(each.source) for each in lesson.cells if each.kind == "code"]
     functions = {
         node.name: node for tree in everything for node in tree.body
@@ -230,7 +230,14 @@ def alt_text(lesson: Recorded, cell: Cell, name: str) -> str:
                 titles = []
             case _:
                 titles += titles_in(node)
-    return "Chart: " + name.replace("-", " ")
+    return f"Chart: {name.replace('-', ' ')}, in the section {heading_above(lesson, cell)!r}"
+
+
+def heading_above(lesson: Recorded, cell: Cell) -> str:
+    """The heading of the section in which a cell stands."""
+    before = lesson.cells[: lesson.cells.index(cell)]
+    texts = "\n".join(text_of(each) for each in before if each.kind == "text")
+    return [*re.findall(r"^#+ (.+)$", texts, re.MULTILINE)][-1]
 
 
 def titles_in(node: ast.AST) -> list[str]:
@@ -242,7 +249,8 @@ def titles_in(node: ast.AST) -> list[str]:
             found += call.args[:1]
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "set":
             found += [word.value for word in call.keywords if word.arg == "title"]
-    texts = [each.value for each in found if isinstance(each, ast.Constant)]
+    both = [[each.body, each.orelse] if isinstance(each, ast.IfExp) else [each] for each in found]
+    texts = [each.value for one in both for each in one if isinstance(each, ast.Constant)]
     return [" ".join(str(text).split()) for text in texts]
 
 
