@@ -364,7 +364,7 @@ for rate in (0.1, 1.0):
 #
 # Nearly: larger weights get smaller gradients (their scale is divided away), so a gain of 3 learns
 # more slowly at 0.1 and no worse than the others at 1. (The usual explanation is a smoother loss
-# surface. This lesson shows only what follows from it.)
+# surface. This lesson does not test it.)
 #
 # Do deep tanh networks die without BatchNorm even if started perfectly? Six layers did not, in the
 # first row. Try 21.

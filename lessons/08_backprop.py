@@ -40,7 +40,8 @@ Named = dict[str, Tensor]
 # 2. **Used twice: add.** If `x` goes into two places, the gradients from both add up. What was
 #    broadcast along a dimension went into many places, so backward it is a *sum* along that
 #    dimension. And the other way round: what was summed forward is broadcast backward.
-# 3. **Matrix product.** If `y = x @ W`, then `dx = dy @ W.T` and `dW = x.T @ dy`: the shapes fit.
+# 3. **Matrix product.** If `y = x @ W`, then `dx = dy @ W.T` and `dW = x.T @ dy`: `y[i, j]` is the
+#    sum of `x[i, k] * W[k, j]`, and only these shapes fit.
 #
 # ## A network to check against
 #
