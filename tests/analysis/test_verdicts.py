@@ -1,4 +1,4 @@
-"""Each number has the verdict that its threshold says, also on the threshold, and is in the text."""
+"""Each number has the verdict that its threshold says, and stands in the sentence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ FITS = [
     (2.000, 1.900, None, "underfits", "train is no lower than val"),
     (2.000, 2.000, None, "underfits", "train is no lower than val"),
     (3.290, 3.300, None, "nothing learned", "guessing has 3.296"),
-    (5.000, 5.100, (3.200, 3.200), "nothing learned", "guessing has 3.296"),
+    (3.250, 3.300, None, "nothing learned", "train 3.250"),
+    (3.240, 3.300, None, "underfits", "train is 2 % lower"),
+    (3.350, 3.400, (3.300, 3.300), "nothing learned", "guessing has 3.296"),
+    (3.400, 3.300, None, "worse than guessing", "try a smaller learning rate"),
+    (20.14, 22.26, (3.302, 3.305), "worse than guessing", "guessing has 3.296"),
     (0.050, 4.500, (2.000, 2.900), "overfits", "55 % above its best of 2.900"),
     (0.000, 0.000, None, "underfits", "train 0.000, val 0.000"),
 ]  # fmt: skip
@@ -112,6 +116,11 @@ def test_the_size_of_updates(ratio: float, kind: str, said: str) -> None:
     verdict = verdicts.update_ratio(ratio)
     assert verdict.kind == kind and said in verdict.text
     assert "as it should" not in verdict.text  # what was said of 10^-2.4, too
+
+
+def test_muon_has_no_guide() -> None:
+    verdict = verdicts.update_ratio(-1.4, {"w": -1.4, "v": -1.3}, "muon")
+    assert verdict.kind == "no guide" and "10^-1.4 of its own size. That is not" in verdict.text
 
 
 BATCHES = [

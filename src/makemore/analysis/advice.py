@@ -15,16 +15,21 @@ from makemore.analysis.verdicts import Verdict
 from makemore.runs.logs import Entry
 
 
-def advise(metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int) -> list[str]:
+def advise(
+    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw"
+) -> list[str]:
     """Describe a run in sentences, the most important first. Empty logs give none."""
-    return [verdict.text for verdict in judge(metrics, watched, vocab_size)]
+    return [verdict.text for verdict in judge(metrics, watched, vocab_size, optimizer)]
 
 
-def judge(metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int) -> list[Verdict]:
+def judge(
+    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw"
+) -> list[Verdict]:
     """Judge the numbers of a run that its logs have, the most important first."""
     found = [
         judge_divergence(metrics), judge_fit(loss_curve(metrics), math.log(vocab_size)),
-        judge_first_loss(metrics, vocab_size), *judge_saturation(watched), judge_updates(watched),
+        judge_first_loss(metrics, vocab_size), *judge_saturation(watched),
+        judge_updates(watched, optimizer),
     ]  # fmt: skip
     return [verdict for verdict in found if verdict is not None]
 
@@ -85,7 +90,7 @@ def judge_saturation(watched: Sequence[Entry]) -> list[Verdict]:
     return verdicts.saturation(full, {each["name"]: each["dead"] for each in last})
 
 
-def judge_updates(watched: Sequence[Entry]) -> Verdict | None:
+def judge_updates(watched: Sequence[Entry], optimizer: str = "adamw") -> Verdict | None:
     """Judge how far steps move the matrices, by the median of the middle half of the training."""
     entries = [entry["parameters"] for entry in watched if entry["kind"] == "update"]
     # The middle half: warm-up and the end of a schedule move less, as they should.
@@ -98,7 +103,8 @@ def judge_updates(watched: Sequence[Entry]) -> Verdict | None:
     if not ratios:
         return None
     typical = median(ratio for each in ratios.values() for ratio in each)
-    return verdicts.update_ratio(typical, {name: median(each) for name, each in ratios.items()})
+    by_matrix = {name: median(each) for name, each in ratios.items()}
+    return verdicts.update_ratio(typical, by_matrix, optimizer)
 
 
 def describe_overfit_batch(first: float, last: float, lowest: float) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 # (6 %); where a gap becomes wide nobody says: a quarter is ours.
 NO_GAP, WIDE_GAP = 7, 25
 ROSE = 2  # percent above its best: less is the noise of an evaluation (ours)
-HARDLY = 2  # percent below log V that train has to lie: less is nothing learned (ours)
+HARDLY = 2  # percent between train and log V: less is nothing learned (ours)
 # Nats that the first loss may lie above log V. Part 3 mends one that lies 24 above, and has 0.03
 # after that; what lies between is ours.
 NEAR_GUESSING, FAR_FROM_GUESSING = 0.3, 1.0
@@ -47,13 +47,20 @@ class Verdict:
 def fit(
     train: float, val: float, best: tuple[float, float] | None = None, guess: float = math.inf
 ) -> Verdict:
-    """Judge train and val loss: nothing learned, unstable, overfits, underfits, fits, or unclear.
+    """Judge train and val loss: beside guessing, beside the best evaluation, and by their gap.
 
     best: train and val of the evaluation whose val was lowest; guess: log V, the loss of guessing
     """
     train, val = round(train, 3), round(val, 3)
     both = f"train {train:.3f}, val {val:.3f}"
-    if math.isfinite(guess) and round(100 * (1 - train / guess)) < HARDLY:
+    below = round(100 * (1 - train / guess)) if math.isfinite(guess) else 100
+    if below < -HARDLY:
+        return Verdict(
+            "worse than guessing",
+            f"It is worse than guessing: {both}, and guessing "
+            f"has {guess:.3f}. Its steps are too large: try a smaller learning rate.",
+        )
+    if below < HARDLY:
         return Verdict("nothing learned", f"It has learned next to nothing: {both}, and guessing "
                        f"has {guess:.3f}. Try more steps, or another learning rate.")  # fmt: skip
     if best is not None and (worse := _after_its_best(train, val, best, both)):
@@ -87,8 +94,9 @@ def _after_its_best(
         return None
     kept = "The weights kept are the best ones, not the last."
     if train > train_then:  # who learns by heart gets better on train
-        return Verdict("unstable", f"It got worse on both: {both}, after {train_then:.3f} and "
-                       f"{val_then:.3f} at its best. Try a smaller learning rate. {kept}")  # fmt: skip
+        then = f"{train_then:.3f} and {val_then:.3f}"
+        return Verdict("unstable", f"It got worse on both: {both}, after {then} at its best. "
+                       f"Try a smaller learning rate. {kept}")  # fmt: skip
     return Verdict("overfits", f"It overfits: {both}, which is {rise} % above its best of "
                    f"{val_then:.3f}. More dropout or weight decay, a smaller model or more lines "
                    f"help. {kept}")  # fmt: skip
@@ -129,9 +137,9 @@ def saturation(saturated: Mapping[str, float], dead: Mapping[str, float]) -> lis
     gone = {name: round(100 * share) for name, share in dead.items()}
     found = []
     if too_dead := _above(gone, MANY_DEAD):
-        found.append(Verdict("dead", f"Dead units: {too_dead} pass no gradient back for any line of "
-                             f"the batch, more than {MANY_DEAD} %. Smaller first weights (gain), "
-                             "BatchNorm or a smaller rate help."))  # fmt: skip
+        found.append(Verdict("dead", f"Dead units: {too_dead} pass no gradient back for any line "
+                             f"of the batch, more than {MANY_DEAD} %. Smaller first weights "
+                             "(gain), BatchNorm or a smaller rate help."))  # fmt: skip
     if too_full := _above(full, MANY_SATURATED):
         found.append(Verdict("saturated", f"Saturated: {too_full}, more than {MANY_SATURATED} %. "
                              "These values lie where the function is flat, and learn slowly. "
@@ -172,16 +180,21 @@ def _listed(texts: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def update_ratio(typical: float, by_matrix: Mapping[str, float] | None = None) -> Verdict:
+def update_ratio(
+    typical: float, by_matrix: Mapping[str, float] | None = None, optimizer: str = "adamw"
+) -> Verdict:
     """Judge how far steps move the matrices: log10 of update : data, typical and of each matrix."""
     typical = round(typical, 1) + 0.0  # no -0.0
     far = f"A step moves a matrix by about 10^{typical:.1f} of its own size"
+    if optimizer == "muon":  # its step goes equally far in every direction of a matrix
+        return Verdict("no guide", f"{far}. That is not judged: the guide of 10^{GUIDE:.0f} is one "
+                       "for SGD and AdamW, and Muon has none.")  # fmt: skip
     if typical > TOO_FAST:
         kind, says = "too fast", (f", more than 10^{TOO_FAST:.0f}: it overwrites what was learned. "
                                   "Try a smaller learning rate.")  # fmt: skip
     elif typical < TOO_SLOW:
-        kind, says = "too slow", (f", less than 10^{TOO_SLOW:.0f}: it learns next to nothing. Try a "
-                                  "larger learning rate.")  # fmt: skip
+        kind, says = "too slow", (f", less than 10^{TOO_SLOW:.0f}: it learns next to nothing. "
+                                  "Try a larger learning rate.")  # fmt: skip
     else:
         kind, says = _beside_the_guide(typical)
     return Verdict(kind, far + says + _outliers(by_matrix or {}))
@@ -231,7 +244,7 @@ def one_batch(first: float, last: float, lowest: float) -> Verdict:
     way = round(100 * (first - last) / (first - lowest)) if first > lowest else 100
     if way >= BY_HEART or round(last - lowest, 2) <= AS_GOOD_AS_LOWEST:
         return Verdict("by heart", f"It learns a batch by heart ({losses}): model and loop work.")
-    return Verdict("not by heart", f"It does not learn a batch by heart ({losses}): {max(0, way)} % "
-                   f"of the way, and {BY_HEART} % is by heart. It sees too little of a line "
+    return Verdict("not by heart", f"It does not learn a batch by heart ({losses}): {max(0, way)} "
+                   f"% of the way, and {BY_HEART} % is by heart. It sees too little of a line "
                    "(context), is too small, or its learning rate is wrong; give it more steps "
                    "before you judge.")  # fmt: skip
