@@ -218,9 +218,8 @@ def attention(weights: Sequence[Floats], symbols: Sequence[str]) -> Figure:
     width = NARROW if is_narrow() else min(WIDE, 2.4 * across + 1.2)
     side = (width - (0.5 if is_narrow() else 1.0)) / across
     down = -(-len(heads) // across)  # rows of a layer
-    drawing, axes = panels(
-        len(layers) * down, across, width, (side + 0.25) * len(layers) * down + 0.9
-    )
+    height = (side + 0.25) * len(layers) * down + 0.9
+    drawing, axes = panels(len(layers) * down, across, width, height)
     names = [shown(symbol) for symbol in symbols]
     ticks = range(0, len(names), -(-len(names) // max(1, int(0.85 * side / TICK))))
     for axis in axes:
@@ -238,8 +237,10 @@ def attention(weights: Sequence[Floats], symbols: Sequence[str]) -> Figure:
                             rotation=90 if max(map(len, names)) > 1 else 0)  # fmt: skip
             axis.set_yticks(ticks, [names[tick] if left else "" for tick in ticks], fontsize=8)
             axis.grid(False)
-    place = {"location": "top", "aspect": 30} if is_narrow() else {"shrink": 0.5, "aspect": 30}
-    drawing.colorbar(image, ax=axes, **place).set_label("weight")
+    place: dict[str, Any] = {"shrink": 0.5}
+    if is_narrow():
+        place = {"location": "top", "fraction": 0.2 / height}
+    drawing.colorbar(image, ax=axes, aspect=30, **place).set_label("weight")
     drawing.supxlabel("looked at", fontsize=9)
     drawing.supylabel("who looks", fontsize=9)
     return drawing

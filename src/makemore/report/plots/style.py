@@ -35,7 +35,8 @@ PIXELS = 100  # of a page, for an inch of a chart
 WIDE, NARROW = 7.2, 3.3  # inches of a chart: for a column of text, and for a phone
 SHARPNESS = {False: 1.5, True: 2.0}  # pixels of a picture for one of the page: wide, and narrow
 LINE = 0.17  # inches of a line of a legend
-NARROW_TITLE, NARROW_LABEL = 30, 38  # characters of a line of a title, and of a legend
+NARROW_TITLE, NARROW_LABEL = 27, 38  # characters of a line of a title, and of a legend
+NARROW_TICKS = 4  # numbers below an axis
 # Two series that lie on each other can still be told apart in a print without colours.
 DASHES = ("-", "--", "-.", ":")
 
@@ -74,7 +75,7 @@ def _style(theme: Theme, narrow: bool = False) -> AbstractContextManager[Any]:
         "axes.titlecolor": theme.ink, "xtick.color": theme.muted, "ytick.color": theme.muted,
         "axes.edgecolor": theme.muted, "grid.color": theme.grid, "axes.grid": True,
         "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold",
+        "axes.titlesize": 10 if narrow else 11, "axes.titlelocation": "left", "axes.titleweight": "bold",
         "font.size": 9.5, "legend.frameon": False, "lines.linewidth": 1.8,
         "axes.prop_cycle": cycler(color=theme.series), "figure.constrained_layout.use": True,
         "figure.figsize": (NARROW if narrow else WIDE, NARROW),
@@ -111,10 +112,13 @@ def is_narrow() -> bool:
 
 def _make_narrow(drawing: Figure) -> None:
     """Break long titles into lines, and put each legend below its axes, with room for it."""
+    from matplotlib.ticker import MaxNLocator
     from matplotlib.transforms import ScaledTranslation
 
     room = 0.0
     for axis in drawing.axes:
+        if isinstance(axis.xaxis.get_major_locator(), MaxNLocator):  # more would touch each other
+            axis.locator_params(axis="x", nbins=NARROW_TICKS)
         title = axis.get_title(loc="left")
         if len(title) > NARROW_TITLE:
             axis.set_title(textwrap.fill(title, NARROW_TITLE), loc="left")
