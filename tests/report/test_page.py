@@ -26,7 +26,8 @@ from makemore.report.plots import training
 EVIL = "<script>alert('x')</script> & \"q\" 'q' $x$ </title><img src=x onerror=alert(1)>"
 CONTROL = "a\x1b[31m\u202eb\x00"
 ALLOWED = {
-    "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "nav", "a", "main", "section",
+    "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "nav", "a", "main",
+    "section",
     "p", "ul", "li", "bdi", "div", "picture", "source", "img", "table", "thead", "tbody", "tr",
     "th", "td", "footer",
 }  # fmt: skip

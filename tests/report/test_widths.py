@@ -125,7 +125,7 @@ def test_a_phone_has_the_same_numbers() -> None:
     )  # fmt: skip
     assert wide == narrow
     few = of_samples.symbols(LETTERS[1:], COUNTS, COUNTS, narrow=True).axes[0]
-    assert few.get_title(loc="left") == "The 20 most frequent symbols"
+    assert few.get_title(loc="left") == "The 20 most frequent"
     heights = [bar.get_height() for bar in few.patches]
     np.testing.assert_allclose(heights, 100 * np.sort(COUNTS)[::-1][:20] / COUNTS.sum())
 

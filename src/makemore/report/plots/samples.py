@@ -71,7 +71,7 @@ def symbols(names: Sequence[str], data: Ints, drawn: Ints) -> Figure:
               marker="o", markersize=4, linestyle="none", label="draws")  # fmt: skip
     marks = [shown(names[index]) for index in order]
     axis.set_xticks(positions, marks, rotation=90 if max(map(len, marks), default=0) > 2 else 0)
-    title = "Symbols" if len(order) == len(names) else f"The {len(order)} most frequent symbols"
+    title = "Symbols" if len(order) == len(names) else f"The {len(order)} most frequent"
     axis.set(ylabel="% of the symbols", title=title)
     axis.grid(False, axis="x")
     axis.legend()

@@ -75,7 +75,8 @@ def _style(theme: Theme, narrow: bool = False) -> AbstractContextManager[Any]:
         "axes.titlecolor": theme.ink, "xtick.color": theme.muted, "ytick.color": theme.muted,
         "axes.edgecolor": theme.muted, "grid.color": theme.grid, "axes.grid": True,
         "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.titlesize": 10 if narrow else 11, "axes.titlelocation": "left", "axes.titleweight": "bold",
+        "axes.titlesize": 10 if narrow else 11, "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
         "font.size": 9.5, "legend.frameon": False, "lines.linewidth": 1.8,
         "axes.prop_cycle": cycler(color=theme.series), "figure.constrained_layout.use": True,
         "figure.figsize": (NARROW if narrow else WIDE, NARROW),
@@ -192,7 +193,9 @@ def _with_palette(stream: io.BytesIO, theme: Theme) -> bytes:
     from PIL import Image  # matplotlib writes its pictures by Pillow, too
 
     with Image.open(stream) as picture:
-        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(
+            256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
     # The colour of the paper is the mean of all that fell to it: exact, it has no edge on a page.
     palette, paper = few.getpalette() or [], int(few.getpixel((0, 0)))  # type: ignore[arg-type]
     palette[3 * paper : 3 * paper + 3] = bytes.fromhex(theme.paper[1:])
