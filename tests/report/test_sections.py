@@ -105,7 +105,7 @@ def test_every_model_gives_a_page(model: str, call, inspect, tmp_path) -> None:
     assert expected(model) | {"summary", "parts", "samples"} <= shown
     assert 'href="inside.html#view=inside&amp;name=' in page.source and "inside" in shown
     drags = "drag it through 3 steps" in page.texts["inside"]
-    assert drags == (model != "ngram") == ("kept none" not in page.texts["inside"])
+    assert drags == (model != "ngram") and "kept none" not in page.texts["inside"]
     for sentence in page.texts.get("findings", "").splitlines():  # the terminal says the same
         assert sentence in ("", "Findings") or f"makemore: {sentence}\n" in page.said
     assert ("neighbours" in shown) == (model != "ngram") == ("findings" in shown)
@@ -199,7 +199,9 @@ def test_the_same_run_gives_the_same_page(call, tmp_path, monkeypatch) -> None:
 
 def test_a_run_that_was_not_watched(call, inspect, tmp_path) -> None:
     train(call, tmp_path, "mlp")
-    assert inspect().said.count("train with --watch") == 3
+    page = inspect()
+    assert page.said.count("train with --watch") == 3
+    assert "the training kept none of earlier steps (--watch)" in page.texts["inside"]
     drawn = {path.stem for path in (tmp_path / "run-inspect").glob("*[!k].png")}
     drawn = {name for name in drawn if not name.endswith("-narrow")}
     assert drawn == ALWAYS | WATCHED - {"ratios"} | {"histograms", "embedding"}
