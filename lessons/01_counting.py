@@ -7,14 +7,15 @@
 # **You need** Python and the first steps of torch: tensors, shapes, indexing. Nothing is assumed
 # about language models or neural networks.
 #
-# **It takes** an hour with the exercises; the code runs for about five seconds, in full and with
+# **It takes** an hour with the exercises; the code runs for about fifteen seconds, in full and with
 # `--short`.
 #
 # What is the least that a model of names must know? Here it knows one thing: which symbol may
 # follow which. You count that, and on the way you meet the parts that every larger model has, too:
-# a vocabulary, a probability for each next symbol, sampling, and a loss. The lesson follows part 1
-# of Andrej Karpathy's lectures, from 0:03 to 1:03. Every number that the lecture gives stands
-# beside the one that you measure, and the lesson stops if they differ.
+# a vocabulary, a probability for each next symbol, sampling, and a loss.
+#
+# The lesson follows part 1 of Andrej Karpathy's lectures, from 0:03 to 1:03. Every number that the
+# lecture gives stands beside the one that you measure, and the lesson stops if they differ.
 
 # %%
 import math
@@ -34,9 +35,9 @@ SEED = 2147483647  # the lecture's, for every generator
 # %% [markdown]
 # ## The words
 #
-# The file has one name a line, the most frequent first. You will read of *the 32,000 most common
-# names*. Count for yourself: 32,033 lines, 29,494 different names, as many stand there twice, for
-# girls and for boys.
+# The file has one name a line: first names of girls, then those of boys, each the most frequent
+# first. It has 32,033 lines and 29,494 different names: 2,539 stand there twice, once for girls and
+# once for boys.
 
 # %%
 words = lesson.words()
@@ -68,8 +69,7 @@ lesson.check("pairs of emma", pairs)
 # one, its *id*: the dot 0, the letters 1 to 26 in the order of the alphabet. `stoi` leads from a
 # symbol to its id, `itos` back.
 #
-# The dot is row 0, here and in all lessons, and the ids run from 0 to 26. In other texts you may
-# find *a* in row 0 and the dot last: the same table, its rows in another order.
+# The dot is row 0, here and in all lessons, and the ids run from 0 to 26.
 
 # %%
 characters = sorted(set("".join(words)))
@@ -122,9 +122,9 @@ lesson.show(figure, "counts")
 # %% [markdown]
 # ### Exercise: who follows q?
 #
-# Everybody knows that *q* is followed by *u*. Is it so in names? Read two numbers from the table N:
-# how often *u* came after *q*, and how often anything did, the end of the name included. Replace
-# the dots by expressions in `N` and `stoi`; the last line says whether both are right.
+# In nearly all English words *q* is followed by *u*. Is it so in names? Read two numbers from the
+# table N: how often *u* came after *q*, and how often anything did, the end of the name included.
+# Replace the dots by expressions in `N` and `stoi`; the last line says whether both are right.
 
 # %% tags=["exercise"]
 pair, all_of_q = ..., ...  # your expressions: two counts
@@ -379,8 +379,9 @@ check("share of new contexts, 1 to 5 symbols", shares, share_of_new, 5)
 
 # %% [markdown] tags=["solution"]
 # `torch.isin(asked, known)` says for each context of dev whether train has it; its mean is the
-# share of those that were seen, and 1 less that is yours. The table goes up to ten symbols, with
-# the number of different contexts that train really has beside all that there could be.
+# share of those that were seen, and 1 minus that is the share you want. The table goes up to ten
+# symbols, with the number of different contexts that train really has beside all that there could
+# be.
 
 
 # %% tags=["solution"]

@@ -241,12 +241,13 @@ lesson.check("indexed minus one-hot", (indexed - hand_made).item())
 # %% [markdown]
 # ## Learning
 #
-# All pairs at once: logits, loss, gradient, and a step of 50 times the gradient against it. 50 is
-# much, but for this simple loss it is fine. As in the lecture 0.01 times the mean square of W is
-# added to the loss; what that does comes next. Watch the loss come down to that of the counts.
+# All pairs at once: logits, loss, gradient, and a step against the gradient, times 50: where the
+# gradient is positive, a smaller logit lowers the loss. 50 is much, but for this simple loss it is
+# fine. As in the lecture 0.01 times the mean square of W is added to the loss; what that does comes
+# next. Watch the loss come down to that of the counts.
 #
-# The original's *bigram* is this network: it holds 27 x 27 logits and learns them. The counts are
-# lesson 1.
+# makemore's `--model bigram` is this network: it holds 27 x 27 logits and learns them. The counts
+# of lesson 1 are `--model ngram`.
 
 # %%
 losses = []
@@ -276,7 +277,7 @@ lesson.show(figure, "learning")
 
 # %% [markdown]
 # Two ways, one destination. The tables agree closely, most of all in the rows that were seen often.
-# With the same seed the network draws the same names, but for one letter of the fifth:
+# With the same seed sixteen of the twenty names are the same; the fifth has one other letter,
 # *anchthizarie* for *anchshizarie*. Counting was exact and quick, so why learn at all? Because
 # counting ends with short contexts, as lesson 1 showed, and gradient steps do not.
 

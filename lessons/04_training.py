@@ -9,7 +9,7 @@
 # **It takes** an hour and a half; the code six minutes, with `--short` twenty seconds.
 #
 # The network of lesson 3 stands. How do you find the settings that make it good, and how do you
-# know that they do? You follow part 2 of the lectures, 0:46 to 1:05, to its loss of 2.17, and then
+# know that they do? You follow part 2 of the lectures, 0:46 to 1:13, to its loss of 2.17, and then
 # go below it. Numbers in the text are those of the full run.
 
 # %%
@@ -33,8 +33,8 @@ check = lesson.try_answer
 # else by, such as sizes and rates (*dev*), and 10 % that nothing is chosen by (*test*). Each look
 # at test that leads to a choice makes it a second dev. You look once, at the very end.
 #
-# An *epoch* is one pass over all of the data; 100,000 steps of 32 are 17.5 of them. A plan such as
-# *the first few thousand epochs* will nearly always mean steps.
+# An *epoch* is one pass over all of the data; 100,000 steps of 32 are 17.5 of them for train. (Of
+# the whole file, which the lecture uses before it splits it, they are 14.)
 
 # %%
 parts = split(lesson.words())
@@ -142,8 +142,8 @@ lesson.check("falling rates end lower", decayed < always)
 #
 # With points in a plane, train and dev are equal: the network does not even fit what it sees, so it
 # is too small (*underfitting*). Here is the lecture's best one, at a rate of 0.1 for the first half
-# and of 0.01 for the second. It does all that the script of part 2 does: read names, train with a
-# line each 20,000 steps, give the losses by part, and make 20 names.
+# and of 0.01 for the second. It prints both losses every 20,000 steps, and draws 20 names at the
+# end.
 
 # %%
 steps = lesson.budget(200_000, 2000)
@@ -172,7 +172,7 @@ lesson.check("the lower rate lowers the loss", bool(means[9] > means[11]))
 #
 # ### Exercise: batches of 1, of 32, and everything
 #
-# All examples give the true gradient, and one step for the price of hundreds. One example gives
+# All examples give the true gradient, and one step for the price of two thousand. One example gives
 # steps that are cheap and point nearly anywhere. Train `new_net(10, 200, calm=True)` by plain
 # descent: 10,000 steps of one example at a rate of 0.01, 10,000 of 32 at 0.1, and six of all
 # 182,625 at 0.5, which take about as long. Which ends lowest on dev? Guess first, then measure.
@@ -183,9 +183,9 @@ best_batch = ...  # 1, 32 or examples[0]
 check("32 beats 1 and all", lambda batch: batch == 32, best_batch)
 
 # %% [markdown] tags=["solution"]
-# 32 examples point roughly right and cost about twice as much as one. In the same time many noisy
-# steps beat few perfect ones, and the noise can even shake the weights out of bad places. All of
-# the data allow you thousands of steps an hour, a thousand times fewer than batches of 32.
+# 32 examples point roughly right and cost little more than one. In the same time many noisy steps
+# beat few perfect ones, and the noise can even shake the weights out of bad places. All of the data
+# allow you thousands of steps an hour, two thousand times fewer than batches of 32.
 
 # %% tags=["solution"]
 start = new_net(10, 200, calm=True)
@@ -295,8 +295,8 @@ lesson.check("the best of the four is 4 or 5", min(by_length) < min(by_length[:2
 # stopping*), or get more data, a smaller network, weight decay. Both stay close and high:
 # *underfitting*; take a larger network or train longer. Look at samples, too.
 #
-# Here is a rule that says so much in words, tried on two made-up series and on two of this lesson:
-# 300 neurons on a tenth of the names, and the network whose points lie in a plane.
+# Here are these rules as a function, tried on two made-up series and on two of this lesson: 300
+# neurons on a tenth of the names, and the network whose points lie in a plane.
 
 
 # %%
@@ -353,9 +353,9 @@ said = ...  # "healthy", "overfitting" or "underfitting"
 check("train 1.5, dev 1.6", said)
 
 # %% [markdown] tags=["solution"]
-# Nothing is wrong. A gap of 0.1 says that nearly all that was learned holds for new names: dev lies
-# a little above train for every network that has learned at all. The next step is a larger network
-# or longer training. If both were 2.3, the answer would be the same, with more urgency; if dev were
+# Nothing is wrong. A gap of 0.1 says that nearly all that was learned holds for new names: once a
+# network fits its names well, dev lies a little above train. The next step is a larger network or
+# longer training. If both were 2.3, that step would be the same, with more urgency; if dev were
 # 2.1, it would be decay, a smaller network or more data.
 
 # %% tags=["solution"]
@@ -433,8 +433,8 @@ lesson.check("better than the lecture's 2.17", dev_loss < 2.17)
 # %% [markdown]
 # ## The one look at the test part
 #
-# All is chosen, so now test may speak. It agrees with dev within a hundredth or two, as it should.
-# Both are a little too kind: some names stand in the file twice, and so in two parts.
+# All is chosen, so now test may speak. It agrees with dev within 0.004 nats, as it should. Both are
+# a little too kind: some names stand in the file twice, and so in two parts.
 
 # %%
 lesson.check("test loss, 10-D and 200", loss_of(large, test_data))
@@ -447,4 +447,4 @@ lesson.check("test loss, tuned", loss_of(best_net, five["test"]))
 # - The lecture's 2.17 on dev, and 2.06 with larger sizes, five symbols and decay.
 # - A way to read two curves, three parts of the data, and one look at the last.
 #
-# Lesson 5 asks why a first loss of 27 is too high, and how a network should start.
+# Lesson 5 asks why a first loss of 26 is too high, and how a network should start.

@@ -5,9 +5,9 @@
 # starts well, and to choose the scale of its first weights by a formula instead of by trial.
 #
 # **You need** the network of lesson 3 and its training in lesson 4. The one rule
-# about gradients that the exercise needs is told there.
+# about gradients that you need for the exercise is told with it.
 #
-# **It takes** an hour with the exercise; the code runs for eight minutes, with `--short` for about
+# **It takes** an hour with the exercise; the code runs for six minutes, with `--short` for about
 # ten seconds.
 #
 # The large network of lesson 4 learned, although it was started badly. What does a bad start look
@@ -342,9 +342,9 @@ lesson.check("standard deviation after tanh", squashed)
 lesson.check("torch's gain for tanh", torch.nn.init.calculate_gain("tanh"))
 
 # %% [markdown]
-# A *gain*, one more factor on the weights, makes up for the squashing. PyTorch has 5/3 for tanh.
-# Does 0.63 explain the 5/3? Not quite: 1 / 0.63 is 1.59; 5/3 is PyTorch's convention, and both will
-# do.
+# A *gain*, one more factor on the weights, makes up for the squashing. PyTorch has 5/3 for tanh,
+# and the root of 2 for ReLU, which cuts off half. Does 0.63 explain the 5/3? Not quite: 1 / 0.63 is
+# 1.59; 5/3 is PyTorch's convention, and both will do.
 #
 # So `W1` is scaled by (5/3) over the root of n_embd * block_size. Mind the square root: (5/3) over
 # n_embd * block_size alone starts the layer five times too small (the last two lines below).
@@ -379,13 +379,13 @@ for title, w1 in (("over 30", 5 / 3 / FAN_IN), ("over the root of 30", 5 / 3 / F
 # a factor that grows with every layer (`nan` is beyond what 32 bits can hold).
 #
 # Tanh cannot explode. With it 0.5 still vanishes and 1 fades; above 1 the width settles at a level
-# of its own, 0.65 for 5/3. The price of a larger gain is saturation.
+# of its own, 0.66 for 5/3. The price of a larger gain is saturation.
 #
 # ## What the repairs are worth
 #
 # Four trainings of 200,000 steps: as it was; calm logits; calm logits and tanh off its ends; the
-# same by the formula, which carries the name of Kaiming He. (A little noise stays in `W2`, as in
-# the lecture.)
+# same by the formula, which carries the name of Kaiming He (He et al. 2015). (A little noise stays
+# in `W2`, as in the lecture.)
 
 # %%
 variants = {
@@ -434,9 +434,9 @@ def losses_plot() -> Figure:
 lesson.show(losses_plot(), "losses")
 
 # %% [markdown]
-# The unfixed loss falls from 27 in a curve like a hockey stick: steps that only shrink logits. It
-# ends at 2.17 on val, with calm logits at 2.13, and with tanh off its ends at 2.10. The formula is
-# as good as the scale found by hand, and works for any width.
+# The unfixed loss falls from 27 in a curve like a hockey stick (the scale here is logarithmic):
+# steps that only shrink logits. It ends at 2.17 on val, with calm logits at 2.13, and with tanh off
+# its ends at 2.10. The formula is as good as the scale found by hand, and works for any width.
 #
 # ## What you have now
 #

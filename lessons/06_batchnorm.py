@@ -6,7 +6,7 @@
 #
 # **You need** lesson 5: saturated tanh, and the scale that keeps the size of what flows forward.
 #
-# **It takes** an hour and a quarter with the exercise; the code runs for three minutes, with
+# **It takes** an hour and a quarter with the exercise; the code runs for four minutes, with
 # `--short` for twelve seconds.
 #
 # Lesson 5 computed the scale of the first weights so that the values before a tanh are about 1 in
@@ -208,10 +208,9 @@ for gamma, beta in ((0.5, 0.0), (1.0, 0.0), (2.0, 0.0), (4.0, 0.0), (1.0, 1.0)):
 # ### The epsilon, and a batch of one
 #
 # A neuron that gives the same number for the whole batch has a standard deviation of 0. Hence the
-# *epsilon*, a small number that keeps the division possible. You may meet `(x - mean) /
-# (std + 1e-5)`. The layer, in the paper, in PyTorch and in the lecture, is `(x - mean) / sqrt(var +
-# 1e-5)`: the epsilon is added under the root. For a neuron that varies by about 1 that is the same;
-# for one that hardly varies it is not.
+# *epsilon*, a small number that keeps the division possible. The layer is `(x - mean) / sqrt(var +
+# 1e-5)`: the epsilon stands under the root, and not beside it as in `(x - mean) / (std + 1e-5)`.
+# For a neuron that varies by about 1 that is the same; for one that hardly varies it is not.
 #
 # The variance itself comes in two forms. It is a sum divided by n - 1 in the lecture (*Bessel's
 # correction*), and by n in the paper and in PyTorch while it trains.
@@ -292,7 +291,7 @@ lesson.check("val loss, calibrated - running", val - val_running)
 # %% [markdown]
 # The means agree to 0.4 per cent of a standard deviation and the standard deviations to 1 per cent
 # (that of 32 numbers is on average 0.8 per cent below that of all). The losses agree to less than
-# 0.001. So nobody calibrates: the average comes for free.
+# 0.001. So you need not calibrate: the average comes for free.
 #
 # A momentum of 0.001 averages over the last thousand batches or so. With batches as small as 32,
 # one of 0.1 would jump about with the last ten.
@@ -398,15 +397,17 @@ for name, setting in settings.items():
 lesson.check("each of the three narrows the gap", max(gaps[1:]) < gaps[0])
 
 # %% [markdown]
-# With nothing the gap between new and known words is 0.57. BatchNorm narrows it to 0.33 without
-# being there for it; dropout and weight decay, which are, to 0.17 and 0.15. All three predict the
-# held-back words better.
+# With nothing the gap between new and known words is 0.57. BatchNorm narrows it to 0.33 although
+# that is not its purpose; dropout and weight decay narrow it to 0.17 and 0.15. All three predict
+# the held-back words better.
 #
 # ## The same as layers
 #
 # So far all tensors had names of their own. For many layers it is easier to have objects that are
-# called one after another. `layers.py` has them: `Linear`, `BatchNorm1d`, `Tanh` and so on, each
-# under 30 lines, with the names and (almost) the behaviour of `torch.nn`.
+# called one after another. `layers.py` has them: `Linear`, `BatchNorm1d`, `Tanh` and so on, with
+# the names and (almost) the behaviour of `torch.nn`. There `affine` means gain and bias,
+# `track_running_stats` the running averages. A ResNet repeats the same pattern: a convolution
+# without bias, BatchNorm, ReLU.
 #
 # First a check that nothing else has changed: the trained network, put together from layers. In
 # training mode it must give the batch's logits, in evaluation mode those by the running statistics.

@@ -6,7 +6,7 @@
 #
 # **You need** lesson 5 (gain, saturated tanh) and lesson 6 (BatchNorm, the network as layers).
 #
-# **It takes** an hour with the exercise; the code runs for two minutes, with `--short` for a
+# **It takes** an hour with the exercise; the code runs for a minute or two, with `--short` for a
 # quarter of a minute.
 #
 # With one hidden layer BatchNorm was no better than a right start. Now there are six layers, and
@@ -364,7 +364,7 @@ for rate in (0.1, 1.0):
 #
 # Nearly: larger weights get smaller gradients (their scale is divided away), so a gain of 3 learns
 # more slowly at 0.1 and no worse than the others at 1. (The usual explanation is a smoother loss
-# surface. This lesson shows only what follows from it.)
+# surface. This lesson does not test it.)
 #
 # Do deep tanh networks die without BatchNorm even if started perfectly? Six layers did not, in the
 # first row. Try 21.
@@ -375,8 +375,8 @@ print(f"21 layers, val: {far[0]:.3f} without BatchNorm at gain 5/3, {far[1]:.3f}
 lesson.check("21 layers, val: no BatchNorm at 5/3, BatchNorm", far)
 
 # %% [markdown]
-# They are level. So a right start is enough for tanh, even here; what BatchNorm gives is that you
-# need not find it, and that you may learn faster.
+# They are about level. So a right start is enough for tanh, even here; what BatchNorm gives is that
+# you need not find it, and that you may learn faster.
 #
 # Its price: examples of a batch are no longer independent of each other, training and evaluation
 # differ, and the running statistics are one more thing to get wrong. Lesson 9 gets them wrong, and

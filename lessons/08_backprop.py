@@ -7,7 +7,7 @@
 # **You need** lessons 3 and 6: the MLP, BatchNorm. Of calculus: the chain rule, and the
 # derivatives of powers, exp, log and tanh.
 #
-# **It takes** two hours with the exercises; the code runs for seven minutes, with `--short` for
+# **It takes** two hours with the exercises; the code runs for two minutes, with `--short` for
 # eight seconds.
 #
 # What does `loss.backward()` do, line by line? Here you do its work yourself: first one small
@@ -40,7 +40,8 @@ Named = dict[str, Tensor]
 # 2. **Used twice: add.** If `x` goes into two places, the gradients from both add up. What was
 #    broadcast along a dimension went into many places, so backward it is a *sum* along that
 #    dimension. And the other way round: what was summed forward is broadcast backward.
-# 3. **Matrix product.** If `y = x @ W`, then `dx = dy @ W.T` and `dW = x.T @ dy`: the shapes fit.
+# 3. **Matrix product.** If `y = x @ W`, then `dx = dy @ W.T` and `dW = x.T @ dy`: `y[i, j]` is the
+#    sum of `x[i, k] * W[k, j]`, and only these shapes fit.
 #
 # ## A network to check against
 #

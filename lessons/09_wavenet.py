@@ -13,7 +13,7 @@
 # longer context that layer grows, and it still has to understand everything in one go. Is it better
 # to read slowly: two neighbours into a pair, two pairs into four, two fours into eight? That is the
 # tree of WaveNet (van den Oord et al. 2016). The lesson follows part 5 of Andrej Karpathy's
-# lectures; numbers in the text are those of the full run.
+# lectures from 0:17 on; numbers in the text are those of the full run.
 
 # %%
 import shutil
@@ -234,8 +234,8 @@ lesson.show(figure, "flat-and-tree")
 # %% [markdown]
 # ## The trap
 #
-# The tree above was built with a mistake, `per_position=True`. BatchNorm as one first writes it
-# takes the mean over dimension 0, the batch. For (32, 200) this is right: one mean for each of
+# The tree above was built with a mistake, `per_position=True`. BatchNorm as you would first write
+# it takes the mean over dimension 0, the batch. For (32, 200) this is right: one mean for each of
 # the 200 channels. For (32, 4, 68) the same code gives a mean for each *position* of each channel.
 # Nothing stops: all later lines broadcast, and the network learns. Only the shapes tell. (The
 # layer drops the dimensions of length 1 that the check keeps.)
@@ -287,8 +287,8 @@ lesson.check("noise of a batch's mean: per position, as a multiple of over all",
 
 # %% [markdown]
 # Were the four positions independent, four times as many numbers would halve the noise. They are
-# neighbours in the same names, so it is a little less. Now train both, from the same seed, with the
-# same batches.
+# neighbours in the same names, so the factor is 1.6 and not 2. Now train both, from the same seed,
+# with the same batches.
 
 # %%
 run("tree, trapped", trapped, trapped_g)
@@ -317,10 +317,11 @@ run("tree, scaled up", scaled, g)
 print(f"{'network':>20} {'parameters':>10} {'train':>8} {'val':>8} {'seconds':>8}", *rows, sep="\n")
 
 # %% [markdown]
-# This is the best network of the lectures. Read the table from above: the longer context bought
-# most. The tree by itself bought next to nothing at equal size, its mended statistics a little.
-# What the tree did buy is room to grow: the last row. But the distance between train and val has
-# grown to 0.2 nats, too, so that size alone will not help much longer.
+# This is the best network of the lectures. (The seconds depend on what else the machine did.) Read
+# the table from above: the longer context bought most. The tree by itself bought next to nothing at
+# equal size, its mended statistics a little. What the tree did buy is room to grow: the last row.
+# But the distance between train and val has grown to 0.2 nats, too, so that size alone will not
+# help much longer.
 #
 # The loss of one batch of 32 is far too noisy to plot. So the picture averages a hundredth of the
 # training at a time (`view` to 100 rows, then the mean of each) and draws the logarithm, which
@@ -416,11 +417,11 @@ lesson.check("the trapped network cannot be a convolution", stopped)
 # %% [markdown]
 # ## What to try beyond
 #
-# WaveNet itself has more than the tree: gates (a tanh times a sigmoid), residual connections
-# around each layer, and skip connections from each layer to the output. makemore's `wavenet` has
-# them. The lecture ends with more ideas, and every one of them is an option of makemore. You ask
-# the program itself, so that this list cannot be out of date. (Bengio's own extension, direct
-# connections from the embeddings to the output, is tried in lesson 4.)
+# WaveNet itself has more than the tree: gates (a tanh times a sigmoid), residual connections around
+# each layer, and skip connections from each layer to the output. makemore's `wavenet` has them. The
+# lecture ends with more ideas, and every one of them is an option of makemore. Ask the program
+# which. (Bengio's own extension, direct connections from the embeddings to the output, is tried in
+# lesson 4.)
 
 # %%
 IDEAS = {

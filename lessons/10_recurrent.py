@@ -6,7 +6,7 @@
 #
 # **You need** lessons 3 and 4: embeddings, training and its parts. Nothing else is assumed.
 #
-# **It takes** an hour and a quarter; the code runs for three minutes, `--short` for ten seconds.
+# **It takes** an hour and a quarter; the code runs for two minutes, `--short` for ten seconds.
 #
 # The networks so far read a window: what has left it is gone. These read one symbol after the
 # other, and keep what they need in a *state*. What does it remember, and for how long? (The
@@ -134,10 +134,10 @@ class Recurrent(nn.Module):
 # %% [markdown]
 # ### Exercise: a network that forgets
 #
-# `Forgetful` has a bug, the one that the original makemore once had. It raises no error, and its
-# loss falls like that of a bigram. Find the line. Then write the test that finds it without reading
-# code: `model(emma)` gives logits `(1, 5, 27)`, and so does `model(amma)`. How large is the largest
-# change of the 27 logits after the last letter, when only the *first* letter is another?
+# `Forgetful` has a bug that is easy to write. It raises no error, and its loss falls like that of a
+# bigram. Find the line. Then write the test that finds it without reading code: `model(emma)` gives
+# logits `(1, 5, 27)`, and so does `model(amma)`. How large is the largest change of the 27 logits
+# after the last letter, when only the *first* letter is another?
 
 
 # %%
@@ -236,8 +236,8 @@ def update(z: Tensor, n: Tensor, h: Tensor) -> Tensor:
 check("GRU by hand - torch.nn.GRUCell", lambda state: (state - wanted).abs().max(), update(z, n, h))
 
 # %% [markdown] tags=["solution"]
-# A weighted mean of old and new, for each neuron with a weight of its own. You may read it with z
-# and 1 - z exchanged: the same network, whose gate then says how much is new.
+# A weighted mean of old and new, for each neuron with a weight of its own. (Cho et al. multiply h
+# by r before the matrix; torch, and so this lesson, after it. Others exchange z and 1 - z.)
 
 
 # %% tags=["solution"]
@@ -320,8 +320,8 @@ lesson.check("gradient 10 symbols back, first weights: RNN, GRU, LSTM, log10", t
 
 # %% [markdown]
 # Straight lines: each symbol further back divides the gradient by the same factor. The RNN keeps
-# 0.46 of it a step, the GRU and the LSTM 0.58: ten times as much after ten. Their gates are half
-# open at first; and unlike the RNN's matrix, they can learn to open.
+# 0.47 of it a step, the GRU and the LSTM 0.58: about nine times as much after ten. Their gates are
+# half open at first; and unlike the RNN's matrix, they can learn to open.
 #
 # ## The same budget for all three: 1,500 steps of 128 names
 

@@ -6,7 +6,7 @@
 #
 # **You need** lesson 3 (the MLP) and lesson 10 (the GRU). Counts are explained again.
 #
-# **It takes** an hour and a half; the code runs for three minutes, with `--short` ten seconds.
+# **It takes** an hour and a half; the code runs for four minutes, with `--short` ten seconds.
 #
 # A loss on held-out names says how a model does, but not why. What if some of them are not new at
 # all? What does a network know where a table has nothing? And what helps if your list is short?
@@ -64,9 +64,10 @@ lesson.check("distinct names by part", [len(part) for part in distinct.values()]
 # ## Counts that help each other
 #
 # Does that matter? Ask models of different kinds, first a table. In lesson 1 a longer context meant
-# an emptier one. *Kneser-Ney smoothing* keeps all lengths at once: each count gives up a *discount*
-# below one, and what is saved is shared out as a context one symbol shorter would. `.emm` asks
-# `emm`, that asks `mm`, and so on down to no context at all, which asks 27 equal chances.
+# an emptier one. *Kneser-Ney smoothing* (1995) keeps all lengths at once: each count gives up a
+# *discount* below one, and what is saved is shared out as a context one symbol shorter would.
+# `.emm` asks `emm`, that asks `mm`, and so on down to no context at all, which asks 27 equal
+# chances.
 #
 # A shorter context is asked where the longer one has little to say. So what counts for it is not
 # how often a symbol came after it, but after how many *different* longer contexts.
@@ -179,9 +180,10 @@ lesson.check("counts win on dev, the GRU on unseen names", turned)
 
 # %% [markdown]
 # By the loss on dev you would take the counts: 1.997 against 2.029. On new names the GRU is level
-# with them, and a little ahead: 2.043 against 2.048. Remembering pays where the same name is asked
-# again. (On shared names the networks have 2.10 and 1.93: they remember as well, and such names are
-# common ones besides.) So cut distinct lines to learn about new ones; lesson 13 and makemore do.
+# with them, and a little ahead: 2.043 against 2.048. So cut distinct lines, as makemore does.
+#
+# Remembering pays where the same name is asked again. (On shared names the networks have 2.10 and
+# 1.93: they remember as well, and such names are common ones besides.)
 #
 # ### Exercise: how can it make names that it never saw?
 #
@@ -210,7 +212,8 @@ lesson.check("edits from emma to emma, emmy, mae and nothing", from_emma)
 lesson.check("new names among a thousand, share above a half", len(fresh) > 500)
 
 # %% [markdown]
-# Four in five are new: most are an edit or two from known names, or strung together from parts.
+# Most are new. Of these eight, four are one edit from a known name, and four are strung together
+# from parts.
 #
 # Now the contexts of dev, `X`, that never stood in train, `data[0]`. `table_nll` and `net_nll` are
 # the losses of each example of dev, by a table with 0.1 added to every count and by the network.
@@ -328,9 +331,9 @@ hidden, out = 3 * 30 * 100 + 100, 100 * 17_000 + 17_000
 lesson.check("share of the output, without the table", out / (hidden + out))
 
 # %% [markdown]
-# But then *a* in the last place and *a* in the first are learned apart, with twice as many
-# parameters. For 27 symbols that is affordable: one-hot is even a little better, 2.158 to 2.173.
-# In Bengio's paper, with 17,000 words in 30 dimensions, the table C has 510,000 entries, while 100
+# But *a* in the last place and *a* in the first are learned apart, with nearly twice as many
+# parameters. For 27 symbols that is affordable: one-hot is even a little better, 2.158 to 2.173. In
+# Bengio's paper, with 17,000 words in 30 dimensions, the table C has 510,000 entries, while 100
 # neurons that read one-hot words at three places would need five million. The dearest part there is
 # the output: 17,000 logits an example, 99 % of what is not the table.
 #

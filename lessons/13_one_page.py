@@ -7,12 +7,12 @@
 # **You need** lesson 11 (the transformer) and lesson 12 (distinct lines). One thing is new: an
 # optimizer for matrices.
 #
-# **It takes** forty minutes to read; the code runs for two to eight minutes on two cores, with
+# **It takes** forty minutes to read; the code runs for two to fourteen minutes on two cores, with
 # `--short` for ten seconds.
 #
 # Read, split, encode, batch, a transformer, its optimizers, evaluation, sampling: the pieces stand
-# in the order in which they run. The lectures end where such a program begins. Any list with one
-# thing a line will do, names of companies, say, or words for a board game:
+# in the order in which they run. Any list with one thing a line will do, names of companies, say,
+# or words for a board game:
 #
 #     python lessons/13_one_page.py FILE
 
@@ -277,8 +277,8 @@ print("\n".join(new))
 
 # %% [markdown]
 # None of these stands in the file, and none is there twice. If the page ran on the lesson's list,
-# five numbers are checked: the loss is that of the library's model by this recipe, 1.9552 nats a
-# symbol on the same held-back lines (the median of three seeds).
+# five numbers are checked. The loss should be that of the library's model by this recipe, 1.9552
+# nats a symbol on the same held-back lines (the median of three seeds).
 
 # %%
 if lesson:

@@ -13,6 +13,7 @@ something else stops with an AssertionError that says both.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -83,23 +84,19 @@ class Lesson:
     def try_answer(
         self, quantity: str, answer: Any, *arguments: Any, within: float | None = None
     ) -> None:
-        """Say whether a reader's answer is right; it never stops the lesson.
+        """Say in one line whether a reader's answer is right; it never stops the lesson.
 
-        A function is called with the arguments. `...` anywhere is a cell that is not filled in yet.
-        What is right stands in expected.json, under the key that the folded solution checks.
+        A function is called with the arguments, and what it raises is said. `...` anywhere is a
+        cell that is not filled in yet. What is right stands in expected.json, under the key that
+        the folded solution checks; it is never printed here.
         """
         entry = self.expected[quantity]
         wanted = entry.get("short" if self.short else "full")
-        if callable(answer) and not unanswered(list(arguments)):
-            answer = answer(*arguments)
-        if wanted is None:
-            said = "only names.txt has this answer: run without --short"
-        elif unanswered(answer) or unanswered(list(arguments)):
-            said = "replace the dots, and run this cell again"
-        else:
-            answer = answer.tolist() if hasattr(answer, "tolist") else answer
-            right = same(wanted, answer, entry.get("within", 0) if within is None else within)
-            said = "right" if right else f"not yet: you have {shown(answer)}"
+        allowed = entry.get("within", 0) if within is None else within
+        try:
+            said = verdict(wanted, answer, arguments, allowed)
+        except Exception as error:  # whatever a reader's own lines may do
+            said = f"not yet: {one_line(f'{type(error).__name__}: {error}').rstrip(': ')}"
         print(f"{quantity} - {said}", flush=True)
 
     def show(self, figure: Any, name: str) -> None:
@@ -117,9 +114,10 @@ class Lesson:
                 path = Path(folder) / f"{self.name}-{name}{ending}.png"
                 figure.savefig(path, dpi=110, metadata={"Software": None})
         elif "IPython" in sys.modules:
-            from IPython.display import display
+            # Not installed with makemore: a notebook brings it.
+            from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
 
-            display(figure)  # type: ignore[no-untyped-call]
+            display(figure)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def darken(figure: Any) -> None:
@@ -152,21 +150,58 @@ def agrees(wanted: Any, measured: Any, within: float) -> bool:
     return bool(wanted == measured)
 
 
+def verdict(wanted: Any, answer: Any, arguments: tuple[Any, ...], within: float) -> str:
+    """Say what an answer is worth, without the right one. Raises what a reader's function does."""
+    if callable(answer) and not unanswered(arguments):
+        answer = answer(*arguments)
+    if unanswered([answer, *arguments]):
+        return "replace the dots, and run this cell again"
+    if wanted is None:
+        return "only names.txt has this answer: run without --short"
+    return "right" if same(wanted, plain(answer), within) else f"not yet: you have {brief(answer)}"
+
+
 def unanswered(answer: Any) -> bool:
+    if isinstance(answer, dict):
+        answer = list(answer.values())
     if isinstance(answer, list | tuple):
         return any(map(unanswered, answer))
     return answer is ... or answer is None
 
 
+def plain(answer: Any) -> Any:
+    """Turn tensors, arrays and tuples, also those in a list, into numbers and lists of numbers."""
+    if isinstance(answer, list | tuple):
+        return [plain(each) for each in answer]
+    return answer.tolist() if hasattr(answer, "tolist") else answer
+
+
 def same(wanted: Any, answer: Any, within: float) -> bool:
     """As `agrees`, for whatever a reader may have typed."""
+    if isinstance(wanted, list) != isinstance(answer, list):  # a set, say, which has no order
+        return False
     try:
         return agrees(wanted, answer, within)
     except (TypeError, ValueError):  # another type, or a list of another length
         return False
 
 
-def shown(value: Any) -> str:
+def brief(answer: Any) -> str:
+    """What a reader has: enough digits to see that it is wrong, and only the shape of a table."""
+    shape = tuple(getattr(answer, "shape", ()))
+    if math.prod(shape) > 8:
+        return f"numbers of shape {shape}"
+    return one_line(shown(plain(answer), ".6g"))
+
+
+def one_line(text: str, longest: int = 160) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def shown(value: Any, digits: str = ".4f") -> str:
+    """A number, a text, or a list of them, in which an inner list keeps its brackets."""
     if isinstance(value, list):
-        return ", ".join(map(shown, value))
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+        parts = [(shown(each, digits), isinstance(each, list)) for each in value]
+        return ", ".join(f"[{text}]" if is_list else text for text, is_list in parts)
+    return f"{value:{digits}}" if isinstance(value, float) else str(value)
