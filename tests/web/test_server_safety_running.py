@@ -178,7 +178,7 @@ def test_no_new_client_is_taken_once_it_ends() -> None:
         server.process.send_signal(signal.SIGTERM)
         assert until(lambda: refuses(server), 2)
         thread.join()
-        assert server.end() == 143
+        assert server.process.wait(15) == 143
 
 
 def refuses(server: Server) -> bool:
