@@ -130,7 +130,7 @@ lesson.check("first loss of the network on emma", loss.item())
 # %% [markdown]
 # `F.cross_entropy(logits, answers)` is this loss in one call: quicker, and safer, as you will see.
 #
-# The *gradient* says for each number of W how fast the loss grows if that number grows. To find it
+# The *gradient* says for each number of W how fast the loss grows if that number grows. To find it,
 # `torch.autograd.grad` goes back from the loss to W, step by step. From `cross_entropy` this way
 # back is simpler (lesson 8 shows how simple), and ends at the same gradient.
 
@@ -196,7 +196,7 @@ assert torch.allclose(softmax(large), large.softmax(0))
 # %% [markdown]
 # Very small logits *underflow*: exp(-200) is exactly 0 in 32 bits. One zero is harmless for
 # sampling, but its logarithm is minus infinity, and a row of zeros cannot be divided by its sum. A
-# tiny epsilon guards both; taking off the largest logit spares the row and changes no probability.
+# tiny epsilon guards both; with the largest logit taken off such a row cannot come about.
 
 # %%
 tiny = torch.full((27,), -200.0)
