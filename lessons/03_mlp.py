@@ -6,10 +6,10 @@
 #
 # **You need** lesson 2: softmax, cross entropy, a gradient step. Nothing else is assumed.
 #
-# **It takes** an hour and a quarter; the code half a minute, with `--short` ten seconds.
+# **It takes** two to three hours if this is new; the code half a minute, `--short` ten seconds.
 #
-# Counting ended where contexts became too many to be seen. Here each symbol becomes a point, and
-# neurons read the points of the last three. Do contexts that are alike help each other then? You
+# Counting ended where contexts became too many to be seen. Here each symbol becomes a point, and a
+# network reads the points of the last three. Do contexts that are alike help each other then? You
 # follow part 2 of the lectures, 0:09 to 0:46, 1:05 and 1:13. Numbers are those of the full run.
 
 # %%
@@ -36,8 +36,7 @@ Data = tuple[Tensor, Tensor]  # contexts (N, block_size), answers (N,)
 # next. The context starts as all dots and slides on after each symbol. `block_size` counts its
 # symbols; how many numbers describe one symbol is the size of the embedding, `n_embd`.
 #
-# *emma* makes five examples. The first five names make `[32, 3]` ids, all names `[228146, 3]`. Each
-# id must be a row of the table to come, so the last line checks it.
+# *emma* makes five examples, the first five names 32, all names 228,146. No id may be above 26.
 
 # %%
 words = lesson.words()
@@ -69,13 +68,12 @@ assert Xall.min() >= 0 and max(Xall.max(), Yall.max()) < len(LETTERS), "an id wi
 # %% [markdown]
 # ## Embeddings
 #
-# The table C has a row for each symbol: its point, or *embedding*, at random at first. Two
-# dimensions let you look at it later. The dot, row 0, is a point like all others: [1.5674, -0.2373]
-# with the lecture's seed.
+# The table C has a row for each symbol: its point, or *embedding*, at first at random; two
+# dimensions you can look at. The dot, too, is a point: [1.5674, -0.2373] with the lecture's seed.
 #
 # `C[X]` looks up every id of X at once: `(32, 3)` ids become `(32, 3, 2)` numbers. The same table
 # serves all three places: an *m* is the same point wherever it stands. A layer reads a flat row,
-# so you lay the three points of a context side by side: `(32, 6)`.
+# so `view` lays the three points of a context side by side: `(32, 6)`.
 
 # %%
 C = torch.randn((27, 2), generator=torch.Generator().manual_seed(SEED))
@@ -90,10 +88,9 @@ same = all(torch.equal(emb[:, place], C[X[:, place]]) for place in range(3))
 lesson.check("a symbol is the same point at all places", same)
 
 # %% [markdown]
-# `view` changes only how the same memory is read, and copies no number. It needs the numbers in
-# that order in memory (*contiguous*). After a transpose they are not: `view` refuses, and `reshape`
-# copies. `torch.cat` always copies. Adding the three points gives `(32, 2)`: a sum, in which *abc*
-# and *cba* are the same. To lay them side by side you need `cat` or `view`.
+# (You may skip this and its cell; you need only `view`.) `view` copies nothing, but needs numbers
+# that lie in order in memory (*contiguous*). After a transpose they do not: it refuses; `reshape`
+# copies, as `cat` always does. Adding the points is a sum, `(32, 2)`: *abc* and *cba* get the same.
 
 # %%
 joined = torch.cat(torch.unbind(emb, 1), 1)  # (32, 6): emb[:, 0], emb[:, 1], emb[:, 2] in a row
@@ -112,12 +109,16 @@ lesson.check("shape of the sum that is no concatenation", list((emb[:, 0] + emb[
 # %% [markdown]
 # ## The network
 #
-# This is a *multi-layer perceptron*, MLP: flat points, a *hidden layer* with tanh, and 27 logits.
-# The lecture's first one, 2 dimensions and 100 neurons, has 3,481 parameters. Its last, 10 and 200,
-# has 11,897; with 2 and 200 it would be 6,881.
+# A *neuron* multiplies each number that it reads by a weight, adds up, adds one more number (its
+# *bias*, in b1), and bends the sum with tanh to between -1 and 1. 100 neurons side by side that
+# read the same six numbers are a *hidden layer*; without the bend two layers could do no more than
+# one. With 27 logits behind it this is a *multi-layer perceptron*, MLP.
 #
-# `calm` starts the weights small. The lecture does not do so yet, and its losses start near 20 or
-# 30; lesson 5 shows why. Short trainings start calm here, as they have no steps to spare.
+# The lecture's first, 2 dimensions and 100 neurons, has 3,481 parameters, its last, 10 and 200, has
+# 11,897. With 2 and 200 C, W1, b1, W2 and b2 hold 27 x 2 + 6 x 200 + 200 + 200 x 27 + 27 = 6,881.
+# A neuron reads symbols times dimensions: 7 x 10 and 10 x 7 are both 70.
+#
+# `calm` starts the weights small, for short trainings; else losses start near 20 or 30 (lesson 5).
 
 
 # %%
@@ -141,8 +142,8 @@ lesson.check("inputs of a neuron: 7 symbols in 10-D, 10 in 7-D", inputs)
 # ### Exercise: the network from scratch
 #
 # Write the way from ids to logits with the five tensors of `new_net`: look up the points, lay them
-# side by side, multiply by W1 and add b1, take the tanh, multiply by W2 and add b2. B is the number
-# of examples, T the length of a context. You get told whether the first loss is right.
+# side by side, multiply (`@`) by W1 and add b1, take the tanh, multiply by W2 and add b2. B is the
+# number of examples (use `len(X)`, not 32), T the length of a context.
 
 
 # %% tags=["exercise"]
@@ -155,7 +156,7 @@ check("first loss on the first five names",
       lambda logits: F.cross_entropy(logits, Y).item(), forward(new_net(2, 100), X))  # fmt: skip
 
 # %% [markdown] tags=["solution"]
-# Each step changes one shape; E is the size of an embedding. `direct` is empty until lesson 4.
+# Each step changes one shape; E is the size of an embedding. Ignore `direct` until lesson 4.
 
 
 # %% tags=["solution"]
@@ -179,9 +180,9 @@ lesson.check("first loss on the first five names", loss.item())
 # ## One batch, by heart
 #
 # The first loss is 17.8, where knowing nothing costs 3.3: the network starts out sure and wrong.
-# The loop of all training mends it. With a hundred parameters for each of 32 examples it must be
-# able to learn them by heart; that is the cheapest test that your code works at all. The loss
-# cannot reach 0: five names begin with five letters, so the context `...` has five answers.
+# Lesson 2's loop mends it, with five tensors in place of W. A hundred parameters for each of 32
+# examples must be able to learn them by heart; that is the cheapest test of your code. The loss
+# cannot reach 0 but only `floor`: five names begin with five letters, so `...` has five answers.
 
 # %%
 for step in range(1000):
@@ -204,12 +205,12 @@ lesson.check("loss above the least possible one", loss.item() - floor)
 # ## Learn from one part, ask another
 #
 # What a network learned by heart says little about the next name. So you shuffle the names, learn
-# from 80 % of them (*train*) and ask for another 10 % (*dev*); lesson 4 tells what the rest is for.
-# Quality in one number is the loss over a whole part, without gradients.
+# from 80 % (*train*) and take the loss over another 10 % (*dev*); the rest is for lesson 4.
 #
-# A step needs a gradient, and a small random *batch* of examples gives a good enough one. `rates`
-# says the learning rate of each step, `adam` switches to AdamW, which gets lower in few steps;
-# lesson 4 explains it, and `decay`. You will reach 2.17 nats a symbol; pairs cost 2.45.
+# Read `train` as the loop above with one line more: `ix` picks a *batch* of examples at random,
+# whose gradient is good enough for a step, at the rate `rates(step)`. With `adam=True` AdamW's
+# `optimizer.step()` replaces `p.data -= rate * p.grad`; lesson 4 explains it and `decay`, the map
+# below uses `watch`. You will reach 2.17 nats a symbol; pairs cost 2.45, the trigram 2.22.
 
 
 # %%
@@ -269,16 +270,16 @@ lesson.check("dev loss, 10-D and 200, 5,000 steps", loss_of(net, dev_data))
 # %% [markdown]
 # ## A map of the alphabet
 #
-# Think of a seating plan for 27 guests. At first all sit anywhere; each batch pulls at those who
-# stand in it, and all other rows of C have a gradient of exactly 0. Nobody says what a vowel is,
-# yet vowels end close together, since names go on after them in similar ways. The dot, which begins
-# and ends all names, sits alone, and so does *q*, after which nearly always *u* comes.
+# At first the points lie anywhere. Each batch pulls at those that stand in it, and all other rows
+# of C have a gradient of exactly 0 (`autograd.grad` returns it). Nobody says what a vowel is, yet
+# vowels end close together, since names go on after them in similar ways. The dot, which begins and
+# ends all names, lies alone, and so does *q*, after which nearly always *u* comes.
 
 # %%
 steps = lesson.budget(6000, 200)
 calm = new_net(2, 100, calm=True)
 gradient = torch.autograd.grad(F.cross_entropy(logits_of(calm, X), Y), calm)[0]  # of C, (27, 2)
-moved = gradient.any(1).nonzero()[:, 0]
+moved = gradient.any(1).nonzero()[:, 0]  # ids of the rows that are not all 0
 lesson.check("rows of C that move are those in the batch", torch.equal(moved, X.unique()))
 points = {"at the start": calm[0].detach().clone()}  # (27, 2) each
 
@@ -306,8 +307,9 @@ consonants = torch.tensor([n for n in range(1, 27) if LETTERS[n] not in "aeiou"]
 # ### Exercise: do vowels cluster?
 #
 # Put what you see into one number: the mean distance between two different vowels, divided by the
-# mean distance from a vowel to a consonant (*y* is one here). It is 1 if a vowel is a point like
-# all others. `torch.cdist(a, b)` gives all distances; `vowels` and `consonants` hold the ids.
+# mean distance from a vowel to a consonant (*y* is one here): 1 if vowels are like all others.
+# `torch.cdist(a, b)` gives all distances, `vowels` and `consonants` hold ids. Of the 25 between
+# vowels five are from a vowel to itself: leave them out. (Run this without `--short`.)
 
 
 # %% tags=["exercise"]
@@ -318,9 +320,8 @@ def vowel_ratio(table: Tensor) -> float:  # (27, 2)
 check("vowel to vowel, as a share of vowel to consonant", vowel_ratio, calm[0].detach())
 
 # %% [markdown] tags=["solution"]
-# Of 25 pairs of vowels five are a vowel with itself, at distance 0: divide the sum by 20. You can
-# also ask whose nearest neighbour is a vowel. At the end that is so for all but *i*, which sits
-# beside *y*, and *y* is often a vowel in names.
+# The distance of a vowel to itself is 0: divide the sum by 20. You can also ask whose nearest
+# neighbour is a vowel: at the end all but that of *i*, which is *y*, often a vowel in names.
 
 # %% tags=["solution"]
 ratios, near = [], []
@@ -328,7 +329,7 @@ for when, table in points.items():
     apart = torch.cdist(table, table)  # (27, 27)
     among, across = apart[vowels][:, vowels].sum() / 20, apart[vowels][:, consonants].mean()
     ratios.append((among / across).item())
-    closest = apart.fill_diagonal_(torch.inf)[vowels].argmin(1)
+    closest = apart.fill_diagonal_(torch.inf)[vowels].argmin(1)  # itself does not count
     near.append(int(torch.isin(closest, vowels).sum()))
     print(f"{when}: ratio {ratios[-1]:.2f}, {near[-1]} of 5 vowels have a vowel nearest")
 outside = [LETTERS[n] for n in (table - table.mean(0)).norm(dim=1).topk(6).indices]
@@ -342,9 +343,8 @@ lesson.check("the dot and q are among the six outermost", {".", "q"} <= set(outs
 # ## Twenty names
 #
 # As in lesson 1, with a window: embed the context, get logits, softmax over the 27, draw, slide.
-# All names are drawn side by side, one row each; what follows a row's first dot is cut off. Does
-# the block size limit the length of a name? No: the window slides on until a dot comes, and most
-# names are longer than three letters. (Lesson 11 has a model with such a limit.)
+# All names are drawn side by side, one row each, and cut off at their first dot. The block size
+# does not limit their length: the window slides on, and most are longer than three letters.
 
 
 # %%
@@ -371,9 +371,8 @@ lesson.check("names longer than the context", longer > 500)
 # %% [markdown]
 # ### One forward pass, and one name, in slow motion
 #
-# First what the network makes of the context *emm*, when *a* is right. Then *jane*, symbol by
-# symbol: what the network sees, how likely it finds what comes, and what it would expect. The
-# product of the five is the probability of the name.
+# First what the network makes of *emm*, when *a* is right. Then *jane*: what it sees, how likely it
+# finds what comes, and what it would expect. The product of the five is the name's probability.
 
 # %%
 C, W1, b1, W2, b2 = (p.detach() for p in net)
@@ -401,9 +400,9 @@ lesson.check("log of the product minus the summed loss", off)
 # %% [markdown]
 # ### Exercise: what does it mean that two points are near?
 #
-# Give for each symbol the id of its nearest neighbour in the table, which is never the symbol
-# itself. In contexts of dev that end in a letter, this letter is then replaced by the neighbour
-# that you name, and by the farthest. You get told whether yours moves less of the probability.
+# Give for each symbol the id of its nearest neighbour in the table, never its own. In contexts of
+# dev that end in a letter, it is then replaced by the neighbour that you name, and by the farthest:
+# yours should move less of the probability. `False`: it does not, or a symbol has its own id.
 
 # %%
 table = net[0].detach()  # (27, 10)
@@ -432,8 +431,9 @@ check("the nearest shifts less than the farthest", shifts_less, nearest_of(table
 
 # %% [markdown] tags=["solution"]
 # Near means that the network may take one for the other: what it learned for one serves the other.
-# By the nearest neighbour 42 % of the probability moves, by the farthest 69 %. In ten dimensions
-# 5,000 steps leave some points where chance put them, so not each pair below makes sense.
+# By the nearest neighbour 42 % of the probability moves, by the farthest 69 %. This is another
+# network than the map's, with 10 dimensions, and 5,000 steps leave some points where chance put
+# them: *z* started nearest the middle of all points and is still there, so it is nearest to many.
 
 # %% tags=["solution"]
 nearest = torch.cdist(table, table).fill_diagonal_(torch.inf).argmin(1)

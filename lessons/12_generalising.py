@@ -66,8 +66,7 @@ lesson.check("distinct names by part", [len(part) for part in distinct.values()]
 # Does that matter? Ask models of different kinds, first a table. In lesson 1 a longer context meant
 # an emptier one. *Kneser-Ney smoothing* (1995) keeps all lengths at once: each count gives up a
 # *discount* below one, and what is saved is shared out as a context one symbol shorter would.
-# `.emm` asks `emm`, that asks `mm`, and so on down to no context at all, which asks 27 equal
-# chances.
+# `.emm` asks `emm`, that asks `mm`, and so on to no context at all, which asks 27 equal chances.
 #
 # A shorter context is asked where the longer one has little to say. So what counts for it is not
 # how often a symbol came after it, but after how many *different* longer contexts.
@@ -212,8 +211,7 @@ lesson.check("edits from emma to emma, emmy, mae and nothing", from_emma)
 lesson.check("new names among a thousand, share above a half", len(fresh) > 500)
 
 # %% [markdown]
-# Most are new. Of these eight, four are one edit from a known name, and four are strung together
-# from parts.
+# Most are new. Of these eight, four are one edit from a known name, four are made of known parts.
 #
 # Now the contexts of dev, `X`, that never stood in train, `data[0]`. `table_nll` and `net_nll` are
 # the losses of each example of dev, by a table with 0.1 added to every count and by the network.

@@ -36,9 +36,11 @@ torch.set_num_threads(1 if lesson and lesson.short else 2)
 torch.manual_seed(3407)
 
 # %% [markdown]
-# **Read and split.** Each distinct line counts once: lesson 12 showed what copies on both sides do.
-# The text of a line, mixed to a 64-bit number, says where it belongs, so that no line moves when
-# the list grows or its order changes.
+# ## Read and split
+#
+# Each distinct line counts once: lesson 12 showed what copies on both sides do. The text of a line,
+# mixed to a 64-bit number, says where it belongs, so that no line moves when the list grows or its
+# order changes.
 #
 # Eight tenths are learned from, one chooses the weights (`val`, which was *dev* so far), and one
 # stays unseen for a last verdict (`test`). It is the split of `makemore names.txt`, line by line,
@@ -66,9 +68,11 @@ assert parts["val"], "too short a list: give a hundred lines or more"
 print({part: len(members) for part, members in parts.items()}, parts["train"][:6])
 
 # %% [markdown]
-# **Encode.** As in lesson 10, symbol 0 stands before a line and after it. Inputs are the line with
-# 0 before it, targets the line with 0 after it, and each place predicts the next symbol. Behind the
-# end there is only padding, whose target -1 says "do not count me".
+# ## Encode
+#
+# As in lesson 10, symbol 0 stands before a line and after it. Inputs are the line with 0 before it,
+# targets the line with 0 after it, and each place predicts the next symbol. Behind the end there is
+# only padding, whose target -1 says "do not count me".
 #
 # The symbols are those of your file, whatever they are, and the longest line sets `block_size`.
 
@@ -89,9 +93,11 @@ data = {part: encode(members) for part, members in parts.items()}
 
 
 # %% [markdown]
-# **Batch.** Most names are short, a few are long: padded to the longest, half of a batch would be
-# padding. So the lines of a batch are sorted by length and cut into four groups, each padded to
-# its own longest line.
+# ## Batch
+#
+# Most names are short, a few are long: padded to the longest, half of a batch would be padding. So
+# the lines of a batch are sorted by length and cut into four groups, each padded to its own longest
+# line.
 #
 # They are still one batch: the gradients of the four are added up before the step.
 
@@ -106,9 +112,11 @@ def groups(part: str, rows: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor
 
 
 # %% [markdown]
-# **The model.** It is the GPT of lesson 11: attention lets every symbol fetch what it needs from
-# those before it; the MLP then works on each symbol alone. Both add to the stream `x`, four times
-# over, and a tenth of what they add is dropped in training.
+# ## The model
+#
+# It is the GPT of lesson 11: attention lets every symbol fetch what it needs from those before it;
+# the MLP then works on each symbol alone. Both add to the stream `x`, four times over, and a tenth
+# of what they add is dropped in training.
 #
 # Two things differ a little: GELU, a ReLU without its corner, and a start that is smaller where
 # many blocks add to one stream.
@@ -163,8 +171,10 @@ print(f"{parameters:,} parameters")
 
 
 # %% [markdown]
-# **Optimizers.** The matrices of the blocks learn by *Muon*: the mean of recent gradients, made
-# orthogonal, so that no direction of a matrix outweighs the others (Jordan et al. 2024).
+# ## Optimizers
+#
+# The matrices of the blocks learn by *Muon*: the mean of recent gradients, made orthogonal, so that
+# no direction of a matrix outweighs the others (Jordan et al. 2024).
 #
 # A matrix stretches some directions and shrinks others, by its *singular values*. Five rounds of a
 # polynomial (Newton-Schulz) bring all of them near 1, by nothing but products of matrices.
@@ -203,8 +213,10 @@ peaks = {
 }
 
 # %% [markdown]
-# **Train and evaluate.** `evaluate` is exact: the nats of all symbols of a part, ends included,
-# divided by how many they are, and not a mean over batches.
+# ## Train and evaluate
+#
+# `evaluate` is exact: the nats of all symbols of a part, ends included, divided by how many they
+# are, and not a mean over batches.
 #
 # An *epoch* is one random order of the lines, cut into batches: 92 of 256 names. Ten times on the
 # way `val` is asked, and the weights that do best there are kept.
@@ -247,8 +259,10 @@ for step in range(max_steps):
             best, weights = val, {name: p.clone() for name, p in model.state_dict().items()}
 
 # %% [markdown]
-# **Sample.** Symbol by symbol, fifty lines at once: the model says how likely each symbol is, one
-# is drawn, and it becomes the next input.
+# ## Sample
+#
+# Symbol by symbol, fifty lines at once: the model says how likely each symbol is, one is drawn, and
+# it becomes the next input.
 #
 # A line that stands in the file, or was drawn before, or does not end is thrown away.
 
