@@ -4,18 +4,25 @@
 # **You will be able to** turn a list of names into a table of probabilities, draw new names from
 # it, say in one number how good it is, and say why a table of longer contexts fails.
 #
-# **You need** Python and the first steps of torch: tensors, shapes, indexing. Nothing is assumed
-# about language models or neural networks.
+# **You need** Python and a little numpy. A torch *tensor* is numpy's array under another name, and
+# its *shape* is the list of its side lengths: `(27, 27)` is a table. Nothing is assumed about
+# language models or neural networks; words that you miss are in the
+# [glossary](../docs/glossary.md).
 #
-# **It takes** an hour with the exercises; the code runs for about fifteen seconds, in full and with
-# `--short`.
+# **It takes** an hour to an hour and a half with the exercises; the code runs for about fifteen
+# seconds, in full and with `--short`.
+#
+# `--short` learns from 6,800 other names, so its numbers differ from those on this page: do the
+# exercises without it.
 #
 # What is the least that a model of names must know? Here it knows one thing: which symbol may
 # follow which. You count that, and on the way you meet the parts that every larger model has, too:
 # a vocabulary, a probability for each next symbol, sampling, and a loss.
 #
 # The lesson follows part 1 of Andrej Karpathy's lectures, from 0:03 to 1:03. Every number that the
-# lecture gives stands beside the one that you measure, and the lesson stops if they differ.
+# lecture gives stands beside the one that you measure. `lesson.check` compares the two, and stops
+# the lesson if they differ (*within* says how far off they may be); `check` looks at your answer to
+# an exercise, and never stops.
 
 # %%
 import math
@@ -85,8 +92,9 @@ lesson.check("id 0 and the last id", [itos[0], itos[vocab_size - 1]])
 # ## Counting
 #
 # The whole file as one long row of ids, `.emma.olivia.ava. ...`, holds every pair: each dot ends
-# one name and begins the next. A pair (i, j) has the number 27 i + j, and counting these numbers
-# fills a table: row i says what followed symbol i, and how often.
+# one name and begins the next. A pair (i, j) has the number 27 i + j. `bincount` counts how often
+# each number occurs, and `view` lays the 729 counts out as a table of 27 rows: row i says what
+# followed symbol i, and how often.
 
 # %%
 text = "." + ".".join(words) + "."
@@ -124,7 +132,8 @@ lesson.show(figure, "counts")
 #
 # In nearly all English words *q* is followed by *u*. Is it so in names? Read two numbers from the
 # table N: how often *u* came after *q*, and how often anything did, the end of the name included.
-# Replace the dots by expressions in `N` and `stoi`; the last line says whether both are right.
+# Replace the dots by expressions in `N`. Letters go through `stoi` first: `N[stoi["q"], ...]`. The
+# last line says whether both are right.
 
 # %% tags=["exercise"]
 pair, all_of_q = ..., ...  # your expressions: two counts
@@ -163,9 +172,10 @@ lesson.check("rows that do so without keepdim", int(((wrong.sum(1) - 1).abs() < 
 # %% [markdown]
 # ## Sampling
 #
-# To *sample* is to draw a symbol by its probability. Lay the 27 probabilities end to end on a line,
-# throw a dart at random, and see whose stretch it hits. A name starts at the dot; each drawn symbol
-# says which row is next; a dot ends it.
+# To *sample* is to draw a symbol by its probability. Lay the 27 probabilities end to end on a line
+# (`cumsum` says where each stretch ends), throw a dart at random, and see whose stretch it hits
+# (`searchsorted`). A name starts at the dot; each drawn symbol says which row is next; a dot ends
+# it.
 #
 # A bigram has no idea how long it has been going on, so a cap on the number of steps keeps an
 # unlucky name from going on for ever. All chance comes from a generator with a seed: the same seed,
@@ -197,6 +207,9 @@ def names_from(table: Tensor, count: int, cap: int = 50) -> list[str]:
 # %% [markdown]
 # You draw twenty names from the counts, and for comparison six from a table in which all symbols
 # are equally likely. A bigram's names are bad, and yet far better than chance.
+#
+# One is added to each count here; the end of the next section says why. From now on P is this
+# table.
 
 # %%
 table = (N + 1).float()
@@ -211,9 +224,10 @@ assert from_counts == names_from(P, 20), "the same seed, the same names"
 # The first five are the lecture's, letter for letter. The lecture drew them with
 # `torch.multinomial(p, 1, replacement=True, generator=g)`, which then threw a dart as `draw` does.
 #
-# Newer versions of torch draw a single symbol in another way: each gets an exponential random
-# number, and the largest p/number wins. The probabilities are the same, the names for a seed are
-# not. A seed promises the same names only together with the same code.
+# (You may skip the rest of this section.) Newer versions of torch draw a single symbol in another
+# way: each gets an exponential random number, and the largest p/number wins. The probabilities are
+# the same, the names for a seed are not. A seed promises the same names only together with the same
+# code.
 
 # %%
 generator = torch.Generator().manual_seed(SEED)
@@ -240,7 +254,11 @@ print(f"it begins with a in {(many == 1).float().mean():.1%} of draws, P says {P
 # one.
 #
 # A logarithm grows with its argument, so these four have the same winner: the largest likelihood,
-# the largest log-likelihood, the smallest NLL, the smallest mean NLL.
+# the largest log-likelihood, the smallest NLL, the smallest mean NLL. The last line below checks
+# it for *emma* and three tables.
+#
+# `P[firsts, seconds]` picks one entry for each pair. `emma` holds both rows of ids, so `P[emma]`
+# are five probabilities, and `P[xs, ys]` are those of all pairs.
 
 # %%
 for first, second in zip(".emma", "emma.", strict=True):
@@ -256,9 +274,8 @@ nll = {who: -guess[emma].log().mean().item() for who, guess in guesses.items()}
 assert max(likelihood, key=likelihood.__getitem__) == min(nll, key=nll.__getitem__)
 
 # %% [markdown]
-# `P[xs, ys]` picks one entry for each pair. In general `probs[torch.arange(n), Y]` plucks from row
-# k the probability of what really came, Y[k]. A small example to see it: three rows, answers 0, 1
-# and 2.
+# In general `probs[torch.arange(n), Y]` plucks from row k the probability of what really came,
+# Y[k]. A small example to see it: three rows, answers 0, 1 and 2.
 
 # %%
 probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.1, 0.1, 0.8]])
@@ -311,12 +328,10 @@ def contexts(k: int) -> int:
 check("contexts of 1, 2, 3 and 4 symbols", [contexts(k) for k in range(1, 5)])
 
 # %% [markdown] tags=["solution"]
-# Each symbol more makes 27 contexts out of one. For k symbols of context there are 27^k contexts,
-# and each needs 27 numbers: 27^(k + 1) parameters. With nine symbols that is a table of 7.6
-# trillion rows.
-#
-# If you meet *27^k parameters*, it counts the contexts. (*Ten choices, five steps back: 100,000
-# entries* is the same arithmetic for ten choices, not for names.)
+# Each symbol more makes 27 contexts out of one, so k symbols make 27^k. (Ten choices at each of
+# five places would be 10^5 = 100,000 in the same way.) Each context needs a row of 27 numbers: the
+# table has 27^(k + 1) *parameters*, which is the word for the numbers that a model has to learn.
+# With nine symbols that is a table of 7.6 trillion rows.
 
 
 # %% tags=["solution"]
@@ -333,9 +348,9 @@ lesson.check("contexts of 9 symbols", contexts(9))
 # the file (*train*) and ask about the next 10 per cent (*dev*). The last 10 (*test*) wait for a
 # single look at the end of a piece of work.
 #
-# `pairs_of` reads windows of n symbols, from names with n - 1 dots before each; windows that have
-# two dots at their end belong to no name and are dropped. The context of each becomes one number,
-# as 27 i + j did for a pair.
+# You only use `pairs_of`, so you need not follow each of its lines. It reads windows of n symbols,
+# from names with n - 1 dots before each; windows that have two dots at their end belong to no name
+# and are dropped. The context of each becomes one number, as 27 i + j did for a pair.
 
 
 # %%

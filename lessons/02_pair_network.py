@@ -7,12 +7,10 @@
 # **You need** lesson 1: the table of pairs, and the mean negative log-likelihood. Of calculus you
 # need to know only that a derivative says which way is up.
 #
-# **It takes** an hour and a quarter with the exercises; the code runs for half a minute, with
-# `--short` for ten seconds.
+# **It takes** 1.5 to 2.5 hours; the code runs for half a minute, with `--short` for ten seconds.
 #
-# Lesson 1 made a table of probabilities by counting. Here you begin with random numbers, and let a
-# network find the same table by small steps. The lesson follows part 1 of the lectures, from 1:03
-# to 1:57.
+# Lesson 1 counted a table of probabilities. Here a network starts with random numbers, and finds
+# the same table by small steps. You follow part 1 of the lectures, from 1:03 to 1:57.
 
 # %%
 import math
@@ -33,9 +31,8 @@ LETTERS = ".abcdefghijklmnopqrstuvwxyz"  # the place of a symbol is its id
 # %% [markdown]
 # ## The table of lesson 1
 #
-# You take along the pairs `xs` and `ys`, their counts N, the table P of counts plus one, the seeded
-# dart, the loss of a table, and the five pairs of *emma*. The loss of the counts is the number to
-# reach.
+# You take along the pairs `xs` and `ys`, their counts N, the table P of counts plus one, the dart,
+# the loss of a table, and the five pairs of *emma*. The loss of the counts is the number to reach.
 
 
 # %%
@@ -77,15 +74,16 @@ print(f"loss of the counts: {loss_of(raw, xs, ys):.4f}")
 # %% [markdown]
 # ## The same as a neural network
 #
-# A network wants numbers that mean nothing by their size, so an id becomes a *one-hot* vector: all
-# zeros but a one at its place. torch's
-# [`F.one_hot(tensor, num_classes=-1)`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html)
-# makes them. The default -1 means "one more than the largest id that I see", and that is a trap:
-# a batch without a *z* would get 26 columns.
+# A *neural network* is a function with many numbers in it, its *weights* or *parameters*, which are
+# found by learning. This one is the smallest: one *layer*, which is one table W of 27 x 27 weights.
 #
-# You run the examples of its page: five ids below 3 give five rows of three columns (5 x 3: count
-# them), with `num_classes=5` the rows are wider, and a table of ids gets one dimension more. The
-# result holds integers; a network needs floats.
+# A network multiplies what it reads, so an id, whose size means nothing, becomes a *one-hot*
+# vector: all zeros but a one at its place. It is made by
+# [`F.one_hot(tensor, num_classes=-1)`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html).
+# The default -1 means one more than the largest id: a trap, as without a *z* you get 26 columns.
+#
+# You run the examples of its page: five ids below 3 give 5 x 3 numbers, with `num_classes=5` the
+# rows are wider, a table of ids has one dimension more. All are integers; a network needs floats.
 
 # %%
 examples = [
@@ -99,10 +97,13 @@ print("emma without num_classes:", list(F.one_hot(emma[0]).shape))
 lesson.check("emma, one-hot of 27", list(F.one_hot(emma[0], num_classes=27).shape))
 
 # %% [markdown]
-# The layer is one matrix W, 27 x 27, filled by
 # [`torch.randn(*size, generator=None, ...)`](https://docs.pytorch.org/docs/stable/generated/torch.randn.html)
-# with normal random numbers. A one-hot vector times W is a row of W: all other rows are multiplied
-# by zero. So `xenc @ W` *is* a look-up, and `W[ids]` gives the same without a multiplication.
+# fills W with normal random numbers (mostly between -2 and 2, around 0). `requires_grad=True` lets
+# torch remember what is computed from W, for learning.
+#
+# `a @ b` multiplies every row of a with every column of b, number by number, and adds up: `(1, 2) @
+# ((3, 4), (5, 6))` is `(1*3 + 2*5, 1*4 + 2*6)`, or (13, 16). A row with a single 1 picks one row of
+# b. So `xenc @ W` *is* a look-up, and `W[ids]` gives the same without a multiplication.
 
 # %%
 generator = torch.Generator().manual_seed(SEED)
@@ -112,10 +113,9 @@ print("row 5 of W, and e's one-hot @ W:", W[5, :3].tolist(), (xenc @ W)[1, :3].t
 lesson.check("one-hot times W is a row of W", torch.equal(xenc @ W, W[emma[0]]))
 
 # %% [markdown]
-# What comes out are 27 numbers of any sign for each example: the *logits*. You read them as
-# logarithms of counts: `exp` makes them positive, like counts, and dividing by the sum makes them
-# probabilities. Both steps together are *softmax*. Every step can be differentiated, and that is
-# all that learning needs. Here are the shapes, for the batch of the five pairs of *emma*:
+# For each example 27 numbers of any sign come out, the *logits*. You read them as logarithms of
+# counts: `exp` makes them positive, and dividing by their sum makes them probabilities. Both steps
+# together are *softmax*. All of it can be differentiated, and learning needs no more.
 
 # %%
 logits = xenc @ W  # (5, 27) @ (27, 27) -> (5, 27), read as log-counts
@@ -128,9 +128,11 @@ for label, value in [("logits", logits), ("probs", probs), ("correct", correct),
 lesson.check("first loss of the network on emma", loss.item())
 
 # %% [markdown]
-# `F.cross_entropy(logits, answers)` is the same loss in one call. It is quicker, its way back is
-# simpler (lesson 8 shows how simple), and it is safe where the hand-made one is not, as you will
-# see. The *gradients*, which say how the loss changes with each number of W, agree as well.
+# `F.cross_entropy(logits, answers)` is this loss in one call: quicker, and safer, as you will see.
+#
+# The *gradient* says for each number of W how fast the loss grows if that number grows. To find it,
+# `torch.autograd.grad` goes back from the loss to W, step by step. From `cross_entropy` this way
+# back is simpler (lesson 8 shows how simple), and ends at the same gradient.
 
 # %%
 (by_hand,) = torch.autograd.grad(loss, W)
@@ -178,9 +180,8 @@ def softmax(logits: Tensor) -> Tensor:
 check("softmax of 1000, 1001, 1002", softmax, large, within=0.005)
 
 # %% [markdown] tags=["solution"]
-# Since only differences count, take off the largest logit first. Then the largest is 0, its exp is
-# 1, and nothing can overflow. `cross_entropy` and `log_softmax` do this inside: the logarithm of
-# the sum of exps that they need is called *log-sum-exp*.
+# Only differences count, so take off the largest logit first: its exp is 1 then, and nothing can
+# overflow. `cross_entropy` does so inside, for its logarithm of a sum of exps (*log-sum-exp*).
 
 
 # %% tags=["solution"]
@@ -193,10 +194,9 @@ lesson.check("softmax of 1000, 1001, 1002", [round(p, 2) for p in softmax(large)
 assert torch.allclose(softmax(large), large.softmax(0))
 
 # %% [markdown]
-# The other end exists, too. Very small logits *underflow*: exp(-200) is exactly 0 in 32 bits. One
-# zero is harmless for sampling, that symbol just never comes. But its logarithm is minus infinity,
-# and a whole row of zeros cannot be divided by its sum. Adding a tiny epsilon guards both; taking
-# off the largest logit first avoids the row of zeros without changing any probability.
+# Very small logits *underflow*: exp(-200) is exactly 0 in 32 bits. One zero is harmless for
+# sampling, but its logarithm is minus infinity, and a row of zeros cannot be divided by its sum. A
+# tiny epsilon guards both; with the largest logit taken off such a row cannot come about.
 
 # %%
 tiny = torch.full((27,), -200.0)
@@ -211,9 +211,9 @@ assert 0 <= draw(guarded, generator) < 27
 # %% [markdown]
 # ### Exercise: drop the one-hot vectors, and use cross_entropy
 #
-# Here is the loss of all pairs, the long way: one-hot vectors, a product, softmax by hand. Write
-# the same loss without one-hot vectors and without a softmax of your own; one line will do. You
-# are told how far it is from the long way's, and it should be nothing but rounding.
+# Here is the loss of all pairs, the long way (`no_grad`: compute, but do not remember it for
+# learning). Write the same loss in one line, without one-hot vectors and without a softmax of your
+# own. You are told how far it is from the long way's: it should be nothing but rounding.
 
 # %%
 with torch.no_grad():
@@ -230,8 +230,7 @@ def loss_by_index(W: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
 check("indexed minus one-hot", lambda loss: (loss - hand_made).item(), loss_by_index(W, xs, ys))
 
 # %% [markdown] tags=["solution"]
-# The one-hot vector only picks a row of W, so `W[xs]` are the logits. The training that comes next
-# computes the loss in this way.
+# The one-hot vector only picks a row of W, so `W[xs]` are the logits. The training below does this.
 
 # %% tags=["solution"]
 indexed = F.cross_entropy(W[xs], ys)
@@ -241,13 +240,14 @@ lesson.check("indexed minus one-hot", (indexed - hand_made).item())
 # %% [markdown]
 # ## Learning
 #
-# All pairs at once: logits, loss, gradient, and a step against the gradient, times 50: where the
-# gradient is positive, a smaller logit lowers the loss. 50 is much, but for this simple loss it is
-# fine. As in the lecture 0.01 times the mean square of W is added to the loss; what that does comes
-# next. Watch the loss come down to that of the counts.
+# Now all pairs at once. `loss.backward()` goes back from the loss and puts the gradient into
+# `W.grad`. Where it is positive, a smaller weight lowers the loss, so `W.data -= 50 * W.grad` goes
+# the other way. The 50 is the *learning rate*, how far a step goes: large, but fine for so simple a
+# loss. `W.grad = None` empties it first, or torch would add the new gradient to the old one.
 #
-# makemore's `--model bigram` is this network: it holds 27 x 27 logits and learns them. The counts
-# of lesson 1 are `--model ngram`.
+# `.data` and `detach()` say what `no_grad` said. As in the lecture 0.01 times the mean square of W
+# is added to the loss; the next section says why. `budget(300, 40)` is 300 steps, or 40 with
+# `--short`. makemore's `--model bigram` is this network, `--model ngram` the counts of lesson 1.
 
 # %%
 losses = []
@@ -276,10 +276,9 @@ axes.legend()
 lesson.show(figure, "learning")
 
 # %% [markdown]
-# Two ways, one destination. The tables agree closely, most of all in the rows that were seen often.
-# With the same seed sixteen of the twenty names are the same; the fifth has one other letter,
-# *anchthizarie* for *anchshizarie*. Counting was exact and quick, so why learn at all? Because
-# counting ends with short contexts, as lesson 1 showed, and gradient steps do not.
+# Two ways, one destination. The tables agree closely, most of all in rows that were seen often.
+# With the same seed sixteen of the twenty names are the same; the fifth is *anchthizarie*, not
+# *anchshizarie*. Counting is quicker, but ends with short contexts; gradient steps do not.
 
 # %%
 learned = W.detach().softmax(1)
@@ -295,13 +294,16 @@ lesson.check("mean difference of the two tables", far.mean().item())
 # %% [markdown]
 # ## Smoothing is regularisation
 #
-# First a shortcut. The loss of a pair depends only on which pair it is, so 729 log-probabilities,
-# weighted with N, give the loss of 228,146 pairs. From here on a step takes milliseconds.
+# *Regularisation* is whatever keeps a model from being too sure of its examples. Smoothing does:
+# add k to every count. A k of 1 changes little; a huge k makes all rows equal, with the loss ln 27.
 #
-# Add k to every count. With k = 1 little changes; with a huge k all rows become equal, and the loss
-# goes to ln 27. Now the network: add lambda times the mean of W squared to its loss. The penalty
-# pulls all logits towards 0, and where all logits are 0, all probabilities are equal. A huge lambda
-# ends at ln 27, too. Both say "do not be too sure", and both have the loss rise the same way.
+# So does a penalty: add lambda times the mean of W squared to the loss. Lambda is a number that you
+# choose: how much the penalty counts. It pulls all logits towards 0, where all probabilities are
+# equal, so a huge lambda ends at ln 27, too.
+#
+# A pair's loss depends only on which pair it is: 729 log-probabilities, weighted with N, give the
+# loss of all, in milliseconds. *Adam* does the same steps, but finds a size for each number itself;
+# `optimizer.zero_grad()` and `optimizer.step()` stand for the two lines with `W.grad` above.
 
 
 # %%
@@ -356,7 +358,7 @@ lesson.show(figure, "smoothing")
 start = torch.randn((27, 27), generator=torch.Generator().manual_seed(SEED))  # W as it began
 scale = ...  # your number
 
-check("first loss with W times 0.01", lambda scale: weighted_loss(start * scale, raw).item(), scale)
+check("first loss with a small W", lambda scale: weighted_loss(start * scale, raw).item(), scale)
 
 # %% [markdown] tags=["solution"]
 # Knowing nothing means 27 equal probabilities: ln 27 = 3.2958. Logits near 0 start there: W times
@@ -366,16 +368,15 @@ check("first loss with W times 0.01", lambda scale: weighted_loss(start * scale,
 # %% tags=["solution"]
 firsts = [weighted_loss(start * scale, raw).item() for scale in (1, 0.01, 0)]
 print("first loss with W times 1, 0.01, 0:", [round(first, 4) for first in firsts])
-lesson.check("first loss with W times 0.01", firsts[1])
+lesson.check("first loss with a small W", firsts[1])
 lesson.check("first loss with W = 0", firsts[2])
 
 # %% [markdown]
 # ## Exercise: the trigram
 #
-# Two symbols of context instead of one: a *trigram*, with 27 x 27 = 729 rows. Learn from 80 per
-# cent of the names (train), and choose the smoothing by 10 (dev), so that the last 10 (test) are
-# looked at once, at the end. The tools are those of lesson 1: the context *ab* has the number
-# 27 * 1 + 2. Fill the table of counts; `best_on_dev` tries seven amounts of smoothing on it.
+# A *trigram* has two symbols of context, 27 x 27 = 729 rows; the context *ab* is number 27 * 1 + 2.
+# As in lesson 1 you learn from train, choose by dev (here the smoothing), and look at test once, at
+# the end. Fill the table of counts; `best_on_dev` tries seven amounts of smoothing on it.
 
 
 # %%
@@ -407,9 +408,8 @@ def table_of(first: Tensor, second: Tensor) -> Tensor:
 check("trigram by counts, dev", best_on_dev, table_of(*pairs_of(parts["train"], 3)))
 
 # %% [markdown] tags=["solution"]
-# A pair of a context and a symbol has the number 27 * context + symbol, and `bincount` counts the
-# numbers, as in lesson 1. Then both ways for both models: k added to the counts, or a penalty on
-# the logits, each at the amount that is best on dev.
+# A context and a symbol have the number 27 * context + symbol, and `bincount` counts it. Then both
+# ways for both models: k added to counts, or a penalty on logits, each as it is best on dev.
 
 
 # %% tags=["solution"]
