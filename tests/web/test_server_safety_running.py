@@ -121,6 +121,7 @@ def asked_in_the_background(server: Server, wait: float) -> tuple[threading.Thre
     return thread, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), SIGNALS)
 def test_a_signal_lets_finish_what_is_in_flight(signum: int, code: int) -> None:
     with running(SMALL) as server:
