@@ -24,9 +24,18 @@ ROOT = Path(__file__).resolve().parent.parent
 PLAYGROUND = "playground.html"  # has tests of its own: tests/web
 PAGES = (
     "index.html", "course/index.html", "course/01_counting.html", "course/11_attention.html",
+    "course/modules/index.html", "course/modules/layers.html",
     "guides/list.html", "models/gru.html", "api/makemore.html", "search.html?q=Kneser",
 )  # fmt: skip
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
+# The heading of the address is near the top, or in sight at the end of its page.
+ARRIVED = """() => {
+  const { top, bottom } = document.querySelector(`${location.hash} > :is(h1, h2, h3, h4)`)
+    .getBoundingClientRect();
+  const { scrollHeight, clientHeight } = document.documentElement;
+  const ended = scrollY + clientHeight >= scrollHeight - 1;
+  return top >= 0 && (top <= 120 || (ended && bottom <= innerHeight));
+}"""
 PATIENCE = 280  # seconds: three minutes are promised, of a machine with nothing else to do
 
 
@@ -152,7 +161,8 @@ def test_pages_are_small(site: Path) -> None:
 def test_every_part_is_in_the_sidebar_in_order(site: Path, pages: dict[str, Page]) -> None:
     links = pages["index.html"].links
     parts = [
-        *(f"course/{lesson.stem}.html" for lesson in lessons()), "guides/list.html",
+        *(f"course/{lesson.stem}.html" for lesson in lessons()), "course/modules/index.html",
+        "course/modules/course.html", "course/modules/layers.html", "guides/list.html",
         "guides/decisions/index.html", "models/index.html", "models/transformer.html",
         "api/makemore.html", "try-it.html",
     ]  # fmt: skip
@@ -193,6 +203,15 @@ def test_every_model_has_its_source_and_options(pages: dict[str, Page]) -> None:
         assert file.read_text(encoding="utf-8").strip() in map(str.strip, pages[name].blocks)
 
 
+def test_the_modules_of_the_course_are_shown_and_linked(pages: dict[str, Page]) -> None:
+    for name in ("course", "layers", "mlp", "rows"):
+        source = (ROOT / f"lessons/{name}.py").read_text(encoding="utf-8")
+        assert source.strip() in map(str.strip, pages[f"course/modules/{name}.html"].blocks)
+    assert "modules/layers.html" in pages["course/06_batchnorm.html"].links
+    assert "modules/rows.html" in pages["course/10_recurrent.html"].links
+    assert "../guides/glossary.html#n-gram" in pages["course/01_counting.html"].links
+
+
 # -- in a browser, from disk -----------------------------------------------------------------------
 
 
@@ -230,6 +249,48 @@ def test_search_finds_a_lesson_by_a_word(visit: Any, site: Path) -> None:
     assert found.first.get_attribute("href").startswith("course/12_generalising.html")
     found.first.click()
     page.get_by_role("heading", level=1).get_by_text("12.").wait_for()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "link", ["01_counting.html#what-you-have-now", "11_attention.html#samples-side-by-side"]
+)
+def test_a_link_into_a_page_meets_its_heading(
+    visit: Any, site: Path, width: int, link: str
+) -> None:
+    """Pictures above it are loaded late, but have their place."""
+    page = visit(viewport={"width": width, "height": 900}).page
+    page.goto(f"{(site / 'course').as_uri()}/{link}")
+    page.wait_for_function(ARRIVED)
+    page.wait_for_timeout(500)  # for what is loaded then
+    assert page.evaluate(ARRIVED)
+
+
+def test_drawings_follow_the_switch_of_the_theme(visit: Any, site: Path) -> None:
+    drawn = {}
+    for scheme in SCHEMES:
+        for theme in ("auto", *SCHEMES):
+            page = visit(color_scheme=scheme, viewport={"width": 1280, "height": 900}).page
+            page.goto((site / "guides/glossary.html").as_uri())
+            page.evaluate(f"document.body.dataset.theme = '{theme}'")
+            drawn[scheme, theme] = page.locator("img[src*='softmax.svg']").screenshot()
+    light, dark = drawn["light", "auto"], drawn["dark", "auto"]
+    assert light != dark
+    assert drawn["dark", "light"] == drawn["light", "light"] == light
+    assert drawn["light", "dark"] == drawn["dark", "dark"] == dark
+
+
+@pytest.mark.parametrize("width, beside", [(1279, False), (1280, True), (1312, True), (1313, True)])
+def test_contents_stand_beside_a_lesson(visit: Any, site: Path, width: int, beside: bool) -> None:
+    """Where there is room for them: to the right of the text, and all of them in sight."""
+    page = visit(viewport={"width": width, "height": 900}).page
+    page.goto((site / "course/09_wavenet.html").as_uri())
+    text, contents = (
+        page.locator(part).bounding_box() for part in ("article[role=main]", ".toc-drawer")
+    )
+    assert (contents["x"] + contents["width"] <= width) == beside
+    assert contents["x"] >= text["x"] + text["width"] and text["width"] >= 700
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -22,7 +22,16 @@ ROOT = HERE.parents[1]
 # Last: coverage.py in docs/ must not stand in for the package of that name.
 sys.path += [str(HERE.parent), str(ROOT / "lessons")]
 
-from lesson_pages import contents, lesson_places, read, write_course  # noqa: E402
+from lesson_mentions import MODULES  # noqa: E402
+from lesson_pages import (  # noqa: E402
+    contents,
+    lesson_places,
+    module_contents,
+    module_places,
+    write_course,
+    write_modules,
+)
+from lesson_records import read  # noqa: E402
 from links import Links  # noqa: E402
 from mend_html import mend  # noqa: E402
 from model_pages import model_places, names, write_models  # noqa: E402
@@ -94,11 +103,14 @@ def write_pages(tree: Path, only: list[str]) -> None:
         "lessons": "course/index.md",
         "docs/lessons.md": "course/index.md",
         "docs/site/pages/course.md": "course/index.md",
+        "docs/site/pages/modules.md": "course/modules/index.md",
         "docs/site/pages/playground.md": "try-it.md",
         **{f"docs/site/pages/api_{name}.md": f"api/{name}.md" for name in API},
     }
-    links = Links({**course, **guide_places(), **model_places(), **own}, tree)
+    places = {**course, **module_places(), **guide_places(), **model_places(), **own}
+    links = Links(places, tree)
     write_course(recorded, links)
+    write_modules(links)
     write_models(links)
     for file in (*guides(), *BUILT, *decisions()):
         records = file == "docs/decisions/README.md"
@@ -109,9 +121,11 @@ def write_pages(tree: Path, only: list[str]) -> None:
         copy(file, links.places[file], links)
     copy("docs/site/pages/playground.md", "try-it.md", links)
     copy("docs/site/pages/course.md", "course/index.md", links, contents(recorded))
-    places = links.places
+    modules = module_contents() + toctree("", (f"{name}.md" for name in MODULES))
+    copy("docs/site/pages/modules.md", "course/modules/index.md", links, modules)
+    lessons = (lesson.place for lesson in recorded)
     sidebar = [
-        toctree("The course", ["course/index.md", *(lesson.place for lesson in recorded)]),
+        toctree("The course", ["course/index.md", *lessons, "course/modules/index.md"]),
         toctree("Guides", (places[file] for file in guides())),
         toctree("How it is built", (places[file] for file in BUILT)),
         toctree("Models", ["models/index.md", *(f"models/{name}.md" for name in names())]),
