@@ -108,6 +108,7 @@ def lesson_cells(lesson: Path, record: dict[str, Any]) -> Iterator[NotebookNode]
         metadata = {"tags": tags} if tags else {}
         if kind.startswith("[markdown]"):
             text = re.sub(r"^# ?", "", source, flags=re.MULTILINE)
+            text = text.replace("](../", "](../../")  # a notebook lies one folder deeper
             text = SOLUTION.format(text=text) if "solution" in tags else text
             yield new_markdown_cell(text, metadata=metadata)
         else:

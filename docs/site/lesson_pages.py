@@ -78,8 +78,9 @@ def code(cell: Cell, lesson: Recorded, links: Links) -> Iterator[str]:
 def output(printed: str) -> str:
     """What a cell printed: more than 30 lines are folded, lines are broken unless columns align."""
     lines = printed.splitlines()
-    columns = any(re.search(r"\S {2,}\S", line) for line in lines)
-    kind = "output" if columns and max(map(len, lines)) <= WRAPPED else "output wrapped"
+    columns = sum(bool(re.search(r"\S {2,}\S", line)) for line in lines)
+    table = columns > 1 or (columns and max(map(len, lines)) <= WRAPPED)
+    kind = "output" if table else "output wrapped"
     block = fenced(printed, "text")
     if len(lines) <= FOLDED:
         return f'<div class="{kind}">\n\n{block}\n</div>\n'
@@ -107,7 +108,8 @@ def numbers(lesson: Recorded) -> list[str]:
         "",
         f"Recorded on {record['date']}, {record['machine']}, {record['seconds']} seconds, by "
         f"`python lessons/record.py {lesson.name}`. You run the same cells by "
-        f"`python lessons/{lesson.name}.py`, with `--short` in less time.",
+        f"`python lessons/{lesson.name}.py`, with `--short` in less time. The script: "
+        f"{{download}}`lessons/{lesson.name}.py <../../../lessons/{lesson.name}.py>`",
         "",
     ]
 
