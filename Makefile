@@ -49,6 +49,7 @@ docs: $(INSTALLED)  ## write the generated parts of README.md and docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/pages.py
 	$(BIN)/python docs/coverage.py
+	$(BIN)/python docs/glossary/pictures.py
 
 house: $(INSTALLED)  ## the wings: modules, lines, comments, functions, and import arrows between them
 	@$(BIN)/python bench/house.py
@@ -79,6 +80,11 @@ prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on tw
 	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
 	    --held-out $(LISTS)/held-out/lines.txt --pack src/makemore/api/builtin_prior
 
+.PHONY: site
+site: $(INSTALLED)  ## build the site into site/: course, guides, models, API (opens from disk)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
+	$(BIN)/python docs/site/make_site.py
+
 # The page's own tools: node, what package-lock.json names, and zig, a C compiler, from its wheel.
 page/node_modules: page/package-lock.json
 	cd page && npm ci --omit-lockfile-registry-resolved --no-audit --no-fund
@@ -92,22 +98,26 @@ page-check: $(INSTALLED) page/node_modules  ## whether the built page is what it
 	$(BIN)/python -m pip install --quiet --group page
 	ZIG="$(BIN)/python -m ziglang" node page/build.mjs --check
 
-LESSONS := $(wildcard lessons/0*.py)
+LESSONS := $(wildcard lessons/[01][0-9]_*.py)
 
-lessons: $(INSTALLED)  ## every lesson on names.txt in full (an hour), its numbers and pictures kept
-	@for lesson in $(LESSONS); do \
-	    $(BIN)/python $$lesson --record --pictures docs/lessons || exit 1; done
+lessons: $(INSTALLED)  ## run every lesson on names.txt in full (an hour), keep its numbers, outputs and pictures
+	$(BIN)/python lessons/record.py
 	$(BIN)/python docs/pages.py
 
 lessons-short: $(INSTALLED)  ## every lesson in its short form (three minutes at most)
 	@for lesson in $(LESSONS); do \
 	    echo "== $$lesson"; $(BIN)/python $$lesson --short || exit 1; done
 
-notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks, beside their scripts
-	$(BIN)/jupytext --to ipynb $(LESSONS)
+notebooks: $(INSTALLED)  ## the lessons as Jupyter notebooks with their outputs: lessons/notebooks
+	@$(BIN)/python lessons/notebooks.py
+
+.PHONY: course
+course: notebooks  ## the notebooks in JupyterLab, which it installs (100 MB, a minute)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group course
+	$(BIN)/jupyter-lab lessons/notebooks
 
 clean:  ## remove what the tools made; .venv and runs stay
-	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip first, alone: an old one cannot read `--group`. Then everything at once, so that torch's pin

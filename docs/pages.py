@@ -96,30 +96,45 @@ def title(lesson: Path) -> str:
 
 def value(number: Any) -> str:
     if isinstance(number, list):
-        return ", ".join(map(value, number))
+        parts = [(value(each), isinstance(each, list)) for each in number]
+        return ", ".join(f"[{text}]" if is_list else text for text, is_list in parts)
     if isinstance(number, float):
         return f"{number:.4f}" if abs(number) >= 1e-3 or not number else f"{number:.1e}"
     return str(number).replace("|", "\\|")
 
 
+def recorded(lesson: Path) -> dict[str, Any]:
+    """What the last full run of a lesson measured and printed."""
+    again = f"python lessons/record.py {lesson.stem}"
+    path = LESSONS / "recorded" / f"{lesson.stem}.json"
+    if not path.exists():
+        raise SystemExit(f"{lesson.name} was never run in full: {again}")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if not found.get("cells"):
+        raise SystemExit(f"{path.name} has no cells, as older ones: {again}")
+    return found
+
+
 def lessons() -> str:
-    """Expected beside measured for each lesson, and its pictures."""
+    """Expected beside measured for each lesson."""
     lines = [
-        "# The lessons",
+        "# The numbers of the lessons",
         "",
-        "Each lesson is a script that says what it shows and stops when a number is off:",
-        "`python lessons/01_bigram.py --names names.txt`, or `--short` for a version of seconds.",
-        "`make notebooks` turns them into notebooks. Numbers are nats a symbol unless they say",
+        "To read the course, build it: `make site` makes pages of it, in which text, code, output",
+        "and pictures stand in their order. [learning.md](learning.md) says which lesson goes with",
+        "which lecture.",
+        "",
+        "Here stands what a full run measured, beside what is expected; a lesson stops when a",
+        "number is further off than it may be. Numbers are nats a symbol unless they say",
         "otherwise. This page is made by `make lessons`, which runs them all in full.",
     ]
-    for lesson in sorted(LESSONS.glob("0*.py")):
-        lines += ["", f"## [{title(lesson)}](../lessons/{lesson.name})", ""]
-        recorded = LESSONS / "recorded" / f"{lesson.stem}.json"
-        if not recorded.exists():
-            raise SystemExit(f"{lesson.name} was never run in full: make lessons")
-        found = json.loads(recorded.read_text(encoding="utf-8"))
+    for lesson in sorted(LESSONS.glob("[01][0-9]_*.py")):
+        found = recorded(lesson)
         lines += [
-            f"{found['date']}, {found['machine']}, {found['seconds']} seconds.",
+            "",
+            f"## [{title(lesson)}](../lessons/{lesson.name})",
+            "",
+            f"{found['date']}, {found['machine']}, {found['seconds']:,} seconds.",
             "",
             "| what | expected | measured | may differ by | from |",
             "|---|---|---|---|---|",
@@ -130,10 +145,6 @@ def lessons() -> str:
                 f"| {value(row['quantity'])} | {value(row['expected'])} | {value(row['measured'])} "
                 f"| {within} | {value(row['source'])} |"
             )
-        pictures = sorted((DOCS / "lessons").glob(f"{lesson.stem}-*.png"))
-        for picture in pictures:
-            name = picture.stem.removeprefix(f"{lesson.stem}-").replace("-", " ")
-            lines += ["", f"![{name}](lessons/{picture.name})"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Layers from scratch, for lessons 03 and 05: what torch.nn does, small enough to read in one go.
+"""Layers from scratch, for lessons 06, 07 and 09: torch.nn, small enough to read in one go.
 
 A layer is called like a function, lists its tensors in parameters(), and keeps its last output in
 `out`, so that a lesson can look at it. The names are those of torch.nn, with two differences: a
@@ -53,7 +53,7 @@ class BatchNorm1d(Layer):
 
     x is (B, C) or (B, T, C). correction=1 divides the variance by n - 1 (Bessel's correction), as
     the lectures do; correction=0 divides by n, as torch does while it trains. The running variance
-    is Bessel's in both, again as in torch. per_position=True is a mistake kept for lesson 05:
+    is Bessel's in both, again as in torch. per_position=True is a mistake kept for lesson 09:
     it averages (B, T, C) over the batch alone, so that every position has its own statistics.
     """
 

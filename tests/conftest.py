@@ -20,6 +20,8 @@ from warm import Warm
 # Tiny steps on two threads wait for each other, 2 to 40 times as long beside another load. Read by
 # torch when it is first imported, and inherited by the commands that the tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+# pytest-xdist says that its processes have 80 columns; commands would wrap what they print.
+os.environ.pop("COLUMNS", None)
 
 # Derandomized: a test that passed does not fail on the next machine. No deadline: the first call
 # of a test may be the one that imports torch. CI tries the full number of examples.

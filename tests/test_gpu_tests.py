@@ -36,6 +36,7 @@ def test_without_torch_too() -> None:
     assert re.fullmatch(r".*python\S* has no (torch|numpy): every test was skipped\n", done.stdout)
 
 
+@pytest.mark.slow
 def test_plain_unittest_skips_them_too() -> None:
     done = run(
         "-m", "unittest", "discover", "-s", "tests/gpu", "-t", "tests", CUDA_VISIBLE_DEVICES=""
@@ -55,6 +56,7 @@ def test_make_runs_them_by_the_python_at_hand() -> None:
 FILES = sorted(path.stem for path in (ROOT / "tests" / "gpu").glob("test_*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each_kind(FILES, ["test_models"]))
 def test_they_hold_on_the_cpu(name: str) -> None:
     """But for what only a card can show: its memory, and a step that is captured as a graph."""

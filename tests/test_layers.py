@@ -34,8 +34,9 @@ WITH_TORCH = (
     "training.gradients", "training.mixed_precision", "training.muon", "training.optimizer",
     "training.ranks", "training.soft_targets", "training.step", "training.trainer",
     "api.candidates", "api.duration", "api.time_budget", "api.prior_start",
-    "analysis.calibration", "analysis.diagnostics", "analysis.explain",
-    "analysis.forward_pass", "analysis.trace", "experiments.", "report.", "web.export",
+    "analysis.calibration", "analysis.diagnostics", "analysis.dimensions", "analysis.explain",
+    "analysis.forward_pass", "analysis.steps", "analysis.trace", "experiments.", "report.",
+    "web.export",
 )  # fmt: skip
 HEAVY = {"torch", "matplotlib", "rich", "faker", "jinja2", "rapidfuzz", "regex"}
 

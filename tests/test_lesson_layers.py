@@ -1,4 +1,4 @@
-"""The lessons' layers from scratch against torch.nn: equal values, gradients and statistics."""
+"""The layers of lessons 06, 07 and 09 against torch.nn: equal values, gradients, statistics."""
 
 from __future__ import annotations
 

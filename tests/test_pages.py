@@ -50,6 +50,28 @@ def test_a_page_that_is_not_current_is_found(tmp_path: Path, monkeypatch, capsys
     assert "docs/performance.md" in capsys.readouterr().err
 
 
+def test_a_lesson_that_was_not_recorded_is_named(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(PAGES["main"].__globals__, "LESSONS", tmp_path)
+    (tmp_path / "01_tiny.py").write_text("# %% [markdown]\n# # 1. Tiny\n")
+    again = "python lessons/record.py 01_tiny"
+    with pytest.raises(SystemExit, match=f"01_tiny.py was never run in full: {again}"):
+        PAGES["lessons"]()
+    rows = [
+        {"quantity": "a|b", "expected": 2, "measured": 2.5, "within": 0.5, "source": "x"},
+        {"quantity": "c", "expected": [[3], []], "measured": [[3], []], "within": 0, "source": "y"},
+    ]
+    found: dict[str, Any] = {"date": "2026-01-01", "machine": "this", "seconds": 1234, "rows": rows}
+    (tmp_path / "recorded").mkdir()
+    record = tmp_path / "recorded" / "01_tiny.json"
+    record.write_text(json.dumps(found))
+    with pytest.raises(SystemExit, match=f"01_tiny.json has no cells, as older ones: {again}"):
+        PAGES["lessons"]()
+    record.write_text(json.dumps(found | {"cells": [{"code": "", "printed": "", "pictures": []}]}))
+    page = PAGES["lessons"]()
+    assert "## [1. Tiny](../lessons/01_tiny.py)\n\n2026-01-01, this, 1,234 seconds.\n" in page
+    assert "|\n| a\\|b | 2 | 2.5000 | 0.5 | x |\n| c | [3], [] | [3], [] | nothing | y |\n" in page
+
+
 @pytest.mark.parametrize("line", TYPED)
 def test_a_command_that_a_page_names_can_be_typed(line: str) -> None:
     words = main.with_command(shlex.split(line, comments=True)[1:])

@@ -224,11 +224,13 @@ def test_the_lectures_are_followed_row_by_row(tmp_path):
     """In an empty folder with nothing but names.txt, as a learner goes through the table."""
     (tmp_path / "names.txt").write_text("\n".join(LINES))
     lines = rows_of_the_lectures()
-    assert len(lines) == 22
+    assert len(lines) == 25
     for line in lines:
         words, few = line.split(), "--max-steps 3 --threads 1 --device cpu"
         if words[1] == "lr-find":
             few = "--steps 20 --batch-size 16 --threads 1 --device cpu"
+        elif words[1] == "compare":
+            few = f"--models ngram,gru {few}"
         elif words[1] == "sweep":  # those of test_the_other_experiments_work
             assert line in SWEEPS
             continue

@@ -190,6 +190,9 @@ export type Answer =
   | { id: number; answer: "zip"; bytes: ArrayBuffer; name: string }
   | { id: number; answer: "done" };
 
+/** Where symbols lay at some steps of a training, all on one map: xy of each step is (symbols, 2), flat. */
+export interface MapsOverTime { symbols: string[]; steps: number[]; xy: number[][]; what: string }
+
 /** What `makemore export DIR --html` puts into a page, as JSON; arrays stand beside it, compressed. */
 export interface PagePayload {
   format: 1;
@@ -203,6 +206,7 @@ export interface PagePayload {
   sampling: { minP: number | null; roundSize: number; cap: number };
   losses: { train: number | null; val: number | null };
   history: { step: number; train: number | null; val: number | null }[];
+  maps?: MapsOverTime; // of a training with --watch
   card: { digest: string; license: string; copies: number | null; made: string };
 }
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from makemore.analysis.advice import advise, describe_fit, describe_overfit_batch, loss_curve
+from makemore.analysis.advice import (
+    advise,
+    describe_fit,
+    describe_overfit_batch,
+    judge,
+    loss_curve,
+)
 from makemore.errors import RunError
 from makemore.runs.logs import read_diagnostics, read_metrics
 
@@ -68,19 +74,38 @@ def step(update: float | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "entries, said",
     [
-        ([look(0.02, 0.0)], "No layer is saturated or dead."),
-        ([look(0.9, 0.0)], "Saturated: more than a quarter of the values of tanh 1"),
-        ([look(None, 0.5)], "Dead units: more than a quarter of tanh 1"),
-        ([look(0.9, 0.0), look(0.1, 0.0)], "No layer is saturated"),  # the last look counts
-        ([step(-3.1)] * 4, "as it should"),
+        ([look(0.02, 0.0)], "At most 2 % of a layer's values are saturated (tanh 1"),
+        ([look(0.9, 0.0)], "Saturated: 90 % of tanh 1, more than 25 %"),
+        ([look(None, 0.5)], "Dead units: 50 % of tanh 1"),
+        ([look(0.9, 0.0), look(0.1, 0.0)], "At most 10 %"),  # the last look counts
+        ([step(-3.1)] * 4, "10^-3.1 of its own size: close to the guide"),
         ([step(-1.5)] * 4, "smaller learning rate"),
         ([step(-4.5)] * 4, "larger learning rate"),
-        ([step(-1.0), step(-3.0), step(-3.0), step(-9.0)], "as it should"),  # the middle half
+        ([step(-1.0), step(-3.0), step(-3.0), step(-9.0)], "close to"),  # the middle half
     ],
 )
 def test_what_was_watched(entries: list[dict[str, Any]], said: str) -> None:
     told = advise([], entries, 27)
     assert len(told) == 1 and said in told[0]
+
+
+def test_one_matrix_far_from_the_others_is_named() -> None:
+    quiet = {f"hidden.{number}.weight": {"update": -3.0} for number in range(4)}
+    loud = {"head.weight": {"update": -1.5}, "still.weight": {"update": None}}
+    entry = {"kind": "update", "step": 1, "parameters": {**quiet, **loud}}
+    (told,) = advise([], [entry] * 4, 27)
+    assert "about 10^-3.0" in told and told.endswith("Outside of 10^-4 to 10^-2: head.weight "
+                                                     "(10^-1.5).")  # fmt: skip
+
+
+def test_a_loss_that_is_no_number_comes_first() -> None:
+    entries = [*metrics(3.31), {"step": 30, "kind": "batch", "nll": None},
+               {"step": 40, "kind": "val", "nll": None}]  # fmt: skip
+    kinds = [verdict.kind for verdict in judge(entries, [], 27)]
+    assert kinds[0] == "diverged" and "step 30 the loss is no finite" in advise(entries, [], 27)[0]
+    # One in the middle of a training that went on is not its end.
+    entries += [{"step": 50, "kind": kind, "nll": 2.0} for kind in ("batch", "train", "val")]
+    assert "diverged" not in [verdict.kind for verdict in judge(entries, [], 27)]
 
 
 def test_one_batch() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from conftest import Call
 from kinds import each_kind
@@ -253,7 +256,12 @@ def test_sizes_that_are_equal_are_told_apart() -> None:
     assert found["embedding", "embedding"].dimensions == ("B", "T", "n_embd")
     assert found["hidden", "linear"].dimensions == ("B", "T", "n_hidden")
     assert found["hidden", "linear"].values.shape == (1, 4, 4)
-    attend = forward_pass(small("transformer", LINES), "kala").steps
+    transformer = small("transformer", LINES)
+    named = {step.name: step.dimensions for step in forward_pass(transformer, "kala").steps}
+    assert named["q"] == named["mix"] == ("B", "n_head", "T", "n_embd / n_head")
+    assert named["scores"] == named["weights"] == ("B", "n_head", "T", "T")
+    assert named["wide"] == ("B", "T", "4 * n_embd")
+    attend = forward_pass(transformer, "kala", calls=True).steps
     heads = next(step for step in attend if step.function == "view" and step.values.ndim == 5)
     assert heads.dimensions == ("B", "T", "3", "n_head", "n_embd / n_head")
     assert ("B * n_head", "T", "T") in [s.dimensions for s in attend if s.function == "softmax"]
@@ -362,9 +370,84 @@ def test_the_command_traces(explain: Call) -> None:
         assert np.shape(step["values"]) == tuple(step["shape"])
     counts = explain("ngram", "kala", "--trace", "--at", "5").stdout
     assert "own = (count - discount) / total" in counts and "y = 0 (.)" in counts
-    at = objects(explain("transformer", "kala", "--trace", "--json"))
+    at = objects(explain("transformer", "kala", "--trace", "--calls", "--json"))
     masked = next(s for s in at if s.get("function") == "where" and len(s["shape"]) == 3)
     assert masked["values"][0][0] == [0.0, None, None, None]  # -inf is no JSON
+
+
+@pytest.mark.parametrize("name", each_kind(TRACED, ["ngram", "mlp", "transformer", "lstm"]))
+def test_the_losses_of_the_traces_add_up_to_the_score(maker: Makers, name: str) -> None:
+    for text in ("kala", ""):
+        losses = [forward_pass(maker(name), text, at).loss for at in range(1, len(text) + 2)]
+        assert sum(losses) == pytest.approx(-maker(name).score_samples([text])[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", each_kind(TRACED, ["ngram", "mlp", "transformer", "lstm"]))
+def test_json_has_the_steps_that_are_shown(explain: Call, name: str) -> None:
+    *steps, last = objects(explain(name, "kala", "--trace", "--json"))
+    steps = [step for step in steps if "step" in step]  # of counts, contexts come after them
+    assert [step["step"] for step in [*steps, last]] == [*range(1, len(steps) + 2)]
+    lines = explain(name, "kala", "--trace").stdout.splitlines()
+    rows = [line.split(maxsplit=1) for line in lines if re.match(r" *\d+  \S+ =", line)]
+    assert [int(number) for number, _ in rows] == [step["step"] for step in [*steps, last]]
+    for step, (_, row) in zip([*steps, last], rows, strict=True):
+        assert row.startswith(f"{step['what']} "), row
+    for step, (_, row) in zip(steps, rows, strict=False):
+        sizes = ", ".join(map(str, step["shape"])) + ("," if len(step["shape"]) == 1 else "")
+        assert f" = ({sizes}) " in row
+        if not row.endswith(":"):  # of attention, a map stands below
+            first = step["values"][0] if step["function"] == "ids" else step["at_last"]
+            shown = [
+                float(value) for value in row.rpartition(f"({sizes})")[2].split() if value != "…"
+            ]
+            assert shown == pytest.approx(first[: len(shown)], abs=5e-5) and shown
+    parts = [step["part"] for step in steps if step["part"]]
+    assert all(part in [line.partition(":")[0] for line in lines] for part in parts)
+    assert f"{last['loss']:.4f} nats" in rows[-1][1]
+
+
+@pytest.mark.parametrize("name", each_kind(TRACED, ["ngram", "transformer", "lstm"]))
+@pytest.mark.parametrize("arguments", ["kala", "nosanosanosanosa", "kala --trace", "--seed 5"])
+def test_nothing_is_cut_at_any_width(
+    explain: Call, monkeypatch: pytest.MonkeyPatch, name: str, arguments: str
+) -> None:
+    plain = explain(name, *arguments.split()).stdout
+    for width in (60, 80, 100, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = explain(name, *arguments.split()).stdout
+        assert max(map(cell_len, shown.splitlines())) <= width
+        assert Counter(shown.split()) == Counter(plain.split())
+        assert shown == plain or max(map(cell_len, plain.splitlines())) > width
+
+
+def test_a_map_of_attention_says_what_it_leaves_out(call: Call, tmp_path: Path) -> None:
+    long = [line * 4 for line in LINES]
+    small("transformer", [*LINES, *long], n_head=4, max_steps=2).save(tmp_path / "run")
+    for text, at, keys in (("kala", 3, 3), (long[0], 16, 12)):
+        lines = call("explain", "run", text, "--trace", "--at", str(at)).stdout.splitlines()
+        scores, weights = (
+            next(number for number, line in enumerate(lines) if f" {name} = " in line)
+            for name in ("scores", "weights")
+        )
+        left_out = f", the last {keys} of {at} positions:" if keys < at else ":"
+        assert lines[scores].endswith(f"head 1, a row a position{left_out}")
+        assert lines[weights].endswith(f"the last position, a row a head{left_out}")
+        masked = [row.split()[1:] for row in lines[scores + 2 : scores + 2 + keys]]
+        assert [row.count("-inf") for row in masked] == [*reversed(range(keys))]
+        shares = [row.split()[2:] for row in lines[weights + 2 : weights + 6]]
+        assert all(len(row) == keys for row in shares)
+        sums = [sum(map(float, row)) for row in shares]
+        assert all(total == pytest.approx(1, abs=2e-4) for total in sums) == (keys == at)
+
+
+def test_the_pass_of_a_transformer_packs_lines_only_on_request(explain: Call) -> None:
+    shown = explain("transformer", "kala", "--trace").stdout
+    assert not re.search(r"cummax|repeat_interleave|where|view|permute", shown)
+    calls = explain("transformer", "kala", "--trace", "--calls").stdout
+    for call in ("cummax", "repeat_interleave", "where", "blocks.0.attend linear", "baddbmm"):
+        assert call in calls
+    loss = r"loss = .* nats"
+    assert re.search(loss, shown)[0].split("  ")[-1] == re.search(loss, calls)[0].split("  ")[-1]
 
 
 def test_json_of_a_line(explain: Call) -> None:
@@ -406,7 +489,7 @@ def test_hostile_text_is_shown_and_never_raw(call: Call, tmp_path: Path) -> None
 def test_text_is_read_as_a_line_of_a_file(explain: Call) -> None:
     plain = explain("bigram", "kala").stdout
     assert explain("bigram", "  kala \n").stdout == plain
-    assert "for 1 symbols" in explain("bigram", "").stdout
+    assert "for 1 symbol, the end; " in explain("bigram", "").stdout
     failed(explain("bigram", "ka\nla"), 2, "more than one line")
 
 
@@ -418,7 +501,8 @@ def test_one_symbol_and_a_line_past_the_end(call: Call, tmp_path: Path) -> None:
 
 REFUSED = {
     "--trace": "nothing to trace", "kala --trace --temperature 2": "no temperature",
-    "kala --at 2": "--trace", "kala --seed 2": "is not drawn", "kala --trace --at 9": "1 to 5",
+    "kala --at 2": "--trace", "kala --calls": "--trace", "--calls": "--trace",
+    "kala --seed 2": "is not drawn", "kala --trace --at 9": "1 to 5",
     "k€ --trace": "does not know '€'", "kala --top 0": "--top", "--seed -1": "seed",
     "kala --temperature -1": "temperature", "kala rima": "rima",
 }  # fmt: skip

@@ -36,6 +36,7 @@ def ranks_in(folder: Path) -> int:
     return int(json.loads((folder / "run/config.json").read_text())["ranks"])
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_saves_and_one_process_goes_on(call: Call, tmp_path: Path) -> None:
     folder = prepared(tmp_path / "both", LINES)
     both = start_together(folder, *COMMAND)

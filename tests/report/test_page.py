@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from makemore.errors import SystemFault, UsageError
 from makemore.report import page as page_module
 from makemore.report.page import Beside, Chart, LeftOut, Table, Verses
+from makemore.report.plots import model as of_model
 from makemore.report.plots import training
 
 EVIL = "<script>alert('x')</script> & \"q\" 'q' $x$ </title><img src=x onerror=alert(1)>"
 CONTROL = "a\x1b[31m\u202eb\x00"
 ALLOWED = {
-    "html", "head", "meta", "title", "style", "body", "h1", "h2", "nav", "a", "main", "section",
+    "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "nav", "a", "main",
+    "section",
     "p", "ul", "li", "bdi", "div", "picture", "source", "img", "table", "thead", "tbody", "tr",
     "th", "td", "footer",
 }  # fmt: skip
@@ -70,7 +73,7 @@ class Page(HTMLParser):
                 assert not name.startswith("on") and name != "style"
                 if name in ("src", "srcset"):
                     assert re.fullmatch(r"data:image/png;base64,[A-Za-z0-9+/]+=*", value or "")
-                if name == "href" and value == "inside.html#view=inside":
+                if name == "href" and re.fullmatch(r"inside\.html#view=[^\s\"<>]+", value or ""):
                     assert (self.folder / "inside.html").is_file()
                 elif name == "href":
                     assert (value or "").startswith("#") and (value or "")[1:] in ids
@@ -90,6 +93,7 @@ def tiny_png(width: int = 30, height: int = 15) -> bytes:
     return written.getvalue()
 
 
+ENDS = ("", "-dark", "-narrow", "-narrow-dark")
 HISTORY = [{"step": 10, "kind": "batch", "nll": 2.0, "lr": 0.1},
            {"step": 20, "kind": "batch", "nll": 1.5, "lr": 0.1}]  # fmt: skip
 CHART = Chart("learning-rate", "Learning rate", EVIL, training.learning_rate, (HISTORY,))
@@ -98,7 +102,7 @@ PARTS = [
     Verses("findings", "Findings", ["It fits."]),
     Verses("samples", "2 new lines", [EVIL, "  two  spaces"], verbatim=True),
     CHART,
-    Beside("inside", "Inside", EVIL, b"<p>a page</p>", "view=inside"),
+    Beside("inside", "To touch", EVIL, b"<p>a page</p>", [(EVIL, "view=inside&name=a%3Cb")]),
     LeftOut("attention maps", EVIL),
 ]
 
@@ -107,7 +111,7 @@ PARTS = [
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "deep" / "out"
     assert list(page_module.write_page(out, EVIL, PARTS)) == [
-        out / "learning-rate.png", out / "learning-rate-dark.png", out / "inside.html",
+        *(out / f"learning-rate{end}.png" for end in ENDS), out / "inside.html",
         out / "index.html",
     ]  # fmt: skip
     return out
@@ -131,23 +135,45 @@ def test_only_what_we_write_ourselves_is_not_escaped() -> None:
     folder = Path(page_module.__file__).parent / "templates"
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()))
     trusted = re.findall(r"{{ (.*?) \| safe }}", source)
-    assert trusted == ["mark", "style", "picture.dark", "picture.light"]
+    pictures = [f"picture.{name}" for name in ("narrow_dark", "narrow_light", "dark", "light")]
+    assert trusted == ["mark", "style", *pictures]
     assert source.count("safe }}") == len(trusted) and "autoescape" not in source
 
 
-def test_pictures_are_inside_light_and_dark(made: Path) -> None:
+def test_pictures_are_inside_light_and_dark_wide_and_narrow(made: Path) -> None:
     page = Page(made / "index.html")
     (image,) = [a for t, a in page.tags if t == "img"]
-    (source,) = [a for t, a in page.tags if t == "source"]
-    assert source["media"] == "(prefers-color-scheme: dark)"
-    for value, name in ((image["src"], ""), (source["srcset"], "-dark")):
+    sources = [a for t, a in page.tags if t == "source"]
+    # A browser takes the first that fits.
+    assert [source["media"] for source in sources] == [
+        "(max-width: 40rem) and (prefers-color-scheme: dark)", "(max-width: 40rem)",
+        "(prefers-color-scheme: dark)",
+    ]  # fmt: skip
+    given = [*(source["srcset"] for source in sources), image["src"]]
+    for value, name in zip(given, ("-narrow-dark", "-narrow", "-dark", ""), strict=True):
         inside = base64.b64decode((value or "").partition(",")[2])
         assert inside == (made / f"learning-rate{name}.png").read_bytes()
-    with Image.open(made / "learning-rate.png") as picture:
-        width, height = picture.size
-    assert [int(image[side] or 0) for side in ("width", "height")] == [
-        round(width / 1.5), round(height / 1.5)
-    ]  # fmt: skip
+    for tag, name, sharpness in ((image, "", 1.5), (sources[1], "-narrow", 2)):
+        with Image.open(made / f"learning-rate{name}.png") as picture:
+            size = [round(side / sharpness) for side in picture.size]
+        assert [int(tag[side] or 0) for side in ("width", "height")] == size
+        assert size[0] == (330 if name else 720)
+
+
+def test_a_map_that_is_wider_than_the_page_says_so(tmp_path: Path) -> None:
+    """It scrolls in a box of its own, which the keyboard reaches, under a hint."""
+    chart = Chart("pairs", "Pairs", "", of_model.pairs, (np.ones((3, 3), int), list(".ab")))
+    *pictures, page = page_module.write_page(tmp_path / "out", "a", [chart])
+    assert [path.name for path in pictures] == ["pairs.png", "pairs-dark.png"]  # at any width
+    (box,) = [a for t, a in Page(page).tags if a.get("class") == "box scrolled"]
+    assert (box["tabindex"], box["role"]) == ("0", "region") and "scrolls" in (
+        box["aria-label"] or ""
+    )
+    source = page.read_text()
+    assert source.index('class="hint"') < source.index('class="box scrolled"')
+    with Image.open(pictures[0]) as picture:
+        whole = round(picture.size[0] / 1.5) + 2
+    assert f"@container (min-width: {whole}px) {{ #pairs .hint {{ display: none; }}" in source
 
 
 def test_the_same_parts_give_the_same_bytes(made: Path, tmp_path: Path) -> None:
@@ -155,7 +181,7 @@ def test_the_same_parts_give_the_same_bytes(made: Path, tmp_path: Path) -> None:
     assert page.read_bytes() == (made / "index.html").read_bytes()
 
 
-def quick(folder: Path, name: str, draw: Any, *data: Any) -> list[Path]:
+def quick(folder: Path, name: str, draw: Any, *data: Any, narrow: bool = False) -> list[Path]:
     """Stands for plots.save where the picture does not count."""
     paths = [folder / f"{name}.png", folder / f"{name}-dark.png"]
     for path in paths:
@@ -164,9 +190,10 @@ def quick(folder: Path, name: str, draw: Any, *data: Any) -> list[Path]:
 
 
 def test_every_figure_has_a_name_that_is_known() -> None:
-    source = (Path(page_module.__file__).parent / "sections.py").read_text(encoding="utf-8")
+    folder = Path(page_module.__file__).parent / "sections"
+    source = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     named = re.findall(r'Chart\(\s*"([\w-]+)"', source)
-    assert sorted(named) == sorted(page_module.FIGURES) and set(page_module.WIDE) <= set(named)
+    assert sorted(named) == sorted(page_module.FIGURES) and set(page_module.SCROLLED) <= set(named)
 
 
 # -- the folder -----------------------------------------------------------------------------------
@@ -182,7 +209,8 @@ def test_a_page_that_was_made_before_is_replaced(tmp_path: Path, monkeypatch) ->
     *_, page = page_module.write_page(tmp_path / "out", "b", [CHART])
     assert "<title>b</title>" in page.read_text()
     assert sorted(path.name for path in page.parent.iterdir()) == [
-        "index.html", "learning-rate-dark.png", "learning-rate.png", "my notes.txt", "other.png",
+        "index.html", "learning-rate-dark.png", "learning-rate-narrow-dark.png",
+        "learning-rate-narrow.png", "learning-rate.png", "my notes.txt", "other.png",
     ]  # fmt: skip
 
 

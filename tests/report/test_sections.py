@@ -55,9 +55,9 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def drawn_at_once(folder: Path, name: str, draw: Any, *data: Any) -> list[Path]:
+def drawn_at_once(folder: Path, name: str, draw: Any, *data: Any, **how: Any) -> list[Path]:
     """Draws each chart, but writes a picture that costs nothing."""
-    draw(*data)
+    draw(*data, **how)
     return quick(folder, name, draw, *data)
 
 
@@ -98,10 +98,16 @@ def test_every_model_gives_a_page(model: str, call, inspect, tmp_path) -> None:
     page = inspect()
     assert files_of(run) == before  # a run directory holds only its run
     pictures = {path.stem for path in (tmp_path / "run-inspect").glob("*.png")}
-    assert pictures == expected(model) | {f"{name}-dark" for name in expected(model)}
+    narrow = {f"{name}-narrow" for name in expected(model) - {"pairs"}}
+    light = expected(model) | narrow
+    assert pictures == light | {f"{name}-dark" for name in light}
     shown = {attributes["id"] for tag, attributes in page.tags if tag == "section"}
     assert expected(model) | {"summary", "parts", "samples"} <= shown
-    assert 'href="inside.html#view=inside"' in page.source and "inside" in shown
+    assert 'href="inside.html#view=inside&amp;name=' in page.source and "inside" in shown
+    drags = "drag it through 3 steps" in page.texts["inside"]
+    assert drags == (model != "ngram") and "kept none" not in page.texts["inside"]
+    for sentence in page.texts.get("findings", "").splitlines():  # the terminal says the same
+        assert sentence in ("", "Findings") or f"makemore: {sentence}\n" in page.said
     assert ("neighbours" in shown) == (model != "ngram") == ("findings" in shown)
     for line in re.findall(r"not shown: (.*)", page.said):  # what is said here stands there
         assert line in page.texts["not-shown"]
@@ -143,7 +149,9 @@ def test_the_test_part_is_never_scored(call, tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr("makemore.scoring.scorer.score", watched_score)
     monkeypatch.setattr(
-        sections, "calibrate", lambda maker, part: scored.extend(part) or calibrate(maker, part)
+        sections.drawn,
+        "calibrate",
+        lambda maker, part: scored.extend(part) or calibrate(maker, part),
     )
     assert call("inspect", "run").returncode == 0
     assert scored and not test & set(scored)
@@ -191,8 +199,11 @@ def test_the_same_run_gives_the_same_page(call, tmp_path, monkeypatch) -> None:
 
 def test_a_run_that_was_not_watched(call, inspect, tmp_path) -> None:
     train(call, tmp_path, "mlp")
-    assert inspect().said.count("train with --watch") == 3
+    page = inspect()
+    assert page.said.count("train with --watch") == 3
+    assert "the training kept none of earlier steps (--watch)" in page.texts["inside"]
     drawn = {path.stem for path in (tmp_path / "run-inspect").glob("*[!k].png")}
+    drawn = {name for name in drawn if not name.endswith("-narrow")}
     assert drawn == ALWAYS | WATCHED - {"ratios"} | {"histograms", "embedding"}
 
 
@@ -330,8 +341,8 @@ def test_the_page_stands_beside_the_run(typed: str, run: Path, call, monkeypatch
 
 def test_attention_looks_back_only(trained: Path) -> None:
     maker = MakeMore.load(trained)
-    ids = sections.word_ids(maker, "abba")
-    weights = sections.attention_of(maker, ids)
+    ids = sections.model.word_ids(maker, "abba")
+    weights = sections.model.attention_of(maker, ids)
     assert [each.shape for each in weights] == [(2, 5, 5)] * 2
     for each in weights:
         np.testing.assert_allclose(each.sum(-1), 1, atol=1e-6)

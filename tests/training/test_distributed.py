@@ -49,6 +49,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", each_kind(CASES, ["transformer", "gru", "mlp"]))
 def test_two_processes_take_the_steps_of_one(model: str, shared: Path, tmp_path: Path) -> None:
     events = train_directory(
@@ -69,6 +70,7 @@ def test_two_processes_take_the_steps_of_one(model: str, shared: Path, tmp_path:
             assert (two.tensors()[name] == value).all() and found == losses
 
 
+@pytest.mark.slow
 def test_a_run_records_its_processes_and_their_threads(shared: Path) -> None:
     config = json.loads((shared / "gru/config.json").read_text())
     assert (config["ranks"], config["threads"], config["resolved"]["threads"]) == (2, 1, 1)

@@ -311,8 +311,12 @@ def parameters_of(model: NeuralModel, optimizer: Any) -> dict[str, dict[str, Any
 @pytest.mark.parametrize("kind", ["sgd", "adamw", "muon"])
 @pytest.mark.parametrize("name", HIDDEN)
 def test_matrices_decay_and_nothing_else(name: str, kind: str) -> None:
-    """Biases, norms, embeddings, positions and start states keep what they have."""
-    model, decaying = small(name), HIDDEN[name] | ({"head.weight"} if name != "bigram" else set())
+    """Biases, norms, embeddings, positions and start states keep what they have.
+
+    The bigram's table is no embedding but its logits: it decays, which is the lecture's smoothing.
+    """
+    logits = {"table.weight"} if name == "bigram" else {"head.weight"}
+    model, decaying = small(name), HIDDEN[name] | logits
     asked = {"learning_rate": 0.1, "muon_learning_rate": 0.1, "weight_decay": 0.5}
     optimizers = optimizers_of(model, optimizer=kind, **asked)
     groups = [parameters_of(model, optimizer) for optimizer in optimizers]

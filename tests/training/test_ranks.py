@@ -46,6 +46,7 @@ def test_variables_that_cannot_be_are_an_error_that_says_what_to_do(wrong: dict[
         Place.of({**TORCHRUN, **wrong})
 
 
+@pytest.mark.slow
 def test_processes_that_do_not_come_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks_module, "MEET", timedelta(seconds=1))
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -26,6 +26,7 @@ def commands() -> list[str]:
     return [line for line in text.splitlines() if line.startswith("curl ")]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_what_the_page_shows_works(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("".join(f"{name}\n" for name in NAMES))

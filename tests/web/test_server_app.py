@@ -160,6 +160,7 @@ def test_a_list_that_cannot_be_read_leaves_nothing(
     assert sorted(path.name for path in place.iterdir()) == ["first"]
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_says_why(server: Served) -> None:
     body = {"lines": LINES, "model": "mlp", "options": {"batch_size": 10**6}}
     id = server.post("/api/train", body).json["run"]["id"]
@@ -184,6 +185,7 @@ def test_what_does_not_train_is_not_stopped(server: Served, place: Path) -> None
     assert server.run("first")["state"] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_before_it_begins_can_go_on(server: Served, place: Path) -> None:
     # A network imports torch before it makes anything: that takes a second, and stopping does not.
     body = {"lines": LINES, "name": "early", "model": "bigram", "options": {"max_steps": 5}}
@@ -244,6 +246,7 @@ def test_no_more_than_two_train_and_the_end_saves_them(place: Path) -> None:
 # -- events ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_events_tell_what_changes(server: Served, place: Path) -> None:
     with server.events() as events, server.events("/api/events?run=first") as same:
         assert next(events)[1]["state"] == "finished" and next(same)[0] == "run"
@@ -417,6 +420,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_list(
     assert not (place / "mine.txt").exists()
 
 
+@pytest.mark.slow
 def test_no_answer_has_a_path_of_this_machine(server: Served, place: Path) -> None:
     """Also where what is wrong is a file of a run, or a training ended by an error."""
     body = {"lines": LINES, "name": "new", "model": "mlp", "options": {"learning_rate": 1e30}}

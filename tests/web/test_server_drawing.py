@@ -90,7 +90,7 @@ def typed(asked: dict[str, Any]) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("model", each_kind(MODELS, ["ngram", "gru"]))
+@pytest.mark.parametrize("model", each_kind(MODELS, ["ngram"]))
 def test_lines_are_those_of_the_command_byte_by_byte(
     model: str, runs: Callable[..., Path], call: Call
 ) -> None:
@@ -112,6 +112,7 @@ def test_lines_are_those_of_the_command_byte_by_byte(
             assert "".join(f"makemore: {note}\n" for note in answer["notes"]) == done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", each_kind(MODELS, ["gru"]))
 @pytest.mark.parametrize("labels", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_scores_and_explanations_are_those_of_the_commands(
@@ -422,6 +423,7 @@ def test_a_request_that_ends_its_child_each_time_fails_alone(
     assert [type(each) for each in found] == [dict, dict, dict, SystemFault, dict]
 
 
+@pytest.mark.slow
 def test_closed_while_somebody_waits(runs: Callable[..., Path]) -> None:
     async def ask() -> Any:
         made = Drawing()

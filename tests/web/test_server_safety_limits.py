@@ -222,6 +222,7 @@ def test_500_half_open_connections_delay_nobody(server: Server) -> None:
         assert server.threads() <= 64
 
 
+@pytest.mark.slow
 def test_slow_clients_are_dropped(quick: Server) -> None:
     before = quick.files()
     with ExitStack() as held:
@@ -232,6 +233,7 @@ def test_slow_clients_are_dropped(quick: Server) -> None:
     assert told == [b"HTTP/1.1 408", b"", b"HTTP/1.1 408", b"HTTP/1.1 408"]
 
 
+@pytest.mark.slow
 def test_a_byte_now_and_then_does_not_help(quick: Server) -> None:
     """The time is that of the whole head, or body, and not of a byte of it."""
     body = quick.request("POST /api/sample", content_type="application/json", content_length="900")

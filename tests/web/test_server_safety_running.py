@@ -121,6 +121,7 @@ def asked_in_the_background(server: Server, wait: float) -> tuple[threading.Thre
     return thread, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), SIGNALS)
 def test_a_signal_lets_finish_what_is_in_flight(signum: int, code: int) -> None:
     with running(SMALL) as server:
@@ -178,7 +179,7 @@ def test_no_new_client_is_taken_once_it_ends() -> None:
         server.process.send_signal(signal.SIGTERM)
         assert until(lambda: refuses(server), 2)
         thread.join()
-        assert server.end() == 143
+        assert server.process.wait(15) == 143
 
 
 def refuses(server: Server) -> bool:

@@ -1,6 +1,7 @@
 // Map history: where symbols lay at each evaluation of a training, on a slider, and played back.
 
 import { Scatter } from "../charts/scatter";
+import type { MapsOverTime } from "../contract";
 import { button, slider } from "./controls";
 import { h } from "./dom";
 import { whole } from "./visible";
@@ -11,12 +12,12 @@ const MOST = 60; // snapshots; of more, every other one goes
 const EVERY = 450; // ms of a snapshot that is played back
 
 export class MapHistory {
-  private readonly map = new Scatter("Map of letters while learning", 420);
+  private readonly map: Scatter;
   private readonly steps = slider("Step of the map", { min: 0, max: 1, step: 1 }, (at) => this.words(at), (at) => this.choose(at));
   private readonly play = button("From the start", () => this.toggle());
   private readonly bar = h("div", { class: "row", hidden: true }, this.steps.root, this.play);
   private readonly note = h("p", { class: "note" });
-  readonly root = h("div", {}, this.map.root, this.bar, this.note);
+  readonly root: HTMLElement;
   private snapshots: Snapshot[] = [];
   private symbols: string[] = [];
   private what = "";
@@ -25,6 +26,23 @@ export class MapHistory {
   private isLive = false; // whether the newest snapshot is between two evaluations: the next one takes its place
   private follows = true; // shows the newest, until somebody goes back
   private timer = 0;
+
+  /** most: pixels of the map's side. */
+  constructor(most = 420) {
+    this.map = new Scatter("Map of letters while learning", most);
+    this.root = h("div", {}, this.map.root, this.bar, this.note);
+  }
+
+  /** Shows the maps of a training that has ended, the last one first. */
+  load({ symbols, steps, xy, what }: MapsOverTime): void {
+    this.clear();
+    this.symbols = symbols;
+    this.what = what;
+    this.snapshots = steps.map((step, at) => ({ step, xy: Float32Array.from(xy[at] ?? []) }));
+    this.bar.hidden = steps.length < 2;
+    this.steps.input.max = String(steps.length - 1);
+    this.show(steps.length - 1);
+  }
 
   /**
    * Shows a map; the first after each evaluation is kept. evaluated: the step of the last one, 0 before the first.

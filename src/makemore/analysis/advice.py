@@ -1,7 +1,7 @@
-"""Advice: what the numbers of a training say, in words, and what to try next.
+"""Advice: what the logs of a training say, in sentences, and what to try next.
 
-The numbers are those of a run directory: metrics.jsonl, and diagnostics.jsonl where the training
-was watched. The rules are those of makemore's lectures 2 and 3; each says what it looked at.
+It reads the numbers out of metrics.jsonl, and of diagnostics.jsonl where the training was watched;
+verdicts.py judges them. The page of `makemore inspect` and the terminal say the same sentences.
 """
 
 from __future__ import annotations
@@ -10,22 +10,28 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from makemore.analysis import verdicts
+from makemore.analysis.verdicts import Verdict
 from makemore.runs.logs import Entry
 
-FAR_FROM_UNIFORM = 1.0  # nats that a first loss may lie above log V
-NO_GAP, WIDE_GAP = 0.07, 0.25  # of val: below, it underfits; above, it learns train by heart
-ROSE = 0.02  # of val: how far above its best it ends where it overfits
-MUCH = 0.25  # fraction of saturated or dead units that is worth a word
-FAST, SLOW = -2.0, -4.0  # log10 of update : data, around the guide of -3
 
-
-def advise(metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int) -> list[str]:
+def advise(
+    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw"
+) -> list[str]:
     """Describe a run in sentences, the most important first. Empty logs give none."""
-    sentences = (
-        describe_fit(loss_curve(metrics)), describe_first_loss(metrics, vocab_size),
-        describe_saturation(watched), describe_updates(watched),
-    )  # fmt: skip
-    return list(filter(None, sentences))
+    return [verdict.text for verdict in judge(metrics, watched, vocab_size, optimizer)]
+
+
+def judge(
+    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw"
+) -> list[Verdict]:
+    """Judge the numbers of a run that its logs have, the most important first."""
+    found = [
+        judge_divergence(metrics), judge_fit(loss_curve(metrics), math.log(vocab_size)),
+        judge_first_loss(metrics, vocab_size), *judge_saturation(watched),
+        judge_updates(watched, optimizer),
+    ]  # fmt: skip
+    return [verdict for verdict in found if verdict is not None]
 
 
 def loss_curve(metrics: Sequence[Entry]) -> list[tuple[int, float, float | None]]:
@@ -42,91 +48,65 @@ def loss_curve(metrics: Sequence[Entry]) -> list[tuple[int, float, float | None]
     ]
 
 
-def describe_fit(losses: Sequence[tuple[int, float, float | None]]) -> str:
-    """Say whether a model underfits, fits or overfits by its (step, train, val); what to try.
+def judge_divergence(metrics: Sequence[Entry]) -> Verdict | None:
+    """Judge a training whose last loss of some kind is no finite number (null in the log)."""
+    last = {e["kind"]: e for e in metrics if e["kind"] in ("batch", "train", "val")}
+    steps = [entry["step"] for entry in last.values() if entry.get("nll") is None]
+    return verdicts.diverged(min(steps)) if steps else None
+
+
+def judge_fit(
+    losses: Sequence[tuple[int, float, float | None]], guess: float = math.inf
+) -> Verdict | None:
+    """Judge (step, train, val) of the evaluations; None without two that have a val.
 
     It overfits where val ends above its best, or train lies far below it; it underfits where both
     are about the same: then a larger model can still gain (makemore part 2).
     """
     both = [(train, val) for _, train, val in losses if val is not None]
     if len(both) < 2:
-        return ""
-    train, val = both[-1]
-    best = min(val for _, val in both)
-    gap = f"train {train:.2f}, val {val:.2f}"
-    if val > best * (1 + ROSE):  # first: a rise is certain, a gap is a matter of degree
-        return (
-            f"It overfits: {gap}, and val was {best:.2f} before. More dropout or weight decay, a "
-            "smaller model or more lines help; the weights kept are the best ones, not the last."
-        )
-    if val - train > WIDE_GAP * val:
-        return (
-            f"It overfits: {gap}. It knows the training lines much better than others: try more "
-            "dropout or weight decay, a smaller model or more lines."
-        )
-    if val - train <= NO_GAP * val:
-        return (
-            f"It underfits: {gap}, nearly the same. The model is not held back by the amount of "
-            "data: try a larger one, more context or more steps."
-        )
-    return f"It fits: {gap}. Some gap is healthy; val alone says whether a change is better."
+        return None
+    return verdicts.fit(*both[-1], min(both, key=lambda pair: pair[1]), guess)
 
 
-def describe_first_loss(metrics: Sequence[Entry], vocab_size: int) -> str:
-    """Compare the loss before the first step with that of guessing, log V (makemore part 3)."""
+def describe_fit(losses: Sequence[tuple[int, float, float | None]]) -> str:
+    """Say whether a model underfits, fits or overfits by its (step, train, val); what to try."""
+    verdict = judge_fit(losses)
+    return verdict.text if verdict else ""
+
+
+def judge_first_loss(metrics: Sequence[Entry], vocab_size: int) -> Verdict | None:
+    """Judge the loss before the first step; None where the log does not begin there."""
     first = next((e["nll"] for e in metrics if e["kind"] == "train" and e["step"] == 0), None)
-    if first is None:
-        return ""
-    guess = math.log(vocab_size)
-    both = f"The first loss is {first:.2f}; guessing among {vocab_size} symbols is {guess:.2f}."
-    if first > guess + FAR_FROM_UNIFORM:
-        return both + " It starts confidently wrong: its first weights are too large (head_scale)."
-    return both + " It starts as it should."
+    return None if first is None else verdicts.first_loss(first, vocab_size)
 
 
-def describe_saturation(watched: Sequence[Entry]) -> str:
-    """Name the layers that had many saturated or dead units at the last evaluation."""
+def judge_saturation(watched: Sequence[Entry]) -> list[Verdict]:
+    """Judge the layers as they were at the last evaluation."""
     looks = [entry["layers"] for entry in watched if entry["kind"] == "activations"]
     last = looks[-1] if looks else []
     # saturated is None for functions such as relu, which have one flat side and no two ends.
-    dead = [layer["name"] for layer in last if layer["dead"] > MUCH]
-    full = [layer["name"] for layer in last if (layer["saturated"] or 0) > MUCH]
-    if dead:
-        return (
-            f"Dead units: more than a quarter of {', '.join(dead)} passes no gradient back for any "
-            "line of the batch. Smaller first weights (gain), BatchNorm or a smaller rate help."
-        )
-    if full:
-        return (
-            f"Saturated: more than a quarter of the values of {', '.join(full)} lie where the "
-            "function is flat, and learn slowly. Smaller first weights (gain) or BatchNorm help."
-        )
-    return "No layer is saturated or dead." if last else ""
+    full = {each["name"]: each["saturated"] for each in last if each["saturated"] is not None}
+    return verdicts.saturation(full, {each["name"]: each["dead"] for each in last})
 
 
-def describe_updates(watched: Sequence[Entry]) -> str:
-    """Compare how far steps move the matrices, in the middle half of the training, with 1e-3."""
+def judge_updates(watched: Sequence[Entry], optimizer: str = "adamw") -> Verdict | None:
+    """Judge how far steps move the matrices, by the median of the middle half of the training."""
     entries = [entry["parameters"] for entry in watched if entry["kind"] == "update"]
     # The middle half: warm-up and the end of a schedule move less, as they should.
     middle = entries[len(entries) // 4 : max(1, 3 * len(entries) // 4)]
-    ratios = [p["update"] for entry in middle for p in entry.values() if p["update"] is not None]
+    ratios: dict[str, list[float]] = {}
+    for entry in middle:
+        for name, ratio in entry.items():
+            if ratio["update"] is not None:
+                ratios.setdefault(name, []).append(ratio["update"])
     if not ratios:
-        return ""
-    typical = median(ratios)
-    size = f"A step moves a matrix by about 10^{typical:.1f} of its own size"
-    if typical > FAST:
-        return size + ": much, around 10^-3 is usual. Try a smaller learning rate."
-    if typical < SLOW:
-        return size + ": little, around 10^-3 is usual. Try a larger learning rate."
-    return size + ", as it should (around 10^-3)."
+        return None
+    typical = median(ratio for each in ratios.values() for ratio in each)
+    by_matrix = {name: median(each) for name, each in ratios.items()}
+    return verdicts.update_ratio(typical, by_matrix, optimizer)
 
 
 def describe_overfit_batch(first: float, last: float, lowest: float) -> str:
     """Say whether one batch was learned by heart, by its losses in nats a symbol."""
-    losses = f"from {first:.2f} to {last:.2f}; nothing can get below {lowest:.2f}"
-    if last - lowest < 0.1 * max(1.0, first - lowest):  # nine tenths of the way
-        return f"It learns a batch by heart ({losses}): model and loop work."
-    return (
-        f"It does not learn a batch by heart ({losses}). It sees too little of a line (context), "
-        "is too small, or its learning rate is wrong; give it more steps before you judge."
-    )
+    return verdicts.one_batch(first, last, lowest).text

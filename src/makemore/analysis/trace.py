@@ -6,7 +6,8 @@ to see inside (saturation, attention maps, the shapes of a pass) runs the model 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -64,6 +65,15 @@ class Trace(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Collect calls that no forward makes, such as a cell's, as those of module `name`."""
+        self._enter(name)
+        try:
+            yield
+        finally:
+            self._leave()
 
     def _enter(self, name: str, *_: Any) -> None:
         self._inside.append(name)

@@ -2,8 +2,8 @@
 
 `parts` looks at a run and gives what there is to show, and what there is not and why; `write_page`
 makes the page of it, from the jinja2 templates in templates/. The page holds its pictures inside,
-light and dark, and needs neither a script nor a network: its policy forbids both. Every text that
-came from outside is escaped.
+light and dark, for a column and for a phone, and needs neither a script nor a network: its policy
+forbids both. Every text that came from outside is escaped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from makemore.errors import RunError, SystemFault, UsageError
 from makemore.escaping import visible
-from makemore.report.plots.style import DARK, LIGHT, save
+from makemore.report.plots.style import SHARPNESS, save
 from makemore.runs.safe_files import read_plain, remove, write_atomically
 
 PAGE = "index.html"
@@ -31,8 +31,7 @@ FIGURES = (
     "embedding", "embedding-path", "attention", "lengths", "symbols", "calibration",
 )  # fmt: skip
 BESIDE = ("inside.html",)  # pages that `Beside` may write
-SHARPNESS = 1.5  # pixels of a picture for one of the page
-WIDE = ("pairs", "attention")  # shown at full size, in a box of their own that scrolls
+SCROLLED = ("pairs",)  # shown at full size at any width, in a box of its own that scrolls
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Beside:
     title: str
     text: str
     page: bytes
-    view: str  # the hash that opens the view which is meant
+    links: Sequence[tuple[str, str]]  # words, and the hash that opens the view they speak of
 
     @property
     def file(self) -> str:
@@ -108,12 +107,12 @@ def write_page(out: Path, title: str, parts: Sequence[Part]) -> Iterator[Path]:
     write_atomically(out, PAGE, render_page(title, [LeftOut("everything", "it was not finished")]))
     pictures = {}
     for part in (part for part in parts if isinstance(part, Chart)):
-        pictures[part.name] = save(out, part.name, part.draw, *part.data)
+        pictures[part.name] = _save_both(out, part)
         yield from pictures[part.name]
     for name in FIGURES:  # of an earlier run that had more to show
-        if name not in pictures:
-            for theme in (LIGHT, DARK):
-                remove(out / (f"{name}.png" if theme is LIGHT else f"{name}-{theme.name}.png"))
+        for file in _files_of(name):
+            if out / file not in pictures.get(name, []):
+                remove(out / file)
     pages = {part.file: part.page for part in parts if isinstance(part, Beside)}
     for name in BESIDE:  # it opens from the report, so it is there before the report is
         if name in pages:
@@ -124,6 +123,19 @@ def write_page(out: Path, title: str, parts: Sequence[Part]) -> Iterator[Path]:
     inside = {name: [path.read_bytes() for path in paths] for name, paths in pictures.items()}
     write_atomically(out, PAGE, render_page(title, parts, inside))
     yield out / PAGE
+
+
+def _save_both(out: Path, part: Chart) -> list[Path]:
+    """Write the pictures of a chart for a column, and but for SCROLLED for a phone; their paths."""
+    wide = save(out, part.name, part.draw, *part.data)
+    if part.name in SCROLLED:
+        return wide
+    return [*wide, *save(out, f"{part.name}-narrow", part.draw, *part.data, narrow=True)]
+
+
+def _files_of(name: str) -> list[str]:
+    """Name the pictures that a chart may have."""
+    return [f"{name}{end}.png" for end in ("", "-dark", "-narrow", "-narrow-dark")]
 
 
 def check_out(out: Path) -> None:
@@ -162,7 +174,10 @@ def _is_ours(out: Path) -> bool:
 def render_page(
     title: str, parts: Sequence[Part], pictures: Mapping[str, Sequence[bytes]] | None = None
 ) -> bytes:
-    """Render the page as UTF-8. pictures: PNGs of each chart by its name, light and dark."""
+    """Render the page as UTF-8.
+
+    pictures: PNGs of each chart by its name: light and dark, and then maybe narrow ones
+    """
     templates = Environment(
         loader=PackageLoader("makemore.report"), autoescape=True, undefined=StrictUndefined,
         finalize=_visible, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
@@ -170,13 +185,16 @@ def render_page(
     templates.tests["verses"] = lambda part: isinstance(part, Verses)
     templates.tests["beside"] = lambda part: isinstance(part, Beside)
     templates.tests["table"] = lambda part: isinstance(part, Table)
-    style = templates.get_template("page.css").render()
+    encoded = {name: _picture(*pngs) for name, pngs in (pictures or {}).items()}
+    style = templates.get_template("page.css").render(
+        boxes={name: encoded[name]["width"] for name in SCROLLED if name in encoded}
+    )
     page = templates.get_template("page.html").render(
-        title=title, mark=MARK, style=style, wide=WIDE,
+        title=title, mark=MARK, style=style, scrolled=SCROLLED,
         digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         shown=[part for part in parts if not isinstance(part, LeftOut)],
         missing=[part for part in parts if isinstance(part, LeftOut)],
-        pictures={name: _picture(*pngs) for name, pngs in (pictures or {}).items()},
+        pictures=encoded,
     )  # fmt: skip
     return page.encode("utf-8", "backslashreplace")
 
@@ -186,11 +204,15 @@ def _visible(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(str(value))
 
 
-def _picture(light: bytes, dark: bytes) -> dict[str, Any]:
-    """Encode the PNGs of a chart, with its size on the page in pixels."""
-    # Width and height of a PNG stand in its first chunk.
-    width, height = (int.from_bytes(light[start : start + 4], "big") for start in (16, 20))
-    return {
-        "width": round(width / SHARPNESS), "height": round(height / SHARPNESS),
-        "light": base64.b64encode(light).decode(), "dark": base64.b64encode(dark).decode(),
-    }  # fmt: skip
+def _picture(*pngs: bytes) -> dict[str, Any]:
+    """Encode the PNGs of a chart, with their sizes on the page in pixels."""
+    found: dict[str, Any] = {}
+    for index, png in enumerate(pngs):
+        narrow = index > 1
+        name = "narrow_" if narrow else ""
+        # Width and height of a PNG stand in its first chunk.
+        for side, start in (("width", 16), ("height", 20)):
+            pixels = int.from_bytes(png[start : start + 4], "big")
+            found[name + side] = round(pixels / SHARPNESS[narrow])
+        found[name + ("dark" if index % 2 else "light")] = base64.b64encode(png).decode()
+    return found

@@ -65,10 +65,15 @@ def _make_muon(model: NeuralModel, recipe: TrainingConfig, named: Mapping[str, T
 
 
 def _tables(model: nn.Module) -> set[str]:
-    """Names of the embeddings' weights, which are tables of rows and multiply nothing."""
-    return {
+    """Names of the embeddings' weights, which are tables of rows and multiply nothing.
+
+    A table that is the whole model (bigram) is none of them: its rows are logits, and pulling these
+    towards 0 is the lecture's smoothing.
+    """
+    tables = {
         f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Embedding)
     }
+    return set() if tables == {name for name, _ in model.named_parameters()} else tables
 
 
 def apply_gradients(

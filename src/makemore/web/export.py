@@ -23,6 +23,7 @@ from makemore.text import Corpus
 from makemore.version import __version__
 from makemore.web.arrays import Weights, packed, rounded, widened
 from makemore.web.contents import RunPage
+from makemore.web.map_history import maps_over_time
 from makemore.web.run_facts import RunFacts, losses_over_time
 
 MEASURED = 2000  # lines by which it is measured what half precision changes
@@ -37,7 +38,8 @@ def run_page(
     weights: float16 halves the file; RunPage.change says what it changes
     lines: whether the training lines are given away with the page
     license: what the card says of who may use it for what
-    Raises UsageError for a model or a rule of symbols that no page computes.
+    Raises UsageError for a model or a rule of symbols that no page computes, RunError for a
+    damaged log.
     """
     if maker.plan_ is None or maker.model_ is None:
         raise not_fitted()
@@ -56,6 +58,8 @@ def run_page(
         },
     }  # fmt: skip
     payload["model"]["nParameters"] = model.n_parameters
+    if maps := maps_over_time(maker):  # of a training with --watch
+        payload["maps"] = maps
     own = plan.split.train.written() if lines else None
     return RunPage(payload, body, facts.known, own, change)
 

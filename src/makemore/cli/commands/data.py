@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.commands.explain import label
 from makemore.cli.fixing import write_fixed
 from makemore.cli.options import click_options, given_options, plugin_option
 from makemore.cli.output import note, result, result_json, result_table
+from makemore.cli.symbols import label
 from makemore.cli.typed import train_command, written
 from makemore.escaping import visible
 from makemore.text import TextConfig

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -34,9 +35,11 @@ def command(**values: Any) -> int:
     """Draw what there is to see in the run in DIR, and make a page of it.
 
     Curves, saturation, updates, embeddings, attention, samples against the data, calibration: as
-    far as the model and the run have them. The page opens from the disk and needs no network; its
-    pictures lie beside it, and a page that shows the model from inside, number by number. A run
-    that was trained with --watch has more to show.
+    far as the model and the run have them, with what the numbers say in words, which are printed
+    here, too. The page opens from the disk at any width and needs no network; its pictures lie
+    beside it, and so does a page to touch: type a line and see every number and the attention that
+    the model computes for it, and drag the map of embeddings through the training. Maps of earlier
+    steps are kept by a training with --watch only, and so are updates and saturation.
     """
     from makemore.api.checks import check_seed
     from makemore.report import page
@@ -53,6 +56,9 @@ def command(**values: Any) -> int:
         for part in all_parts(run, values["word"], seed):
             if isinstance(part, page.LeftOut):
                 note(f"not shown: {part.what}: {part.why}")
+            if isinstance(part, page.Verses) and part.name == "findings":
+                for sentence in part.lines:
+                    note(sentence)
             parts.append(part)
     *_, last = page.write_page(out, f"{run.config.data['name']}: {run.config.model}", parts)
     result(str(last))  # the page, which is written after its pictures
@@ -63,12 +69,11 @@ def all_parts(run: Run, word: str | None, seed: int) -> Iterator[Part]:
     """Yield the parts of the report, and the page beside it. Raises RunError, UsageError."""
     from makemore.report import sections
 
-    yield from sections.parts(run, word, seed)
-    yield inside(run)
+    yield from sections.parts(run, word, seed, lambda line: inside(run, line))
 
 
-def inside(run: Run) -> Part:
-    """Make the page that shows the model from inside, or say why it has none."""
+def inside(run: Run, line: str) -> Part:
+    """Make the page to touch, that opens with a line of the text, or say why there is none."""
     from makemore.api import MakeMore
     from makemore.errors import UsageError
     from makemore.report.page import Beside, LeftOut
@@ -79,9 +84,32 @@ def inside(run: Run) -> Part:
     except UsageError as error:  # a plugin's model, or symbols by a pattern
         return LeftOut("the model from inside", error.what)
     return Beside(
-        "inside", "Inside", "Every number that the model computes for a name, in a page of its own",
-        page_of_run(page), "view=inside",
+        "inside", "To touch", "A page of its own, beside this one, in which the model itself "
+        "computes. It needs no network.",
+        page_of_run(page), links(page.payload, line),
     )  # fmt: skip
+
+
+def links(payload: Mapping[str, Any], line: str) -> list[tuple[str, str]]:
+    """List what the page to touch has of this model: words, and the hash that opens it."""
+    model = payload["model"]
+    kinds = {each["kind"] for each in (model, *model.get("members", ()))}
+    if kinds <= {"ngram", "ensemble"}:
+        what = "how much say each length of context has"
+    elif "transformer" in kinds:
+        what = "where each head looks (the rows called attention), and every other number"
+    else:
+        what = "every number that the network computes for it"
+    maps = payload.get("maps")
+    now = "Map of letters: as it is now; the training kept none of earlier steps (--watch)"
+    through = f"Map of letters: drag it through {len(maps['steps'])} steps" if maps else now
+    name = quote(line)
+    return [
+        (f"Inside: type a line and see {what}", f"view=inside&name={name}&place={len(line)}"),
+        (through if kinds - {"ngram", "ensemble"} else "Map of letters", "view=map"),
+        ("Letters: what was expected at each place of a line", f"view=letters&name={name}"),
+        ("Names: draw new lines under conditions", "view=names"),
+    ]
 
 
 def default_out(folder: Path) -> Path:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from makemore.cli.avoided import read_as
-from makemore.cli.commands.explain import label
 from makemore.cli.loading import spelled_text
 from makemore.cli.options import device_option, encoding_options, plugin_option
 from makemore.cli.output import flush_results, note, result, result_json
+from makemore.cli.symbols import label
 from makemore.cli.waiting import Waiting
 from makemore.errors import UsageError
 from makemore.text import TextConfig

@@ -19,7 +19,7 @@ ABOVE = 1.15  # times log V, where an axis of losses ends: what lies higher has 
 def legend_beside(axis: Axes) -> None:
     """Put the legend to the right of the axes, where it covers no line; none for no labels."""
     if axis.get_legend_handles_labels()[0]:
-        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), fontsize=8, handlelength=2.8)
+        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), fontsize=8.5, handlelength=2.8)
 
 
 def guess_line(axis: Axes, log_v: float, label: str | None = None) -> None:

@@ -5,7 +5,6 @@ The map of pairs is that of makemore's lecture 1, the map of embeddings that of 
 
 from __future__ import annotations
 
-import itertools
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makemore.analysis.embedding_map import flat_map
 from makemore.report.plots import guides
-from makemore.report.plots.style import chart, figure, grid, shown, theme
+from makemore.report.plots.style import (
+    NARROW,
+    WIDE,
+    chart,
+    figure,
+    is_narrow,
+    panels,
+    shown,
+    theme,
+)
 from makemore.text.ragged import scatter
 
 if TYPE_CHECKING:
@@ -30,7 +39,8 @@ MOST_PAIRS = 40  # symbols of a map of pairs: 1,600 cells
 MOST_LABELS = 40  # symbols of a map that are named
 MOST_PATHS = 30  # symbols whose path through training is drawn
 MOST_LAYERS, MOST_HEADS = 6, 8  # attention maps in a chart
-MOST_TICKS = 30
+CELL = 0.315  # inches of a pair: two lines of text, and 27 symbols are as wide as a page's column
+TICK = 0.15  # inches between two symbols beside an attention map
 
 
 # Letters without their marks, by the script that Unicode's names give them.
@@ -65,13 +75,22 @@ def _shades() -> Any:
     return LinearSegmentedColormap.from_list("shades", stops)
 
 
+def _short(count: int) -> str:
+    """Write a count in at most four characters or so: 9999, 12k, 3.4M."""
+    if count < 10_000:
+        return str(count)
+    if count < 999_500:
+        return f"{count / 1000:.0f}k"
+    return f"{count / 1e6:.{0 if count >= 9_950_000 else 1}f}M"
+
+
 @chart
 def pairs(counts: Ints, symbols: Sequence[str]) -> Figure:
     """Draw a heat map of counts (n, n): a row is the symbol before, a column the one after."""
     from matplotlib.colors import PowerNorm
 
-    size = max(3.2, 0.46 * len(symbols) + 0.8)
-    drawing, axis = figure(size, size)
+    size = max(3.2, CELL * len(symbols) + 0.75)
+    drawing, (axis,) = panels(1, 1, size, size)
     # Counts span several powers of ten: their square roots still show the rare ones.
     norm = PowerNorm(0.5, vmin=0, vmax=max(1, int(counts.max())))
     image = axis.imshow(counts, norm=norm, cmap=_shades())
@@ -83,8 +102,8 @@ def pairs(counts: Ints, symbols: Sequence[str]) -> Figure:
             ink = "#000000" if np.dot(shade[:3], (0.299, 0.587, 0.114)) > 0.5 else "#ffffff"
             label = before + after if len(before) == len(after) == 1 else ""
             style: dict[str, Any] = {"ha": "center", "color": ink}
-            axis.text(column, row, label, va="bottom", fontsize=7, **style)
-            axis.text(column, row, f"{counts[row, column]}", va="top", fontsize=5.5, **style)
+            axis.text(column, row, label, va="bottom", fontsize=8.5, **style)
+            axis.text(column, row, _short(counts[row, column]), va="top", fontsize=8, **style)
     axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
     axis.set_yticks(range(len(names)), names)
     axis.tick_params(top=True, labeltop=True, length=0)
@@ -105,27 +124,6 @@ def letter_kind(symbol: str) -> str:
     return "vowel" if is_vowel else "consonant"
 
 
-def flat_map(table: Floats, onto: Floats | None = None) -> tuple[Floats, Floats | None]:
-    """Map points (n, E) -> (n, 2); and the variance (2,) explained, if they were projected.
-
-    Two dimensions are drawn as they are, one on a line. More go onto their two main axes (PCA);
-    `onto` is the table whose axes are taken, so that many snapshots lie on the same map.
-    """
-    onto = table if onto is None else onto
-    if table.shape[1] <= 2:
-        return np.pad(table, ((0, 0), (0, 2 - table.shape[1]))), None
-    middle = onto.mean(0)
-    _, scales, axes = np.linalg.svd(onto - middle, full_matrices=False)
-    # An axis and its opposite are the same: the greatest part points up.
-    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])
-    real = scales > 1e-9 * max(float(scales.max(initial=0)), 1e-300)  # others point anywhere
-    axes = (axes * (signs * real)[:, None])[:2]
-    explained = (scales**2)[:2] / max(float((scales**2).sum()), 1e-300)
-    points = (table - middle) @ axes.T
-    missing = 2 - points.shape[1]  # one point has one axis only
-    return np.pad(points, ((0, 0), (0, missing))), np.pad(explained, (0, missing))
-
-
 def _map_axes(axis: Axes, title: str, explained: Floats | None) -> None:
     """Name the axes of a map, with the fraction of the variance that each explains."""
     first, second = "first dimension", "second dimension"
@@ -142,7 +140,7 @@ def embedding(table: Floats, symbols: Sequence[str], frequency: Ints) -> Figure:
 
     frequency: (n,) how often each symbol occurs in the training lines.
     """
-    drawing, axis = figure(8.0, 6.4)
+    drawing, axis = figure(height=6.0)
     points, explained = flat_map(table)
     kinds = ["boundary", *map(letter_kind, symbols[1:])]
     lettered = sum(kind in ("vowel", "consonant") for kind in kinds)
@@ -177,7 +175,7 @@ def embedding_path(snapshots: Sequence[Mapping[str, Any]], symbols: Sequence[str
 
     snapshots: entries of kind `embedding`; symbols: those to be drawn.
     """
-    drawing, axis = figure(8.0, 6.4)
+    drawing, axis = figure(height=6.0)
     tables = [np.array(each["vectors"], dtype=float) for each in snapshots]
     paths = np.stack([flat_map(table, tables[-1])[0] for table in tables])  # (steps, n, 2)
     rows = [row for row, symbol in enumerate(snapshots[-1]["symbols"]) if symbol in symbols]
@@ -210,22 +208,39 @@ def neighbours(table: Floats, most: int = 5) -> tuple[Ints, Floats]:
 
 @chart
 def attention(weights: Sequence[Floats], symbols: Sequence[str]) -> Figure:
-    """Draw attention weights (n_head, T, T) of each layer: a row looks, a column is looked at."""
+    """Draw attention weights (n_head, T, T) of each layer: a row looks, a column is looked at.
+
+    Each layer begins a row of maps, and goes on in the next where its heads need more than one.
+    """
     layers = guides.evenly(len(weights), MOST_LAYERS)
     heads = guides.evenly(len(weights[0]), MOST_HEADS)
-    side = 2.1 if len(symbols) <= 12 else 2.9
-    width, height = max(4.0, side * len(heads)), side * len(layers) + 1
-    drawing, axes = grid(len(layers), len(heads), width, height)
+    across = min(len(heads), 2 if is_narrow() else 4)
+    width = NARROW if is_narrow() else min(WIDE, 2.4 * across + 1.2)
+    side = (width - (0.5 if is_narrow() else 1.0)) / across
+    down = -(-len(heads) // across)  # rows of a layer
+    height = (side + 0.25) * len(layers) * down + 0.9
+    drawing, axes = panels(len(layers) * down, across, width, height)
     names = [shown(symbol) for symbol in symbols]
-    ticks = range(0, len(names), -(-len(names) // MOST_TICKS))
-    for (layer, head), axis in zip(itertools.product(layers, heads), axes, strict=True):
-        image = axis.imshow(weights[layer][head], vmin=0, vmax=1, cmap=_shades())
-        axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8.5, fontweight="normal")
-        left, low = head == heads[0], layer == layers[-1]  # symbols stand at the outer edges only
-        axis.set_xticks(ticks, [names[tick] if low else "" for tick in ticks], fontsize=7)
-        axis.set_yticks(ticks, [names[tick] if left else "" for tick in ticks], fontsize=7)
-        axis.grid(False)
-    drawing.colorbar(image, ax=axes, shrink=0.5, aspect=30).set_label("weight")
+    ticks = range(0, len(names), -(-len(names) // max(1, int(0.85 * side / TICK))))
+    for axis in axes:
+        axis.set_axis_off()  # those that no head fills
+    for row, layer in enumerate(layers):
+        for index, head in enumerate(heads):
+            axis = axes[row * down * across + index]
+            axis.set_axis_on()
+            image = axis.imshow(weights[layer][head], vmin=0, vmax=1, cmap=_shades())
+            axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8.5, fontweight="normal")
+            # Symbols stand at the outer edges only; on a phone the lower one is far away.
+            left = index % across == 0
+            low = is_narrow() or (layer == layers[-1] and index + across >= len(heads))
+            axis.set_xticks(ticks, [names[tick] if low else "" for tick in ticks], fontsize=8,
+                            rotation=90 if max(map(len, names)) > 1 else 0)  # fmt: skip
+            axis.set_yticks(ticks, [names[tick] if left else "" for tick in ticks], fontsize=8)
+            axis.grid(False)
+    place: dict[str, Any] = {"shrink": 0.5}
+    if is_narrow():
+        place = {"location": "top", "fraction": 0.2 / height}
+    drawing.colorbar(image, ax=axes, aspect=30, **place).set_label("weight")
     drawing.supxlabel("looked at", fontsize=9)
     drawing.supylabel("who looks", fontsize=9)
     return drawing

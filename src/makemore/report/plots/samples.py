@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makemore.analysis.calibration import BINS, Calibration
-from makemore.report.plots.style import chart, figure, grid, shown, theme
+from makemore.report.plots.style import WIDE, chart, figure, grid, is_narrow, shown, theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def lengths(data: Ints, drawn: Ints) -> Figure:
     """Draw how long lines are, in percent: bars for the training lines, points for the draws."""
     from matplotlib.ticker import MaxNLocator
 
-    drawing, axis = figure(8.0, 3.4)
+    drawing, axis = figure(height=3.4)
     edges = length_edges(int(max(data.max(initial=0), drawn.max(initial=0))))
     middles = (edges[:-1] + edges[1:] - 1) / 2  # of the whole numbers in a bin
     axis.bar(middles, 100 * length_shares(data, edges), width=0.9 * (edges[1] - edges[0]),
@@ -59,10 +59,11 @@ def lengths(data: Ints, drawn: Ints) -> Figure:
 def symbols(names: Sequence[str], data: Ints, drawn: Ints) -> Figure:
     """Draw how frequent symbols are, in percent; data and drawn are counts (n,) of the names.
 
-    Without the boundary. The most frequent 40 of the data are shown, in percent of all.
+    Without the boundary. The most frequent 40 of the data are shown, in a narrow chart 20, in
+    percent of all.
     """
-    order = np.argsort(-data, kind="stable")[:MOST_BARS]
-    drawing, axis = figure(max(5.0, 1.6 + 0.22 * len(order)), 3.4)
+    order = np.argsort(-data, kind="stable")[: MOST_BARS // 2 if is_narrow() else MOST_BARS]
+    drawing, axis = figure(height=3.4)
     positions = np.arange(len(order))
     axis.bar(positions, 100 * data[order] / max(1, data.sum()), color=theme().series[0], alpha=0.55,
              label="training lines")  # fmt: skip
@@ -70,7 +71,8 @@ def symbols(names: Sequence[str], data: Ints, drawn: Ints) -> Figure:
               marker="o", markersize=4, linestyle="none", label="draws")  # fmt: skip
     marks = [shown(names[index]) for index in order]
     axis.set_xticks(positions, marks, rotation=90 if max(map(len, marks), default=0) > 2 else 0)
-    axis.set(ylabel="% of the symbols", title="Symbols")
+    title = "Symbols" if len(order) == len(names) else f"The {len(order)} most frequent"
+    axis.set(ylabel="% of the symbols", title=title)
     axis.grid(False, axis="x")
     axis.legend()
     return drawing
@@ -82,7 +84,7 @@ def calibration(counted: Calibration) -> Figure:
 
     On the diagonal a model is as sure as it is right; below it is too sure.
     """
-    drawing, (axis, bars) = grid(1, 2, 9.0, 4.2)
+    drawing, (axis, bars) = grid(1, 2, WIDE, 3.8)
     colours = theme()
     axis.plot([0, 1], [0, 1], color=colours.muted, linestyle=":", label="as sure as right")
     middles = (np.arange(BINS) + 0.5) / BINS

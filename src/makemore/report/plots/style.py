@@ -4,6 +4,7 @@ Every chart is a function of data alone, decorated with `chart`, and gives a mat
 
     losses(history)                  in light
     losses(history, theme=DARK)      the same in dark
+    losses(history, narrow=True)     for a phone: panels and legends below each other
     save(folder, "losses", losses, history)     losses.png and losses-dark.png
 
 matplotlib is imported late, used without pyplot (no global state, no window), and never sees a
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import io
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-DPI = 150
+PIXELS = 100  # of a page, for an inch of a chart
+WIDE, NARROW = 7.2, 3.3  # inches of a chart: for a column of text, and for a phone
+SHARPNESS = {False: 1.5, True: 2.0}  # pixels of a picture for one of the page: wide, and narrow
+LINE = 0.17  # inches of a line of a legend
+NARROW_TITLE, NARROW_LABEL = 27, 38  # characters of a line of a title, and of a legend
+NARROW_TICKS = 4  # numbers below an axis
 # Two series that lie on each other can still be told apart in a print without colours.
 DASHES = ("-", "--", "-.", ":")
 
@@ -57,8 +64,8 @@ DARK = Theme(
 THEMES = (LIGHT, DARK)
 
 
-def _style(theme: Theme) -> AbstractContextManager[Any]:
-    """Set matplotlib's defaults to a theme inside `with`, and restore them after."""
+def _style(theme: Theme, narrow: bool = False) -> AbstractContextManager[Any]:
+    """Set matplotlib's defaults to a theme and a width inside `with`, and restore them after."""
     import matplotlib
     from cycler import cycler
 
@@ -68,27 +75,69 @@ def _style(theme: Theme) -> AbstractContextManager[Any]:
         "axes.titlecolor": theme.ink, "xtick.color": theme.muted, "ytick.color": theme.muted,
         "axes.edgecolor": theme.muted, "grid.color": theme.grid, "axes.grid": True,
         "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold",
+        "axes.titlesize": 10 if narrow else 11, "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
         "font.size": 9.5, "legend.frameon": False, "lines.linewidth": 1.8,
         "axes.prop_cycle": cycler(color=theme.series), "figure.constrained_layout.use": True,
-        "figure.dpi": 100, "savefig.dpi": DPI,
+        "figure.figsize": (NARROW if narrow else WIDE, NARROW),
+        "figure.dpi": PIXELS, "savefig.dpi": PIXELS * SHARPNESS[narrow],
         # A symbol of a text may be `$`, between two of which matplotlib would set mathematics.
         "text.parse_math": False, "axes.formatter.use_mathtext": False,
     })  # fmt: skip
 
 
 def chart(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Decorate a function from data to a Figure: `theme=` then chooses its colours."""
+    """Decorate a function from data to a Figure: `theme=` chooses its colours, `narrow=` its width.
+
+    What is drawn narrow has the same numbers: its texts keep their size, and what stood beside the
+    axes stands below them.
+    """
 
     @functools.wraps(draw)
-    def drawn(*data: Any, theme: Theme = LIGHT, **options: Any) -> Figure:
-        with _style(theme):
-            return draw(*data, **options)
+    def drawn(*data: Any, theme: Theme = LIGHT, narrow: bool = False, **options: Any) -> Figure:
+        with _style(theme, narrow):
+            drawing = draw(*data, **options)
+            if narrow:
+                _make_narrow(drawing)
+            return drawing
 
     return drawn
 
 
-def figure(width: float = 7.0, height: float = 3.6) -> tuple[Figure, Axes]:
+def is_narrow() -> bool:
+    """Tell whether the chart that is being drawn is for a phone."""
+    import matplotlib
+
+    return bool(matplotlib.rcParams["figure.figsize"][0] == NARROW)  # what _style leaves
+
+
+def _make_narrow(drawing: Figure) -> None:
+    """Break long titles into lines, and put each legend below its axes, with room for it."""
+    from matplotlib.ticker import MaxNLocator
+    from matplotlib.transforms import ScaledTranslation
+
+    room = 0.0
+    for axis in drawing.axes:
+        if isinstance(axis.xaxis.get_major_locator(), MaxNLocator):  # more would touch each other
+            axis.locator_params(axis="x", nbins=NARROW_TICKS)
+        title = axis.get_title(loc="left")
+        if len(title) > NARROW_TITLE:
+            axis.set_title(textwrap.fill(title, NARROW_TITLE), loc="left")
+        if axis.get_legend() is None:
+            continue
+        handles, labels = axis.get_legend_handles_labels()
+        broken = [textwrap.fill(label, NARROW_LABEL, subsequent_indent="  ") for label in labels]
+        # From below the label of the x axis, and from the left edge of the figure.
+        down = 0.42 if axis.get_xlabel() else 0.24
+        below = axis.transAxes + ScaledTranslation(-0.5, -down, drawing.dpi_scale_trans)
+        axis.legend(handles, broken, loc="upper left", bbox_to_anchor=(0, 0),
+                    bbox_transform=below, borderaxespad=0, fontsize=9)  # fmt: skip
+        room += LINE * sum(label.count("\n") + 1 for label in broken)
+    width, height = drawing.get_size_inches()
+    drawing.set_size_inches(width, height + room)
+
+
+def figure(width: float = WIDE, height: float = 3.6) -> tuple[Figure, Axes]:
     """Make an empty figure (inches) with one pair of axes. Call it inside a `chart` only."""
     drawing, (axis,) = grid(1, 1, width, height)
     return drawing, axis
@@ -99,8 +148,19 @@ def grid(
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure (inches) of rows x columns axes, row by row. Call it inside a `chart` only.
 
+    In a narrow chart they stand below each other.
     ratios: height_ratios of the rows, width_ratios of the columns
     """
+    if is_narrow():
+        many = rows * columns
+        return panels(many, 1, NARROW, many * min(height / rows, 0.9 * NARROW))
+    return panels(rows, columns, width, height, **ratios)
+
+
+def panels(
+    rows: int, columns: int, width: float, height: float, **ratios: Any
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure as `grid` does, of the same rows and columns however narrow the chart is."""
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(width, height))
@@ -116,13 +176,33 @@ def theme() -> Theme:
     return next(known for known in THEMES if known.paper == paper)
 
 
-def png(draw: Callable[..., Figure], *data: Any, theme: Theme = LIGHT, **options: Any) -> bytes:
+def png(
+    draw: Callable[..., Figure], *data: Any, theme: Theme = LIGHT, narrow: bool = False,
+    **options: Any,
+) -> bytes:  # fmt: skip
     """Draw a chart as PNG; the same data gives the same bytes."""
-    drawing, stream = draw(*data, theme=theme, **options), io.BytesIO()
-    with _style(theme):  # again: ticks are made only when the figure is saved
+    drawing, stream = draw(*data, theme=theme, narrow=narrow, **options), io.BytesIO()
+    with _style(theme, narrow):  # again: ticks are made only when the figure is saved
         # Without the version of matplotlib, which would change the bytes.
         drawing.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+    return _with_palette(stream, theme)
+
+
+def _with_palette(stream: io.BytesIO, theme: Theme) -> bytes:
+    """Write a PNG with a palette of 256 colours: a third of the bytes, and no difference to see."""
+    from PIL import Image  # matplotlib writes its pictures by Pillow, too
+
+    with Image.open(stream) as picture:
+        few = picture.convert("RGB").quantize(
+            256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+    # The colour of the paper is the mean of all that fell to it: exact, it has no edge on a page.
+    palette, paper = few.getpalette() or [], int(few.getpixel((0, 0)))  # type: ignore[arg-type]
+    palette[3 * paper : 3 * paper + 3] = bytes.fromhex(theme.paper[1:])
+    few.putpalette(palette)
+    smaller = io.BytesIO()
+    few.save(smaller, "PNG", optimize=True)
+    return smaller.getvalue()
 
 
 def save(

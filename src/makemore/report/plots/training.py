@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from makemore.analysis.verdicts import GUIDE, TOO_FAST, TOO_SLOW
 from makemore.errors import RunError
 from makemore.report.plots import guides
-from makemore.report.plots.style import DASHES, chart, figure, grid, shown, theme
+from makemore.report.plots.style import DASHES, WIDE, chart, figure, grid, shown, theme
 from makemore.runs.logs import REPAIR
 from makemore.runs.shapes import ANY, MAYBE, NUMBER, has_shape
 
@@ -29,7 +30,6 @@ Entries = Sequence[Mapping[str, Any]]
 
 MOST_LINES = 12  # in one panel: more cannot be told apart
 WINDOWS = 100  # points of a smoothed curve
-HEALTHY = -3.0  # log10 of update / data (makemore part 3)
 
 
 def series(history: Entries, kind: str, key: str = "nll") -> tuple[list[int], list[float]]:
@@ -64,7 +64,7 @@ def _plot_each(axis: Axes, lines: Mapping[str, Sequence[Any]], **style: Any) -> 
 @chart
 def losses(history: Entries, log_v: float, best_step: int | None = None) -> Figure:
     """Draw batch, train and val loss, nats a symbol, by step. log_v: the loss of guessing."""
-    drawing, axis = figure(8.0, 4.0)
+    drawing, axis = figure(height=4.0)
     colours = theme()
     steps, values = series(history, "batch")
     axis.plot(steps, values, color=colours.muted, linewidth=0.7, alpha=0.7, label="batch")
@@ -87,7 +87,7 @@ def losses(history: Entries, log_v: float, best_step: int | None = None) -> Figu
 @chart
 def batch_loss(history: Entries) -> Figure:
     """Draw log10 of the batch loss: each logged step, and means of neighbours (makemore part 3)."""
-    drawing, axis = figure(8.0, 3.4)
+    drawing, axis = figure(height=3.4)
     steps, values = series(history, "batch")
     logs = [math.log10(max(value, 1e-12)) for value in values]
     axis.plot(steps, logs, color=theme().muted, linewidth=0.7, alpha=0.7, label="logged steps")
@@ -102,7 +102,7 @@ def batch_loss(history: Entries) -> Figure:
 @chart
 def learning_rate(history: Entries) -> Figure:
     """Draw the learning rate of each logged step."""
-    drawing, axis = figure(8.0, 2.8)
+    drawing, axis = figure(height=2.8)
     steps, rates = series(history, "batch", "lr")
     axis.plot(steps, rates)
     axis.set(xlabel="step", ylabel="learning rate", title="Learning rate")
@@ -139,7 +139,7 @@ def saturation(entries: Entries) -> Figure:
         "Dead units": by_layer(entries, "dead"),
     }
     kept = {title: lines for title, lines in panels.items() if lines}
-    drawing, axes = grid(len(kept), 1, 8.0, 2.9 * len(kept))
+    drawing, axes = grid(len(kept), 1, WIDE, 2.9 * len(kept))
     for axis, (title, lines) in zip(axes, kept.items(), strict=True):
         percent = {name: (steps, 100 * np.array(ys)) for name, (steps, ys) in lines.items()}
         _plot_each(axis, percent, marker=".")
@@ -163,12 +163,14 @@ def by_parameter(entries: Entries, key: str) -> Lines:
 @chart
 def ratios(entries: Entries) -> Figure:
     """Draw log10 of update : data and gradient : data of each matrix; -3 is healthy (part 3)."""
-    drawing, axes = grid(2, 1, 8.0, 7.0)
+    drawing, axes = grid(2, 1, WIDE, 7.0)
     kinds = {"update": "Update : data", "gradient": "Gradient : data"}
     for axis, (key, title) in zip(axes, kinds.items(), strict=True):
         _plot_each(axis, by_parameter(entries, key))
         if key == "update":
-            axis.axhline(HEALTHY, color=theme().ink, linestyle=":", linewidth=1.1, label="guide")
+            axis.axhspan(TOO_SLOW, TOO_FAST, color=theme().series[2], alpha=0.12, linewidth=0,
+                         label="neither slow nor fast")  # fmt: skip
+            axis.axhline(GUIDE, color=theme().ink, linestyle=":", linewidth=1.1, label="guide")
         axis.set(xlabel="step", ylabel="log10 of the ratio", title=title)
         guides.legend_beside(axis)
     return drawing
@@ -177,7 +179,7 @@ def ratios(entries: Entries) -> Figure:
 @chart
 def histograms(layers: Entries, step: int) -> Figure:
     """Draw densities of the outputs of each nonlinearity, and of the gradients that reach them."""
-    drawing, axes = grid(2, 1, 8.0, 6.4)
+    drawing, axes = grid(2, 1, WIDE, 6.4)
     panels = (("", "std", "output", "Activations"),
               ("gradient_", "gradient", "gradient of the loss", "Gradients"))  # fmt: skip
     for axis, (of, deviation, xlabel, title) in zip(axes, panels, strict=True):
