@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -126,19 +127,64 @@ def test_a_process_that_has_ended_is_one_line_and_nothing_more_is_sent(
     call: Callable[[Ranks], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
+    never = threading.Event()
     monkeypatch.setattr(torch.distributed, "new_group", lambda **_: None)
+    monkeypatch.setattr(torch.distributed, "recv", lambda *_, **__: never.wait(60))
     monkeypatch.setattr(torch.distributed, "broadcast", lost)
     monkeypatch.setattr(torch.distributed, "reduce", lost)
     ranks = Ranks(Place(0, 2, 0, 2))
     with pytest.raises(RankLost, match="one of the 2 processes has ended.*same command") as caught:
         call(ranks)
     assert caught.value.exit_code == 5 and ranks.broken
-    monkeypatch.setattr(torch.distributed, "broadcast", lambda *_, **__: calls.append(1))
+    monkeypatch.setattr(torch.distributed, "broadcast", lambda *_, **__: calls.append(1) or Sent())
     quietly(ranks, 4)
     assert not calls
     ranks.broken = False
     quietly(ranks, 4)
     assert calls
+    never.set()
+
+
+class Sent:
+    """A message that has arrived."""
+
+    def wait(self, _: Any) -> None:
+        pass
+
+
+class Stuck:
+    """A message that gloo has lost: waiting for it ends when the time is over, again and again."""
+
+    def wait(self, _: Any) -> None:
+        raise RuntimeError("Operation timed out!")
+
+    def is_completed(self) -> bool:
+        return False
+
+
+def test_a_message_that_gloo_has_lost_is_not_waited_for_once_the_other_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = threading.Event()
+
+    def closed(*_: Any, **__: Any) -> None:
+        gone.wait(60)
+        lost()
+
+    looks: list[int] = []
+
+    def broadcast(*_: Any, **__: Any) -> Stuck:
+        looks.append(1)
+        gone.set()
+        return Stuck()
+
+    monkeypatch.setattr(torch.distributed, "new_group", lambda **_: None)
+    monkeypatch.setattr(torch.distributed, "recv", closed)
+    monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
+    ranks = Ranks(Place(0, 2, 0, 2))
+    with pytest.raises(RankLost, match="one of the 2 processes has ended"):
+        ranks.send(1)
+    assert ranks.broken and looks == [1]
 
 
 def test_each_process_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,9 @@ MEET = timedelta(minutes=5)  # until all processes have started
 # Of a message: rank 0 may evaluate for hours meanwhile. A process that ends closes its connection,
 # which the others notice at once.
 PATIENCE = timedelta(days=365)
+# Between two looks whether the other process is there. Now and then gloo loses a message whose
+# receiver is killed as it is sent, and then waits for ever.
+LOOK_EVERY = timedelta(seconds=1)
 NUMBERS = "biuf"  # kinds of arrays that are sent: an array of objects would be one of pointers
 LOOPBACK = "127.0.0.1"
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # torchrun sets them, and others
@@ -84,25 +88,52 @@ class Ranks:
         self.broken = False
         self._control: Any = dist.new_group(timeout=PATIENCE)
         self._cards: Any = None
+        self._lost = threading.Event()
+        watched = dist.new_group(timeout=PATIENCE)
+        # Rank 0 notices each of the others, and they notice rank 0.
+        for other in (0,) if self.rank else range(1, self.size):
+            threading.Thread(target=self._watch, args=(other, watched), daemon=True).start()
+
+    def _watch(self, other: int, group: Any) -> None:
+        """Wait for a message that never comes, until the connection is closed."""
+        with suppress(RuntimeError):
+            dist.recv(torch.empty(1), other, group=group)
+        self._lost.set()
 
     def use_cards(self) -> None:
         """Send tensors of cards from card to card from now on; all processes call this."""
         if self._cards is None:
             self._cards = dist.new_group(backend="nccl")
 
-    def _group(self, tensor: Tensor) -> Any:
-        return self._cards if tensor.device.type == "cuda" else self._control
-
     def broadcast(self, tensor: Tensor) -> None:
         """Copy a tensor of rank 0 into that of each other process, in place. Raises RankLost."""
         if tensor.numel():
-            with self._all_there():
-                dist.broadcast(tensor, 0, group=self._group(tensor))
+            self._together(dist.broadcast, tensor)
 
     def reduce(self, tensor: Tensor) -> None:
         """Add up the tensors of all processes in that of rank 0. Raises RankLost."""
+        self._together(dist.reduce, tensor)
+
+    def _together(self, collective: Callable[..., Any], tensor: Tensor) -> None:
+        """Take part in one that has rank 0 at its root, and see that the others are there."""
         with self._all_there():
-            dist.reduce(tensor, 0, group=self._group(tensor))
+            if tensor.device.type == "cuda":  # its wait would be one for the card
+                collective(tensor, 0, group=self._cards)
+                return
+            work = collective(tensor, 0, group=self._control, async_op=True)
+            while not self._done(work):
+                if self._lost.is_set() and not self._done(work):
+                    raise RuntimeError("a process has gone")
+
+    def _done(self, work: Any) -> bool:
+        """Wait for a second at most. Raises RuntimeError if it has failed."""
+        try:
+            work.wait(LOOK_EVERY)
+        except RuntimeError:
+            if work.is_completed():  # by an error of its own, and not for want of time
+                raise
+            return False
+        return True
 
     @contextmanager
     def _all_there(self) -> Iterator[None]:
