@@ -20,6 +20,7 @@ import prepare
 from makemore.errors import SystemFault
 from makemore.text import builtin_lists
 from record import PICTURES, cells_of, fingerprint, lessons
+from test_lessons import AGAIN, answered
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = lessons()
@@ -300,6 +301,8 @@ def test_a_notebook_runs_in_an_empty_folder(lesson: Path, run, empty: Path, monk
     assert measured(code) == {name for name, entry in expected.items() if "short" in entry}
     wanted = len(re.findall(r"^lesson\.show\(", lesson.read_text("utf-8"), re.MULTILINE))
     assert sum(len(pictures(cell)) for cell in code) == wanted
+    # No exercise is filled in, which stops nothing and is said.
+    assert "".join(map(printed, code)).count(f" - {AGAIN}\n") == len(answered(lesson.stem))
     assert not printed(code[1]) and not (empty / "names.txt").exists()
 
 

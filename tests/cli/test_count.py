@@ -47,6 +47,22 @@ def test_a_list_is_counted_in_shards_and_merged(file: Path, call: Call) -> None:
     assert said(call, "merge", "p2", "p1", "-o", "run2")[0] == "these parts are merged already"
 
 
+@pytest.mark.parametrize(
+    ("words", "work"),
+    [("count names.txt -o part", "count_part"), ("merge part -o run", "merge_parts")],
+)
+def test_who_stops_it_hears_that_the_same_command_begins_again(
+    file: Path, call: Call, monkeypatch: pytest.MonkeyPatch, words: str, work: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"makemore.api.{work}.{work}", interrupted)
+    ended = call(*words.split())
+    assert ended.returncode == 130
+    assert ended.stderr.strip() == "makemore: stopped: the same command begins again"
+
+
 def test_what_is_merged_is_a_run_like_any_other(file: Path, call: Call) -> None:
     said(call, "count", "names.txt", "-o", "part")
     said(call, "merge", "part", "-o", "run")

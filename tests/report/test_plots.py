@@ -212,7 +212,8 @@ def test_the_map_of_pairs_shows_every_count(theme) -> None:
     cells: dict[Any, list[str]] = {}
     for text in axis.texts:
         cells.setdefault(text.get_position(), []).append(text.get_text())
-    assert cells[1, 3] == ["ma", "1"] and cells[0, 1] == ["a.", "2"] and cells[4, 4] == ["vv", "0"]
+    assert cells[1, 3] == ["ma", "1"] and cells[0, 1] == ["a.", "2"]
+    assert len(cells) == np.count_nonzero(counts)  # what is never there has an empty field
     assert to_hex(axis.images[0].cmap(0.0)) == theme.paper  # nothing looks like nothing
     image = axis.images[0]
     for text in axis.texts:

@@ -162,9 +162,7 @@ def orders(probabilities: Mapping[str, float]) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("seed", "runs"), [(1, 250), (1, 17_000), *((seed, 3000) for seed in SEEDS[1:3])]
-)
+@pytest.mark.parametrize(("seed", "runs"), [(1, 250), *((seed, 3000) for seed in SEEDS[1:3])])
 def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
     seed: int, runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,9 +181,8 @@ def test_the_order_of_draws_without_replacement_is_that_of_what_is_left(
         found.append(tuple(texts))
     chance = np.random.default_rng(seed)
     shuffled = [tuple(chance.permutation(list(order)).tolist()) for order in found]
-    # Few runs: the first and the last of the order by themselves, not all 720 orders.
-    some = (slice(2), slice(4, None)) if runs < 1000 else (slice(3), slice(3, None))
-    for part in (slice(None),) if runs > 10_000 else some:
+    # The first and the last of the order by themselves: all 720 orders would need 17,000 runs.
+    for part in (slice(2), slice(4, None)) if runs < 1000 else (slice(3), slice(3, None)):
         expected: Counter[tuple[str, ...]] = Counter()
         for order, probability in every.items():
             expected[order[part]] += probability  # type: ignore[assignment]

@@ -32,7 +32,7 @@ def test_a_run_is_opened_and_drawn_from_in_the_page(served: Folder, open_page: O
     assert len(names) == 60 and all(re.fullmatch("[a-z]+", name) for name in names)
     visit.show("Learning")
     page.locator("#panel-learning path.curve.val").wait_for()
-    assert page.locator("#panel-learning .fresh li").count() > 0
+    page.locator("#panel-learning .fresh li").first.wait_for()
     assert not page.get_by_role("button", name="Play").is_visible()
     for view in ("Map", "Pairs"):
         visit.show(view)

@@ -18,12 +18,13 @@ class Waiting:
     describe: says it, None where there is nothing to say; it may be replaced as the work goes on.
     A thread of its own asks, so that the work needs no clock and one long step is covered, too.
     `heard` tells it that the request itself has printed something: nobody waits in the dark then.
+    stopped: what is said after ^C; nothing where None
     """
 
     FIRST, LONGEST = 3.0, 60.0  # seconds of silence until the first line, and between two at most
 
-    def __init__(self, describe: Callable[[], str | None]) -> None:
-        self.describe, self.began = describe, time.monotonic()
+    def __init__(self, describe: Callable[[], str | None], stopped: str | None = None) -> None:
+        self.describe, self.stopped, self.began = describe, stopped, time.monotonic()
         self._last = self.began  # when something was printed
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -32,9 +33,11 @@ class Waiting:
         self._thread.start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         self._over.set()
         self._thread.join()  # no line of it comes after the last result
+        if kind is KeyboardInterrupt and self.stopped:
+            note(f"stopped: {self.stopped}")
 
     def heard(self) -> None:
         """Note that something was printed just now."""

@@ -63,7 +63,7 @@ def command(**values: Any) -> int:
     shard = Shard.parse(values["shard"])
     number = shard.index + 1, shard.of
     request = Request(file, visible(stem(file), 200), number, model, requested)
-    with Waiting(reading(file)):
+    with Waiting(reading(file), "the same command begins again"):
         counted = count_part(request, out, parse_size(values["memory"]), values["fresh"])
     note_remarks(counted.remarks)
     facts, of = counted.part.facts, counted.part.shard[1]

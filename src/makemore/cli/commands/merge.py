@@ -30,7 +30,7 @@ def command(**values: Any) -> int:
     from makemore.api.merge_parts import merge_parts
 
     folder = values["out"]
-    with Waiting(lambda: "merging"):
+    with Waiting(lambda: "merging", "the same command begins again"):
         was_there = merge_parts(values["parts"], folder, values["fresh"])
     if was_there:
         note("these parts are merged already")

@@ -84,7 +84,7 @@ def command(**values: Any) -> int:
     config = read_as(maker.text_config, values)
     config = dataclasses.replace(config, max_line=values["max_line"] or config.max_line)
     symbols = SYMBOLS_EACH if values["each"] else scored_file.SYMBOLS_AT_ONCE
-    most = scored_file.LINES_AT_ONCE, symbols
+    most, any_lines = (scored_file.LINES_AT_ONCE, symbols), False
     with Waiting(lambda: "waiting for lines") as waiting:
         for word in values["what"] or ("-",):
             if is_text(word):
@@ -94,7 +94,10 @@ def command(**values: Any) -> int:
                     maker, word, chunks_to_score(word, config, most, waiting, shard)
                 )
             for chunk in filter(None, chunks):
+                any_lines = True
                 show(maker, without_labels(maker, chunk), percentiles_of, values)
+    if shard and not any_lines:
+        note(f"no line is in part {shard}: each part is some whole blocks of 1 MiB of the file")
     return 0
 
 

@@ -86,7 +86,10 @@ def _short(count: int) -> str:
 
 @chart
 def pairs(counts: Ints, symbols: Sequence[str]) -> Figure:
-    """Draw a heat map of counts (n, n): a row is the symbol before, a column the one after."""
+    """Draw a heat map of counts (n, n): a row is the symbol before, a column the one after.
+
+    A pair that is never there has an empty field: of many symbols most pairs are such.
+    """
     from matplotlib.colors import PowerNorm
 
     size = max(3.2, CELL * len(symbols) + 0.75)
@@ -97,11 +100,14 @@ def pairs(counts: Ints, symbols: Sequence[str]) -> Figure:
     names = [shown(symbol) for symbol in symbols]
     for row, before in enumerate(names):
         for column, after in enumerate(names):
+            if not counts[row, column]:
+                continue
             shade = image.cmap(image.norm(counts[row, column]))
             # Black on light cells, white on dark ones, by the brightness that eyes see (ITU-R 601).
             ink = "#000000" if np.dot(shade[:3], (0.299, 0.587, 0.114)) > 0.5 else "#ffffff"
             label = before + after if len(before) == len(after) == 1 else ""
-            style: dict[str, Any] = {"ha": "center", "color": ink}
+            # Within the axes: to look at each for room around them takes as long as to draw it.
+            style: dict[str, Any] = {"ha": "center", "color": ink, "in_layout": False}
             axis.text(column, row, label, va="bottom", fontsize=8.5, **style)
             axis.text(column, row, _short(counts[row, column]), va="top", fontsize=8, **style)
     axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)

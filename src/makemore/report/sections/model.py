@@ -44,7 +44,7 @@ def pairs(maker: MakeMore) -> Part:
     text = maker.vocabulary.encode(train)
     counts = of_model.pair_counts(row_of[text.ids], text.offsets, len(kept))
     about_it = f"How often a symbol (row) is followed by another (column) in the training lines; " \
-               f"{names[0]} is the start or the end of a line."  # fmt: skip
+               f"{names[0]} is the start or the end of a line. An empty field: never."  # fmt: skip
     if len(kept) < len(maker.vocabulary):
         about_it += f" The {len(kept) - 1} most frequent of {len(maker.vocabulary) - 1:,} symbols."
     return Chart("pairs", "Pairs of symbols", about_it, of_model.pairs,
