@@ -169,11 +169,13 @@ def steps_of(folder: Path) -> list[tuple[int, float]]:
     return [(entry["step"], entry["seconds"]) for entry in entries if entry["kind"] == "batch"]
 
 
-def step_times(place: Path, lines: Sequence[str], steps: int, turns: int) -> None:
+def step_times(
+    place: Path, lines: Sequence[str], models: Sequence[str], steps: int, turns: int
+) -> None:
     """Print ms a step of each model, by one process of two threads and by two of one."""
     print("| model | 1 process, 2 threads: ms a step | 2 processes, 1 thread | ratio |")
     print("|---|--:|--:|--:|")
-    for model in MODELS:
+    for model in models:
         found: dict[int, list[float]] = {1: [], 2: []}
         for turn in range(turns):
             for size in found:
@@ -203,7 +205,7 @@ def main(arguments: list[str] | None = None) -> None:
     own.add_argument("--steps", type=int, default=200, help="that are timed; 0: none")
     own.add_argument("--turns", type=int, default=3, help="of each, one after the other")
     own.add_argument("--seed", type=int, default=0, help="of the moments")
-    own.add_argument("--short", action="store_true", help="one kill, few steps")
+    own.add_argument("--short", action="store_true", help="one kill, one model, few steps")
     options = own.parse_args(arguments)
     if options.short:
         options.kills, options.killed_steps, options.steps, options.turns = 1, 30, 8, 1
@@ -212,7 +214,8 @@ def main(arguments: list[str] | None = None) -> None:
         lines = Path(options.names).read_text("utf-8").splitlines()
     with tempfile.TemporaryDirectory() as place:
         if options.steps:
-            step_times(Path(place), lines, options.steps, options.turns)
+            models = MODELS[-1:] if options.short else MODELS
+            step_times(Path(place), lines, models, options.steps, options.turns)
         if options.kills:
             kills(Path(place), options.kills, options.killed_steps, options.seed)
 

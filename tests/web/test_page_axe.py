@@ -31,8 +31,7 @@ def faults(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
 def test_no_view_has_a_fault(
     visit: Visits, empty_page: Path, three_hundred: list[str], axe: str, scheme: str, width: int
 ) -> None:

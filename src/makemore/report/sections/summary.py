@@ -39,7 +39,10 @@ def summary(maker: MakeMore, run: Run, logs: Sequence[Any], looks: Sequence[Any]
         for r in reports
     ]
     header = ("part", "nats a symbol", "bits a symbol", "perplexity", "lines")
-    yield Table("parts", "Losses of the best weights", "Exact, over all lines.", header, cells)
+    about_it = "Exact, over all lines."
+    if logs:
+        about_it += " The log, by which the findings and the charts go, has those of some lines."
+    yield Table("parts", "Losses of the best weights", about_it, header, cells)
     optimizer = str(config.resolved.get("optimizer", "adamw"))
     if sentences := advise(logs, looks, len(maker.vocabulary), optimizer):
         yield Verses("findings", "Findings", sentences)
