@@ -48,6 +48,17 @@ def test_no_verdict_without_val_or_with_one_look() -> None:
     assert advise([], [], 27) == advise([], [step(None)], 27) == []  # nothing moved
 
 
+def test_no_verdict_on_the_fit_of_an_ensemble() -> None:
+    """Its log is that of several models, and counts among them know the training lines by heart."""
+    fitted = [
+        {"step": step, "kind": kind, "nll": nll}
+        for step, both in ((0, (3.3, 3.3)), (20, (0.8, 2.1)))
+        for kind, nll in zip(("train", "val"), both, strict=True)
+    ]
+    assert advise(fitted, [], 27)[0].startswith("It overfits")
+    assert not any("overfit" in said for said in advise(fitted, [], 27, ensemble=True))
+
+
 def metrics(first: float) -> list[dict[str, Any]]:
     return [
         {"step": 0, "kind": "train", "nll": first}, {"step": 0, "kind": "val", "nll": first},

@@ -16,18 +16,25 @@ from makemore.runs.logs import Entry
 
 
 def advise(
-    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw"
-) -> list[str]:
-    """Describe a run in sentences, the most important first. Empty logs give none."""
-    return [verdict.text for verdict in judge(metrics, watched, vocab_size, optimizer)]
+    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw",
+    ensemble: bool = False,
+) -> list[str]:  # fmt: skip
+    """Describe a run in sentences, the most important first. Empty logs give none.
+
+    ensemble: its log is that of one member after another
+    """
+    return [verdict.text for verdict in judge(metrics, watched, vocab_size, optimizer, ensemble)]
 
 
 def judge(
-    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw"
-) -> list[Verdict]:
+    metrics: Sequence[Entry], watched: Sequence[Entry], vocab_size: int, optimizer: str = "adamw",
+    ensemble: bool = False,
+) -> list[Verdict]:  # fmt: skip
     """Judge the numbers of a run that its logs have, the most important first."""
+    # Losses of several models are no curve; and counts know the training lines by heart.
+    fit = None if ensemble else judge_fit(loss_curve(metrics), math.log(vocab_size))
     found = [
-        judge_divergence(metrics), judge_fit(loss_curve(metrics), math.log(vocab_size)),
+        judge_divergence(metrics), fit,
         judge_first_loss(metrics, vocab_size), *judge_saturation(watched),
         judge_updates(watched, optimizer),
     ]  # fmt: skip

@@ -44,7 +44,8 @@ def summary(maker: MakeMore, run: Run, logs: Sequence[Any], looks: Sequence[Any]
         about_it += " The log, by which the findings and the charts go, has those of some lines."
     yield Table("parts", "Losses of the best weights", about_it, header, cells)
     optimizer = str(config.resolved.get("optimizer", "adamw"))
-    if sentences := advise(logs, looks, len(maker.vocabulary), optimizer):
+    mixed = get_model(config.model).is_ensemble
+    if sentences := advise(logs, looks, len(maker.vocabulary), optimizer, mixed):
         yield Verses("findings", "Findings", sentences)
 
 
