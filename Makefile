@@ -80,10 +80,12 @@ prior: $(INSTALLED)  ## train the built-in prior on Faker's lists (an hour on tw
 	$(BIN)/makemore prior $(LISTS)/*.txt -o build/prior --about $(LISTS)/about.json \
 	    --held-out $(LISTS)/held-out/lines.txt --pack src/makemore/api/builtin_prior
 
-.PHONY: site
-site: $(INSTALLED)  ## build the site into site/: course, guides, models, API (opens from disk)
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
+.PHONY: site site-tools
+site: site-tools  ## build the site into site/: course, guides, models, API (opens from disk)
 	$(BIN)/python docs/site/make_site.py
+
+site-tools: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group site
 
 # The page's own tools: node, what package-lock.json names, and zig, a C compiler, from its wheel.
 page/node_modules: page/package-lock.json

@@ -115,7 +115,7 @@ def test_a_world_size_without_torchrun_changes_nothing(
 
 @pytest.mark.slow
 def test_trainings_that_are_killed_go_on_to_the_same_bytes() -> None:
-    """Twice; bench/ranks.py does it twenty times, to either process."""
+    """Each of two processes once; bench/ranks.py kills them twenty times."""
     ranks.main(["--kills", "2", "--steps", "0"])
 
 

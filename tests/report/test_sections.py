@@ -17,7 +17,7 @@ import battery
 from kinds import each_kind
 from makemore.analysis import diagnostics
 from makemore.analysis.calibration import Calibration, calibrate
-from makemore.api import MakeMore
+from makemore.api import MakeMore, plan
 from makemore.models.core import registry
 from makemore.options import options_of
 from makemore.report import page as page_module
@@ -125,10 +125,21 @@ def test_the_numbers_of_the_page(call, inspect, tmp_path) -> None:
         told = [f"{exact[key]:.4f}" for key in ("nll", "bits", "perplexity")]
         row = "\n".join([name, *told, f"{exact['lines']:,}"])
         assert row in spaced(page.texts["parts"])
-    assert "test" not in page.texts["parts"]
+    assert "test" not in page.texts["parts"] and "logged" not in page.texts["parts"]
     twenty = maker.sample(20, random_state=0)
     assert spaced(page.texts["samples"]).strip().split("\n") == ["20 new lines", *twenty]
     assert f"guessing among {len(maker.vocabulary)} symbols" in page.texts["findings"]
+
+
+def test_it_says_so_where_the_log_has_the_loss_of_some_lines(
+    call, inspect, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(plan, "MAX_TRAIN_LINES", 5)
+    monkeypatch.setattr(sections.summary, "MAX_TRAIN_LINES", 5)
+    train(call, tmp_path, "mlp")
+    assert "what was logged: the loss of 5 of the lines" in " ".join(
+        inspect().texts["parts"].split()
+    )
 
 
 def spaced(text: str) -> str:

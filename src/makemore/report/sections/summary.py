@@ -8,6 +8,7 @@ from typing import Any
 
 from makemore.analysis import advise
 from makemore.api import MakeMore
+from makemore.api.plan import MAX_TRAIN_LINES
 from makemore.models import CountModel, get_model
 from makemore.models.core.registry import about
 from makemore.report.page import Part, Table, Verses
@@ -40,8 +41,9 @@ def summary(maker: MakeMore, run: Run, logs: Sequence[Any], looks: Sequence[Any]
     ]
     header = ("part", "nats a symbol", "bits a symbol", "perplexity", "lines")
     about_it = "Exact, over all lines."
-    if logs:
-        about_it += " The log, by which the findings and the charts go, has those of some lines."
+    if logs and sizes["train"] > MAX_TRAIN_LINES:
+        looked_at = f"{MAX_TRAIN_LINES:,} of the lines to learn from"
+        about_it += f" The findings and the curve go by what was logged: the loss of {looked_at}."
     yield Table("parts", "Losses of the best weights", about_it, header, cells)
     optimizer = str(config.resolved.get("optimizer", "adamw"))
     mixed = get_model(config.model).is_ensemble
